@@ -1,0 +1,1 @@
+//! One bounded HTTPS exchange for sans-IO protocol code, blocking

@@ -1,0 +1,1 @@
+//! Strict compact JWS, JSON Web Keys and JWT claims for resource servers

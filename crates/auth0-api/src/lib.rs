@@ -1,0 +1,1 @@
+//! Protects APIs with Auth0-issued access tokens
