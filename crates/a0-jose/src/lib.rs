@@ -1,1 +1,81 @@
-//! Strict compact JWS, JSON Web Keys and JWT claims for resource servers
+//! Strict compact JWS, JSON Web Keys and JWT claims, for whoever has to decide on a token.
+//!
+//! Data goes one way, and a later type is made only from the one before:
+//!
+//! ```text
+//! &str -> Compact (three borrowed segments)
+//!           -> Unverified (header and claims, parsed once)
+//!                -> Admitted (the header passed the HeaderRules)
+//!                     -> Verified (a key of a JwkSet made the signature)
+//! ```
+//!
+//! Nothing here does HTTP, reads a clock or keeps a cache: `now` is an argument.
+//!
+//! ```
+//! use a0_jose::{Algorithm, Compact, HeaderRules, JwkSet, VerifyingKey};
+//!
+//! // RFC 7515, appendix A.3: an ES256 key and a token that it signed.
+//! let keys = br#"{"keys":[{"kty":"EC","crv":"P-256","kid":"a3",
+//!     "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+//!     "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+//! let token = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6\
+//!     Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfT\
+//!     jDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+//!
+//! let allowed = [Algorithm::Es256];
+//! let keys = JwkSet::parse(keys, &allowed)?;
+//! let unverified = Compact::parse(token, 16 * 1024)?.decode()?;
+//! assert_eq!(unverified.claims().issuer()?, Some("joe"));
+//!
+//! let admitted = unverified.admit(&HeaderRules::new(allowed))?;
+//! // This token names no key, so the caller picks it; `verify` takes the one that `kid` names.
+//! let key: &VerifyingKey = keys.candidates("a3", Algorithm::Es256).next().ok_or("no key")?;
+//! let verified = admitted.verify_with(key)?;
+//! assert!(verified.claims().get("http://example.com/is_root").is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::dbg_macro,
+    clippy::print_stdout,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs
+)]
+
+mod algorithm;
+mod base64url;
+mod claim_rules;
+mod claims;
+mod compact;
+mod header;
+pub mod json;
+mod jwk;
+mod jwk_set;
+mod key;
+mod numeric_date;
+mod thumbprint;
+mod token;
+
+pub use algorithm::{Algorithm, UnsupportedAlgorithm};
+pub use base64url::{decode as base64url_decode, encode as base64url_encode, sha256_base64url};
+pub use claim_rules::{ClaimRules, RuleError};
+pub use claims::{ClaimError, Claims};
+pub use compact::{Compact, ParseError, Part, unverified_header, unverified_payload};
+pub use header::{Header, HeaderError, HeaderRules};
+pub use jwk::{Jwk, JwkError, has_private_member};
+pub use jwk_set::{JwkSet, JwkSetError, MAX_CANDIDATES, MAX_KEYS};
+pub use key::{InvalidSignature, VerifyingKey};
+pub use numeric_date::NumericDate;
+pub use thumbprint::{InvalidThumbprint, Thumbprint};
+pub use token::{Admitted, Unverified, Verified, VerifyError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

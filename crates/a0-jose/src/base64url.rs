@@ -1,0 +1,46 @@
+//! base64url without padding, RFC 7515 section 2, in its one canonical form.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+/// Decodes base64url (RFC 7515 section 2); `None` for anything that is not canonical.
+///
+/// Padding, the standard alphabet, white space and non-zero spare bits are refused, so each octet
+/// string has exactly one text.
+///
+/// ```
+/// assert_eq!(a0_jose::base64url_decode("-_8").as_deref(), Some(&[0xfb, 0xff][..]));
+/// assert_eq!(a0_jose::base64url_decode("-_9"), None, "spare bits");
+/// assert_eq!(a0_jose::base64url_decode("-_8="), None, "padding");
+/// ```
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Decodes into `buffer` and gives the part that was filled; `None` as for [`decode`], and where
+/// the buffer is too small.
+pub(crate) fn decode_into<'b>(text: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let length = URL_SAFE_NO_PAD.decode_slice(text, buffer).ok()?;
+    buffer.get(..length)
+}
+
+/// Encodes as base64url without padding (RFC 7515 section 2).
+///
+/// ```
+/// assert_eq!(a0_jose::base64url_encode(&[0xfb, 0xff]), "-_8");
+/// ```
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The SHA-256 of `input` as base64url: a DPoP `ath` (RFC 9449 section 4.2) where the input is an
+/// access token.
+///
+/// ```
+/// let ath = a0_jose::sha256_base64url("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU");
+/// assert_eq!(ath, "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo");
+/// ```
+pub fn sha256_base64url(input: impl AsRef<[u8]>) -> String {
+    encode(Sha256::digest(input))
+}

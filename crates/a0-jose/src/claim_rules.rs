@@ -1,0 +1,124 @@
+//! What the claims of an acceptable token say, RFC 7519 section 4.1 and RFC 9068 section 4.
+
+use std::time::Duration;
+
+use crate::claims::{ClaimError, Claims};
+use crate::numeric_date::NumericDate;
+
+/// What `aud`, `exp`, `iat`, `nbf` and `sub` must say, and which claims must be there.
+///
+/// ```
+/// use a0_jose::{ClaimRules, Compact, NumericDate, RuleError};
+///
+/// // {"aud":"https://api.example/","exp":1700000600,"iat":1700000000}
+/// let token = Compact::parse("e30.eyJhdWQiOiJodHRwczovL2FwaS5leGFtcGxlLyIsImV4cCI6MTcwMDAwMDYwM\
+///     CwiaWF0IjoxNzAwMDAwMDAwfQ.", 200)?.decode()?;
+///
+/// let rules = ClaimRules::new(["https://api.example/"]);
+/// let now = NumericDate::from_unix_seconds(1_700_000_599);
+/// assert_eq!(rules.judge(token.claims(), now), Ok(()));
+/// let now = NumericDate::from_unix_seconds(1_700_000_600);
+/// assert_eq!(rules.judge(token.claims(), now), Err(RuleError::Expired));
+/// # Ok::<(), a0_jose::ParseError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ClaimRules {
+    audiences: Vec<String>,
+    leeway: Duration,
+    required: Vec<String>,
+}
+
+impl ClaimRules {
+    /// A token passes if its `aud` holds any one of `audiences`, compared exactly.
+    pub fn new<S: Into<String>>(audiences: impl IntoIterator<Item = S>) -> Self {
+        ClaimRules {
+            audiences: audiences.into_iter().map(Into::into).collect(),
+            leeway: Duration::ZERO,
+            required: Vec::new(),
+        }
+    }
+
+    /// Tolerance for `exp` and `nbf` (RFC 7519 sections 4.1.4 and 4.1.5); none by default.
+    #[must_use]
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// Further claims that must be there, of whatever value.
+    #[must_use]
+    pub fn require<S: Into<String>>(mut self, claims: impl IntoIterator<Item = S>) -> Self {
+        self.required.extend(claims.into_iter().map(Into::into));
+        self
+    }
+
+    /// Judges `aud`, `exp`, `iat`, `nbf`, `sub` and the required claims, in this order.
+    ///
+    /// # Errors
+    ///
+    /// The first [`RuleError`] in that order.
+    pub fn judge(&self, claims: &Claims, now: NumericDate) -> Result<(), RuleError> {
+        self.judge_audience(claims)?;
+        let expires_at = claims.expires_at()?.ok_or(RuleError::MissingExpiry)?;
+        if now >= expires_at.plus(self.leeway) {
+            return Err(RuleError::Expired);
+        }
+        claims.issued_at()?.ok_or(RuleError::MissingIssuedAt)?;
+        if let Some(not_before) = claims.not_before()?
+            && now < not_before.minus(self.leeway)
+        {
+            return Err(RuleError::NotYetValid);
+        }
+        claims.subject()?;
+        claims.require(&self.required)
+    }
+
+    fn judge_audience(&self, claims: &Claims) -> Result<(), RuleError> {
+        let allowed = |audience: &&str| self.audiences.iter().any(|allowed| allowed == audience);
+        match claims.audiences() {
+            Ok(Some(audiences)) if audiences.iter().any(allowed) => Ok(()),
+            _ => Err(RuleError::Audience),
+        }
+    }
+}
+
+impl Claims {
+    /// Refuses claims that lack one of `names`; one of value `null` is there.
+    ///
+    /// # Errors
+    ///
+    /// [`RuleError::MissingClaim`] with the first that is absent.
+    pub fn require<S: AsRef<str>>(&self, names: &[S]) -> Result<(), RuleError> {
+        match names.iter().find(|name| !self.contains(name.as_ref())) {
+            None => Ok(()),
+            Some(missing) => Err(RuleError::MissingClaim(missing.as_ref().to_owned())),
+        }
+    }
+}
+
+/// Why claims were refused. Holds no value of a claim.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuleError {
+    /// `aud` is absent, of a wrong type, or holds none of the allowed audiences.
+    #[error("Audience mismatch")]
+    Audience,
+    /// `exp` is absent.
+    #[error("Token is expired: missing 'exp' claim")]
+    MissingExpiry,
+    /// `exp` is now or in the past.
+    #[error("Token is expired")]
+    Expired,
+    /// `iat` is absent.
+    #[error("Missing 'iat' claim in token")]
+    MissingIssuedAt,
+    /// `nbf` is in the future.
+    #[error("Token is not yet valid")]
+    NotYetValid,
+    /// A claim is there with a wrong type.
+    #[error(transparent)]
+    Type(#[from] ClaimError),
+    /// A required claim is absent.
+    #[error("Missing required claim: {0}")]
+    MissingClaim(String),
+}

@@ -1,0 +1,187 @@
+//! JWT claims, RFC 7519 section 4.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::numeric_date::NumericDate;
+
+/// The claims of one token, parsed once. Which step of the way they come from says what they are
+/// worth: see [`Unverified`](crate::Unverified) and [`Verified`](crate::Verified).
+///
+/// A typed accessor gives an error, never "absent", for a claim that is there with a wrong type;
+/// `null` is such a type. `Debug` shows the names only.
+///
+/// ```
+/// use a0_jose::{Compact, ClaimError};
+///
+/// // {"iss":"joe","sub":7}
+/// let token = Compact::parse("e30.eyJpc3MiOiJqb2UiLCJzdWIiOjd9.", 100)?.decode()?;
+/// assert_eq!(token.claims().issuer()?, Some("joe"));
+/// assert_eq!(token.claims().subject(), Err(ClaimError::new("sub", "a string")));
+/// assert_eq!(token.claims().issued_at()?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct Claims(Map<String, Value>);
+
+impl Claims {
+    pub(crate) fn new(object: Map<String, Value>) -> Self {
+        Claims(object)
+    }
+
+    /// A claim by name, of whatever type.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// Whether a claim is there; one of value `null` is.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// All claims, as a JSON object.
+    pub fn as_object(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// All claims, as a JSON object by value.
+    pub fn into_object(self) -> Map<String, Value> {
+        self.0
+    }
+
+    /// A claim that is a string where it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`] for every other type.
+    pub fn string(&self, name: &'static str) -> Result<Option<&str>, ClaimError> {
+        self.typed(name, "a string", Value::as_str)
+    }
+
+    /// A claim that is a NumericDate where it is there (RFC 7519 section 2).
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`] for every type but a finite number.
+    pub fn numeric_date(&self, name: &'static str) -> Result<Option<NumericDate>, ClaimError> {
+        self.typed(name, "a number", NumericDate::from_json)
+    }
+
+    /// A claim that is one string or an array of strings where it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`] for every other type, an array with anything else in it included.
+    pub fn strings(&self, name: &'static str) -> Result<Option<Vec<&str>>, ClaimError> {
+        self.typed(
+            name,
+            "a string or an array of strings",
+            |value| match value {
+                Value::String(one) => Some(vec![one.as_str()]),
+                Value::Array(many) => many.iter().map(Value::as_str).collect(),
+                _ => None,
+            },
+        )
+    }
+
+    /// `iss`, RFC 7519 section 4.1.1.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`], as for all that follow.
+    pub fn issuer(&self) -> Result<Option<&str>, ClaimError> {
+        self.string("iss")
+    }
+
+    /// `sub`, RFC 7519 section 4.1.2.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`].
+    pub fn subject(&self) -> Result<Option<&str>, ClaimError> {
+        self.string("sub")
+    }
+
+    /// `aud`, RFC 7519 section 4.1.3.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`].
+    pub fn audiences(&self) -> Result<Option<Vec<&str>>, ClaimError> {
+        self.strings("aud")
+    }
+
+    /// `exp`, RFC 7519 section 4.1.4.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`].
+    pub fn expires_at(&self) -> Result<Option<NumericDate>, ClaimError> {
+        self.numeric_date("exp")
+    }
+
+    /// `nbf`, RFC 7519 section 4.1.5.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`].
+    pub fn not_before(&self) -> Result<Option<NumericDate>, ClaimError> {
+        self.numeric_date("nbf")
+    }
+
+    /// `iat`, RFC 7519 section 4.1.6.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`].
+    pub fn issued_at(&self) -> Result<Option<NumericDate>, ClaimError> {
+        self.numeric_date("iat")
+    }
+
+    /// `jti`, RFC 7519 section 4.1.7.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`].
+    pub fn token_id(&self) -> Result<Option<&str>, ClaimError> {
+        self.string("jti")
+    }
+
+    fn typed<'a, T>(
+        &'a self,
+        name: &'static str,
+        expected: &'static str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, ClaimError> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(value) => read(value).map(Some).ok_or(ClaimError::new(name, expected)),
+        }
+    }
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Claims ")?;
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// A claim is there, but not of the type that its standard gives it. Holds no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Invalid '{claim}' claim: not {expected}")]
+#[non_exhaustive]
+pub struct ClaimError {
+    /// The claim's name.
+    pub claim: &'static str,
+    /// The type it should have, in words.
+    pub expected: &'static str,
+}
+
+impl ClaimError {
+    /// For a claim of that name, which should have been of that type (in words).
+    pub fn new(claim: &'static str, expected: &'static str) -> Self {
+        ClaimError { claim, expected }
+    }
+}

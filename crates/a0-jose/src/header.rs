@@ -1,0 +1,180 @@
+//! The JOSE header and what it must say, RFC 7515 section 4 and RFC 8725.
+
+use std::str::FromStr;
+
+use serde_json::{Map, Value};
+
+use crate::algorithm::{Algorithm, UnsupportedAlgorithm};
+
+/// The header of a JWS. Its `jwk`, `jku`, `x5u` and `x5c` choose no key and cause no request.
+#[derive(Debug, Clone)]
+pub struct Header(Map<String, Value>);
+
+impl Header {
+    pub(crate) fn new(object: Map<String, Value>) -> Self {
+        Header(object)
+    }
+
+    /// A member by name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The key's name (RFC 7515 section 4.1.4), as it stands: compare it, never act on it.
+    ///
+    /// # Errors
+    ///
+    /// [`HeaderError::MissingKeyId`] where it is absent or not a string.
+    pub fn key_id(&self) -> Result<&str, HeaderError> {
+        self.0
+            .get("kid")
+            .and_then(Value::as_str)
+            .ok_or(HeaderError::MissingKeyId)
+    }
+}
+
+/// What a header must say before any key is looked for.
+///
+/// `crit` and `b64` are always refused: nothing here understands an extension (RFC 7515 section
+/// 4.1.11, RFC 7797 section 7). So is `cty: JWT`, a nested token (RFC 7519 section 5.2).
+///
+/// ```
+/// use a0_jose::{Algorithm, HeaderRules};
+///
+/// // An access token by RFC 9068: `typ` must be there and say so.
+/// let strict = HeaderRules::new([Algorithm::Rs256]).types(["at+jwt"]).require_type();
+/// // As Auth0 writes it by default, or not at all.
+/// let lenient = HeaderRules::new([Algorithm::Rs256]).types(["JWT", "at+jwt"]);
+/// # let _ = (strict, lenient);
+/// ```
+#[derive(Debug, Clone)]
+pub struct HeaderRules {
+    algorithms: Vec<Algorithm>,
+    types: Option<Vec<String>>,
+    type_required: bool,
+}
+
+impl HeaderRules {
+    /// Allows these algorithms and no other, and any `typ`.
+    pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        HeaderRules {
+            algorithms: algorithms.into_iter().collect(),
+            types: None,
+            type_required: false,
+        }
+    }
+
+    /// Allows these values of `typ`, as media types: case does not matter and `application/` may
+    /// be left out (RFC 7515 section 4.1.9). An absent `typ` still passes.
+    #[must_use]
+    pub fn types<S: Into<String>>(mut self, types: impl IntoIterator<Item = S>) -> Self {
+        self.types = Some(types.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Refuses a header without `typ`.
+    #[must_use]
+    pub fn require_type(mut self) -> Self {
+        self.type_required = true;
+        self
+    }
+
+    /// The allowed algorithms, in the order they were given.
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
+    /// Judges `alg`, `crit`, `b64`, `cty` and `typ`, in this order, and gives the algorithm.
+    ///
+    /// # Errors
+    ///
+    /// The first [`HeaderError`] in that order.
+    pub(crate) fn judge(&self, header: &Header) -> Result<Algorithm, HeaderError> {
+        let algorithm = self.judge_algorithm(header)?;
+        if header.get("crit").is_some() {
+            return Err(HeaderError::Critical);
+        }
+        if header.get("b64").is_some() {
+            return Err(HeaderError::UnencodedPayload);
+        }
+        if let Some(content_type) = header.get("cty")
+            && content_type
+                .as_str()
+                .is_none_or(|cty| same_media_type(cty, "JWT"))
+        {
+            return Err(HeaderError::NestedToken);
+        }
+        self.judge_type(header)?;
+        Ok(algorithm)
+    }
+
+    fn judge_algorithm(&self, header: &Header) -> Result<Algorithm, HeaderError> {
+        let name = header
+            .get("alg")
+            .and_then(Value::as_str)
+            .ok_or(HeaderError::MissingAlgorithm)?;
+        match Algorithm::from_str(name) {
+            Ok(algorithm) if self.algorithms.contains(&algorithm) => Ok(algorithm),
+            Err(UnsupportedAlgorithm::Symmetric(name)) => Err(HeaderError::Symmetric(name)),
+            Ok(_) | Err(UnsupportedAlgorithm::Unknown) => Err(HeaderError::AlgorithmNotAllowed),
+        }
+    }
+
+    fn judge_type(&self, header: &Header) -> Result<(), HeaderError> {
+        match header.get("typ") {
+            None if self.type_required => Err(HeaderError::Type),
+            None => Ok(()),
+            Some(Value::String(typ)) => match &self.types {
+                Some(types) if !types.iter().any(|allowed| same_media_type(typ, allowed)) => {
+                    Err(HeaderError::Type)
+                }
+                _ => Ok(()),
+            },
+            Some(_) => Err(HeaderError::Type),
+        }
+    }
+}
+
+/// RFC 7515 section 4.1.9: a value without `/` stands for `application/` and that value.
+fn same_media_type(left: &str, right: &str) -> bool {
+    fn short(media_type: &str) -> &str {
+        const PREFIX: &str = "application/";
+        match media_type.split_at_checked(PREFIX.len()) {
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) && !rest.contains('/') => {
+                rest
+            }
+            _ => media_type,
+        }
+    }
+    short(left).eq_ignore_ascii_case(short(right))
+}
+
+/// Why a header was refused. Holds nothing of the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// `alg` is absent or not a string.
+    #[error("Token header has no 'alg'")]
+    MissingAlgorithm,
+    /// `alg` is an HMAC algorithm; the name comes from a table.
+    #[error("{}", UnsupportedAlgorithm::Symmetric(.0))]
+    Symmetric(&'static str),
+    /// `alg` is not in the allow-list; `none` never is.
+    #[error("Algorithm is not allowed")]
+    AlgorithmNotAllowed,
+    /// `crit` is there, with whatever value.
+    #[error("Token header has a 'crit' parameter, which is not supported")]
+    Critical,
+    /// `b64` is there, with whatever value.
+    #[error("Token header has a 'b64' parameter, which is not supported")]
+    UnencodedPayload,
+    /// `cty` says that the payload is a token of its own, or is not a string.
+    #[error("Nested tokens are not supported")]
+    NestedToken,
+    /// `typ` is none of the allowed ones, not a string, or absent where it is required.
+    #[error("Unexpected JWT 'typ'")]
+    Type,
+    /// `kid` is absent or not a string, where it has to name the key.
+    #[error("Token header missing 'kid' claim")]
+    MissingKeyId,
+}

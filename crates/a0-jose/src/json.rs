@@ -1,0 +1,206 @@
+//! JSON objects, parsed strictly: a member name that comes twice is an error at any depth.
+//!
+//! RFC 7515 section 4 and RFC 7519 section 4 leave a choice between refusing duplicate names and
+//! letting the last one win. Refusing is the one that no second parser can read differently.
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Why a text is not one JSON object. Says nothing of the text itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// Not JSON in UTF-8, more than one value, nested deeper than 128, or not an object.
+    #[error("not one JSON object")]
+    NotAnObject,
+    /// A member name comes twice in one object, at any depth.
+    #[error("a JSON object holds a member name twice")]
+    DuplicateMember,
+}
+
+/// Parses one JSON object with nothing after it.
+///
+/// Numbers out of the range of an `f64` are refused. The order of members is not kept.
+///
+/// ```
+/// use a0_jose::json::{JsonError, parse_object};
+///
+/// assert_eq!(parse_object(br#"{"a":[1,2]}"#)?["a"][1], 2);
+/// assert_eq!(parse_object(br#"{"a":{"b":1,"b":1}}"#), Err(JsonError::DuplicateMember));
+/// assert_eq!(parse_object(b"{} {}"), Err(JsonError::NotAnObject));
+/// # Ok::<(), JsonError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`JsonError`].
+pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
+    parse(text, OnDuplicate::Refuse)
+}
+
+/// As [`parse_object`], but an object with a duplicate name becomes `null` instead of spoiling
+/// the document around it: one broken key must not take the others of its set along.
+pub(crate) fn parse_object_lenient(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
+    parse(text, OnDuplicate::Null)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum OnDuplicate {
+    Refuse,
+    Null,
+}
+
+fn parse(text: &[u8], on_duplicate: OnDuplicate) -> Result<Map<String, Value>, JsonError> {
+    let duplicate_seen = Cell::new(false);
+    let seed = StrictValue {
+        on_duplicate,
+        duplicate_seen: &duplicate_seen,
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = seed
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
+    match value {
+        Ok(Value::Object(object)) => Ok(object),
+        Err(_) if duplicate_seen.get() => Err(JsonError::DuplicateMember),
+        Ok(_) | Err(_) => Err(JsonError::NotAnObject),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct StrictValue<'c> {
+    on_duplicate: OnDuplicate,
+    duplicate_seen: &'c Cell<bool>,
+}
+
+impl<'de> DeserializeSeed<'de> for StrictValue<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for StrictValue<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element_seed(self)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        let mut duplicate = false;
+        while let Some(name) = access.next_key_seed(NameSeed)? {
+            let Name::Text(name) = name else {
+                return number(&access.next_value::<String>()?).map(Value::Number);
+            };
+            let value = access.next_value_seed(self)?;
+            if object.insert(name, value).is_some() {
+                if self.on_duplicate == OnDuplicate::Refuse {
+                    self.duplicate_seen.set(true);
+                    return Err(de::Error::custom("duplicate member name"));
+                }
+                duplicate = true;
+            }
+        }
+        Ok(if duplicate {
+            Value::Null
+        } else {
+            Value::Object(object)
+        })
+    }
+}
+
+/// A member name, or the mark of a number.
+///
+/// Another crate of the build may switch on serde_json's `arbitrary_precision`. A number then
+/// arrives as a map with one made-up name, which a token could also contain as text. The two are
+/// told apart by how they arrive, not by the name: text offers itself as a newtype, the mark does
+/// not.
+enum Name {
+    Text(String),
+    NumberMark,
+}
+
+struct NameSeed;
+
+impl<'de> DeserializeSeed<'de> for NameSeed {
+    type Value = Name;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Name, D::Error> {
+        deserializer.deserialize_newtype_struct("Name", self)
+    }
+}
+
+impl<'de> Visitor<'de> for NameSeed {
+    type Value = Name;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a member name")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, text: D) -> Result<Name, D::Error> {
+        String::deserialize(text).map(Name::Text)
+    }
+
+    fn visit_str<E>(self, _mark: &str) -> Result<Name, E> {
+        Ok(Name::NumberMark)
+    }
+}
+
+/// A number of valid JSON grammar, to the nearest of `i64`, `u64` and `f64`.
+fn number<E: de::Error>(text: &str) -> Result<Number, E> {
+    if let Ok(value) = text.parse::<i64>() {
+        return Ok(value.into());
+    }
+    if let Ok(value) = text.parse::<u64>() {
+        return Ok(value.into());
+    }
+    text.parse::<f64>()
+        .ok()
+        .and_then(Number::from_f64)
+        .ok_or_else(|| E::custom("number out of range"))
+}

@@ -1,0 +1,255 @@
+//! Public JSON Web Keys, RFC 7517, RFC 7518 section 6 and RFC 8037 section 2.
+
+use serde_json::{Map, Value};
+
+use crate::algorithm::{Algorithm, Curve, EdwardsCurve};
+use crate::base64url;
+use crate::thumbprint::Thumbprint;
+
+/// The smallest RSA modulus, in bits (RFC 7518 section 3.3).
+const MIN_RSA_BITS: usize = 2048;
+/// The largest RSA modulus, in bits: at 16384, one verification takes fifty times as long.
+const MAX_RSA_BITS: usize = 8192;
+/// RSA exponents lie below this: the cost of a verification grows with the exponent's length.
+const RSA_EXPONENT_END: u64 = 1 << 33;
+
+/// The members that make a key private or secret (RFC 7518 sections 6.2.2, 6.3.2, 6.4.1).
+const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// Whether a JWK has a member that belongs in no public key, empty or `null` included.
+///
+/// ```
+/// let key = a0_jose::json::parse_object(br#"{"kty":"EC","d":null}"#)?;
+/// assert!(a0_jose::has_private_member(&key));
+/// # Ok::<(), a0_jose::json::JsonError>(())
+/// ```
+pub fn has_private_member(jwk: &Map<String, Value>) -> bool {
+    PRIVATE_MEMBERS.iter().any(|name| jwk.contains_key(*name))
+}
+
+/// A public key of type EC, RSA or OKP whose numbers are in their canonical form and within
+/// limits. Private members are neither read nor kept.
+///
+/// That an EC point is on its curve is found when a [`VerifyingKey`](crate::VerifyingKey) is made.
+#[derive(Debug, Clone)]
+pub struct Jwk {
+    key_id: Option<String>,
+    pub(crate) intended: Intended,
+    pub(crate) for_signatures: bool,
+    pub(crate) numbers: Numbers,
+}
+
+/// What the `alg` member says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Intended {
+    Unsaid,
+    For(Algorithm),
+    /// For an algorithm that makes no signature known here, or not a string.
+    Other,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Numbers {
+    Rsa {
+        modulus: Vec<u8>,
+        exponent: Vec<u8>,
+    },
+    Ec {
+        curve: Curve,
+        x: Vec<u8>,
+        y: Vec<u8>,
+    },
+    Edwards {
+        curve: EdwardsCurve,
+        x: Vec<u8>,
+    },
+}
+
+impl Jwk {
+    /// Reads a public key. Members that are not understood are ignored (RFC 7517 section 4).
+    ///
+    /// # Errors
+    ///
+    /// [`JwkError`].
+    pub fn from_object(jwk: &Map<String, Value>) -> Result<Self, JwkError> {
+        let numbers = match string(jwk, "kty")? {
+            "RSA" => rsa(jwk)?,
+            "EC" => ec(jwk)?,
+            "OKP" => edwards(jwk)?,
+            _ => return Err(JwkError::KeyType),
+        };
+        Ok(Jwk {
+            key_id: jwk.get("kid").and_then(Value::as_str).map(str::to_owned),
+            intended: match jwk.get("alg") {
+                None => Intended::Unsaid,
+                Some(name) => name
+                    .as_str()
+                    .and_then(|name| name.parse().ok())
+                    .map_or(Intended::Other, Intended::For),
+            },
+            for_signatures: for_signatures(jwk),
+            numbers,
+        })
+    }
+
+    /// `kid`, where it is a string.
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// The thumbprint, RFC 7638 section 3; `kid`, `alg` and `use` have no part in it.
+    pub fn thumbprint(&self) -> Thumbprint {
+        let text = |octets: &Vec<u8>| base64url::encode(octets);
+        match &self.numbers {
+            Numbers::Rsa { modulus, exponent } => Thumbprint::of_members(&[
+                ("e", &text(exponent)),
+                ("kty", "RSA"),
+                ("n", &text(modulus)),
+            ]),
+            Numbers::Ec { curve, x, y } => Thumbprint::of_members(&[
+                ("crv", curve.name()),
+                ("kty", "EC"),
+                ("x", &text(x)),
+                ("y", &text(y)),
+            ]),
+            Numbers::Edwards { curve, x } => {
+                Thumbprint::of_members(&[("crv", curve.name()), ("kty", "OKP"), ("x", &text(x))])
+            }
+        }
+    }
+}
+
+/// RFC 7517 sections 4.2 and 4.3: where `use` and `key_ops` are there, both must agree to it.
+fn for_signatures(jwk: &Map<String, Value>) -> bool {
+    let allowed_use = jwk.get("use").is_none_or(|value| value == "sig");
+    let allowed_operation = jwk.get("key_ops").is_none_or(|value| {
+        value
+            .as_array()
+            .is_some_and(|operations| operations.iter().any(|operation| operation == "verify"))
+    });
+    allowed_use && allowed_operation
+}
+
+/// RFC 7518 section 6.3.1.
+fn rsa(jwk: &Map<String, Value>) -> Result<Numbers, JwkError> {
+    let modulus = unsigned(jwk, "n")?;
+    let exponent = unsigned(jwk, "e")?;
+    if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits(&modulus)) {
+        return Err(JwkError::ModulusSize);
+    }
+    let value = match exponent.len() {
+        0..=8 => exponent
+            .iter()
+            .fold(0_u64, |value, octet| value << 8 | u64::from(*octet)),
+        _ => return Err(JwkError::Exponent),
+    };
+    if !(3..RSA_EXPONENT_END).contains(&value) || value % 2 == 0 {
+        return Err(JwkError::Exponent);
+    }
+    Ok(Numbers::Rsa { modulus, exponent })
+}
+
+/// RFC 7518 section 6.2.1: a coordinate has the full length of the curve's field.
+fn ec(jwk: &Map<String, Value>) -> Result<Numbers, JwkError> {
+    let name = string(jwk, "crv")?;
+    let curve = Curve::ALL
+        .into_iter()
+        .find(|curve| curve.name() == name)
+        .ok_or(JwkError::Curve)?;
+    let length = curve.coordinate_length();
+    Ok(Numbers::Ec {
+        curve,
+        x: octets_of_length(jwk, "x", length)?,
+        y: octets_of_length(jwk, "y", length)?,
+    })
+}
+
+/// RFC 8037 section 2.
+fn edwards(jwk: &Map<String, Value>) -> Result<Numbers, JwkError> {
+    let name = string(jwk, "crv")?;
+    let curve = EdwardsCurve::ALL
+        .into_iter()
+        .find(|curve| curve.name() == name)
+        .ok_or(JwkError::Curve)?;
+    Ok(Numbers::Edwards {
+        curve,
+        x: octets_of_length(jwk, "x", curve.key_length())?,
+    })
+}
+
+/// A Base64urlUInt (RFC 7518 section 2): as few octets as will do, so that one key has one text.
+fn unsigned(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+    octets(jwk, name).and_then(|octets| match octets.first() {
+        None | Some(0) => Err(JwkError::Member(name)),
+        Some(_) => Ok(octets),
+    })
+}
+
+fn octets_of_length(
+    jwk: &Map<String, Value>,
+    name: &'static str,
+    length: usize,
+) -> Result<Vec<u8>, JwkError> {
+    octets(jwk, name).and_then(|octets| match octets.len() == length {
+        true => Ok(octets),
+        false => Err(JwkError::CoordinateLength),
+    })
+}
+
+fn octets(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+    base64url::decode(string(jwk, name)?).ok_or(JwkError::Member(name))
+}
+
+fn string<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, JwkError> {
+    jwk.get(name)
+        .and_then(Value::as_str)
+        .ok_or(JwkError::Member(name))
+}
+
+/// Bits of a number without leading zero octets: bits and not bytes, or 2041 would pass for 2048.
+fn bits(number: &[u8]) -> usize {
+    let leading = number.first().map_or(0, |octet| octet.leading_zeros());
+    (number.len() * 8).saturating_sub(leading as usize)
+}
+
+/// Why a JWK gives no key to verify with. Holds nothing of the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JwkError {
+    /// Not a JSON object, or one that holds a member name twice.
+    #[error("not a JSON object")]
+    NotAnObject,
+    /// A required member is absent, of a wrong type, or not in its canonical form.
+    #[error("missing or invalid member '{0}'")]
+    Member(&'static str),
+    /// `kty` is none of EC, RSA, OKP.
+    #[error("unsupported key type")]
+    KeyType,
+    /// `crv` is not supported for this `kty`.
+    #[error("unsupported curve")]
+    Curve,
+    /// A coordinate does not have the length of its curve (RFC 7518 section 6.2.1.2).
+    #[error("a coordinate is not of full length")]
+    CoordinateLength,
+    /// The EC point is not on its curve, or the key is otherwise refused by OpenSSL.
+    #[error("not a valid public key")]
+    InvalidKey,
+    /// The RSA modulus has under 2048 or over 8192 bits.
+    #[error("RSA modulus is not of 2048 to 8192 bits")]
+    ModulusSize,
+    /// The RSA exponent is even, 1, or 2^33 or more.
+    #[error("RSA exponent is not acceptable")]
+    Exponent,
+    /// `use` is not `sig`, or `key_ops` does not hold `verify`.
+    #[error("not a key for signatures")]
+    NotForSignatures,
+    /// `alg` does not fit the key, or no allowed algorithm does.
+    #[error("not a key for an allowed algorithm")]
+    Algorithm,
+    /// Without a `kid`, no token can name the key.
+    #[error("a key without 'kid'")]
+    MissingKeyId,
+    /// The set has more keys than are kept.
+    #[error("too many keys")]
+    TooMany,
+}

@@ -1,0 +1,111 @@
+//! JWK Sets, RFC 7517 section 5.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::algorithm::Algorithm;
+use crate::json;
+use crate::jwk::{Jwk, JwkError};
+use crate::key::VerifyingKey;
+
+/// Keys kept of one set; the rest is skipped. Building a key takes up to 0.1 ms, so this bounds
+/// what one fetch can cost.
+pub const MAX_KEYS: usize = 1024;
+
+/// Keys of one `kid` that are tried on one signature.
+pub const MAX_CANDIDATES: usize = 8;
+
+/// The usable keys of a JWK Set, by `kid`, each ready to verify with.
+///
+/// An entry that cannot be used is skipped and told by [`skipped`](JwkSet::skipped); it never
+/// spoils the others (RFC 7517 section 5). A set without a usable entry is a value too: whether it
+/// is of use is for the caller to judge, by [`is_empty`](JwkSet::is_empty).
+///
+/// ```
+/// use a0_jose::{Algorithm, JwkError, JwkSet};
+///
+/// let set = JwkSet::parse(br#"{"keys":[null,{"kty":"oct","k":"AAAA"}]}"#, &[Algorithm::Rs256])?;
+/// assert!(set.is_empty());
+/// assert_eq!(set.skipped(), [(0, JwkError::NotAnObject), (1, JwkError::KeyType)]);
+/// # Ok::<(), a0_jose::JwkSetError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct JwkSet {
+    keys: HashMap<String, Vec<VerifyingKey>>,
+    skipped: Vec<(usize, JwkError)>,
+}
+
+impl JwkSet {
+    /// Parses a set and builds its keys, each for one algorithm out of `allowed`: see
+    /// [`VerifyingKey::new`].
+    ///
+    /// # Errors
+    ///
+    /// [`JwkSetError`] where the text is not a JSON object with an array `keys`.
+    pub fn parse(text: &[u8], allowed: &[Algorithm]) -> Result<Self, JwkSetError> {
+        let document = json::parse_object_lenient(text).map_err(|_| JwkSetError)?;
+        let Some(Value::Array(entries)) = document.get("keys") else {
+            return Err(JwkSetError);
+        };
+        let mut set = JwkSet::default();
+        let mut kept = 0;
+        for (position, entry) in entries.iter().enumerate() {
+            if kept == MAX_KEYS {
+                set.skipped.push((position, JwkError::TooMany));
+                break;
+            }
+            match entry_key(entry, allowed) {
+                Ok((key_id, key)) => {
+                    set.keys.entry(key_id).or_default().push(key);
+                    kept += 1;
+                }
+                Err(error) => set.skipped.push((position, error)),
+            }
+        }
+        Ok(set)
+    }
+
+    /// The keys that a token with this `kid` and this algorithm may have been signed by, at most
+    /// [`MAX_CANDIDATES`]. `kid` is compared exactly.
+    pub fn candidates(
+        &self,
+        key_id: &str,
+        algorithm: Algorithm,
+    ) -> impl Iterator<Item = &VerifyingKey> + use<'_> {
+        self.keys
+            .get(key_id)
+            .into_iter()
+            .flatten()
+            .filter(move |key| key.algorithm() == algorithm)
+            .take(MAX_CANDIDATES)
+    }
+
+    /// The `kid` of every usable key, each once, in no order.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.keys().map(String::as_str)
+    }
+
+    /// Whether no key is usable.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The entries that cannot be used: position in the array, and why.
+    pub fn skipped(&self) -> &[(usize, JwkError)] {
+        &self.skipped
+    }
+}
+
+fn entry_key(entry: &Value, allowed: &[Algorithm]) -> Result<(String, VerifyingKey), JwkError> {
+    let entry = entry.as_object().ok_or(JwkError::NotAnObject)?;
+    let jwk = Jwk::from_object(entry)?;
+    let key_id = jwk.key_id().ok_or(JwkError::MissingKeyId)?.to_owned();
+    Ok((key_id, VerifyingKey::new(&jwk, allowed)?))
+}
+
+/// A text that is no JWK Set: not one JSON object with an array `keys`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a JSON object with an array 'keys'")]
+#[non_exhaustive]
+pub struct JwkSetError;

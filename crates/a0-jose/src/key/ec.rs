@@ -1,0 +1,64 @@
+//! ECDSA with signatures of the form R || S, RFC 7518 section 3.4.
+
+use openssl::bn::{BigNum, BigNumContext};
+use openssl::ec::{EcGroup, EcKey, EcPoint};
+use openssl::ecdsa::EcdsaSig;
+use openssl::error::ErrorStack;
+use openssl::nid::Nid;
+use openssl::pkey::Public;
+
+use crate::algorithm::Curve;
+
+/// The octet that an uncompressed point begins with (SEC 1 section 2.3.3). A point of any other
+/// form, infinity among them, is never built.
+const UNCOMPRESSED: u8 = 4;
+
+pub(super) struct Key {
+    key: EcKey<Public>,
+    coordinate_length: usize,
+}
+
+impl Key {
+    /// `None` where the point is not on the curve.
+    pub(super) fn new(curve: Curve, x: &[u8], y: &[u8]) -> Option<Self> {
+        let coordinate_length = curve.coordinate_length();
+        if x.len() != coordinate_length || y.len() != coordinate_length {
+            return None;
+        }
+        let point = [&[UNCOMPRESSED], x, y].concat();
+        let build = || -> Result<EcKey<Public>, ErrorStack> {
+            let group = EcGroup::from_curve_name(nid(curve))?;
+            let mut context = BigNumContext::new()?;
+            // Refuses a point that does not satisfy the curve's equation.
+            let point = EcPoint::from_bytes(&group, &point, &mut context)?;
+            EcKey::from_public_key(&group, &point)
+        };
+        Some(Key {
+            key: build().ok()?,
+            coordinate_length,
+        })
+    }
+
+    pub(super) fn verify(&self, digest: &[u8], signature: &[u8]) -> bool {
+        let Some((r, s)) = signature.split_at_checked(self.coordinate_length) else {
+            return false;
+        };
+        if s.len() != self.coordinate_length {
+            return false;
+        }
+        let verify = || -> Result<bool, ErrorStack> {
+            // OpenSSL refuses r and s outside [1, n - 1].
+            EcdsaSig::from_private_components(BigNum::from_slice(r)?, BigNum::from_slice(s)?)?
+                .verify(digest, &self.key)
+        };
+        matches!(verify(), Ok(true))
+    }
+}
+
+fn nid(curve: Curve) -> Nid {
+    match curve {
+        Curve::P256 => Nid::X9_62_PRIME256V1,
+        Curve::P384 => Nid::SECP384R1,
+        Curve::P521 => Nid::SECP521R1,
+    }
+}

@@ -1,0 +1,90 @@
+//! RSA, with contexts that are set up once and reused.
+//!
+//! Setting up a context costs as much as a good part of the signature itself, and it takes locks
+//! inside OpenSSL. So contexts wait in a pool, which is locked only to take one out and to put it
+//! back, never across a signature.
+
+use std::sync::{Mutex, PoisonError};
+
+use openssl::bn::BigNum;
+use openssl::error::ErrorStack;
+use openssl::md::{Md, MdRef};
+use openssl::pkey::{PKey, Public};
+use openssl::pkey_ctx::PkeyCtx;
+use openssl::rsa::{Padding, Rsa};
+use openssl::sign::RsaPssSaltlen;
+
+use crate::algorithm::{Family, Hash};
+
+pub(super) struct Key {
+    key: PKey<Public>,
+    family: Family,
+    contexts: Mutex<Vec<PkeyCtx<Public>>>,
+}
+
+impl Key {
+    /// `None` where OpenSSL refuses the numbers or the family is not one of RSA.
+    pub(super) fn new(modulus: &[u8], exponent: &[u8], family: Family) -> Option<Self> {
+        let numbers = || -> Result<PKey<Public>, ErrorStack> {
+            let modulus = BigNum::from_slice(modulus)?;
+            let exponent = BigNum::from_slice(exponent)?;
+            PKey::from_rsa(Rsa::from_public_components(modulus, exponent)?)
+        };
+        let key = numbers().ok()?;
+        let first = context(&key, family)?;
+        Some(Key {
+            key,
+            family,
+            contexts: Mutex::new(vec![first]),
+        })
+    }
+
+    pub(super) fn verify(&self, digest: &[u8], signature: &[u8]) -> bool {
+        let Some(mut context) = self.take().or_else(|| context(&self.key, self.family)) else {
+            return false;
+        };
+        // A reused context reports a bad signature as `Err`: both mean that it is not valid.
+        let valid = matches!(context.verify(digest, signature), Ok(true));
+        self.contexts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(context);
+        valid
+    }
+
+    fn take(&self) -> Option<PkeyCtx<Public>> {
+        self.contexts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+    }
+}
+
+fn context(key: &PKey<Public>, family: Family) -> Option<PkeyCtx<Public>> {
+    let (padding, hash) = match family {
+        Family::RsaPkcs1(hash) => (Padding::PKCS1, hash),
+        Family::RsaPss(hash) => (Padding::PKCS1_PSS, hash),
+        Family::Ecdsa(..) | Family::Edwards => return None,
+    };
+    let set_up = || -> Result<PkeyCtx<Public>, ErrorStack> {
+        let mut context = PkeyCtx::new(key)?;
+        context.verify_init()?;
+        context.set_rsa_padding(padding)?;
+        context.set_signature_md(message_digest(hash))?;
+        if padding == Padding::PKCS1_PSS {
+            // RFC 7518 section 3.5: the salt is as long as the hash, and MGF1 uses the same hash.
+            context.set_rsa_mgf1_md(message_digest(hash))?;
+            context.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)?;
+        }
+        Ok(context)
+    };
+    set_up().ok()
+}
+
+fn message_digest(hash: Hash) -> &'static MdRef {
+    match hash {
+        Hash::Sha256 => Md::sha256(),
+        Hash::Sha384 => Md::sha384(),
+        Hash::Sha512 => Md::sha512(),
+    }
+}

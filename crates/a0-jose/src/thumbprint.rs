@@ -1,0 +1,93 @@
+//! JWK thumbprints, RFC 7638.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+use crate::base64url;
+
+/// The SHA-256 thumbprint of a public key, RFC 7638 section 3: a `jkt`.
+///
+/// Comparing takes the same time wherever two thumbprints differ. The text form is base64url.
+///
+/// ```
+/// use a0_jose::{Jwk, json};
+///
+/// let key = json::parse_object(br#"{"kty":"OKP","crv":"Ed25519",
+///     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
+/// let thumbprint = Jwk::from_object(&key)?.thumbprint();
+/// assert_eq!(thumbprint.to_string(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+/// assert_eq!("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".parse(), Ok(thumbprint));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Thumbprint([u8; 32]);
+
+impl Thumbprint {
+    /// Hashes the required members, in order and without white space (RFC 7638 section 3.2). The
+    /// values are base64url or names from a table, so none needs escaping.
+    pub(crate) fn of_members(members: &[(&str, &str)]) -> Self {
+        let mut hash = Sha256::new();
+        let mut lead = "{\"";
+        for (name, value) in members {
+            for text in [lead, name, "\":\"", value] {
+                hash.update(text);
+            }
+            lead = "\",\"";
+        }
+        hash.update("\"}");
+        Thumbprint(hash.finalize().into())
+    }
+
+    /// The 32 octets of the hash.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for Thumbprint {
+    fn eq(&self, other: &Self) -> bool {
+        openssl::memcmp::eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Thumbprint {}
+
+impl Hash for Thumbprint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl fmt::Display for Thumbprint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&base64url::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Thumbprint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Thumbprint({self})")
+    }
+}
+
+/// A text that is not the base64url form of 32 octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the base64url form of a SHA-256 thumbprint")]
+#[non_exhaustive]
+pub struct InvalidThumbprint;
+
+impl FromStr for Thumbprint {
+    type Err = InvalidThumbprint;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // One octet more than is wanted, so that a longer text is seen to be longer.
+        let mut buffer = [0; 33];
+        base64url::decode_into(text, &mut buffer)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Thumbprint)
+            .ok_or(InvalidThumbprint)
+    }
+}

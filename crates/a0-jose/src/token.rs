@@ -1,0 +1,169 @@
+//! From decoded to verified, one type a step.
+
+use std::fmt;
+
+use crate::algorithm::Algorithm;
+use crate::claims::Claims;
+use crate::compact::Compact;
+use crate::header::{Header, HeaderError, HeaderRules};
+use crate::jwk_set::JwkSet;
+use crate::key::VerifyingKey;
+
+/// Header and claims as somebody sent them. Good for choosing an issuer and for refusing early;
+/// never for letting anybody in.
+pub struct Unverified<'a> {
+    compact: Compact<'a>,
+    header: Header,
+    claims: Claims,
+}
+
+impl<'a> Unverified<'a> {
+    pub(crate) fn new(compact: Compact<'a>, header: Header, claims: Claims) -> Self {
+        Unverified {
+            compact,
+            header,
+            claims,
+        }
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The claims, which nobody vouches for yet.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Judges the header.
+    ///
+    /// # Errors
+    ///
+    /// [`HeaderError`].
+    pub fn admit(self, rules: &HeaderRules) -> Result<Admitted<'a>, HeaderError> {
+        let algorithm = rules.judge(&self.header)?;
+        Ok(Admitted {
+            token: self,
+            algorithm,
+        })
+    }
+}
+
+/// An [`Unverified`] token whose header passed the [`HeaderRules`].
+pub struct Admitted<'a> {
+    token: Unverified<'a>,
+    algorithm: Algorithm,
+}
+
+impl Admitted<'_> {
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.token.header
+    }
+
+    /// The claims, which nobody vouches for yet.
+    pub fn claims(&self) -> &Claims {
+        &self.token.claims
+    }
+
+    /// The algorithm of the header, an allowed one.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Checks the signature with every key of `keys` that the header's `kid` names and that is
+    /// for the header's algorithm, at most [`MAX_CANDIDATES`](crate::MAX_CANDIDATES).
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`].
+    pub fn verify(self, keys: &JwkSet) -> Result<Verified, VerifyError> {
+        let key_id = self.header().key_id().map_err(VerifyError::Header)?;
+        let mut candidates = keys.candidates(key_id, self.algorithm).peekable();
+        if candidates.peek().is_none() {
+            return Err(VerifyError::NoMatchingKey);
+        }
+        if candidates.any(|key| key.verify(&self.token.compact).is_ok()) {
+            Ok(self.token.into_verified())
+        } else {
+            Err(VerifyError::InvalidSignature)
+        }
+    }
+
+    /// Checks the signature with one key that the caller chose.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError::NoMatchingKey`] where the key is for another algorithm,
+    /// [`VerifyError::InvalidSignature`].
+    pub fn verify_with(self, key: &VerifyingKey) -> Result<Verified, VerifyError> {
+        if key.algorithm() != self.algorithm {
+            return Err(VerifyError::NoMatchingKey);
+        }
+        key.verify(&self.token.compact)
+            .map_err(|_| VerifyError::InvalidSignature)?;
+        Ok(self.token.into_verified())
+    }
+}
+
+impl Unverified<'_> {
+    fn into_verified(self) -> Verified {
+        Verified {
+            header: self.header,
+            claims: self.claims,
+        }
+    }
+}
+
+/// A token whose signature was checked. Whether its claims are acceptable is for
+/// [`ClaimRules`](crate::ClaimRules) to say.
+#[derive(Clone)]
+pub struct Verified {
+    header: Header,
+    claims: Claims,
+}
+
+impl Verified {
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The signed claims.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The signed claims, by value.
+    pub fn into_claims(self) -> Claims {
+        self.claims
+    }
+}
+
+macro_rules! opaque_debug {
+    ($($name:ident $(<$lifetime:lifetime>)?),*) => {$(
+        impl fmt::Debug for $name $(<$lifetime>)? {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+opaque_debug!(Unverified<'_>, Admitted<'_>, Verified);
+
+/// Why no key vouches for a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The header does not name a key.
+    #[error(transparent)]
+    Header(HeaderError),
+    /// No key of the set has this `kid` and is for this algorithm.
+    #[error("No matching key found in JWKS")]
+    NoMatchingKey,
+    /// The signature is not base64url, or no candidate made it.
+    #[error("Signature verification failed")]
+    InvalidSignature,
+}

@@ -1,0 +1,94 @@
+//! Keys and tokens for the tests, made by josekit: another implementation than the one on trial.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses its own part of this module"
+)]
+
+use std::sync::OnceLock;
+
+use a0_jose::{Algorithm, base64url_encode};
+use josekit::jwk::Jwk;
+use josekit::jwk::alg::ec::EcCurve;
+use josekit::jwk::alg::ed::EdCurve;
+use josekit::jws::{self, JwsSigner};
+use serde_json::{Map, Value, json};
+
+/// Larger than any token here that is not about size.
+pub const MAX_SIZE: usize = 16 * 1024;
+
+/// A private key and what signs with it.
+pub struct SigningKey {
+    pub algorithm: Algorithm,
+    pub jwk: Jwk,
+}
+
+impl SigningKey {
+    /// A key for `algorithm`; RSA keys are made once a process.
+    pub fn new(algorithm: Algorithm) -> Self {
+        static RSA: OnceLock<Jwk> = OnceLock::new();
+        let jwk = match algorithm {
+            Algorithm::Es256 => Jwk::generate_ec_key(EcCurve::P256).unwrap(),
+            Algorithm::Es384 => Jwk::generate_ec_key(EcCurve::P384).unwrap(),
+            Algorithm::Es512 => Jwk::generate_ec_key(EcCurve::P521).unwrap(),
+            Algorithm::EdDsa => Jwk::generate_ed_key(EdCurve::Ed25519).unwrap(),
+            _ => RSA
+                .get_or_init(|| Jwk::generate_rsa_key(2048).unwrap())
+                .clone(),
+        };
+        SigningKey { algorithm, jwk }
+    }
+
+    pub fn signature(&self, message: &str) -> Vec<u8> {
+        self.signature_by(self.algorithm, message)
+    }
+
+    /// A signature by another algorithm than the key's own.
+    pub fn signature_by(&self, algorithm: Algorithm, message: &str) -> Vec<u8> {
+        let signer: Box<dyn JwsSigner> = match algorithm {
+            Algorithm::Rs256 => Box::new(jws::RS256.signer_from_jwk(&self.jwk).unwrap()),
+            Algorithm::Rs384 => Box::new(jws::RS384.signer_from_jwk(&self.jwk).unwrap()),
+            Algorithm::Rs512 => Box::new(jws::RS512.signer_from_jwk(&self.jwk).unwrap()),
+            Algorithm::Ps256 => Box::new(jws::PS256.signer_from_jwk(&self.jwk).unwrap()),
+            Algorithm::Ps384 => Box::new(jws::PS384.signer_from_jwk(&self.jwk).unwrap()),
+            Algorithm::Ps512 => Box::new(jws::PS512.signer_from_jwk(&self.jwk).unwrap()),
+            Algorithm::Es256 => Box::new(jws::ES256.signer_from_jwk(&self.jwk).unwrap()),
+            Algorithm::Es384 => Box::new(jws::ES384.signer_from_jwk(&self.jwk).unwrap()),
+            Algorithm::Es512 => Box::new(jws::ES512.signer_from_jwk(&self.jwk).unwrap()),
+            Algorithm::EdDsa => Box::new(jws::EdDSA.signer_from_jwk(&self.jwk).unwrap()),
+            other => panic!("no signer for {other}"),
+        };
+        signer.sign(message.as_bytes()).unwrap()
+    }
+
+    /// A compact JWS of exactly this header and payload text.
+    pub fn sign(&self, header: &str, payload: &str) -> String {
+        let input = format!("{}.{}", base64url_encode(header), base64url_encode(payload));
+        let signature = base64url_encode(self.signature(&input));
+        format!("{input}.{signature}")
+    }
+
+    pub fn header(&self) -> String {
+        json!({ "alg": self.algorithm.name(), "kid": "k" }).to_string()
+    }
+
+    pub fn public_jwk(&self, key_id: &str) -> Map<String, Value> {
+        let mut jwk: Map<String, Value> =
+            serde_json::from_str(&self.jwk.to_public_key().unwrap().to_string()).unwrap();
+        jwk.insert("kid".into(), key_id.into());
+        jwk.remove("alg");
+        jwk
+    }
+}
+
+/// A JWK Set of these entries, as text.
+pub fn key_set(entries: impl IntoIterator<Item = Map<String, Value>>) -> Vec<u8> {
+    let entries: Vec<Value> = entries.into_iter().map(Value::Object).collect();
+    json!({ "keys": entries }).to_string().into_bytes()
+}
+
+/// `object` with one member set.
+pub fn with(mut object: Map<String, Value>, name: &str, value: Value) -> Map<String, Value> {
+    object.insert(name.into(), value);
+    object
+}

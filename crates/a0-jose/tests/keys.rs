@@ -1,0 +1,449 @@
+//! Which keys are usable, which verify what, and what a forged signature looks like.
+
+mod common;
+
+use a0_jose::{
+    Algorithm, Compact, HeaderRules, Jwk, JwkError, JwkSet, MAX_CANDIDATES, MAX_KEYS, VerifyError,
+    base64url_encode, has_private_member, json,
+};
+use common::{MAX_SIZE, SigningKey, key_set, with};
+use serde_json::{Map, Value, json as value};
+
+fn all() -> Vec<Algorithm> {
+    Algorithm::all().collect()
+}
+
+fn verify(token: &str, keys: &JwkSet) -> Result<(), VerifyError> {
+    verify_allowing(token, keys, &all())
+}
+
+fn verify_allowing(token: &str, keys: &JwkSet, allowed: &[Algorithm]) -> Result<(), VerifyError> {
+    Compact::parse(token, MAX_SIZE)
+        .unwrap()
+        .decode()
+        .unwrap()
+        .admit(&HeaderRules::new(allowed.iter().copied()))
+        .unwrap()
+        .verify(keys)
+        .map(|_| ())
+}
+
+fn parse(entries: impl IntoIterator<Item = Map<String, Value>>, allowed: &[Algorithm]) -> JwkSet {
+    JwkSet::parse(&key_set(entries), allowed).unwrap()
+}
+
+#[test]
+fn every_algorithm_verifies_its_own_signature_and_no_flipped_bit() {
+    for algorithm in all() {
+        let key = SigningKey::new(algorithm);
+        let jwk = with(key.public_jwk("k"), "alg", algorithm.name().into());
+        let keys = parse([jwk], &all());
+        let token = key.sign(&key.header(), r#"{"sub":"x"}"#);
+        assert_eq!(verify(&token, &keys), Ok(()), "{algorithm}");
+        // Twice more: contexts are reused, also after a bad signature.
+        let (input, signature) = token.rsplit_once('.').unwrap();
+        let signature = a0_jose::base64url_decode(signature).unwrap();
+        for position in 0..signature.len() {
+            let mut flipped = signature.clone();
+            flipped[position] ^= 1;
+            let forged = format!("{input}.{}", base64url_encode(flipped));
+            assert_eq!(
+                verify(&forged, &keys),
+                Err(VerifyError::InvalidSignature),
+                "{algorithm}, octet {position}"
+            );
+        }
+        assert_eq!(verify(&token, &keys), Ok(()), "{algorithm}");
+    }
+}
+
+#[test]
+fn a_changed_octet_of_the_signed_text_never_passes() {
+    let key = SigningKey::new(Algorithm::Es256);
+    let keys = parse([key.public_jwk("k")], &[Algorithm::Es256]);
+    let token = key.sign(&key.header(), r#"{"sub":"x"}"#);
+    for position in 0..token.rfind('.').unwrap() {
+        for replacement in ["A", "Q", "_"] {
+            let mut altered = token.clone();
+            altered.replace_range(position..=position, replacement);
+            if altered == token {
+                continue;
+            }
+            let outcome = Compact::parse(&altered, MAX_SIZE)
+                .ok()
+                .and_then(|compact| compact.decode().ok())
+                .and_then(|token| token.admit(&HeaderRules::new(all())).ok())
+                .and_then(|token| token.verify(&keys).ok());
+            assert!(outcome.is_none(), "{position} {replacement}");
+        }
+    }
+}
+
+#[test]
+fn rfc8725_3_1_one_key_serves_one_algorithm() {
+    let rsa = SigningKey::new(Algorithm::Rs256);
+    let signed = |algorithm: Algorithm| {
+        let input = format!(
+            "{}.e30",
+            base64url_encode(format!(r#"{{"alg":"{algorithm}","kid":"k"}}"#))
+        );
+        let signature = base64url_encode(rsa.signature_by(algorithm, &input));
+        format!("{input}.{signature}")
+    };
+    let two = [Algorithm::Ps256, Algorithm::Rs256];
+    // (the key's alg, what is allowed, the token's alg, accepted)
+    for (alg, allowed, algorithm, accepted) in [
+        (Some("RS256"), &all()[..], Algorithm::Rs256, true),
+        (Some("RS256"), &all(), Algorithm::Rs384, false),
+        (Some("RS256"), &all(), Algorithm::Rs512, false),
+        (Some("RS256"), &all(), Algorithm::Ps256, false),
+        (Some("PS256"), &all(), Algorithm::Ps256, true),
+        // Without `alg` the order of the allow-list decides, and the header does not.
+        (None, &all(), Algorithm::Rs256, true),
+        (None, &all(), Algorithm::Ps256, false),
+        (None, &two, Algorithm::Ps256, true),
+        (None, &two, Algorithm::Rs256, false),
+    ] {
+        let jwk = match alg {
+            Some(alg) => with(rsa.public_jwk("k"), "alg", alg.into()),
+            None => rsa.public_jwk("k"),
+        };
+        let keys = parse([jwk], allowed);
+        let expected = match accepted {
+            true => Ok(()),
+            false => Err(VerifyError::NoMatchingKey),
+        };
+        let outcome = verify_allowing(&signed(algorithm), &keys, allowed);
+        assert_eq!(outcome, expected, "{alg:?} {algorithm}");
+    }
+}
+
+#[test]
+fn rfc7515_4_1_2_to_8_the_header_never_brings_its_own_key() {
+    let tenant = SigningKey::new(Algorithm::Es256);
+    let attacker = SigningKey::new(Algorithm::Es256);
+    let keys = parse([tenant.public_jwk("k")], &[Algorithm::Es256]);
+    let header = value!({
+        "alg": "ES256", "kid": "k", "jwk": attacker.public_jwk("k"),
+        "jku": "https://evil.example/jwks", "x5u": "https://evil.example/x5u", "x5c": ["AAAA"],
+    });
+    let token = attacker.sign(&header.to_string(), "{}");
+    assert_eq!(verify(&token, &keys), Err(VerifyError::InvalidSignature));
+}
+
+#[test]
+fn rfc7518_3_4_an_ecdsa_signature_is_r_and_s_of_full_length() {
+    let key = SigningKey::new(Algorithm::Es256);
+    let keys = parse([key.public_jwk("k")], &[Algorithm::Es256]);
+    let input = format!("{}.e30", base64url_encode(key.header()));
+    let good = key.signature(&input);
+    // The order of P-256.
+    let order = [
+        &[0xff; 4][..],
+        &[0; 4],
+        &[0xff; 8],
+        b"\xbc\xe6\xfa\xad\xa7\x17\x9e\x84\xf3\xb9\xca\xc2\xfc\x63\x25\x51",
+    ]
+    .concat();
+    let (r, s) = good.split_at(32);
+    let integers = [integer(r), integer(s)].concat();
+    let der = [&[0x30, integers.len() as u8], &integers[..]].concat();
+    let with_s = |s: &[u8]| [r, s].concat();
+    for (what, signature, accepted) in [
+        ("as made", good.clone(), true),
+        ("DER", der, false),
+        ("63 octets", good[..63].to_vec(), false),
+        ("65 octets", [&good[..], &[0]].concat(), false),
+        ("65 octets, leading zero", [&[0], &good[..]].concat(), false),
+        ("96 octets", [&good[..], &[0; 32]].concat(), false),
+        ("none", vec![], false),
+        ("r = s = 0", vec![0; 64], false),
+        ("s = 0", with_s(&[0; 32]), false),
+        ("r = 0", [&[0; 32], s].concat(), false),
+        ("r = s = n", [&order[..], &order].concat(), false),
+        ("s = n", with_s(&order), false),
+        (
+            "r = s = 1",
+            [&[0; 31][..], &[1], &[0; 31], &[1]].concat(),
+            false,
+        ),
+        ("r = s = 2^256 - 1", vec![0xff; 64], false),
+        ("8193 bits", vec![1; 1025], false),
+        ("200 kB, cut", vec![1; 12_000], false),
+    ] {
+        let token = format!("{input}.{}", base64url_encode(signature));
+        let compact = Compact::parse(&token, 300_000).unwrap();
+        let key = keys.candidates("k", Algorithm::Es256).next().unwrap();
+        assert_eq!(key.verify(&compact).is_ok(), accepted, "{what}");
+    }
+}
+
+/// An ASN.1 INTEGER.
+fn integer(number: &[u8]) -> Vec<u8> {
+    let sign = if number[0] & 0x80 == 0 { &[][..] } else { &[0] };
+    [&[2, (number.len() + sign.len()) as u8], sign, number].concat()
+}
+
+#[test]
+fn rfc7518_6_3_1_and_3_3_an_rsa_key_is_of_sane_size() {
+    let modulus = |bits: usize| {
+        let mut octets = vec![0xff; bits.div_ceil(8)];
+        if bits % 8 != 0 {
+            octets[0] = (1 << (bits % 8)) - 1;
+        }
+        base64url_encode(octets)
+    };
+    let exponent = |octets: &[u8]| base64url_encode(octets);
+    let usual = exponent(&[1, 0, 1]);
+    for (n, e, expected) in [
+        (modulus(2048), usual.clone(), Ok(())),
+        (modulus(8192), usual.clone(), Ok(())),
+        (modulus(1024), usual.clone(), Err(JwkError::ModulusSize)),
+        (modulus(2047), usual.clone(), Err(JwkError::ModulusSize)),
+        (modulus(2041), usual.clone(), Err(JwkError::ModulusSize)),
+        (modulus(8193), usual.clone(), Err(JwkError::ModulusSize)),
+        (modulus(16384), usual.clone(), Err(JwkError::ModulusSize)),
+        (modulus(2048), exponent(&[3]), Ok(())),
+        (
+            modulus(2048),
+            exponent(&[1, 0xff, 0xff, 0xff, 0xff]),
+            Ok(()),
+        ),
+        (modulus(2048), exponent(&[1]), Err(JwkError::Exponent)),
+        (modulus(2048), exponent(&[2]), Err(JwkError::Exponent)),
+        (modulus(2048), exponent(&[1, 0, 0]), Err(JwkError::Exponent)),
+        (
+            modulus(2048),
+            exponent(&[2, 0, 0, 0, 1]),
+            Err(JwkError::Exponent),
+        ),
+        (modulus(2048), exponent(&[0xff; 8]), Err(JwkError::Exponent)),
+        (
+            modulus(2048),
+            exponent(&[0xff; 384]),
+            Err(JwkError::Exponent),
+        ),
+        (modulus(2048), exponent(&[0]), Err(JwkError::Member("e"))),
+        (
+            modulus(2048),
+            exponent(&[0, 1, 0, 1]),
+            Err(JwkError::Member("e")),
+        ),
+        (modulus(2048), exponent(&[]), Err(JwkError::Member("e"))),
+        ("".into(), usual.clone(), Err(JwkError::Member("n"))),
+        (
+            format!("AA{}", modulus(2048)),
+            usual.clone(),
+            Err(JwkError::Member("n")),
+        ),
+        (
+            format!("{}=", modulus(2048)),
+            usual,
+            Err(JwkError::Member("n")),
+        ),
+    ] {
+        let jwk = value!({"kty": "RSA", "n": n, "e": e});
+        let outcome = Jwk::from_object(jwk.as_object().unwrap()).map(|_| ());
+        assert_eq!(outcome, expected, "{} {e}", n.len());
+    }
+}
+
+#[test]
+fn rfc7518_6_2_1_an_ec_key_is_a_point_of_its_curve_in_full_length() {
+    let key = SigningKey::new(Algorithm::Es256).public_jwk("k");
+    let octets = |name: &str| a0_jose::base64url_decode(key[name].as_str().unwrap()).unwrap();
+    let (x, y) = (octets("x"), octets("y"));
+    let point = [&x[..], &y].concat();
+    let off_curve = {
+        let mut y = y.clone();
+        y[31] ^= 1;
+        y
+    };
+    for (what, x, y, expected) in [
+        ("as made", &x[..], &y[..], Ok(())),
+        (
+            "31 + 33",
+            &point[..31],
+            &point[31..],
+            Err(JwkError::CoordinateLength),
+        ),
+        ("64 + 0", &point[..], &[], Err(JwkError::CoordinateLength)),
+        ("off the curve", &x, &off_curve, Err(JwkError::InvalidKey)),
+        ("zero", &[0; 32], &[0; 32], Err(JwkError::InvalidKey)),
+        (
+            "beyond the field",
+            &[0xff; 32],
+            &y,
+            Err(JwkError::InvalidKey),
+        ),
+    ] {
+        let jwk = with(key.clone(), "x", base64url_encode(x).into());
+        let jwk = with(jwk, "y", base64url_encode(y).into());
+        let outcome = Jwk::from_object(&jwk)
+            .and_then(|jwk| a0_jose::VerifyingKey::new(&jwk, &all()))
+            .map(|_| ());
+        assert_eq!(outcome, expected, "{what}");
+    }
+    for (curve, expected) in [
+        ("P-384", JwkError::CoordinateLength),
+        ("secp256k1", JwkError::Curve),
+        ("p-256", JwkError::Curve),
+        ("Ed25519", JwkError::Curve),
+    ] {
+        let jwk = with(key.clone(), "crv", curve.into());
+        assert_eq!(Jwk::from_object(&jwk).unwrap_err(), expected, "{curve}");
+    }
+}
+
+#[test]
+fn rfc7517_5_a_bad_entry_is_skipped_and_spoils_no_other() {
+    let key = SigningKey::new(Algorithm::Rs256);
+    let good = with(key.public_jwk("good"), "alg", "RS256".into());
+    let entry = |name: &str, value: Value| Value::Object(with(good.clone(), name, value));
+    let without = |name: &str| {
+        let mut jwk = good.clone();
+        jwk.remove(name);
+        Value::Object(jwk)
+    };
+    let cases = [
+        (Value::Null, JwkError::NotAnObject),
+        (value!(7), JwkError::NotAnObject),
+        (value!([]), JwkError::NotAnObject),
+        (value!({}), JwkError::Member("kty")),
+        (without("kty"), JwkError::Member("kty")),
+        (without("n"), JwkError::Member("n")),
+        (without("kid"), JwkError::MissingKeyId),
+        (entry("kid", value!(7)), JwkError::MissingKeyId),
+        (entry("kid", Value::Null), JwkError::MissingKeyId),
+        (entry("kty", value!("rsa")), JwkError::KeyType),
+        (entry("kty", value!("oct")), JwkError::KeyType),
+        (entry("use", value!("enc")), JwkError::NotForSignatures),
+        (entry("use", value!(1)), JwkError::NotForSignatures),
+        (entry("use", Value::Null), JwkError::NotForSignatures),
+        (
+            entry("key_ops", value!(["sign"])),
+            JwkError::NotForSignatures,
+        ),
+        (
+            entry("key_ops", value!("verify")),
+            JwkError::NotForSignatures,
+        ),
+        (entry("key_ops", value!([])), JwkError::NotForSignatures),
+        (entry("alg", value!("HS256")), JwkError::Algorithm),
+        (entry("alg", value!("none")), JwkError::Algorithm),
+        (entry("alg", value!("ES256")), JwkError::Algorithm),
+        (entry("alg", value!("RSA-OAEP")), JwkError::Algorithm),
+        (entry("alg", value!(256)), JwkError::Algorithm),
+        (entry("alg", value!("RS384")), JwkError::Algorithm),
+    ];
+    let mut entries: Vec<Value> = cases.iter().map(|(entry, _)| entry.clone()).collect();
+    entries.push(entry("x5t", value!("padded==")));
+    entries.push(entry("kid", value!("ops")));
+    entries.last_mut().unwrap()["key_ops"] = value!(["verify", "x"]);
+    // A key set that holds a private key verifies with its public part.
+    let private: Value = serde_json::from_str(&key.jwk.to_string()).unwrap();
+    entries.push(Value::Object(with(
+        private.as_object().unwrap().clone(),
+        "kid",
+        "private".into(),
+    )));
+
+    let text = value!({ "keys": entries, "other": 1 }).to_string();
+    // An entry that holds a name twice, in front of all others.
+    let text = text.replacen("[", r#"[{"kty":"RSA","kid":"a","kid":"b"},"#, 1);
+    let keys = JwkSet::parse(text.as_bytes(), &[Algorithm::Rs256, Algorithm::Es256]).unwrap();
+
+    let skipped: Vec<JwkError> = keys.skipped().iter().map(|(_, error)| *error).collect();
+    let mut expected = vec![JwkError::NotAnObject];
+    expected.extend(cases.iter().map(|(_, error)| *error));
+    assert_eq!(skipped, expected);
+    let mut ids: Vec<&str> = keys.key_ids().collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["good", "ops", "private"]);
+    assert!(!format!("{keys:?}").contains("\"d\""));
+    for kid in ids {
+        let token = key.sign(&format!(r#"{{"alg":"RS256","kid":"{kid}"}}"#), "{}");
+        assert_eq!(verify(&token, &keys), Ok(()), "{kid}");
+    }
+}
+
+#[test]
+fn rfc7517_5_a_document_without_keys_is_no_set() {
+    for text in [
+        "",
+        "null",
+        "[]",
+        "{}",
+        r#"{"keys":null}"#,
+        r#"{"keys":{}}"#,
+        "<html></html>",
+        r#"{"keys":[]}x"#,
+        r#"{"keys":[],"keys":[]}"#,
+    ] {
+        assert!(JwkSet::parse(text.as_bytes(), &all()).is_err(), "{text}");
+    }
+    assert!(JwkSet::parse(br#"{"keys":[]}"#, &all()).unwrap().is_empty());
+}
+
+#[test]
+fn rfc7517_4_5_several_keys_of_one_kid_are_all_tried_up_to_a_bound() {
+    let signer = SigningKey::new(Algorithm::Es256);
+    let token = signer.sign(&signer.header(), "{}");
+    let strangers = |count| (0..count).map(|_| SigningKey::new(Algorithm::Es256).public_jwk("k"));
+    let rsa = SigningKey::new(Algorithm::Rs256).public_jwk("k");
+    let set_with = |before: usize| {
+        let entries = [rsa.clone()]
+            .into_iter()
+            .chain(strangers(before))
+            .chain([signer.public_jwk("k")]);
+        parse(entries, &all())
+    };
+    assert_eq!(verify(&token, &set_with(0)), Ok(()));
+    assert_eq!(verify(&token, &set_with(MAX_CANDIDATES - 1)), Ok(()));
+    assert_eq!(
+        verify(&token, &set_with(MAX_CANDIDATES)),
+        Err(VerifyError::InvalidSignature)
+    );
+}
+
+#[test]
+fn a_set_keeps_a_bounded_number_of_keys() {
+    let key = SigningKey::new(Algorithm::EdDsa);
+    let entries = (0..MAX_KEYS + 5).map(|number| key.public_jwk(&number.to_string()));
+    let keys = parse(entries, &[Algorithm::EdDsa]);
+    assert_eq!(keys.key_ids().count(), MAX_KEYS);
+    assert_eq!(keys.skipped(), [(MAX_KEYS, JwkError::TooMany)]);
+}
+
+#[test]
+fn rfc9449_4_3_7_private_members_are_seen_empty_or_null_too() {
+    for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+        for value in [value!("x"), value!(""), Value::Null] {
+            let jwk = with(Map::new(), name, value);
+            assert!(has_private_member(&jwk), "{name}");
+        }
+    }
+    let public = SigningKey::new(Algorithm::Es256).public_jwk("k");
+    assert!(!has_private_member(&public));
+}
+
+#[test]
+fn rfc7638_3_2_only_the_required_members_are_hashed() {
+    for algorithm in [Algorithm::Rs256, Algorithm::Es384, Algorithm::EdDsa] {
+        let key = SigningKey::new(algorithm).public_jwk("k");
+        let thumbprint = |jwk: &Map<String, Value>| Jwk::from_object(jwk).unwrap().thumbprint();
+        let plain = thumbprint(&key);
+        for (name, value) in [
+            ("kid", value!("other")),
+            ("alg", value!("RSA-OAEP")),
+            ("use", value!("enc")),
+            ("x5t", value!(1)),
+        ] {
+            assert_eq!(thumbprint(&with(key.clone(), name, value)), plain, "{name}");
+        }
+        let other = json::parse_object(
+            br#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+        );
+        assert_ne!(thumbprint(&other.unwrap()), plain);
+    }
+}

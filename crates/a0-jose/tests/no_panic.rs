@@ -1,0 +1,137 @@
+//! No input makes anything here panic, and the strict JSON parser agrees with the lax one.
+
+mod common;
+
+use a0_jose::{
+    Algorithm, ClaimRules, Compact, HeaderRules, Jwk, JwkSet, NumericDate, Thumbprint,
+    base64url_decode, base64url_encode, json,
+};
+use common::{MAX_SIZE, SigningKey, key_set};
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+
+/// Everything that takes a token, one after the other.
+fn whole_way(token: &str, keys: &JwkSet) {
+    let Ok(unverified) = Compact::parse(token, MAX_SIZE).and_then(Compact::decode) else {
+        return;
+    };
+    let rules = ClaimRules::new(["a"]);
+    let _ = rules.judge(unverified.claims(), NumericDate::from_unix_seconds(0));
+    if let Ok(admitted) = unverified.admit(&HeaderRules::new(Algorithm::all())) {
+        assert!(admitted.verify(keys).is_err(), "a forged token: {token}");
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map(".{0,6}", inner, 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// An object made of the names that somebody looks at, with any values.
+fn object_of(names: &'static [&'static str]) -> impl Strategy<Value = Map<String, Value>> {
+    prop::collection::btree_map(prop::sample::select(names), any_json(), 0..names.len()).prop_map(
+        |members| {
+            members
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect()
+        },
+    )
+}
+
+const HEADER_NAMES: &[&str] = &["alg", "kid", "typ", "cty", "crit", "b64", "jwk", "x"];
+const CLAIM_NAMES: &[&str] = &[
+    "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "act",
+];
+const KEY_NAMES: &[&str] = &[
+    "kty", "crv", "x", "y", "n", "e", "kid", "use", "key_ops", "alg",
+];
+
+proptest! {
+    #[test]
+    fn any_text(text in any::<String>(), dotted in "[A-Za-z0-9_.=-]{0,80}") {
+        let keys = JwkSet::default();
+        whole_way(&text, &keys);
+        whole_way(&dotted, &keys);
+        let _ = base64url_decode(&text);
+        let _ = text.parse::<Thumbprint>();
+        let _ = text.parse::<Algorithm>();
+        let _ = JwkSet::parse(text.as_bytes(), &[Algorithm::Rs256]);
+    }
+
+    #[test]
+    fn any_header_and_claims(
+        mut header in object_of(HEADER_NAMES),
+        claims in object_of(CLAIM_NAMES),
+        algorithm in prop::sample::select(Algorithm::all().collect::<Vec<_>>()),
+        signature in prop::collection::vec(any::<u8>(), 0..1100),
+    ) {
+        let key = SigningKey::new(Algorithm::Es256);
+        let allowed: Vec<Algorithm> = Algorithm::all().collect();
+        let keys = JwkSet::parse(&key_set([key.public_jwk("k")]), &allowed).unwrap();
+        for keep_going in [false, true] {
+            if keep_going {
+                for name in ["crit", "b64", "cty", "typ"] {
+                    header.remove(name);
+                }
+                header.insert("alg".into(), algorithm.name().into());
+                header.insert("kid".into(), "k".into());
+            }
+            whole_way(
+                &format!(
+                    "{}.{}.{}",
+                    base64url_encode(Value::Object(header.clone()).to_string()),
+                    base64url_encode(Value::Object(claims.clone()).to_string()),
+                    base64url_encode(&signature),
+                ),
+                &keys,
+            );
+        }
+    }
+
+    #[test]
+    fn any_key(mut key in object_of(KEY_NAMES), octets in prop::collection::vec(any::<u8>(), 0..70)) {
+        let _ = Jwk::from_object(&key);
+        for (kty, curve) in [("RSA", ""), ("EC", "P-256"), ("EC", "P-521"), ("OKP", "Ed448")] {
+            key.insert("kty".into(), kty.into());
+            key.insert("crv".into(), curve.into());
+            for name in ["x", "y", "n", "e"] {
+                key.insert(name.into(), base64url_encode(&octets).into());
+            }
+            let _ = Jwk::from_object(&key);
+            let _ = JwkSet::parse(&key_set([key.clone()]), &[Algorithm::Es256, Algorithm::EdDsa]);
+        }
+    }
+
+    #[test]
+    fn what_is_json_without_duplicates_reads_as_any_parser_reads_it(value in any_json()) {
+        let mut object = Map::new();
+        object.insert("value".into(), value);
+        let object = Value::Object(object);
+        // Through text once, so that both sides hold what the text says of a float.
+        let text = object.to_string();
+        let expected: Value = serde_json::from_str(&text).unwrap();
+        let strict = json::parse_object(text.as_bytes()).unwrap();
+        prop_assert_eq!(Value::Object(strict).to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn base64url_has_one_text_for_each_octet_string(octets in prop::collection::vec(any::<u8>(), 0..99)) {
+        let text = base64url_encode(&octets);
+        prop_assert_eq!(base64url_decode(&text), Some(octets));
+        prop_assert_eq!(base64url_decode(&format!("{text}=")), None);
+    }
+}

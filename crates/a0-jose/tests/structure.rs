@@ -1,0 +1,321 @@
+//! What is not a compact JWS of two JSON objects, and what its header may not say.
+
+mod common;
+
+use a0_jose::{
+    Algorithm, Compact, HeaderError, HeaderRules, JwkSet, ParseError, Part, VerifyError,
+    base64url_encode,
+};
+use common::{MAX_SIZE, SigningKey, key_set};
+
+fn encode(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
+    format!(
+        "{}.{}.AAAA",
+        base64url_encode(header),
+        base64url_encode(payload)
+    )
+}
+
+fn refusal(token: &str) -> ParseError {
+    Compact::parse(token, MAX_SIZE)
+        .and_then(Compact::decode)
+        .map(|_| ())
+        .expect_err(token)
+}
+
+#[test]
+fn rfc7515_7_1_a_token_has_exactly_three_segments() {
+    let many_dots = ".".repeat(10_000);
+    for token in [
+        "",
+        "opaque",
+        "a.b",
+        "a.b.c.d",
+        // RFC 7516 section 7.1: a JWE has five.
+        "eyJhbGciOiJSU0EtT0FFUCJ9.AA.AA.AA.AA",
+        r#"{"payload":"e30","protected":"e30","signature":""}"#,
+        r#"{"payload":"e30","signatures":[{"protected":"e30","signature":""}]}"#,
+        &many_dots,
+    ] {
+        assert_eq!(refusal(token), ParseError::SegmentCount, "{token}");
+    }
+}
+
+#[test]
+fn a_larger_text_is_refused_before_it_is_looked_at() {
+    let token = "é".repeat(MAX_SIZE);
+    assert!(matches!(
+        refusal(&token),
+        ParseError::TooLarge {
+            max_size: MAX_SIZE,
+            ..
+        }
+    ));
+    let exactly = "a".repeat(MAX_SIZE);
+    assert_eq!(refusal(&exactly), ParseError::SegmentCount);
+}
+
+#[test]
+fn rfc7515_2_a_segment_is_canonical_base64url() {
+    // e30 is {}; each of these decodes to the same under some lax decoder.
+    for segment in [
+        "e30=",
+        "e30==",
+        "e31",
+        "e3 0",
+        "e30\n",
+        " e30",
+        "e\u{0}30",
+        "e3+",
+        "e3/",
+        "ｅ30",
+        "e3",
+        "\u{feff}e30",
+        "\"e30\"",
+    ] {
+        assert_eq!(
+            refusal(&format!("{segment}.e30.AAAA")),
+            ParseError::Encoding(Part::Header),
+            "{segment:?}"
+        );
+        assert_eq!(
+            refusal(&format!("e30.{segment}.AAAA")),
+            ParseError::Encoding(Part::Payload),
+            "{segment:?}"
+        );
+    }
+}
+
+#[test]
+fn rfc7515_5_2_and_rfc7519_7_2_header_and_payload_are_one_utf8_json_object() {
+    let utf16: Vec<u8> = "{}".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    let cases: Vec<Vec<u8>> = vec![
+        b"".to_vec(),
+        b"null".to_vec(),
+        b"[]".to_vec(),
+        b"\"{}\"".to_vec(),
+        b"1".to_vec(),
+        b"{}{}".to_vec(),
+        b"{} x".to_vec(),
+        b"{".to_vec(),
+        b"{'a':1}".to_vec(),
+        b"{\"a\":1,}".to_vec(),
+        b"{\"a\":01}".to_vec(),
+        b"{\"a\":0x10}".to_vec(),
+        b"{\"a\":NaN}".to_vec(),
+        b"{\"a\":Infinity}".to_vec(),
+        b"{\"a\":1e999}".to_vec(),
+        b"{\"a\n\":1}".to_vec(),
+        b"{\"a\":\"\\ud800\"}".to_vec(),
+        b"{\"a\":\"\xff\"}".to_vec(),
+        b"{\"\xff\":1}".to_vec(),
+        b"\xef\xbb\xbf{}".to_vec(),
+        utf16,
+        deep.into_bytes(),
+    ];
+    for case in cases {
+        let shown = String::from_utf8_lossy(&case).into_owned();
+        assert_eq!(
+            refusal(&encode(&case, "{}")),
+            ParseError::NotAnObject(Part::Header),
+            "{shown}"
+        );
+        assert_eq!(
+            refusal(&encode("{}", &case)),
+            ParseError::NotAnObject(Part::Payload),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn rfc7515_4_and_rfc7519_4_a_member_name_comes_once_at_any_depth() {
+    for object in [
+        r#"{"a":1,"a":1}"#,
+        r#"{"a":1,"\u0061":2}"#,
+        r#"{"x":{"a":1,"a":1}}"#,
+        r#"{"x":[[{"a":1,"b":2,"a":3}]]}"#,
+        r#"{"cnf":{"jkt":"x"},"iss":"y","cnf":{}}"#,
+    ] {
+        assert_eq!(
+            refusal(&encode(object, "{}")),
+            ParseError::DuplicateMember(Part::Header),
+            "{object}"
+        );
+        assert_eq!(
+            refusal(&encode("{}", object)),
+            ParseError::DuplicateMember(Part::Payload),
+            "{object}"
+        );
+    }
+}
+
+#[test]
+fn no_parse_error_holds_a_part_of_the_token() {
+    for token in [
+        "canary",
+        "canary.canary",
+        "canary.canary.canary",
+        &encode("{\"canary\":", "{}"),
+        &encode("{\"canary\":1,\"canary\":2}", "{}"),
+        &"canary".repeat(MAX_SIZE),
+    ] {
+        let error = refusal(token);
+        assert!(!format!("{error} {error:?}").contains("canary"));
+        assert!(error.to_string().starts_with("Failed to parse token"));
+    }
+    let token = SigningKey::new(Algorithm::Es256).sign(r#"{"alg":"ES256"}"#, r#"{"a":"canary"}"#);
+    let compact = Compact::parse(&token, MAX_SIZE).unwrap();
+    let unverified = compact.decode().unwrap();
+    let shown = format!("{compact:?} {unverified:?} {:?}", unverified.claims());
+    assert!(!shown.contains("canary"), "{shown}");
+    assert!(!shown.contains("eyJ"), "{shown}");
+}
+
+/// The header judged by rules for RS256 with the lenient types.
+fn judged(header: &str) -> Result<Algorithm, HeaderError> {
+    let rules = HeaderRules::new([Algorithm::Rs256]).types(["JWT", "at+jwt"]);
+    judged_by(&rules, header)
+}
+
+fn judged_by(rules: &HeaderRules, header: &str) -> Result<Algorithm, HeaderError> {
+    let token = encode(header, "{}");
+    let unverified = Compact::parse(&token, MAX_SIZE).unwrap().decode().unwrap();
+    unverified.admit(rules).map(|admitted| admitted.algorithm())
+}
+
+#[test]
+fn rfc7515_4_1_1_and_rfc8725_3_1_alg_is_in_the_allow_list() {
+    use HeaderError::*;
+    for (alg, expected) in [
+        (r#""RS256""#, Ok(Algorithm::Rs256)),
+        (r#""RS384""#, Err(AlgorithmNotAllowed)),
+        (r#""PS256""#, Err(AlgorithmNotAllowed)),
+        (r#""ES256""#, Err(AlgorithmNotAllowed)),
+        (r#""EdDSA""#, Err(AlgorithmNotAllowed)),
+        (r#""none""#, Err(AlgorithmNotAllowed)),
+        (r#""nOnE""#, Err(AlgorithmNotAllowed)),
+        (r#""NONE""#, Err(AlgorithmNotAllowed)),
+        (r#""rs256""#, Err(AlgorithmNotAllowed)),
+        (r#""RS256 ""#, Err(AlgorithmNotAllowed)),
+        (r#""RSA-OAEP""#, Err(AlgorithmNotAllowed)),
+        (r#""""#, Err(AlgorithmNotAllowed)),
+        (r#""HS256""#, Err(Symmetric("HS256"))),
+        (r#""HS384""#, Err(Symmetric("HS384"))),
+        (r#""HS512""#, Err(Symmetric("HS512"))),
+        (r#""HS999""#, Err(AlgorithmNotAllowed)),
+        ("null", Err(MissingAlgorithm)),
+        ("256", Err(MissingAlgorithm)),
+        (r#"["RS256"]"#, Err(MissingAlgorithm)),
+    ] {
+        assert_eq!(judged(&format!(r#"{{"alg":{alg}}}"#)), expected, "{alg}");
+    }
+    assert_eq!(judged("{}"), Err(MissingAlgorithm));
+    assert_eq!(
+        Symmetric("HS256").to_string(),
+        "Symmetric algorithm 'HS256' is not supported. \
+         Only asymmetric algorithms (e.g., RS256) are allowed."
+    );
+}
+
+#[test]
+fn rfc7515_4_1_11_and_rfc7797_7_and_rfc7519_5_2_extensions_are_refused() {
+    for (member, expected) in [
+        (r#""crit":["exp"]"#, Err(HeaderError::Critical)),
+        (r#""crit":[]"#, Err(HeaderError::Critical)),
+        (r#""crit":null"#, Err(HeaderError::Critical)),
+        (r#""crit":["b64"],"b64":true"#, Err(HeaderError::Critical)),
+        (r#""b64":false"#, Err(HeaderError::UnencodedPayload)),
+        (r#""b64":true"#, Err(HeaderError::UnencodedPayload)),
+        (r#""cty":"JWT""#, Err(HeaderError::NestedToken)),
+        (r#""cty":"jwt""#, Err(HeaderError::NestedToken)),
+        (r#""cty":"application/jwt""#, Err(HeaderError::NestedToken)),
+        (r#""cty":7"#, Err(HeaderError::NestedToken)),
+        (r#""cty":"json""#, Ok(Algorithm::Rs256)),
+        // RFC 7515 section 4: what is not understood is ignored.
+        (
+            r#""x":1,"jku":"https://evil.example/","x5u":7"#,
+            Ok(Algorithm::Rs256),
+        ),
+    ] {
+        let header = format!(r#"{{"alg":"RS256",{member}}}"#);
+        assert_eq!(judged(&header), expected, "{member}");
+    }
+}
+
+#[test]
+fn rfc7515_4_1_9_and_rfc9068_4_typ_is_a_media_type() {
+    let strict = HeaderRules::new([Algorithm::Rs256])
+        .types(["at+jwt"])
+        .require_type();
+    for (typ, lenient_accepts, strict_accepts) in [
+        (None, true, false),
+        (Some(r#""JWT""#), true, false),
+        (Some(r#""jwt""#), true, false),
+        (Some(r#""application/jwt""#), true, false),
+        (Some(r#""at+jwt""#), true, true),
+        (Some(r#""AT+JWT""#), true, true),
+        (Some(r#""application/at+jwt""#), true, true),
+        (Some(r#""APPLICATION/AT+JWT""#), true, true),
+        (Some(r#""application/application/at+jwt""#), false, false),
+        (Some(r#""text/at+jwt""#), false, false),
+        (Some(r#""at+jwt ""#), false, false),
+        (Some(r#""""#), false, false),
+        (Some("null"), false, false),
+        (Some("7"), false, false),
+        // RFC 8725 section 3.12: tokens of other kinds.
+        (Some(r#""dpop+jwt""#), false, false),
+        (Some(r#""logout+jwt""#), false, false),
+        (Some(r#""secevent+jwt""#), false, false),
+    ] {
+        let header = match typ {
+            None => r#"{"alg":"RS256"}"#.to_owned(),
+            Some(typ) => format!(r#"{{"alg":"RS256","typ":{typ}}}"#),
+        };
+        let expect = |accepted| match accepted {
+            true => Ok(Algorithm::Rs256),
+            false => Err(HeaderError::Type),
+        };
+        assert_eq!(judged(&header), expect(lenient_accepts), "{typ:?}");
+        assert_eq!(
+            judged_by(&strict, &header),
+            expect(strict_accepts),
+            "{typ:?}"
+        );
+    }
+}
+
+#[test]
+fn rfc7515_4_1_4_kid_is_a_string_and_compared_exactly() {
+    let key = SigningKey::new(Algorithm::Es256);
+    let keys = JwkSet::parse(&key_set([key.public_jwk("key")]), &[Algorithm::Es256]).unwrap();
+    let missing = Err(VerifyError::Header(HeaderError::MissingKeyId));
+    for (kid, expected) in [
+        (r#","kid":"key""#, Ok(())),
+        (r#","kid":"\u006bey""#, Ok(())),
+        ("", missing),
+        (r#","kid":null"#, missing),
+        (r#","kid":7"#, missing),
+        (r#","kid":["key"]"#, missing),
+        (r#","kid":"KEY""#, Err(VerifyError::NoMatchingKey)),
+        (r#","kid":"ke""#, Err(VerifyError::NoMatchingKey)),
+        (r#","kid":"key2""#, Err(VerifyError::NoMatchingKey)),
+        (r#","kid":"""#, Err(VerifyError::NoMatchingKey)),
+        (r#","kid":"../../key""#, Err(VerifyError::NoMatchingKey)),
+        (
+            r#","kid":"key' OR '1'='1""#,
+            Err(VerifyError::NoMatchingKey),
+        ),
+        (r#","kid":"key\u0000""#, Err(VerifyError::NoMatchingKey)),
+    ] {
+        let token = key.sign(&format!(r#"{{"alg":"ES256"{kid}}}"#), "{}");
+        let admitted = Compact::parse(&token, MAX_SIZE)
+            .unwrap()
+            .decode()
+            .unwrap()
+            .admit(&HeaderRules::new([Algorithm::Es256]))
+            .unwrap();
+        assert_eq!(admitted.verify(&keys).map(|_| ()), expected, "{kid}");
+    }
+}
