@@ -188,7 +188,7 @@ fn integer(number: &[u8]) -> Vec<u8> {
 fn rfc7518_6_3_1_and_3_3_an_rsa_key_is_of_sane_size() {
     let modulus = |bits: usize| {
         let mut octets = vec![0xff; bits.div_ceil(8)];
-        if bits % 8 != 0 {
+        if !bits.is_multiple_of(8) {
             octets[0] = (1 << (bits % 8)) - 1;
         }
         base64url_encode(octets)

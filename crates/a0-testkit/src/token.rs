@@ -1,0 +1,177 @@
+use serde_json::{Map, Value, json};
+
+use crate::jws::{Edits, base64url, edit_methods};
+use crate::keys::random;
+use crate::{Algorithm, Error, LocalTenant, ProofKey, SigningKey};
+
+/// How long a minted token is valid unless told otherwise, in seconds.
+pub(crate) const LIFETIME: i64 = 3600;
+
+/// An access token in the making, from [`LocalTenant::access_token`].
+///
+/// Without further settings: header `alg` RS256, `typ` JWT and the tenant's current `kid`; claims
+/// `iss` (the tenant), `sub` (`auth0|user`), `aud` (`https://api.example/`), `iat` (the tenant's
+/// time), `exp` (an hour later), `scope` (`read:things`), `azp` (`local-client`) and a random `jti`.
+///
+/// ```
+/// use a0_testkit::{Algorithm, LocalTenant};
+///
+/// # fn main() -> Result<(), a0_testkit::Error> {
+/// let tenant = LocalTenant::new("tenant.example")?;
+/// tenant.publish_es256()?;
+/// let token = tenant
+///     .access_token()
+///     .audiences(["https://api.example/", "https://tenant.example/userinfo"])
+///     .algorithm(Algorithm::Es256)
+///     .claim("permissions", vec!["read:things"])
+///     .without_claim("azp")
+///     .expires_in(60)
+///     .mint()?;
+/// # let _ = token;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `mint` is called"]
+pub struct AccessTokenBuilder {
+    tenant: LocalTenant,
+    algorithm: Algorithm,
+    key: Option<SigningKey>,
+    issued_at: Option<i64>,
+    expires_in: i64,
+    edits: Edits,
+}
+
+impl AccessTokenBuilder {
+    pub(crate) fn new(tenant: LocalTenant) -> Self {
+        Self {
+            tenant,
+            algorithm: Algorithm::Rs256,
+            key: None,
+            issued_at: None,
+            expires_in: LIFETIME,
+            edits: Edits::default(),
+        }
+    }
+
+    /// The claim `sub`.
+    pub fn subject(self, subject: &str) -> Self {
+        self.claim("sub", subject)
+    }
+
+    /// The claim `aud`, as one string.
+    pub fn audience(self, audience: &str) -> Self {
+        self.claim("aud", audience)
+    }
+
+    /// The claim `aud`, as an array.
+    pub fn audiences<'a>(self, audiences: impl IntoIterator<Item = &'a str>) -> Self {
+        let audiences: Vec<Value> = audiences.into_iter().map(Value::from).collect();
+        self.claim("aud", audiences)
+    }
+
+    /// The claim `scope`: names with spaces between them.
+    pub fn scope(self, scope: &str) -> Self {
+        self.claim("scope", scope)
+    }
+
+    /// The client that asked for the token: the claim `azp`.
+    pub fn client(self, client_id: &str) -> Self {
+        self.claim("azp", client_id)
+    }
+
+    /// The claim `iat`, in seconds since 1970. `exp` follows from it.
+    pub fn issued_at(mut self, seconds: i64) -> Self {
+        self.issued_at = Some(seconds);
+        self
+    }
+
+    /// How many seconds after `iat` the token expires; negative for one that has expired already.
+    pub fn expires_in(mut self, seconds: i64) -> Self {
+        self.expires_in = seconds;
+        self
+    }
+
+    /// Binds the token to a proof key: the claim `cnf` with its thumbprint as `jkt` (RFC 9449
+    /// section 6.1).
+    pub fn bound_to(self, key: &ProofKey) -> Self {
+        self.claim("cnf", json!({ "jkt": key.thumbprint() }))
+    }
+
+    /// The algorithm to sign with, which is also what the header says.
+    ///
+    /// The tenant's own keys do for RS* and PS*, and for ES256 after
+    /// [`LocalTenant::publish_es256`]; the others need [`signed_with`](Self::signed_with).
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// The header parameter `kid`.
+    pub fn kid(self, kid: &str) -> Self {
+        self.header("kid", kid)
+    }
+
+    /// Signs with this key in place of the tenant's. The header keeps the tenant's current `kid`,
+    /// as a forger's would: name another with [`kid`](Self::kid).
+    pub fn signed_with(mut self, key: &SigningKey) -> Self {
+        self.key = Some(key.clone());
+        self
+    }
+
+    edit_methods!();
+
+    /// The token, in compact form.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoKey`] or [`Error::KeyMismatch`] if there is no fitting key, [`Error::Crypto`] if
+    /// OpenSSL fails.
+    pub fn mint(self) -> Result<String, Error> {
+        let Self {
+            tenant,
+            algorithm,
+            key,
+            issued_at,
+            expires_in,
+            edits,
+        } = self;
+        let issued_at = issued_at.unwrap_or_else(|| tenant.unix_now());
+        let own_key = tenant.key_for(algorithm);
+
+        let mut header = Map::new();
+        header.insert("alg".into(), algorithm.name().into());
+        header.insert("typ".into(), "JWT".into());
+        let kid = own_key
+            .as_ref()
+            .map_or_else(|| tenant.kid(), |own| own.kid().to_owned());
+        header.insert("kid".into(), kid.into());
+
+        let mut claims = Map::new();
+        claims.insert("iss".into(), tenant.issuer().into());
+        claims.insert("sub".into(), "auth0|user".into());
+        claims.insert("aud".into(), "https://api.example/".into());
+        claims.insert("iat".into(), issued_at.into());
+        claims.insert("exp".into(), issued_at.saturating_add(expires_in).into());
+        claims.insert("scope".into(), "read:things".into());
+        claims.insert("azp".into(), "local-client".into());
+        claims.insert("jti".into(), base64url(&random::<16>()?).into());
+
+        edits.assemble(header, claims, |message| {
+            match (algorithm, key.or(own_key)) {
+                (Algorithm::None, _) => Ok(Vec::new()),
+                (_, Some(key)) => key.sign(algorithm, message),
+                (_, None) => Err(Error::NoKey(algorithm)),
+            }
+        })
+    }
+}
+
+impl std::fmt::Debug for AccessTokenBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessTokenBuilder")
+            .field("issuer", &self.tenant.issuer())
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}
