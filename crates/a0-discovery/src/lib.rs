@@ -1,1 +1,61 @@
-//! Issuers, OpenID metadata and JSON Web Key Sets: what to fetch, when, and what to keep
+//! Issuers, their metadata and their keys: what to fetch, from where, and what may be kept.
+//!
+//! Nothing here checks a signature or reads a clock. What needs the network is a conversation
+//! ([`FetchKeys`]) that yields a request and is resumed with the answer; [`KeyCache`] holds it over
+//! a blocking client and keeps the outcome.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use a0_discovery::{FetchRules, KeyCache, normalize_domain};
+//! use a0_jose::{Algorithm, NumericDate};
+//!
+//! // Any closure is a client; a real one speaks HTTPS.
+//! let client = |request: http::Request<Vec<u8>>| {
+//!     Ok::<_, std::io::Error>(http::Response::new(match request.uri().path() {
+//!         "/.well-known/openid-configuration" => br#"{"issuer":"https://tenant.example/",
+//!             "jwks_uri":"https://tenant.example/.well-known/jwks.json"}"#.to_vec(),
+//!         _ => br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a",
+//!             "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#.to_vec(),
+//!     }))
+//! };
+//!
+//! let issuer = normalize_domain("Tenant.Example")?;
+//! let cache = KeyCache::new(FetchRules::new([Algorithm::EdDsa]));
+//! let keys = cache.keys(&issuer, &client, NumericDate::from_unix_seconds(1_700_000_000))?;
+//! assert_eq!(keys.keys().key_ids().collect::<Vec<_>>(), ["a"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::dbg_macro,
+    clippy::print_stdout,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs
+)]
+
+mod cache;
+mod cache_control;
+mod error;
+mod fetch;
+mod issuer;
+mod metadata;
+mod origin;
+
+pub use cache::{CacheLimits, KeyCache};
+pub use cache_control::max_age;
+pub use error::{Document, FetchError, FetchFailure};
+pub use fetch::{FetchKeys, FetchRules, IssuerKeys, MAX_BODY};
+pub use issuer::{DomainError, Issuer, normalize_domain};
+pub use metadata::Metadata;
+pub use origin::{InvalidOrigin, Origin};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

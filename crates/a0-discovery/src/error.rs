@@ -1,0 +1,80 @@
+//! Why keys could not be had.
+
+use a0_http::TransportError;
+
+/// Which of the two documents a failure is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Document {
+    /// The issuer's metadata.
+    Metadata,
+    /// Its JWK Set.
+    Jwks,
+}
+
+/// A document could not be had, or is not usable. It says nothing about any token: whoever asked
+/// may try again.
+///
+/// The text holds nothing that a server said; the transport's error is in `source()`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
+#[non_exhaustive]
+pub struct FetchError {
+    /// The document.
+    pub document: Document,
+    /// What is wrong.
+    #[source]
+    pub failure: FetchFailure,
+}
+
+/// What is wrong with a document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchFailure {
+    /// There was no complete answer.
+    #[error(transparent)]
+    Transport(TransportError),
+    /// A status other than 200, redirects included.
+    #[error("the server answered with status {0}")]
+    Status(u16),
+    /// Larger than [`MAX_BODY`](crate::MAX_BODY).
+    #[error("the answer is larger than 1 MiB")]
+    TooLarge,
+    /// Not one JSON object, or one with a member name twice.
+    #[error("the answer is not one JSON object")]
+    NotAnObject,
+    /// Metadata without `issuer`.
+    #[error("the metadata has no 'issuer'")]
+    IssuerMissing,
+    /// Metadata of another issuer than the one that was asked.
+    #[error("the metadata is another issuer's")]
+    IssuerMismatch,
+    /// Metadata without `jwks_uri`.
+    #[error("the metadata has no 'jwks_uri'")]
+    JwksUriMissing,
+    /// `jwks_uri` is not an https URL of the issuer's origin or of a trusted one.
+    #[error(
+        "the 'jwks_uri' is not of the issuer's own origin; \
+         if it is meant to be elsewhere, name that origin as a trusted endpoint"
+    )]
+    JwksUriNotAllowed,
+    /// A JWK Set without an array `keys`, or without one usable key.
+    #[error("the key set has no usable key")]
+    NoUsableKey,
+}
+
+impl FetchError {
+    pub(crate) fn new(document: Document, failure: FetchFailure) -> Self {
+        FetchError { document, failure }
+    }
+
+    fn text(&self) -> &'static str {
+        match (self.document, &self.failure) {
+            (_, FetchFailure::IssuerMissing) => "Discovery metadata missing 'issuer' field",
+            (_, FetchFailure::IssuerMismatch) => "Token issuer does not match the discovery issuer",
+            (_, FetchFailure::JwksUriMissing) => "Discovery metadata missing 'jwks_uri' field",
+            (Document::Metadata, _) => "Failed to fetch OIDC discovery metadata",
+            (Document::Jwks, _) => "Failed to fetch JWKS",
+        }
+    }
+}

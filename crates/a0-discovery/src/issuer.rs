@@ -1,0 +1,144 @@
+//! Issuer identifiers in their one canonical form.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+/// An issuer of the form `https://host/` or `https://host:port/`, in lower case.
+///
+/// Two issuers are the same only if their texts are, octet for octet (RFC 8414 section 3.3): a port
+/// that is spelled out, or a dot at the end of the host, makes another issuer.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Issuer(String);
+
+impl Issuer {
+    /// The whole identifier, with its slash at the end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Where its metadata is (OpenID Connect Discovery 1.0 section 4).
+    pub(crate) fn metadata_url(&self) -> String {
+        format!("{}.well-known/openid-configuration", self.0)
+    }
+}
+
+impl fmt::Display for Issuer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Issuer({})", self.0)
+    }
+}
+
+/// Gives the issuer that a domain stands for.
+///
+/// Takes a host with or without port, in any case, with or without `https://`, any number of
+/// slashes at the end, and white space around it. The port is kept as it is written.
+///
+/// ```
+/// use a0_discovery::{DomainError, normalize_domain};
+///
+/// for domain in ["tenant.example", " TENANT.example", "https://tenant.example//"] {
+///     assert_eq!(normalize_domain(domain)?.as_str(), "https://tenant.example/");
+/// }
+/// assert_eq!(normalize_domain("localhost:8443")?.as_str(), "https://localhost:8443/");
+/// assert_eq!(normalize_domain("http://tenant.example"), Err(DomainError::NotHttps));
+/// # Ok::<(), DomainError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`DomainError`], also for a path, a query, a fragment, credentials, control characters, inner
+/// white space, a backslash, and anything but ASCII.
+pub fn normalize_domain(domain: &str) -> Result<Issuer, DomainError> {
+    let domain = domain.trim();
+    if domain.is_empty() {
+        return Err(DomainError::Blank);
+    }
+    if !domain.bytes().all(|octet| octet.is_ascii_graphic()) {
+        return Err(DomainError::Host);
+    }
+    let domain = domain.to_ascii_lowercase();
+    if domain.starts_with("http://") {
+        return Err(DomainError::NotHttps);
+    }
+    let authority = domain
+        .strip_prefix("https://")
+        .unwrap_or(&domain)
+        .trim_end_matches('/');
+    if authority.contains('@') {
+        return Err(DomainError::Credentials);
+    }
+    if authority.contains(['/', '?', '#']) {
+        return Err(DomainError::Path);
+    }
+    judge_authority(authority)?;
+    Ok(Issuer(format!("https://{authority}/")))
+}
+
+fn judge_authority(authority: &str) -> Result<(), DomainError> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.split_once(']').ok_or(DomainError::Host)?;
+            address.parse::<Ipv6Addr>().map_err(|_| DomainError::Host)?;
+            (None, port)
+        }
+        None => {
+            let end = authority.find(':').unwrap_or(authority.len());
+            let (host, port) = authority.split_at(end);
+            (Some(host), port)
+        }
+    };
+    if host.is_some_and(|host| !is_host_name(host)) {
+        return Err(DomainError::Host);
+    }
+    match port.strip_prefix(':') {
+        None if port.is_empty() => Ok(()),
+        Some(digits) if is_port(digits) => Ok(()),
+        _ => Err(DomainError::Port),
+    }
+}
+
+/// Labels of letters, digits, `-` and `_`, with dots between them; one more dot may end the name.
+fn is_host_name(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.split('.').all(|label| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
+    })
+}
+
+fn is_port(digits: &str) -> bool {
+    digits.bytes().all(|octet| octet.is_ascii_digit())
+        && digits.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// Why a text is no domain of an issuer. Holds nothing of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DomainError {
+    /// Empty, or white space only.
+    #[error("domain must be a non-empty string")]
+    Blank,
+    /// `http://` instead of `https://`.
+    #[error("invalid domain URL (https required)")]
+    NotHttps,
+    /// A user name or a password.
+    #[error("invalid domain URL (credentials are not allowed)")]
+    Credentials,
+    /// A path, a query or a fragment.
+    #[error("invalid domain URL (path/query/fragment are not allowed)")]
+    Path,
+    /// Not a host name, an IPv4 address, or an IPv6 address in brackets.
+    #[error("invalid domain URL (not a valid host)")]
+    Host,
+    /// A port that is not a number from 1 to 65535.
+    #[error("invalid domain URL (not a valid port)")]
+    Port,
+}
