@@ -1,1 +1,110 @@
-//! One bounded HTTPS exchange for sans-IO protocol code, blocking
+//! One bounded HTTPS exchange for sans-IO protocol code.
+//!
+//! Protocol code that needs the network does not wait here: it is a [`Conversation`], a value that
+//! yields a request and is resumed with the answer. [`drive`] carries the requests to an
+//! [`HttpClient`] and back. So the protocol is written once, tested without a network, and works
+//! with any client: [`UreqClient`], a closure, or one of your own.
+//!
+//! ```text
+//!              Step::Fetch(request, conversation)
+//!   protocol ────────────────────────────────────► drive ──► HttpClient::exchange
+//!       ▲                                            │
+//!       └──────── conversation.resume(answer) ◄──────┘            Step::Done(output)
+//! ```
+//!
+//! # A conversation of two exchanges
+//!
+//! It reads the address of a document from one place, then the document from that address.
+//!
+//! ```
+//! use a0_http::{Conversation, Step, TransportError, drive};
+//!
+//! type Request = http::Request<Vec<u8>>;
+//! type Response = http::Response<Vec<u8>>;
+//!
+//! /// Where the conversation stands: what the next answer will be.
+//! enum Lookup {
+//!     Address,
+//!     Document,
+//! }
+//!
+//! impl Lookup {
+//!     fn start() -> Result<Step<Self>, Box<dyn std::error::Error>> {
+//!         let request = Request::new(Vec::new());
+//!         Ok(Step::Fetch(to(request, "https://directory.example/address")?, Self::Address))
+//!     }
+//! }
+//!
+//! impl Conversation for Lookup {
+//!     type Output = Vec<u8>;
+//!     type Error = Box<dyn std::error::Error>;
+//!
+//!     fn resume(self, answer: Result<Response, TransportError>) -> Result<Step<Self>, Self::Error> {
+//!         let body = answer?.into_body();
+//!         match self {
+//!             Self::Address => {
+//!                 let request = to(Request::new(Vec::new()), &String::from_utf8(body)?)?;
+//!                 Ok(Step::Fetch(request, Self::Document))
+//!             }
+//!             Self::Document => Ok(Step::Done(body)),
+//!         }
+//!     }
+//! }
+//!
+//! fn to(mut request: Request, url: &str) -> Result<Request, http::uri::InvalidUri> {
+//!     *request.uri_mut() = url.parse()?;
+//!     Ok(request)
+//! }
+//!
+//! // Any closure of this form is a client. This one plays both servers.
+//! let client = |request: Request| -> std::io::Result<Response> {
+//!     Ok(match request.uri().host() {
+//!         Some("directory.example") => Response::new(b"https://documents.example/7".to_vec()),
+//!         _ => Response::new(b"the document".to_vec()),
+//!     })
+//! };
+//!
+//! assert_eq!(drive(&client, Lookup::start()?)?, b"the document");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `ureq` | yes | [`UreqClient`], a blocking client over the `ureq` crate |
+//!
+//! Without it the trait, [`Step`], [`drive`] and the errors remain, on the `http` crate's types
+//! alone.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::dbg_macro,
+    clippy::print_stdout
+)]
+#![deny(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+#![cfg_attr(not(feature = "ureq"), allow(rustdoc::broken_intra_doc_links))]
+
+mod client;
+mod conversation;
+mod error;
+#[cfg(feature = "ureq")]
+mod ureq_client;
+
+pub use client::HttpClient;
+pub use conversation::{Conversation, MAX_EXCHANGES, Step, drive};
+pub use error::{TransportError, TransportErrorKind};
+#[cfg(feature = "ureq")]
+pub use ureq_client::{
+    DEFAULT_MAX_BODY_SIZE, DEFAULT_TIMEOUT, MAX_HEADER_SIZE, MAX_TIMEOUT, UreqClient,
+    UreqClientBuilder, UreqOptionError,
+};
+
+#[cfg(all(doctest, feature = "ureq"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,204 @@
+//! The loop, over closures.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use a0_http::{
+    Conversation, HttpClient, MAX_EXCHANGES, Step, TransportError, TransportErrorKind, drive,
+};
+
+type Request = http::Request<Vec<u8>>;
+type Response = http::Response<Vec<u8>>;
+
+fn get(path: &str) -> Request {
+    let url = format!("https://server.example{path}");
+    http::Request::get(url).body(Vec::new()).unwrap()
+}
+
+/// Asks for `/1`, `/2` and so on up to `last`, and collects the bodies.
+struct Count {
+    last: usize,
+    bodies: Vec<String>,
+}
+
+impl Count {
+    fn start(last: usize) -> Step<Self> {
+        Self {
+            last,
+            bodies: Vec::new(),
+        }
+        .next()
+    }
+
+    fn next(self) -> Step<Self> {
+        match self.bodies.len() {
+            n if n == self.last => Step::Done(self.bodies),
+            n => Step::Fetch(get(&format!("/{}", n + 1)), self),
+        }
+    }
+}
+
+impl Conversation for Count {
+    type Output = Vec<String>;
+    type Error = TransportError;
+
+    fn resume(
+        mut self,
+        answer: Result<Response, TransportError>,
+    ) -> Result<Step<Self>, TransportError> {
+        self.bodies
+            .push(String::from_utf8(answer?.into_body()).unwrap());
+        Ok(self.next())
+    }
+}
+
+fn echo(request: Request) -> io::Result<Response> {
+    Ok(Response::new(request.uri().path().into()))
+}
+
+#[test]
+fn answers_come_back_in_order() {
+    for (exchanges, expected) in [(0, vec![]), (1, vec!["/1"]), (2, vec!["/1", "/2"])] {
+        assert_eq!(drive(&echo, Count::start(exchanges)).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_conversation_has_at_most_eight_exchanges() {
+    assert_eq!(MAX_EXCHANGES, 8);
+    for (wanted, sent) in [(8, 8), (9, 8), (1_000, 8)] {
+        let count = AtomicUsize::new(0);
+        let client = |request: Request| {
+            count.fetch_add(1, Ordering::Relaxed);
+            echo(request)
+        };
+        let result = drive(&client, Count::start(wanted));
+        assert_eq!(count.load(Ordering::Relaxed), sent, "{wanted}");
+        if wanted == 8 {
+            assert_eq!(result.unwrap().len(), 8);
+        } else {
+            assert_eq!(
+                result,
+                Err(TransportErrorKind::TooManyExchanges.into()),
+                "{wanted}"
+            );
+        }
+    }
+}
+
+/// Survives a failure: what the transport says is the conversation's to judge.
+struct Stubborn(usize);
+
+impl Conversation for Stubborn {
+    type Output = String;
+    type Error = &'static str;
+
+    fn resume(self, answer: Result<Response, TransportError>) -> Result<Step<Self>, &'static str> {
+        match answer {
+            Ok(answer) if answer.status() == 200 => Ok(Step::Done(format!("after {}", self.0))),
+            Ok(_) => Err("refused"),
+            Err(_) => Ok(Step::Fetch(get("/again"), Self(self.0 + 1))),
+        }
+    }
+}
+
+#[test]
+fn the_conversation_decides_about_failures_and_statuses() {
+    type Script = &'static [Option<u16>];
+    let scripts: [(Script, Result<&str, &str>); 4] = [
+        (&[Some(200)], Ok("after 0")),
+        (&[None, Some(200)], Ok("after 1")),
+        (&[None, None, Some(503)], Err("refused")),
+        (&[Some(302)], Err("refused")),
+    ];
+    for (script, expected) in scripts {
+        let answers = Mutex::new(script.iter());
+        let client = |_: Request| match answers.lock().unwrap().next().unwrap() {
+            Some(status) => Ok(http::Response::builder()
+                .status(*status)
+                .body(Vec::new())
+                .unwrap()),
+            None => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+        };
+        let result = drive(&client, Step::Fetch(get("/"), Stubborn(0)));
+        assert_eq!(
+            result.as_deref(),
+            expected.as_ref().map(|text| *text),
+            "{script:?}"
+        );
+    }
+}
+
+#[test]
+fn the_request_arrives_unchanged() {
+    let seen = Mutex::new(None);
+    let client = |request: Request| {
+        *seen.lock().unwrap() = Some(request);
+        Ok::<_, TransportError>(Response::new(Vec::new()))
+    };
+    let request = http::Request::post("https://server.example/a?b=c")
+        .header("x-one", "1")
+        .body(b"body".to_vec())
+        .unwrap();
+    drive(
+        &client,
+        Step::Fetch(
+            request,
+            Count {
+                last: 1,
+                bodies: Vec::new(),
+            },
+        ),
+    )
+    .unwrap();
+    let seen = seen.lock().unwrap().take().unwrap();
+    assert_eq!(seen.method(), "POST");
+    assert_eq!(seen.uri(), "https://server.example/a?b=c");
+    assert_eq!(seen.headers()["x-one"], "1");
+    assert_eq!(seen.body(), b"body");
+}
+
+/// A client that is not a closure.
+struct Fixed(&'static str);
+
+impl HttpClient for Fixed {
+    fn exchange(&self, _: Request) -> Result<Response, TransportError> {
+        Ok(Response::new(self.0.into()))
+    }
+}
+
+#[test]
+fn every_form_of_client_drives() {
+    let one = || Count::start(1);
+    let boxed: Box<dyn HttpClient> = Box::new(Fixed("boxed"));
+    let shared: Arc<dyn HttpClient> = Arc::new(Fixed("shared"));
+    let closure: Arc<dyn HttpClient> = Arc::new(echo);
+    assert_eq!(drive(&Fixed("plain"), one()).unwrap(), ["plain"]);
+    assert_eq!(drive(&*boxed, one()).unwrap(), ["boxed"]);
+    assert_eq!(drive(&*shared, one()).unwrap(), ["shared"]);
+    assert_eq!(drive(&shared, one()).unwrap(), ["shared"]);
+    assert_eq!(drive(&Arc::new(Fixed("arc")), one()).unwrap(), ["arc"]);
+    assert_eq!(drive(&closure, one()).unwrap(), ["/1"]);
+    assert_eq!(drive(&&echo, one()).unwrap(), ["/1"]);
+    assert_eq!(drive(&Box::new(echo), one()).unwrap(), ["/1"]);
+}
+
+#[test]
+fn a_step_shows_nothing_of_its_content() {
+    let request = http::Request::post("https://server.example/s3cr3t")
+        .header("authorization", "s3cr3t")
+        .body(b"s3cr3t".to_vec())
+        .unwrap();
+    let fetch = Step::Fetch(
+        request,
+        Count {
+            last: 1,
+            bodies: vec!["s3cr3t".to_owned()],
+        },
+    );
+    assert_eq!(format!("{fetch:?}"), "Fetch(..)");
+    let done: Step<Count> = Step::Done(vec!["s3cr3t".to_owned()]);
+    assert_eq!(format!("{done:?}"), "Done(..)");
+}

@@ -1,0 +1,145 @@
+//! A TLS server that sends whatever bytes a test gives it, and keeps what it was sent.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::thread;
+
+use openssl::asn1::Asn1Time;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{SslAcceptor, SslMethod, SslStream};
+use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+use openssl::x509::{X509, X509Name};
+
+pub(crate) type Stream = SslStream<TcpStream>;
+
+struct Identity {
+    key: PKey<Private>,
+    certificate: X509,
+    root_pem: Vec<u8>,
+}
+
+static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
+    let root_key = new_key();
+    let root = certificate("test root", &root_key, None);
+    let key = new_key();
+    let certificate = certificate("127.0.0.1", &key, Some((&root, &root_key)));
+    Identity {
+        key,
+        certificate,
+        root_pem: root.to_pem().unwrap(),
+    }
+});
+
+/// The certificate, as PEM text, that signs every [`RawServer`]'s.
+pub(crate) fn root_pem() -> &'static [u8] {
+    &IDENTITY.root_pem
+}
+
+pub(crate) struct RawServer {
+    address: SocketAddr,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl RawServer {
+    /// Answers every connection with what `respond` writes, then closes it.
+    pub(crate) fn start(respond: impl Fn(&mut Stream) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&requests);
+        thread::spawn(move || {
+            let mut acceptor =
+                SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
+            acceptor.set_private_key(&IDENTITY.key).unwrap();
+            acceptor.set_certificate(&IDENTITY.certificate).unwrap();
+            let acceptor = acceptor.build();
+            for connection in listener.incoming() {
+                let Ok(mut stream) = acceptor.accept(connection.unwrap()) else {
+                    continue;
+                };
+                let request = read_request(&mut stream);
+                kept.lock().unwrap().push(request);
+                respond(&mut stream);
+                let _ = stream.shutdown();
+            }
+        });
+        Self { address, requests }
+    }
+
+    /// Answers with these bytes.
+    pub(crate) fn with(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        Self::start(move |stream| {
+            let _ = stream.write_all(&answer);
+        })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("https://{}/", self.address)
+    }
+
+    /// The requests so far: head and body, header names in lower case.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn read_request(stream: &mut Stream) -> String {
+    let mut text = String::new();
+    let mut byte = [0];
+    while !text.ends_with("\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+        text.push(char::from(byte[0]).to_ascii_lowercase());
+    }
+    let length = text
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(0, |value| value.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    text.push_str(&String::from_utf8_lossy(&body));
+    text
+}
+
+fn new_key() -> PKey<Private> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+}
+
+fn certificate(name: &str, key: &PKey<Private>, issuer: Option<(&X509, &PKey<Private>)>) -> X509 {
+    let mut subject = X509Name::builder().unwrap();
+    subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
+    let subject = subject.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_subject_name(&subject).unwrap();
+    builder.set_pubkey(key).unwrap();
+    builder
+        .set_not_before(&Asn1Time::from_unix(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(2).unwrap())
+        .unwrap();
+    match issuer {
+        None => {
+            builder.set_issuer_name(&subject).unwrap();
+            builder
+                .append_extension(BasicConstraints::new().critical().ca().build().unwrap())
+                .unwrap();
+        }
+        Some((root, _)) => {
+            builder.set_issuer_name(root.subject_name()).unwrap();
+            let names = SubjectAlternativeName::new()
+                .ip(name)
+                .build(&builder.x509v3_context(Some(root), None));
+            builder.append_extension(names.unwrap()).unwrap();
+        }
+    }
+    builder
+        .sign(issuer.map_or(key, |(_, key)| key), MessageDigest::sha256())
+        .unwrap();
+    builder.build()
+}
