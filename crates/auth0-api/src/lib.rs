@@ -1,1 +1,69 @@
-//! Protects APIs with Auth0-issued access tokens
+//! Decides, before a line of business code runs, whether a request carries an Auth0 access token
+//! that is genuine, meant for this API and still valid.
+//!
+//! ```no_run
+//! let client = auth0_api::ApiClient::builder()
+//!     .domain("tenant.eu.auth0.com")
+//!     .audience("https://api.example/")
+//!     .build()?;
+//!
+//! # let request = http::Request::new(());
+//! match client.verify_request(&request) {
+//!     Ok(token) => println!("{:?} may go on", token.subject()?),
+//!     Err(error) => println!("answer {} with {:?}", error.status_code(), error.headers()),
+//! }
+//! # Ok::<(), auth0_api::Error>(())
+//! ```
+//!
+//! One request goes through the modules in this order: [`RequestContext`] (its shape), the token's
+//! own steps that need no key, `cnf`, then the issuer's keys and the signature. Nothing is fetched
+//! for a request that can be refused without.
+//!
+//! Everything blocks. An [`ApiClient`] is cheap to clone and may be used from any thread.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::dbg_macro,
+    clippy::print_stdout,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs
+)]
+
+mod authorization;
+mod builder;
+mod challenge;
+mod client;
+mod confirmation;
+mod environment;
+mod error;
+mod request;
+mod verified;
+
+pub use a0_act as act;
+pub use a0_act::{get_current_actor, get_delegation_chain};
+pub use a0_discovery::{Origin, normalize_domain};
+pub use a0_http::{HttpClient, TransportError};
+#[cfg(feature = "ureq")]
+pub use a0_http::{UreqClient, UreqClientBuilder};
+pub use a0_jose::{Algorithm, Claims, NumericDate};
+pub use builder::{Builder, TokenProfile};
+pub use challenge::{Challenge, InvalidParameter};
+pub use client::{ApiClient, TokenOptions};
+pub use confirmation::ConfirmationError;
+pub use error::{Error, ErrorKind, IssuerError, TokenError};
+pub use request::RequestContext;
+pub use verified::{Verified, VerifiedToken};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct WorkspaceReadme;

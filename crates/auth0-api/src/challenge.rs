@@ -1,0 +1,134 @@
+//! `WWW-Authenticate` challenges, RFC 9110 section 11.6.1 and RFC 6750 section 3.
+
+use std::fmt;
+
+use http::HeaderValue;
+
+use crate::error::{Error, ErrorKind};
+
+const REALM: &str = "api";
+
+/// One challenge: a scheme and its parameters, each name at most once.
+///
+/// Values hold nothing but the characters that RFC 6750 section 3 allows, so a challenge is always
+/// a valid field value and never needs escaping.
+///
+/// ```
+/// use auth0_api::Challenge;
+///
+/// let mut challenge = Challenge::new("Bearer");
+/// challenge.set("realm", "api")?;
+/// challenge.set("scope", "read:things")?;
+/// assert_eq!(challenge.to_string(), r#"Bearer realm="api", scope="read:things""#);
+/// assert!(challenge.set("realm", "say \"api\"").is_err());
+/// # Ok::<(), auth0_api::InvalidParameter>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    scheme: &'static str,
+    parameters: Vec<(&'static str, String)>,
+}
+
+impl Challenge {
+    /// A challenge without parameters. `scheme` is the name of an HTTP authentication scheme.
+    pub fn new(scheme: &'static str) -> Self {
+        Challenge {
+            scheme,
+            parameters: Vec::new(),
+        }
+    }
+
+    /// The scheme's name.
+    pub fn scheme(&self) -> &str {
+        self.scheme
+    }
+
+    /// The value of a parameter; names are compared without case (RFC 9110 section 11.2).
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.parameters
+            .iter()
+            .find(|(present, _)| present.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Sets a parameter, in the place of the one of that name if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidParameter`] for a name that is no token, and for a value with a quote, a backslash,
+    /// a control character or anything but ASCII.
+    pub fn set(&mut self, name: &'static str, value: &str) -> Result<(), InvalidParameter> {
+        if name.is_empty() || !name.bytes().all(is_token) || !value.chars().all(is_value) {
+            return Err(InvalidParameter);
+        }
+        self.set_cleaned(name, value);
+        Ok(())
+    }
+
+    /// Sets a parameter without the characters that may not be sent.
+    fn set_cleaned(&mut self, name: &'static str, value: &str) {
+        let value = value
+            .chars()
+            .filter(|character| is_value(*character))
+            .collect();
+        match self
+            .parameters
+            .iter_mut()
+            .find(|(present, _)| present.eq_ignore_ascii_case(name))
+        {
+            Some(parameter) => parameter.1 = value,
+            None => self.parameters.push((name, value)),
+        }
+    }
+
+    pub(crate) fn to_header_value(&self) -> HeaderValue {
+        // Names and values are visible ASCII by the time they get here.
+        HeaderValue::from_str(&self.to_string())
+            .unwrap_or_else(|_| HeaderValue::from_static(self.scheme))
+    }
+}
+
+impl fmt::Display for Challenge {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.scheme)?;
+        let mut separator = " ";
+        for (name, value) in &self.parameters {
+            write!(formatter, "{separator}{name}=\"{value}\"")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
+}
+
+/// RFC 6750 section 3: %x20-21 / %x23-5B / %x5D-7E.
+fn is_value(character: char) -> bool {
+    matches!(character, ' ' | '!' | '#'..='[' | ']'..='~')
+}
+
+/// Gives the error the challenges that go with it: RFC 6750 section 3.
+pub(crate) fn challenged(error: Error) -> Error {
+    if error.status_code().is_server_error() {
+        return error;
+    }
+    let mut challenge = Challenge::new("Bearer");
+    challenge.set_cleaned("realm", REALM);
+    let description = error.error_description();
+    if *error.kind() != ErrorKind::MissingAuthorization && !description.is_empty() {
+        challenge.set_cleaned("error", error.error_code());
+        challenge.set_cleaned("error_description", &description);
+    }
+    error.with_challenges(vec![challenge])
+}
+
+/// A name or a value that a challenge cannot hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a challenge parameter: the value may hold ASCII without controls, quotes, backslashes"
+)]
+#[non_exhaustive]
+pub struct InvalidParameter;

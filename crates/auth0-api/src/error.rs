@@ -1,0 +1,258 @@
+//! One error, and the HTTP answer that it stands for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use a0_discovery::FetchError;
+use a0_jose::{ClaimError, HeaderError, ParseError, RuleError, VerifyError};
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderMap, StatusCode};
+
+use crate::challenge::Challenge;
+use crate::confirmation::ConfirmationError;
+
+/// Why a request was refused, or why nothing could be decided.
+///
+/// It is an HTTP answer in waiting: [`status_code`](Error::status_code),
+/// [`headers`](Error::headers) with the challenges, and [`error_code`](Error::error_code) and
+/// [`error_description`](Error::error_description) for a body. Two errors are equal if their
+/// [`kind`](Error::kind) is. No text in it comes from a token, a header or a server.
+///
+/// ```
+/// use auth0_api::{ApiClient, ErrorKind};
+///
+/// let client = ApiClient::builder().domain("tenant.example").audience("a").build()?;
+/// let error = client.verify_request(&http::Request::new(())).unwrap_err();
+/// assert_eq!(*error.kind(), ErrorKind::MissingAuthorization);
+/// assert_eq!(error.status_code(), 401);
+/// assert_eq!(error.headers()["www-authenticate"], "Bearer realm=\"api\"");
+/// # Ok::<(), auth0_api::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    challenges: Vec<Challenge>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What went wrong, as data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No credentials, or a scheme that is not supported: 401 without an error code in the
+    /// challenge (RFC 6750 section 3.1).
+    MissingAuthorization,
+    /// The credentials are not sent in the one way that is supported: 400.
+    InvalidAuthScheme(&'static str),
+    /// The caller left out an argument: 400.
+    MissingRequiredArgument {
+        /// The argument's name.
+        argument: &'static str,
+    },
+    /// The access token was refused: 401 `invalid_token`.
+    VerifyAccessToken(TokenError),
+    /// The keys to decide with could not be had: 503. The token may be good.
+    Unavailable(FetchError),
+    /// The client is not configured in a usable way: 500.
+    Configuration(String),
+}
+
+/// Why an access token was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// Not a JWT.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// The header is not acceptable.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// `iss` is not acceptable.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    /// A claim is not acceptable.
+    #[error(transparent)]
+    Claims(#[from] RuleError),
+    /// `cnf` is not acceptable.
+    #[error(transparent)]
+    Confirmation(#[from] ConfirmationError),
+    /// No key of the issuer vouches for the token.
+    #[error(transparent)]
+    Signature(#[from] VerifyError),
+    /// A claim that the caller asked for by type has another one.
+    #[error(transparent)]
+    ClaimType(#[from] ClaimError),
+    /// The claims do not fit the type that the caller wanted them in.
+    #[error("The claims do not have the form that this API expects")]
+    ClaimsForm,
+    /// The `act` claim is not acceptable (RFC 8693 section 4.1).
+    #[error(transparent)]
+    Actor(#[from] a0_act::ActError),
+}
+
+/// Why `iss` was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssuerError {
+    /// Absent, or not a string.
+    #[error("Token missing 'iss' claim")]
+    Missing,
+    /// Not of the form of an issuer.
+    #[error("Invalid token issuer format")]
+    Format,
+    /// Not the issuer of the one domain that is configured, octet for octet.
+    #[error("Token issuer does not match the discovery issuer")]
+    Mismatch,
+}
+
+impl Error {
+    pub(crate) fn configuration(description: impl Into<String>) -> Self {
+        ErrorKind::Configuration(description.into()).into()
+    }
+
+    pub(crate) fn missing_argument(argument: &'static str) -> Self {
+        ErrorKind::MissingRequiredArgument { argument }.into()
+    }
+
+    #[must_use]
+    pub(crate) fn with_challenges(mut self, challenges: Vec<Challenge>) -> Self {
+        self.0.challenges = challenges;
+        self
+    }
+
+    /// What went wrong, as data.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// The status of the HTTP answer.
+    pub fn status_code(&self) -> StatusCode {
+        match self.0.kind {
+            ErrorKind::MissingAuthorization | ErrorKind::VerifyAccessToken(_) => {
+                StatusCode::UNAUTHORIZED
+            }
+            ErrorKind::InvalidAuthScheme(_) | ErrorKind::MissingRequiredArgument { .. } => {
+                StatusCode::BAD_REQUEST
+            }
+            ErrorKind::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::Configuration(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The error code of RFC 6750 section 3.1, or one in its manner.
+    pub fn error_code(&self) -> &'static str {
+        match self.0.kind {
+            ErrorKind::MissingAuthorization
+            | ErrorKind::InvalidAuthScheme(_)
+            | ErrorKind::MissingRequiredArgument { .. } => "invalid_request",
+            ErrorKind::VerifyAccessToken(_) => "invalid_token",
+            ErrorKind::Unavailable(_) => "temporarily_unavailable",
+            ErrorKind::Configuration(_) => "invalid_configuration",
+        }
+    }
+
+    /// What to tell the client or the operator; empty where there is nothing to say.
+    pub fn error_description(&self) -> String {
+        match &self.0.kind {
+            ErrorKind::MissingAuthorization => String::new(),
+            ErrorKind::InvalidAuthScheme(description) => (*description).to_owned(),
+            ErrorKind::MissingRequiredArgument { argument } => {
+                format!("The argument '{argument}' is required but was not provided.")
+            }
+            ErrorKind::VerifyAccessToken(error) => error.to_string(),
+            ErrorKind::Unavailable(error) => error.to_string(),
+            ErrorKind::Configuration(description) => description.clone(),
+        }
+    }
+
+    /// The name of the missing argument, where one is missing.
+    pub fn argument(&self) -> Option<&'static str> {
+        match self.0.kind {
+            ErrorKind::MissingRequiredArgument { argument } => Some(argument),
+            _ => None,
+        }
+    }
+
+    /// The challenges of the answer. A 5xx has none.
+    pub fn challenges(&self) -> &[Challenge] {
+        &self.0.challenges
+    }
+
+    /// The challenges, to add parameters to (`resource_metadata` of RFC 9728, for one).
+    pub fn challenges_mut(&mut self) -> &mut [Challenge] {
+        &mut self.0.challenges
+    }
+
+    /// The fields of the HTTP answer: one `WWW-Authenticate` for each challenge.
+    pub fn headers(&self) -> HeaderMap {
+        self.0
+            .challenges
+            .iter()
+            .map(|challenge| (WWW_AUTHENTICATE, challenge.to_header_value()))
+            .collect()
+    }
+
+    /// All challenges in one field value, for servers that take one value a name; `None` where
+    /// there is no challenge.
+    pub fn www_authenticate(&self) -> Option<String> {
+        let challenges: Vec<String> = self.0.challenges.iter().map(Challenge::to_string).collect();
+        (!challenges.is_empty()).then(|| challenges.join(", "))
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Error(Box::new(Inner {
+            kind,
+            challenges: Vec::new(),
+            source: None,
+        }))
+    }
+}
+
+impl<E: Into<TokenError>> From<E> for Error {
+    fn from(error: E) -> Self {
+        ErrorKind::VerifyAccessToken(error.into()).into()
+    }
+}
+
+impl From<FetchError> for Error {
+    fn from(error: FetchError) -> Self {
+        let mut unavailable = Error::from(ErrorKind::Unavailable(error.clone()));
+        unavailable.0.source = Some(Arc::new(error));
+        unavailable
+    }
+}
+
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.kind == other.0.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.error_description() {
+            nothing if nothing.is_empty() => formatter.write_str("no credentials were sent"),
+            description => formatter.write_str(&description),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Error").field(&self.0.kind).finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.source {
+            Some(source) => Some(source.as_ref()),
+            None => None,
+        }
+    }
+}

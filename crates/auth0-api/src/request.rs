@@ -1,0 +1,125 @@
+//! What a decision may look at of a request.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use http::{HeaderMap, Request, request::Parts};
+
+/// The parts of a request that a decision may look at.
+///
+/// Made from an [`http::Request`] or its [`Parts`] by reference, or put together by hand from
+/// whatever a server framework has. It grows: what a later check needs becomes a method here.
+///
+/// `Debug` shows the names of the header fields and no value.
+///
+/// ```
+/// use auth0_api::RequestContext;
+///
+/// let context = RequestContext::new()
+///     .method("GET")
+///     .url("https://api.example/things?page=2")
+///     .header("authorization", "Bearer eyJ...");
+/// # let _ = context;
+/// ```
+#[derive(Clone, Default)]
+pub struct RequestContext<'r> {
+    headers: Option<&'r HeaderMap>,
+    fields: Vec<(Cow<'r, str>, Cow<'r, [u8]>)>,
+    method: Option<Cow<'r, str>>,
+    url: Option<Cow<'r, str>>,
+}
+
+impl<'r> RequestContext<'r> {
+    /// A context with nothing in it.
+    pub fn new() -> Self {
+        RequestContext::default()
+    }
+
+    /// Adds a header field. The name's case does not matter; a field that was sent several times is
+    /// added several times.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<Cow<'r, str>>, value: impl Into<Cow<'r, str>>) -> Self {
+        let value = match value.into() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        };
+        self.fields.push((name.into(), value));
+        self
+    }
+
+    /// Adds all fields of a header map.
+    #[must_use]
+    pub fn headers(mut self, headers: &'r HeaderMap) -> Self {
+        self.headers = Some(headers);
+        self
+    }
+
+    /// The request's method, as it was sent.
+    #[must_use]
+    pub fn method(mut self, method: impl Into<Cow<'r, str>>) -> Self {
+        self.method = Some(method.into());
+        self
+    }
+
+    /// The URL that the client used, with scheme and authority. Behind a proxy that is not the URL
+    /// that arrives here; never put it together from `Host` or `Forwarded` fields, which the client
+    /// writes.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<Cow<'r, str>>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// The values of a field, in order, each as text; octets that are not UTF-8 are replaced, which
+    /// no token survives.
+    pub(crate) fn field<'c>(&'c self, name: &'c str) -> impl Iterator<Item = Cow<'c, str>> {
+        let in_map = self
+            .headers
+            .into_iter()
+            .flat_map(move |headers| headers.get_all(name))
+            .map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let by_hand = self
+            .fields
+            .iter()
+            .filter(move |(present, _)| present.eq_ignore_ascii_case(name))
+            .map(|(_, value)| String::from_utf8_lossy(value));
+        in_map.chain(by_hand)
+    }
+}
+
+impl<'r, T> From<&'r Request<T>> for RequestContext<'r> {
+    fn from(request: &'r Request<T>) -> Self {
+        RequestContext::new()
+            .method(request.method().as_str())
+            .headers(request.headers())
+    }
+}
+
+impl<'r> From<&'r Parts> for RequestContext<'r> {
+    fn from(parts: &'r Parts) -> Self {
+        RequestContext::new()
+            .method(parts.method.as_str())
+            .headers(&parts.headers)
+    }
+}
+
+impl<'r> From<&RequestContext<'r>> for RequestContext<'r> {
+    fn from(context: &RequestContext<'r>) -> Self {
+        context.clone()
+    }
+}
+
+impl fmt::Debug for RequestContext<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let in_map = self.headers.into_iter().flat_map(HeaderMap::keys);
+        let names: Vec<&str> = in_map
+            .map(|name| name.as_str())
+            .chain(self.fields.iter().map(|(name, _)| name.as_ref()))
+            .collect();
+        formatter
+            .debug_struct("RequestContext")
+            .field("method", &self.method)
+            .field("headers", &names)
+            .finish_non_exhaustive()
+    }
+}
