@@ -32,8 +32,8 @@ pub struct FetchError {
 #[non_exhaustive]
 pub enum FetchFailure {
     /// There was no complete answer.
-    #[error(transparent)]
-    Transport(TransportError),
+    #[error("there was no complete answer")]
+    Transport(#[source] TransportError),
     /// A status other than 200, redirects included.
     #[error("the server answered with status {0}")]
     Status(u16),

@@ -1,0 +1,26 @@
+//! Shows the keys of an issuer: `keys tenant.eu.auth0.com`.
+
+use std::time::SystemTime;
+
+use a0_discovery::{FetchRules, KeyCache, normalize_domain};
+use a0_jose::Algorithm;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let domain = std::env::args()
+        .nth(1)
+        .ok_or("give one argument: the domain of a tenant")?;
+    let issuer = normalize_domain(&domain)?;
+    let client = a0_http::UreqClient::new();
+    let cache = KeyCache::new(FetchRules::new(Algorithm::all()));
+
+    println!("asking {issuer} for its metadata and its keys");
+    let keys = cache.keys(&issuer, &client, SystemTime::now().into())?;
+
+    for key_id in keys.keys().key_ids() {
+        println!("usable: {key_id}");
+    }
+    for (position, reason) in keys.keys().skipped() {
+        println!("skipped: entry {position}: {reason}");
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! The scenarios, over the blocking client.
+
+#[macro_use]
+mod scenarios;
+
+use auth0_api::{ApiClient, Builder, Error, RequestContext, TokenOptions, VerifiedToken};
+use scenarios::Driver;
+
+struct Blocking(ApiClient);
+
+impl Driver for Blocking {
+    fn build(builder: Builder) -> Result<Self, Error> {
+        builder.build().map(Blocking)
+    }
+
+    fn verify_request(&self, request: RequestContext<'_>) -> Result<VerifiedToken, Error> {
+        self.0.verify_request(request)
+    }
+
+    fn verify_access_token(
+        &self,
+        token: &str,
+        options: &TokenOptions,
+    ) -> Result<VerifiedToken, Error> {
+        self.0.verify_access_token_with(token, options)
+    }
+}
+
+all_scenarios!(Blocking);

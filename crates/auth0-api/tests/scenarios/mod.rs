@@ -1,0 +1,153 @@
+//! Scenarios, each written once and run by every driver: a driver is a kind of client.
+//!
+//! A test file implements [`Driver`] and names it in `all_scenarios!`. A scenario that stands in no
+//! list is dead code, which does not pass clippy.
+
+#![allow(
+    unreachable_pub,
+    reason = "a test binary has no outside, but its modules share items"
+)]
+
+pub mod confirmation;
+pub mod errors;
+pub mod keys;
+pub mod request;
+pub mod token;
+pub mod verified;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use a0_testkit::{AccessTokenBuilder, Endpoint, LocalTenant};
+use auth0_api::{ApiClient, Builder, Error, RequestContext, TokenOptions, VerifiedToken};
+
+pub trait Driver: Sized + Send + Sync + 'static {
+    fn build(builder: Builder) -> Result<Self, Error>;
+    fn verify_request(&self, request: RequestContext<'_>) -> Result<VerifiedToken, Error>;
+    fn verify_access_token(
+        &self,
+        token: &str,
+        options: &TokenOptions,
+    ) -> Result<VerifiedToken, Error>;
+}
+
+/// The list of all scenarios, as tests of one driver.
+macro_rules! all_scenarios {
+    ($driver:ident) => {
+        scenarios! { $driver:
+            confirmation {
+                rfc7800_3_1_and_rfc9449_7_2_a_bound_token_is_refused_as_a_bearer_token,
+            }
+            errors {
+                no_error_holds_a_part_of_a_token_or_of_an_answer,
+                rfc6750_3_every_error_is_an_http_answer,
+            }
+            keys {
+                a_cold_client_makes_two_requests_and_a_warm_one_none,
+                a_document_that_cannot_be_had_is_an_outage_and_no_verdict,
+                a_failure_is_not_kept,
+                keys_are_used_for_their_time_to_live,
+                keys_come_only_from_the_issuer_or_a_trusted_endpoint,
+                rfc8414_3_3_metadata_of_another_issuer_is_of_no_use,
+                rfc8725_3_8_only_keys_of_the_issuer_verify,
+            }
+            request {
+                an_http_request_is_a_request,
+                only_the_field_authorization_counts,
+                rfc6750_2_1_and_rfc9110_11_1_the_field_is_scheme_spaces_token,
+                rfc9110_5_3_two_authorization_fields_are_refused,
+            }
+            token {
+                a_token_is_judged_before_anything_is_fetched,
+                rfc7519_4_1_4_leeway_is_for_expiry_and_not_before,
+                rfc8725_3_8_and_rfc9068_4_the_issuer_is_the_configured_one,
+                rfc9068_2_2_and_4_the_strict_profile,
+                required_claims_of_client_and_call_are_asked_for,
+                several_audiences_and_algorithms_are_alternatives,
+                the_first_failure_in_order_is_the_one_reported,
+            }
+            verified {
+                a_machine_is_told_from_a_user,
+                a_wrong_type_is_an_error_and_never_absent,
+                claims_come_typed_by_name_and_as_a_type_of_the_callers,
+                rfc8693_4_1_the_actors_are_read_from_the_token,
+                rfc8693_4_2_scopes_are_whole_values,
+            }
+        }
+    };
+}
+
+macro_rules! scenarios {
+    ($driver:ident: $($module:ident { $($name:ident),* $(,)? })*) => {
+        $(mod $module {
+            $(#[test] fn $name() { crate::scenarios::$module::$name::<super::$driver>() })*
+        })*
+    };
+}
+
+pub const AUDIENCE: &str = "https://api.example/";
+
+/// Seconds since 1970 at which every scenario begins.
+pub const NOW: i64 = 1_700_000_000;
+
+/// A tenant, and an API that trusts it.
+pub struct World<D> {
+    pub tenant: LocalTenant,
+    pub client: D,
+}
+
+impl<D: Driver> World<D> {
+    pub fn new() -> Self {
+        World::with(|builder| builder)
+    }
+
+    /// With other options than `domain` and `audience`.
+    pub fn with(options: impl FnOnce(Builder) -> Builder) -> Self {
+        let tenant = LocalTenant::new("tenant.example").unwrap();
+        tenant.set_now(at(NOW));
+        let builder = options(builder(&tenant));
+        let client = D::build(builder).unwrap();
+        World { tenant, client }
+    }
+
+    pub fn token(&self) -> AccessTokenBuilder {
+        self.tenant.access_token().audience(AUDIENCE)
+    }
+
+    pub fn verify(&self, token: &str) -> Result<VerifiedToken, Error> {
+        let options = TokenOptions::new();
+        self.client.verify_access_token(token, &options)
+    }
+
+    pub fn verify_bearer(&self, token: &str) -> Result<VerifiedToken, Error> {
+        let field = format!("Bearer {token}");
+        self.client
+            .verify_request(RequestContext::new().header("Authorization", field))
+    }
+
+    /// Requests for metadata and for keys so far.
+    pub fn fetches(&self) -> (usize, usize) {
+        (
+            self.tenant.request_count(Endpoint::Discovery),
+            self.tenant.request_count(Endpoint::Jwks),
+        )
+    }
+
+    pub fn advance(&self, seconds: u64) {
+        self.tenant
+            .set_now(self.tenant.now() + Duration::from_secs(seconds));
+    }
+}
+
+/// An API of `tenant`, without a socket and on the tenant's clock.
+pub fn builder(tenant: &LocalTenant) -> Builder {
+    let clock = tenant.clone();
+    ApiClient::builder()
+        .domain(tenant.domain())
+        .audience(AUDIENCE)
+        .http_client(tenant.client())
+        .clock(move || clock.now())
+}
+
+pub fn at(seconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())
+}

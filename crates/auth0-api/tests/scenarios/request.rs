@@ -1,0 +1,98 @@
+//! The shape of a request.
+
+use auth0_api::{ErrorKind, RequestContext};
+
+use super::{Driver, World};
+
+pub fn rfc6750_2_1_and_rfc9110_11_1_the_field_is_scheme_spaces_token<D: Driver>() {
+    let world = World::<D>::new();
+    let token = world.token().mint().unwrap();
+    let missing = Some(ErrorKind::MissingAuthorization);
+    for (field, refusal) in [
+        (format!("Bearer {token}"), None),
+        (format!("bearer {token}"), None),
+        (format!("BEARER    {token}"), None),
+        (String::new(), missing.clone()),
+        ("   ".into(), missing.clone()),
+        ("Bearer".into(), missing.clone()),
+        ("Bearer ".into(), missing.clone()),
+        (token.clone(), missing.clone()),
+        (format!("Bearer\t{token}"), missing.clone()),
+        (format!("Bearer\u{a0}{token}"), missing.clone()),
+        (format!(" Bearer {token}"), missing.clone()),
+        (format!("Basic {token}"), missing.clone()),
+        (format!("DPoP {token}"), missing.clone()),
+        (format!("Bearer: {token}"), missing.clone()),
+    ] {
+        let request = RequestContext::new().header("Authorization", &*field);
+        let outcome = world.client.verify_request(request);
+        let kind = outcome.err().map(|error| error.kind().clone());
+        assert_eq!(kind, refusal, "{field:?}");
+    }
+    let none = world.client.verify_request(RequestContext::new());
+    assert_eq!(none.unwrap_err().kind(), &ErrorKind::MissingAuthorization);
+
+    // Nothing may stand behind the token either.
+    for behind in [" ", " x", ",", "\t", "\n", "=", " Bearer"] {
+        let field = format!("Bearer {token}{behind}");
+        let request = RequestContext::new().header("Authorization", field);
+        let error = world.client.verify_request(request).unwrap_err();
+        assert_eq!(error.error_code(), "invalid_token", "{behind:?}");
+    }
+}
+
+pub fn rfc9110_5_3_two_authorization_fields_are_refused<D: Driver>() {
+    let world = World::<D>::new();
+    let good = format!("Bearer {}", world.token().mint().unwrap());
+    for (first, second) in [
+        (&*good, &*good),
+        (&good, ""),
+        ("", &good),
+        (&good, "Bearer x"),
+    ] {
+        let request = RequestContext::new()
+            .header("authorization", first)
+            .header("AUTHORIZATION", second);
+        let error = world.client.verify_request(request).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::InvalidAuthScheme(_)));
+        assert_eq!(error.status_code(), 400);
+    }
+    assert_eq!(world.fetches(), (0, 0));
+}
+
+pub fn only_the_field_authorization_counts<D: Driver>() {
+    let world = World::<D>::new();
+    let token = world.token().mint().unwrap();
+    let request = RequestContext::new()
+        .url(format!("https://api.example/?access_token={token}"))
+        .header("Proxy-Authorization", format!("Bearer {token}"))
+        .header("Cookie", format!("access_token={token}"));
+    let error = world.client.verify_request(request).unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::MissingAuthorization);
+}
+
+pub fn an_http_request_is_a_request<D: Driver>() {
+    let world = World::<D>::new();
+    let field = format!("Bearer {}", world.token().mint().unwrap());
+    let request = http::Request::get("/things?page=2")
+        .header("authorization", &field)
+        .body("a body")
+        .unwrap();
+    assert!(world.client.verify_request((&request).into()).is_ok());
+    let (parts, _) = request.into_parts();
+    assert!(world.client.verify_request((&parts).into()).is_ok());
+
+    // A field that is no text at all.
+    let request = http::Request::get("/")
+        .header("authorization", &b"Bearer \xff.\xff.\xff"[..])
+        .body(())
+        .unwrap();
+    let error = world.client.verify_request((&request).into()).unwrap_err();
+    assert_eq!(error.error_code(), "invalid_token");
+
+    let context = RequestContext::new()
+        .headers(request.headers())
+        .header("dpop", "canary");
+    assert!(!format!("{context:?}").contains("canary"));
+    assert!(format!("{context:?}").contains("authorization"));
+}

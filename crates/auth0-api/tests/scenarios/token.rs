@@ -1,0 +1,349 @@
+//! What makes an access token acceptable, and in which order it is judged.
+
+use std::time::Duration;
+
+use a0_testkit::{Algorithm, SigningKey};
+use auth0_api::{TokenOptions, TokenProfile};
+use serde_json::{Value, json};
+
+use super::{AUDIENCE, Driver, NOW, World};
+
+/// Everything that is refused without a key: nothing is fetched for it.
+pub fn a_token_is_judged_before_anything_is_fetched<D: Driver>() {
+    let world = World::<D>::new();
+    let good = || world.token();
+    let header = |text: &str| good().raw_header(text).mint().unwrap();
+    let payload = |text: &str| good().raw_payload(text).mint().unwrap();
+    let claim = |name: &str, value: Value| good().claim(name, value).mint().unwrap();
+    let without = |name: &str| good().without_claim(name).mint().unwrap();
+    let hmac = SigningKey::secret(world.tenant.signing_key().public_pem().unwrap()).unwrap();
+    let no_kid = good().without_header("kid").mint().unwrap();
+    let huge = good().claim("huge", "x".repeat(20_000)).mint().unwrap();
+    let wrong_type = "Invalid 'exp' claim: not a number";
+    for (token, description) in [
+        (
+            "opaque".to_owned(),
+            "Failed to parse token: not a JWT; did the client request an audience?",
+        ),
+        (
+            "a.b.c.d.e".to_owned(),
+            "Failed to parse token: not a JWT; did the client request an audience?",
+        ),
+        (huge, "Failed to parse token: larger than 16384 bytes"),
+        (
+            "!.e30.AA".to_owned(),
+            "Failed to parse token: the header is not base64url",
+        ),
+        (
+            header("[]"),
+            "Failed to parse token: the header is not one JSON object",
+        ),
+        (
+            payload("7"),
+            "Failed to parse token: the payload is not one JSON object",
+        ),
+        (
+            payload(r#"{"iss":"a","iss":"b"}"#),
+            "Failed to parse token: the payload holds a member name twice",
+        ),
+        (
+            good()
+                .algorithm(Algorithm::Hs256)
+                .signed_with(&hmac)
+                .mint()
+                .unwrap(),
+            "Symmetric algorithm 'HS256' is not supported. Only asymmetric algorithms (e.g., RS256) are allowed.",
+        ),
+        (
+            good().header("alg", "none").unsigned().mint().unwrap(),
+            "Algorithm is not allowed",
+        ),
+        (
+            good().header("alg", "none").mint().unwrap(),
+            "Algorithm is not allowed",
+        ),
+        (
+            good().header("alg", "ES256").mint().unwrap(),
+            "Algorithm is not allowed",
+        ),
+        (
+            good().without_header("alg").mint().unwrap(),
+            "Token header has no 'alg'",
+        ),
+        (
+            good().header("crit", json!([])).mint().unwrap(),
+            "Token header has a 'crit' parameter, which is not supported",
+        ),
+        (
+            good().header("b64", false).mint().unwrap(),
+            "Token header has a 'b64' parameter, which is not supported",
+        ),
+        (
+            good().header("cty", "JWT").mint().unwrap(),
+            "Nested tokens are not supported",
+        ),
+        (
+            good().header("typ", "dpop+jwt").mint().unwrap(),
+            "Unexpected JWT 'typ'",
+        ),
+        (without("iss"), "Token missing 'iss' claim"),
+        (
+            claim("iss", json!(["https://tenant.example/"])),
+            "Token missing 'iss' claim",
+        ),
+        (
+            claim("iss", json!("http://tenant.example/")),
+            "Invalid token issuer format",
+        ),
+        (
+            claim("iss", json!("https://evil.example/")),
+            "Token issuer does not match the discovery issuer",
+        ),
+        (without("aud"), "Audience mismatch"),
+        (
+            claim("aud", json!("https://other.example/")),
+            "Audience mismatch",
+        ),
+        (without("exp"), "Token is expired: missing 'exp' claim"),
+        (claim("exp", json!(NOW)), "Token is expired"),
+        (claim("exp", json!("1800000000")), wrong_type),
+        (claim("exp", Value::Null), wrong_type),
+        (without("iat"), "Missing 'iat' claim in token"),
+        (
+            claim("iat", json!("x")),
+            "Invalid 'iat' claim: not a number",
+        ),
+        (claim("nbf", json!(NOW + 1)), "Token is not yet valid"),
+        (claim("nbf", json!({})), "Invalid 'nbf' claim: not a number"),
+        (claim("sub", json!(7)), "Invalid 'sub' claim: not a string"),
+        (no_kid, "Token header missing 'kid' claim"),
+        (
+            good().header("kid", 7).mint().unwrap(),
+            "Token header missing 'kid' claim",
+        ),
+    ] {
+        let error = world.verify(&token).expect_err(description);
+        assert_eq!(error.error_description(), description);
+        assert_eq!(error.error_code(), "invalid_token");
+        assert_eq!(error.status_code(), 401);
+        // The same through a request.
+        assert_eq!(world.verify_bearer(&token), Err(error));
+    }
+    let empty = world.verify("").unwrap_err();
+    assert_eq!(empty.argument(), Some("access_token"));
+    assert_eq!(empty.error_code(), "invalid_request");
+    assert_eq!(empty.status_code(), 400);
+
+    assert_eq!(world.fetches(), (0, 0), "nothing was fetched");
+    assert!(world.tenant.refused().is_empty(), "nobody else was asked");
+    assert!(world.verify(&good().mint().unwrap()).is_ok());
+}
+
+/// A token with every fault, from which one after the other is taken away.
+pub fn the_first_failure_in_order_is_the_one_reported<D: Driver>() {
+    let world = World::<D>::with(|builder| builder.required_claims(["org_id"]));
+    let stranger = SigningKey::cached_rsa("stranger").unwrap();
+    let faulty = world
+        .token()
+        .signed_with(&stranger)
+        .header("alg", "none")
+        .header("typ", "logout+jwt")
+        .without_header("kid")
+        .claim("iss", "https://evil.example/")
+        .claim("aud", "x")
+        .claim("exp", 1)
+        .without_claim("iat")
+        .claim("nbf", NOW + 100)
+        .claim("sub", 7)
+        .claim("cnf", json!({"jkt": "x"}));
+    let kid = world.tenant.kid();
+    type Mend = Box<dyn Fn(a0_testkit::AccessTokenBuilder) -> a0_testkit::AccessTokenBuilder>;
+    let steps: [(&str, Mend); 12] = [
+        (
+            "Algorithm is not allowed",
+            Box::new(|t| t.header("alg", "RS256")),
+        ),
+        ("Unexpected JWT 'typ'", Box::new(|t| t.header("typ", "JWT"))),
+        (
+            "Token issuer does not match the discovery issuer",
+            Box::new(|t| t.claim("iss", "https://tenant.example/")),
+        ),
+        ("Audience mismatch", Box::new(|t| t.claim("aud", AUDIENCE))),
+        ("Token is expired", Box::new(|t| t.claim("exp", NOW + 10))),
+        (
+            "Missing 'iat' claim in token",
+            Box::new(|t| t.claim("iat", NOW)),
+        ),
+        (
+            "Token is not yet valid",
+            Box::new(|t| t.without_claim("nbf")),
+        ),
+        (
+            "Invalid 'sub' claim: not a string",
+            Box::new(|t| t.claim("sub", "x")),
+        ),
+        (
+            "Missing required claim: org_id",
+            Box::new(|t| t.claim("org_id", "x")),
+        ),
+        (
+            "DPoP-bound token requires the DPoP authentication scheme, not Bearer",
+            Box::new(|t| t.without_claim("cnf")),
+        ),
+        (
+            "Token header missing 'kid' claim",
+            Box::new(move |t| t.header("kid", kid.as_str())),
+        ),
+        ("Signature verification failed", Box::new(|t| t)),
+    ];
+    let mut token = faulty;
+    for (description, mend) in steps {
+        let error = world
+            .verify_bearer(&token.clone().mint().unwrap())
+            .unwrap_err();
+        assert_eq!(error.error_description(), description);
+        token = mend(token);
+    }
+    assert_eq!(world.fetches(), (1, 1), "only the last needed keys");
+    let honest = world.token().claim("org_id", "x").mint().unwrap();
+    assert!(world.verify_bearer(&honest).is_ok());
+}
+
+pub fn rfc8725_3_8_and_rfc9068_4_the_issuer_is_the_configured_one<D: Driver>() {
+    let world = World::<D>::new();
+    let mismatch = "Token issuer does not match the discovery issuer";
+    let format = "Invalid token issuer format";
+    for (issuer, expected) in [
+        ("https://tenant.example/", None),
+        ("https://tenant.example", Some(mismatch)),
+        ("https://TENANT.example/", Some(mismatch)),
+        ("https://tenant.example:443/", Some(mismatch)),
+        ("https://tenant.example./", Some(mismatch)),
+        ("https://tenant.example//", Some(mismatch)),
+        (" https://tenant.example/", Some(mismatch)),
+        ("tenant.example", Some(mismatch)),
+        ("https://tenant.example.evil.example/", Some(mismatch)),
+        ("https://tenant.example/x", Some(format)),
+        ("https://tenant.example/?", Some(format)),
+        ("https://tenant.example/#", Some(format)),
+        ("https://tenant.example@evil.example/", Some(format)),
+        ("https://tenant.example\\evil.example/", Some(format)),
+        ("https://tenant.exa\u{ad}mple/", Some(format)),
+        ("https://ｔenant.example/", Some(format)),
+        ("https://tenant\t.example/", Some(format)),
+        ("http://tenant.example/", Some(format)),
+        ("", Some(format)),
+    ] {
+        let token = world.token().claim("iss", issuer).mint().unwrap();
+        let refusal = world.verify(&token).err();
+        let description = refusal.map(|error| error.error_description());
+        assert_eq!(description.as_deref(), expected, "{issuer:?}");
+    }
+    assert!(world.tenant.refused().is_empty(), "no other host was asked");
+}
+
+pub fn rfc9068_2_2_and_4_the_strict_profile<D: Driver>() {
+    let world = World::<D>::with(|builder| builder.token_profile(TokenProfile::Rfc9068));
+    let complete = || {
+        world
+            .token()
+            .header("typ", "at+jwt")
+            .claim("client_id", "client")
+            .claim("jti", "id")
+    };
+    assert!(world.verify(&complete().mint().unwrap()).is_ok());
+    for claim in ["sub", "client_id", "jti"] {
+        let token = complete().without_claim(claim).mint().unwrap();
+        let error = world.verify(&token).unwrap_err();
+        assert_eq!(
+            error.error_description(),
+            format!("Missing required claim: {claim}")
+        );
+    }
+    for claim in ["iss", "exp", "aud", "iat"] {
+        let token = complete().without_claim(claim).mint().unwrap();
+        assert!(world.verify(&token).is_err(), "{claim}");
+    }
+    for typ in [json!("JWT"), json!("id+jwt"), Value::Null] {
+        let token = complete().header("typ", typ).mint().unwrap();
+        let error = world.verify(&token).unwrap_err();
+        assert_eq!(error.error_description(), "Unexpected JWT 'typ'");
+    }
+    let token = complete().without_header("typ").mint().unwrap();
+    assert!(world.verify(&token).is_err());
+}
+
+pub fn rfc7519_4_1_4_leeway_is_for_expiry_and_not_before<D: Driver>() {
+    let world = World::<D>::with(|builder| builder.leeway(Duration::from_secs(10)));
+    for (name, seconds, accepted) in [
+        ("exp", NOW - 9, true),
+        ("exp", NOW - 10, false),
+        ("nbf", NOW + 10, true),
+        ("nbf", NOW + 11, false),
+    ] {
+        let token = world.token().claim(name, seconds).mint().unwrap();
+        assert_eq!(world.verify(&token).is_ok(), accepted, "{name} {seconds}");
+    }
+    // Between two verifications the clock moves on: the same token expires.
+    let world = World::<D>::new();
+    let token = world.token().expires_in(60).mint().unwrap();
+    world.advance(59);
+    assert!(world.verify(&token).is_ok());
+    world.advance(1);
+    let error = world.verify(&token).unwrap_err();
+    assert_eq!(error.error_description(), "Token is expired");
+}
+
+pub fn required_claims_of_client_and_call_are_asked_for<D: Driver>() {
+    let world = World::<D>::with(|builder| builder.required_claims(["org_id"]));
+    let options = TokenOptions::new().require(["tier"]);
+    for (claims, missing) in [
+        (&["org_id", "tier"][..], None),
+        (&["tier"], Some("org_id")),
+        (&["org_id"], Some("tier")),
+    ] {
+        let token = claims
+            .iter()
+            .fold(world.token(), |token, name| token.claim(name, Value::Null));
+        let outcome = world
+            .client
+            .verify_access_token(&token.mint().unwrap(), &options);
+        let expected = missing.map(|name| format!("Missing required claim: {name}"));
+        assert_eq!(
+            outcome.err().map(|error| error.error_description()),
+            expected
+        );
+    }
+}
+
+pub fn several_audiences_and_algorithms_are_alternatives<D: Driver>() {
+    let world = World::<D>::with(|builder| {
+        builder
+            .audience("https://second.example/")
+            .algorithms(["RS256", "ES256"])
+    });
+    let kid = world.tenant.publish_es256().unwrap();
+    let es256 = || world.token().algorithm(Algorithm::Es256);
+    for token in [
+        world.token().mint().unwrap(),
+        world
+            .token()
+            .audience("https://second.example/")
+            .mint()
+            .unwrap(),
+        world
+            .token()
+            .audiences(["x", "https://second.example/"])
+            .mint()
+            .unwrap(),
+        es256().mint().unwrap(),
+    ] {
+        assert!(world.verify(&token).is_ok());
+    }
+    // The RSA key's name with an ES256 signature, and the other way round.
+    let crossed = es256().kid(&world.tenant.kid()).mint().unwrap();
+    let error = world.verify(&crossed).unwrap_err();
+    assert_eq!(error.error_description(), "No matching key found in JWKS");
+    let crossed = world.token().kid(&kid).mint().unwrap();
+    assert!(world.verify(&crossed).is_err());
+}

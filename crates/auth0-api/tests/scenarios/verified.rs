@@ -1,0 +1,177 @@
+//! What a verified token says.
+
+use auth0_api::VerifiedToken;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{AUDIENCE, Driver, NOW, World};
+
+fn verified<D: Driver>(claims: Value) -> VerifiedToken {
+    let world = World::<D>::new();
+    let token = claims
+        .as_object()
+        .unwrap()
+        .iter()
+        .fold(world.token(), |token, (name, value)| match value {
+            Value::String(text) if text == "(absent)" => token.without_claim(name),
+            value => token.claim(name, value.clone()),
+        });
+    world.verify(&token.mint().unwrap()).unwrap()
+}
+
+pub fn claims_come_typed_by_name_and_as_a_type_of_the_callers<D: Driver>() {
+    let token = verified::<D>(json!({
+        "sub": "auth0|1", "exp": NOW + 60, "iat": NOW, "nbf": NOW as f64 - 1.5, "jti": "id",
+        "azp": "app", "client_id": "app", "permissions": ["read:a"],
+        "org_id": "org_1", "org_name": "acme", "https://api.example/plan": {"seats": 3},
+    }));
+    assert_eq!(token.issuer().unwrap(), Some("https://tenant.example/"));
+    assert_eq!(token.subject().unwrap(), Some("auth0|1"));
+    assert_eq!(token.audiences().unwrap(), [AUDIENCE]);
+    assert_eq!(
+        token.expires_at().unwrap().unwrap().as_unix_seconds(),
+        NOW + 60
+    );
+    assert_eq!(token.issued_at().unwrap().unwrap().as_unix_seconds(), NOW);
+    assert_eq!(
+        token.not_before().unwrap().unwrap().as_seconds(),
+        NOW as f64 - 1.5
+    );
+    assert_eq!(token.token_id().unwrap(), Some("id"));
+    assert_eq!(token.authorized_party().unwrap(), Some("app"));
+    assert_eq!(token.client_id().unwrap(), Some("app"));
+    assert_eq!(token.permissions().unwrap(), ["read:a"]);
+    assert_eq!(token.organization_id().unwrap(), Some("org_1"));
+    assert_eq!(token.organization_name().unwrap(), Some("acme"));
+    assert_eq!(token.confirmation().unwrap(), None);
+    assert_eq!(token.get("https://api.example/plan").unwrap()["seats"], 3);
+    assert_eq!(token.as_object()["sub"], "auth0|1");
+
+    #[derive(Deserialize)]
+    struct Plan {
+        seats: u8,
+    }
+    #[derive(Deserialize)]
+    struct Mine {
+        sub: String,
+        #[serde(rename = "https://api.example/plan")]
+        plan: Plan,
+        exp: i64,
+    }
+    let mine = token.clone().typed::<Mine>().unwrap();
+    assert_eq!(mine.claims().sub, "auth0|1");
+    assert_eq!(mine.claims().plan.seats, 3);
+    assert_eq!(mine.claims().exp, NOW + 60);
+    assert_eq!(mine.token(), &token);
+
+    #[derive(Deserialize)]
+    struct Other {
+        #[serde(rename = "sub")]
+        _sub: u8,
+    }
+    let error = token.claims_as::<Other>().err().unwrap();
+    assert_eq!(error.error_code(), "invalid_token");
+    assert!(!format!("{error} {error:?}").contains("auth0|1"));
+}
+
+pub fn a_wrong_type_is_an_error_and_never_absent<D: Driver>() {
+    let token = verified::<D>(json!({
+        "scope": ["a"], "permissions": "a", "azp": 1, "client_id": null, "org_id": 1,
+        "org_name": [], "jti": 1, "cnf": 1, "act": 1, "nbf": NOW,
+    }));
+    for outcome in [
+        token.scopes().map(|_| ()),
+        token.permissions().map(|_| ()),
+        token.authorized_party().map(|_| ()),
+        token.client_id().map(|_| ()),
+        token.organization_id().map(|_| ()),
+        token.organization_name().map(|_| ()),
+        token.token_id().map(|_| ()),
+        token.confirmation().map(|_| ()),
+        token.current_actor().map(|_| ()),
+        token.delegation_chain().map(|_| ()),
+    ] {
+        assert_eq!(outcome.unwrap_err().status_code(), 401);
+    }
+    for permissions in [json!([1]), json!(null), json!({}), json!(["a", null])] {
+        assert!(
+            verified::<D>(json!({ "permissions": permissions }))
+                .permissions()
+                .is_err()
+        );
+    }
+}
+
+pub fn rfc8693_4_2_scopes_are_whole_values<D: Driver>() {
+    for (scope, expected) in [
+        (json!("read:a write:b"), &["read:a", "write:b"][..]),
+        (json!("read:a-all"), &["read:a-all"]),
+        (json!(""), &[]),
+        (json!("(absent)"), &[]),
+        (json!("  a   b "), &["a", "b"]),
+        (json!("a\tb\nc"), &["a\tb\nc"]),
+    ] {
+        let token = verified::<D>(json!({ "scope": scope }));
+        assert_eq!(token.scopes().unwrap(), expected, "{scope}");
+    }
+}
+
+pub fn a_machine_is_told_from_a_user<D: Driver>() {
+    for (claims, machine) in [
+        (
+            json!({"sub": "auth0|1", "azp": "app", "gty": "(absent)"}),
+            false,
+        ),
+        (
+            json!({"sub": "auth0|1", "azp": "app", "gty": "password"}),
+            false,
+        ),
+        (
+            json!({"sub": "app@clients", "azp": "app", "gty": "client-credentials"}),
+            true,
+        ),
+        (json!({"sub": "app@clients", "azp": "app"}), true),
+        (
+            json!({"sub": "x", "azp": "app", "gty": ["client-credentials"]}),
+            true,
+        ),
+        (
+            json!({"sub": "app", "client_id": "app", "azp": "(absent)"}),
+            true,
+        ),
+        (
+            json!({"sub": "other@clients", "azp": "app", "client_id": "app"}),
+            false,
+        ),
+        (
+            json!({"sub": "(absent)", "azp": "(absent)", "client_id": "(absent)"}),
+            false,
+        ),
+    ] {
+        assert_eq!(
+            verified::<D>(claims.clone()).is_machine(),
+            machine,
+            "{claims}"
+        );
+    }
+}
+
+pub fn rfc8693_4_1_the_actors_are_read_from_the_token<D: Driver>() {
+    let token = verified::<D>(json!({
+        "act": {"sub": "mcp", "iss": "https://tenant.example/", "exp": 1, "act": {"sub": "gateway"}},
+    }));
+    let actor = token.current_actor().unwrap().unwrap();
+    assert_eq!(actor.sub(), "mcp");
+    assert_eq!(actor.iss(), Some("https://tenant.example/"));
+    let chain = token.delegation_chain().unwrap();
+    let subs: Vec<&str> = chain.iter().map(|actor| actor.sub()).collect();
+    assert_eq!(subs, ["mcp", "gateway"]);
+
+    let none = verified::<D>(json!({}));
+    assert!(none.current_actor().unwrap().is_none());
+    assert!(none.delegation_chain().unwrap().is_empty());
+    let broken = verified::<D>(json!({"act": {"iss": "x"}}));
+    let error = broken.current_actor().unwrap_err();
+    assert_eq!(error.status_code(), 401);
+    assert!(error.error_description().starts_with("Invalid act claim"));
+}
