@@ -42,6 +42,9 @@ impl CacheLimits {
     }
 }
 
+/// How far back a clock may go before the age of keys counts as unknown.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
 /// The keys of issuers, each issuer's apart from all others'.
 ///
 /// Callers of one issuer wait for each other while its keys are fetched; callers of other issuers
@@ -110,12 +113,13 @@ impl KeyCache {
         slot
     }
 
-    /// A clock that went back makes keys of an unknown age, and those are fetched again.
+    /// A clock that went back makes keys of an unknown age, and those are fetched again; but a
+    /// caller who read the clock and then waited for another's fetch is not such a case.
     fn is_fresh(&self, kept: &Kept, now: NumericDate) -> bool {
         let end = kept
             .fetched_at
             .plus(self.limits.time_to_live(kept.keys.max_age()));
-        kept.fetched_at <= now && now < end
+        kept.fetched_at.minus(CLOCK_TOLERANCE) <= now && now < end
     }
 }
 

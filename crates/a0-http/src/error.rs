@@ -27,7 +27,7 @@ use std::sync::Arc;
 /// let error = TransportError::new(TransportErrorKind::Tls, "the pin does not match");
 /// assert_eq!(error, TransportErrorKind::Tls.into());
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TransportError {
     kind: TransportErrorKind,
     cause: Option<Arc<dyn Error + Send + Sync>>,
@@ -48,6 +48,15 @@ impl TransportError {
     #[must_use]
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
+    }
+}
+
+/// Shows the kind only: a cause can hold what a server said, and is for `source()` to give.
+impl fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportError")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 

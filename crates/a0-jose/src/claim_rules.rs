@@ -25,6 +25,7 @@ use crate::numeric_date::NumericDate;
 pub struct ClaimRules {
     audiences: Vec<String>,
     leeway: Duration,
+    required_strings: &'static [&'static str],
     required: Vec<String>,
 }
 
@@ -34,6 +35,7 @@ impl ClaimRules {
         ClaimRules {
             audiences: audiences.into_iter().map(Into::into).collect(),
             leeway: Duration::ZERO,
+            required_strings: &[],
             required: Vec::new(),
         }
     }
@@ -42,6 +44,13 @@ impl ClaimRules {
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
+        self
+    }
+
+    /// Further claims that must be there, each a string, as a profile of tokens may ask for.
+    #[must_use]
+    pub fn require_strings(mut self, claims: &'static [&'static str]) -> Self {
+        self.required_strings = claims;
         self
     }
 
@@ -70,6 +79,11 @@ impl ClaimRules {
             return Err(RuleError::NotYetValid);
         }
         claims.subject()?;
+        for name in self.required_strings {
+            claims
+                .string(name)?
+                .ok_or_else(|| RuleError::MissingClaim((*name).to_owned()))?;
+        }
         claims.require(&self.required)
     }
 

@@ -1,5 +1,6 @@
 //! The JOSE header and what it must say, RFC 7515 section 4 and RFC 8725.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
@@ -7,7 +8,8 @@ use serde_json::{Map, Value};
 use crate::algorithm::{Algorithm, UnsupportedAlgorithm};
 
 /// The header of a JWS. Its `jwk`, `jku`, `x5u` and `x5c` choose no key and cause no request.
-#[derive(Debug, Clone)]
+/// `Debug` shows the names of its members and no value.
+#[derive(Clone)]
 pub struct Header(Map<String, Value>);
 
 impl Header {
@@ -30,6 +32,13 @@ impl Header {
             .get("kid")
             .and_then(Value::as_str)
             .ok_or(HeaderError::MissingKeyId)
+    }
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Header ")?;
+        formatter.debug_set().entries(self.0.keys()).finish()
     }
 }
 

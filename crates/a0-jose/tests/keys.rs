@@ -447,3 +447,36 @@ fn rfc7638_3_2_only_the_required_members_are_hashed() {
         assert_ne!(thumbprint(&other.unwrap()), plain);
     }
 }
+
+#[test]
+fn rfc8037_3_1_eddsa_is_over_either_edwards_curve() {
+    use josekit::jwk::Jwk as PrivateJwk;
+    use josekit::jwk::alg::ed::EdCurve;
+
+    for curve in [EdCurve::Ed25519, EdCurve::Ed448] {
+        let key = SigningKey {
+            algorithm: Algorithm::EdDsa,
+            jwk: PrivateJwk::generate_ed_key(curve).unwrap(),
+        };
+        let keys = parse([key.public_jwk("k")], &[Algorithm::EdDsa]);
+        let token = key.sign(&key.header(), "{}");
+        assert_eq!(verify(&token, &keys), Ok(()), "{curve:?}");
+
+        let (input, signature) = token.rsplit_once('.').unwrap();
+        let good = a0_jose::base64url_decode(signature).unwrap();
+        for forged in [
+            good[..good.len() - 1].to_vec(),
+            [&good[..], &[0]].concat(),
+            vec![0; good.len()],
+            vec![0xff; good.len()],
+        ] {
+            let token = format!("{input}.{}", base64url_encode(forged));
+            assert_eq!(verify(&token, &keys), Err(VerifyError::InvalidSignature));
+        }
+        let short = with(key.public_jwk("k"), "x", base64url_encode([1; 31]).into());
+        assert_eq!(
+            Jwk::from_object(&short).unwrap_err(),
+            JwkError::CoordinateLength
+        );
+    }
+}

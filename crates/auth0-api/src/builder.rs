@@ -14,8 +14,8 @@ use crate::error::Error;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
-/// What RFC 9068 section 2.2 requires of an access token.
-const RFC9068_CLAIMS: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
+/// What RFC 9068 section 2.2 requires of an access token, beside what every token needs.
+const RFC9068_CLAIMS: [&str; 3] = ["sub", "client_id", "jti"];
 
 /// Which access tokens a tenant issues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +24,8 @@ pub enum TokenProfile {
     /// `typ` may be absent, `JWT` or `at+jwt`: Auth0's default profile and RFC 9068's alike.
     #[default]
     Lenient,
-    /// RFC 9068: `typ` is `at+jwt`, and `iss exp aud sub client_id iat jti` are all there.
+    /// RFC 9068: `typ` is `at+jwt`, and `iss exp aud sub client_id iat jti` are all there, in their
+    /// types.
     Rfc9068,
 }
 
@@ -160,7 +161,8 @@ impl Builder {
     }
 
     /// The longest time that one HTTP exchange may take, name resolution included; 10 seconds by
-    /// default. A client given to [`http_client`](Builder::http_client) has its own.
+    /// default. No effect on a client given to [`http_client`](Builder::http_client), which has its
+    /// own.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -216,7 +218,7 @@ impl Builder {
             header_rules,
             claim_rules: ClaimRules::new(self.audiences)
                 .leeway(self.leeway)
-                .require(profile_claims.iter().copied())
+                .require_strings(profile_claims)
                 .require(self.required_claims),
             keys: KeyCache::with_limits(fetch_rules, limits),
             http_client: http_client(self.http_client, self.timeout)?,
@@ -260,12 +262,9 @@ fn http_client(
     given: Option<Arc<dyn HttpClient>>,
     timeout: Option<Duration>,
 ) -> Result<Arc<dyn HttpClient>, Error> {
-    match (given, timeout) {
-        (Some(_), Some(_)) => Err(Error::configuration(
-            "timeout has no effect on a client given to http_client; set it there",
-        )),
-        (Some(client), None) => Ok(client),
-        (None, timeout) => default_http_client(timeout),
+    match given {
+        Some(client) => Ok(client),
+        None => default_http_client(timeout),
     }
 }
 

@@ -16,7 +16,7 @@ const REALM: &str = "api";
 /// ```
 /// use auth0_api::Challenge;
 ///
-/// let mut challenge = Challenge::new("Bearer");
+/// let mut challenge = Challenge::bearer();
 /// challenge.set("realm", "api")?;
 /// challenge.set("scope", "read:things")?;
 /// assert_eq!(challenge.to_string(), r#"Bearer realm="api", scope="read:things""#);
@@ -30,10 +30,10 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// A challenge without parameters. `scheme` is the name of an HTTP authentication scheme.
-    pub fn new(scheme: &'static str) -> Self {
+    /// A challenge of the scheme `Bearer` (RFC 6750 section 3), without parameters.
+    pub fn bearer() -> Self {
         Challenge {
-            scheme,
+            scheme: "Bearer",
             parameters: Vec::new(),
         }
     }
@@ -84,7 +84,7 @@ impl Challenge {
     pub(crate) fn to_header_value(&self) -> HeaderValue {
         // Names and values are visible ASCII by the time they get here.
         HeaderValue::from_str(&self.to_string())
-            .unwrap_or_else(|_| HeaderValue::from_static(self.scheme))
+            .unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
     }
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn challenged(error: Error) -> Error {
     if error.status_code().is_server_error() {
         return error;
     }
-    let mut challenge = Challenge::new("Bearer");
+    let mut challenge = Challenge::bearer();
     challenge.set_cleaned("realm", REALM);
     let description = error.error_description();
     if *error.kind() != ErrorKind::MissingAuthorization && !description.is_empty() {

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use a0_act::{CurrentActor, DelegationChain};
-use a0_jose::{Claims, NumericDate};
+use a0_jose::{ClaimError, Claims, NumericDate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::challenge::challenged;
 use crate::error::{Error, TokenError};
 
 /// The claims of an access token that was verified. Only verification makes one.
@@ -39,7 +40,7 @@ impl VerifiedToken {
     ///
     /// `invalid_token` for a wrong type, as for all that follow.
     pub fn issuer(&self) -> Result<Option<&str>, Error> {
-        self.claims.issuer().map_err(Error::from)
+        self.claims.issuer().map_err(refused)
     }
 
     /// `sub` (RFC 7519 section 4.1.2): the user, or the client itself. See
@@ -49,7 +50,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn subject(&self) -> Result<Option<&str>, Error> {
-        self.claims.subject().map_err(Error::from)
+        self.claims.subject().map_err(refused)
     }
 
     /// `aud` (RFC 7519 section 4.1.3), one or several.
@@ -58,7 +59,11 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn audiences(&self) -> Result<Vec<&str>, Error> {
-        Ok(self.claims.audiences()?.unwrap_or_default())
+        Ok(self
+            .claims
+            .audiences()
+            .map_err(refused)?
+            .unwrap_or_default())
     }
 
     /// `exp` (RFC 7519 section 4.1.4).
@@ -67,7 +72,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn expires_at(&self) -> Result<Option<NumericDate>, Error> {
-        self.claims.expires_at().map_err(Error::from)
+        self.claims.expires_at().map_err(refused)
     }
 
     /// `iat` (RFC 7519 section 4.1.6).
@@ -76,7 +81,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn issued_at(&self) -> Result<Option<NumericDate>, Error> {
-        self.claims.issued_at().map_err(Error::from)
+        self.claims.issued_at().map_err(refused)
     }
 
     /// `nbf` (RFC 7519 section 4.1.5).
@@ -85,7 +90,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn not_before(&self) -> Result<Option<NumericDate>, Error> {
-        self.claims.not_before().map_err(Error::from)
+        self.claims.not_before().map_err(refused)
     }
 
     /// `jti` (RFC 7519 section 4.1.7).
@@ -94,7 +99,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn token_id(&self) -> Result<Option<&str>, Error> {
-        self.claims.token_id().map_err(Error::from)
+        self.claims.token_id().map_err(refused)
     }
 
     /// The values of `scope` (RFC 8693 section 4.2), which are separated by spaces; none where it is
@@ -104,7 +109,8 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn scopes(&self) -> Result<Vec<&str>, Error> {
-        let scope = self.claims.string("scope")?.unwrap_or_default();
+        let scope = self.claims.string("scope").map_err(refused)?;
+        let scope = scope.unwrap_or_default();
         Ok(scope.split(' ').filter(|value| !value.is_empty()).collect())
     }
 
@@ -114,12 +120,11 @@ impl VerifiedToken {
     ///
     /// For anything but an array of strings.
     pub fn permissions(&self) -> Result<Vec<&str>, Error> {
-        match self.claims.get("permissions") {
-            Some(Value::String(_)) => {
-                Err(a0_jose::ClaimError::new("permissions", "an array").into())
-            }
-            _ => Ok(self.claims.strings("permissions")?.unwrap_or_default()),
-        }
+        let permissions = match self.claims.get("permissions") {
+            Some(Value::String(_)) => Err(ClaimError::new("permissions", "an array")),
+            _ => self.claims.strings("permissions"),
+        };
+        Ok(permissions.map_err(refused)?.unwrap_or_default())
     }
 
     /// `azp` (OpenID Connect Core 1.0 section 2): the client, in Auth0's default token profile.
@@ -128,7 +133,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn authorized_party(&self) -> Result<Option<&str>, Error> {
-        self.claims.string("azp").map_err(Error::from)
+        self.claims.string("azp").map_err(refused)
     }
 
     /// `client_id` (RFC 8693 section 4.3): the client, in the profile of RFC 9068.
@@ -137,7 +142,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn client_id(&self) -> Result<Option<&str>, Error> {
-        self.claims.string("client_id").map_err(Error::from)
+        self.claims.string("client_id").map_err(refused)
     }
 
     /// `org_id`: the Auth0 organization that the user logged in to.
@@ -146,7 +151,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn organization_id(&self) -> Result<Option<&str>, Error> {
-        self.claims.string("org_id").map_err(Error::from)
+        self.claims.string("org_id").map_err(refused)
     }
 
     /// `org_name`: the name of that organization, where the tenant adds it.
@@ -155,7 +160,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn organization_name(&self) -> Result<Option<&str>, Error> {
-        self.claims.string("org_name").map_err(Error::from)
+        self.claims.string("org_name").map_err(refused)
     }
 
     /// `cnf` (RFC 7800 section 3.1): what the token is bound to.
@@ -167,7 +172,7 @@ impl VerifiedToken {
         match self.claims.get("cnf") {
             None => Ok(None),
             Some(Value::Object(members)) => Ok(Some(members)),
-            Some(_) => Err(a0_jose::ClaimError::new("cnf", "an object").into()),
+            Some(_) => Err(refused(ClaimError::new("cnf", "an object"))),
         }
     }
 
@@ -178,7 +183,7 @@ impl VerifiedToken {
     ///
     /// `invalid_token` for an `act` that is no object, or has no usable `sub`.
     pub fn current_actor(&self) -> Result<Option<CurrentActor<'_>>, Error> {
-        a0_act::get_current_actor(self.as_object()).map_err(Error::from)
+        a0_act::get_current_actor(self.as_object()).map_err(refused)
     }
 
     /// All actors, newest first (RFC 8693 section 4.1): history, for a log.
@@ -187,7 +192,7 @@ impl VerifiedToken {
     ///
     /// As for [`current_actor`](VerifiedToken::current_actor), at every level.
     pub fn delegation_chain(&self) -> Result<DelegationChain<'_>, Error> {
-        a0_act::get_delegation_chain(self.as_object()).map_err(Error::from)
+        a0_act::get_delegation_chain(self.as_object()).map_err(refused)
     }
 
     /// Whether a client got this token for itself, without a user (RFC 6749 section 4.4): Auth0 says
@@ -204,7 +209,7 @@ impl VerifiedToken {
         };
         let subject = text("sub").unwrap_or_default();
         let named = subject.strip_suffix("@clients").unwrap_or(subject);
-        by_grant || [text("azp"), text("client_id")].contains(&Some(named))
+        by_grant || (!named.is_empty() && [text("azp"), text("client_id")].contains(&Some(named)))
     }
 
     /// All claims, as a type of your own.
@@ -215,7 +220,7 @@ impl VerifiedToken {
     pub fn claims_as<C: DeserializeOwned>(&self) -> Result<C, Error> {
         // The reason could hold a claim's value, so it is not kept.
         C::deserialize(&Value::Object(self.as_object().clone()))
-            .map_err(|_| TokenError::ClaimsForm.into())
+            .map_err(|_| refused(TokenError::ClaimsForm))
     }
 
     /// This token together with its claims as a type of your own.
@@ -230,6 +235,11 @@ impl VerifiedToken {
             claims,
         })
     }
+}
+
+/// A claim that cannot be used refuses the token, with the challenge that goes with it.
+fn refused(error: impl Into<TokenError>) -> Error {
+    challenged(Error::from(error.into()))
 }
 
 const CLIENT_CREDENTIALS: &str = "client-credentials";

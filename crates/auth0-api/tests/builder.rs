@@ -69,12 +69,6 @@ fn unusable_options_are_refused_with_what_to_do() {
             "trusted_endpoints: not an https origin: \
              give scheme, host and port only, as in https://keys.example:8443",
         ),
-        (
-            complete()
-                .http_client(|_| Ok::<_, std::io::Error>(http::Response::new(Vec::new())))
-                .timeout(Duration::from_secs(1)),
-            "timeout has no effect on a client given to http_client; set it there",
-        ),
     ] {
         assert_eq!(refusal(builder), expected);
     }

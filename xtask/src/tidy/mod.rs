@@ -4,6 +4,7 @@
 //! itself, so that its tests give it a project of a few lines.
 
 mod arrows;
+mod conformance;
 mod crates;
 mod library;
 mod links;
@@ -51,6 +52,10 @@ const RULES: &[Rule] = &[
     ),
     rule("paths in texts", links::paths),
     rule("anchors in texts", links::anchors),
+    rule(
+        "tests of standards and their page",
+        conformance::conformance,
+    ),
     rule("whitespace", text::whitespace),
     rule("unfinished work", text::unfinished),
     rule("reasons for exceptions", source::reasons),

@@ -133,6 +133,10 @@ pub fn a_token_is_judged_before_anything_is_fetched<D: Driver>() {
     assert_eq!(empty.argument(), Some("access_token"));
     assert_eq!(empty.error_code(), "invalid_request");
     assert_eq!(empty.status_code(), 400);
+    assert_eq!(
+        empty.www_authenticate().unwrap(),
+        r#"Bearer realm="api", error="invalid_request", error_description="The argument 'access_token' is required but was not provided.""#
+    );
 
     assert_eq!(world.fetches(), (0, 0), "nothing was fetched");
     assert!(world.tenant.refused().is_empty(), "nobody else was asked");
@@ -259,6 +263,14 @@ pub fn rfc9068_2_2_and_4_the_strict_profile<D: Driver>() {
             error.error_description(),
             format!("Missing required claim: {claim}")
         );
+    }
+    for claim in ["sub", "client_id", "jti"] {
+        for value in [Value::Null, json!(7), json!(["x"])] {
+            let token = complete().claim(claim, value).mint().unwrap();
+            let error = world.verify(&token).unwrap_err();
+            let expected = format!("Invalid '{claim}' claim: not a string");
+            assert_eq!(error.error_description(), expected);
+        }
     }
     for claim in ["iss", "exp", "aud", "iat"] {
         let token = complete().without_claim(claim).mint().unwrap();

@@ -91,7 +91,13 @@ pub fn a_wrong_type_is_an_error_and_never_absent<D: Driver>() {
         token.current_actor().map(|_| ()),
         token.delegation_chain().map(|_| ()),
     ] {
-        assert_eq!(outcome.unwrap_err().status_code(), 401);
+        let error = outcome.unwrap_err();
+        assert_eq!(error.status_code(), 401);
+        let challenge = error.www_authenticate().unwrap();
+        assert!(
+            challenge.contains(r#"error="invalid_token""#),
+            "{challenge}"
+        );
     }
     for permissions in [json!([1]), json!(null), json!({}), json!(["a", null])] {
         assert!(
@@ -147,6 +153,11 @@ pub fn a_machine_is_told_from_a_user<D: Driver>() {
             json!({"sub": "(absent)", "azp": "(absent)", "client_id": "(absent)"}),
             false,
         ),
+        (
+            json!({"sub": "(absent)", "azp": "", "client_id": ""}),
+            false,
+        ),
+        (json!({"sub": "@clients", "azp": ""}), false),
     ] {
         assert_eq!(
             verified::<D>(claims.clone()).is_machine(),
