@@ -34,6 +34,17 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Whether two octet strings are equal, in a time that does not tell where they differ. Their
+/// lengths are no secret.
+///
+/// ```
+/// assert!(a0_jose::equal_octets(b"abc", b"abc"));
+/// assert!(!a0_jose::equal_octets(b"abc", b"abcd"));
+/// ```
+pub fn equal_octets(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && openssl::memcmp::eq(left, right)
+}
+
 /// The SHA-256 of `input` as base64url: a DPoP `ath` (RFC 9449 section 4.2) where the input is an
 /// access token.
 ///

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::numeric_date::NumericDate;
 
 /// The claims of one token, parsed once. Which step of the way they come from says what they are
-/// worth: see [`Unverified`](crate::Unverified) and [`Verified`](crate::Verified).
+/// worth: see [`Unverified`](crate::Unverified) and [`VerifiedJws`](crate::VerifiedJws).
 ///
 /// A typed accessor gives an error, never "absent", for a claim that is there with a wrong type;
 /// `null` is such a type. `Debug` shows the names only.

@@ -93,6 +93,11 @@ impl HeaderRules {
         &self.algorithms
     }
 
+    /// Whether `typ` is acceptable: for callers that must know before everything else.
+    pub fn accepts_type(&self, header: &Header) -> bool {
+        self.judge_type(header).is_ok()
+    }
+
     /// Judges `alg`, `crit`, `b64`, `cty` and `typ`, in this order, and gives the algorithm.
     ///
     /// # Errors

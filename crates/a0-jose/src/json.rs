@@ -39,25 +39,8 @@ pub enum JsonError {
 ///
 /// [`JsonError`].
 pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
-    parse(text, OnDuplicate::Refuse)
-}
-
-/// As [`parse_object`], but an object with a duplicate name becomes `null` instead of spoiling
-/// the document around it: one broken key must not take the others of its set along.
-pub(crate) fn parse_object_lenient(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
-    parse(text, OnDuplicate::Null)
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum OnDuplicate {
-    Refuse,
-    Null,
-}
-
-fn parse(text: &[u8], on_duplicate: OnDuplicate) -> Result<Map<String, Value>, JsonError> {
     let duplicate_seen = Cell::new(false);
     let seed = StrictValue {
-        on_duplicate,
         duplicate_seen: &duplicate_seen,
     };
     let mut deserializer = serde_json::Deserializer::from_slice(text);
@@ -73,7 +56,6 @@ fn parse(text: &[u8], on_duplicate: OnDuplicate) -> Result<Map<String, Value>, J
 
 #[derive(Clone, Copy)]
 struct StrictValue<'c> {
-    on_duplicate: OnDuplicate,
     duplicate_seen: &'c Cell<bool>,
 }
 
@@ -132,25 +114,17 @@ impl<'de> Visitor<'de> for StrictValue<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        let mut duplicate = false;
         while let Some(name) = access.next_key_seed(NameSeed)? {
             let Name::Text(name) = name else {
                 return number(&access.next_value::<String>()?).map(Value::Number);
             };
             let value = access.next_value_seed(self)?;
             if object.insert(name, value).is_some() {
-                if self.on_duplicate == OnDuplicate::Refuse {
-                    self.duplicate_seen.set(true);
-                    return Err(de::Error::custom("duplicate member name"));
-                }
-                duplicate = true;
+                self.duplicate_seen.set(true);
+                return Err(de::Error::custom("duplicate member name"));
             }
         }
-        Ok(if duplicate {
-            Value::Null
-        } else {
-            Value::Object(object)
-        })
+        Ok(Value::Object(object))
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::algorithm::{Algorithm, Curve, EdwardsCurve};
 use crate::base64url;
+use crate::edwards_point;
 use crate::thumbprint::Thumbprint;
 
 /// The smallest RSA modulus, in bits (RFC 7518 section 3.3).
@@ -171,10 +172,12 @@ fn edwards(jwk: &Map<String, Value>) -> Result<Numbers, JwkError> {
         .into_iter()
         .find(|curve| curve.name() == name)
         .ok_or(JwkError::Curve)?;
-    Ok(Numbers::Edwards {
-        curve,
-        x: octets_of_length(jwk, "x", curve.key_length())?,
-    })
+    let x = octets_of_length(jwk, "x", curve.key_length())?;
+    if edwards_point::is_sound(curve, &x) {
+        Ok(Numbers::Edwards { curve, x })
+    } else {
+        Err(JwkError::InvalidKey)
+    }
 }
 
 /// A Base64urlUInt (RFC 7518 section 2): as few octets as will do, so that one key has one text.
@@ -216,7 +219,8 @@ fn bits(number: &[u8]) -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwkError {
-    /// Not a JSON object, or one that holds a member name twice.
+    /// Not a JSON object, one that holds a member name twice, or one with a number or a text that
+    /// cannot be read.
     #[error("not a JSON object")]
     NotAnObject,
     /// A required member is absent, of a wrong type, or not in its canonical form.
@@ -231,7 +235,8 @@ pub enum JwkError {
     /// A coordinate does not have the length of its curve (RFC 7518 section 6.2.1.2).
     #[error("a coordinate is not of full length")]
     CoordinateLength,
-    /// The EC point is not on its curve, or the key is otherwise refused by OpenSSL.
+    /// The EC point is not on its curve, the Edwards point is of small order or not in its
+    /// canonical form, or OpenSSL refuses the key.
     #[error("not a valid public key")]
     InvalidKey,
     /// The RSA modulus has under 2048 or over 8192 bits.
@@ -249,7 +254,7 @@ pub enum JwkError {
     /// Without a `kid`, no token can name the key.
     #[error("a key without 'kid'")]
     MissingKeyId,
-    /// The set has more keys than are kept.
+    /// The set has more entries than are looked at.
     #[error("too many keys")]
     TooMany,
 }

@@ -1,16 +1,20 @@
 //! JWK Sets, RFC 7517 section 5.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 
-use serde_json::Value;
+use serde::de::{self, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use crate::algorithm::Algorithm;
 use crate::json;
 use crate::jwk::{Jwk, JwkError};
 use crate::key::VerifyingKey;
 
-/// Keys kept of one set; the rest is skipped. Building a key takes up to 0.1 ms, so this bounds
-/// what one fetch can cost.
+/// Entries that are looked at in one set; the rest is left out. Building a key takes up to 0.1 ms,
+/// so this bounds what a set can cost, whatever is in it.
 pub const MAX_KEYS: usize = 1024;
 
 /// Keys of one `kid` that are tried on one signature.
@@ -44,24 +48,16 @@ impl JwkSet {
     ///
     /// [`JwkSetError`] where the text is not a JSON object with an array `keys`.
     pub fn parse(text: &[u8], allowed: &[Algorithm]) -> Result<Self, JwkSetError> {
-        let document = json::parse_object_lenient(text).map_err(|_| JwkSetError)?;
-        let Some(Value::Array(entries)) = document.get("keys") else {
-            return Err(JwkSetError);
-        };
+        let Document { keys: entries } = serde_json::from_slice(text).map_err(|_| JwkSetError)?;
         let mut set = JwkSet::default();
-        let mut kept = 0;
-        for (position, entry) in entries.iter().enumerate() {
-            if kept == MAX_KEYS {
-                set.skipped.push((position, JwkError::TooMany));
-                break;
-            }
+        for (position, entry) in entries.iter().take(MAX_KEYS).enumerate() {
             match entry_key(entry, allowed) {
-                Ok((key_id, key)) => {
-                    set.keys.entry(key_id).or_default().push(key);
-                    kept += 1;
-                }
+                Ok((key_id, key)) => set.keys.entry(key_id).or_default().push(key),
                 Err(error) => set.skipped.push((position, error)),
             }
+        }
+        if entries.len() > MAX_KEYS {
+            set.skipped.push((MAX_KEYS, JwkError::TooMany));
         }
         Ok(set)
     }
@@ -97,9 +93,44 @@ impl JwkSet {
     }
 }
 
-fn entry_key(entry: &Value, allowed: &[Algorithm]) -> Result<(String, VerifyingKey), JwkError> {
-    let entry = entry.as_object().ok_or(JwkError::NotAnObject)?;
-    let jwk = Jwk::from_object(entry)?;
+/// The array `keys`, its entries not read yet: each is parsed by itself, so that one which is not
+/// even acceptable JSON takes no other along.
+struct Document<'t> {
+    keys: Vec<&'t RawValue>,
+}
+
+impl<'de> Deserialize<'de> for Document<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(DocumentVisitor)
+    }
+}
+
+struct DocumentVisitor;
+
+impl<'de> Visitor<'de> for DocumentVisitor {
+    type Value = Document<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JWK Set")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+        let mut keys = None;
+        while let Some(name) = access.next_key::<Cow<'de, str>>()? {
+            if name != "keys" {
+                access.next_value::<IgnoredAny>()?;
+            } else if keys.replace(access.next_value()?).is_some() {
+                return Err(de::Error::duplicate_field("keys"));
+            }
+        }
+        let keys = keys.ok_or_else(|| de::Error::missing_field("keys"))?;
+        Ok(Document { keys })
+    }
+}
+
+fn entry_key(entry: &RawValue, allowed: &[Algorithm]) -> Result<(String, VerifyingKey), JwkError> {
+    let entry = json::parse_object(entry.get().as_bytes()).map_err(|_| JwkError::NotAnObject)?;
+    let jwk = Jwk::from_object(&entry)?;
     let key_id = jwk.key_id().ok_or(JwkError::MissingKeyId)?.to_owned();
     Ok((key_id, VerifyingKey::new(&jwk, allowed)?))
 }

@@ -6,7 +6,7 @@
 //! &str -> Compact (three borrowed segments)
 //!           -> Unverified (header and claims, parsed once)
 //!                -> Admitted (the header passed the HeaderRules)
-//!                     -> Verified (a key of a JwkSet made the signature)
+//!                     -> VerifiedJws (a key of a JwkSet made the signature)
 //! ```
 //!
 //! Nothing here does HTTP, reads a clock or keeps a cache: `now` is an argument.
@@ -54,6 +54,7 @@ mod base64url;
 mod claim_rules;
 mod claims;
 mod compact;
+mod edwards_point;
 mod header;
 pub mod json;
 mod jwk;
@@ -64,7 +65,9 @@ mod thumbprint;
 mod token;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
-pub use base64url::{decode as base64url_decode, encode as base64url_encode, sha256_base64url};
+pub use base64url::{
+    decode as base64url_decode, encode as base64url_encode, equal_octets, sha256_base64url,
+};
 pub use claim_rules::{ClaimRules, RuleError};
 pub use claims::{ClaimError, Claims};
 pub use compact::{Compact, ParseError, Part, unverified_header, unverified_payload};
@@ -74,7 +77,7 @@ pub use jwk_set::{JwkSet, JwkSetError, MAX_CANDIDATES, MAX_KEYS};
 pub use key::{InvalidSignature, VerifyingKey};
 pub use numeric_date::NumericDate;
 pub use thumbprint::{InvalidThumbprint, Thumbprint};
-pub use token::{Admitted, Unverified, Verified, VerifyError};
+pub use token::{Admitted, Unverified, VerifiedJws, VerifyError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -78,7 +78,7 @@ impl Admitted<'_> {
     /// # Errors
     ///
     /// [`VerifyError`].
-    pub fn verify(self, keys: &JwkSet) -> Result<Verified, VerifyError> {
+    pub fn verify(self, keys: &JwkSet) -> Result<VerifiedJws, VerifyError> {
         let key_id = self.header().key_id().map_err(VerifyError::Header)?;
         let mut candidates = keys.candidates(key_id, self.algorithm).peekable();
         if candidates.peek().is_none() {
@@ -97,7 +97,7 @@ impl Admitted<'_> {
     ///
     /// [`VerifyError::NoMatchingKey`] where the key is for another algorithm,
     /// [`VerifyError::InvalidSignature`].
-    pub fn verify_with(self, key: &VerifyingKey) -> Result<Verified, VerifyError> {
+    pub fn verify_with(self, key: &VerifyingKey) -> Result<VerifiedJws, VerifyError> {
         if key.algorithm() != self.algorithm {
             return Err(VerifyError::NoMatchingKey);
         }
@@ -108,8 +108,8 @@ impl Admitted<'_> {
 }
 
 impl Unverified<'_> {
-    fn into_verified(self) -> Verified {
-        Verified {
+    fn into_verified(self) -> VerifiedJws {
+        VerifiedJws {
             header: self.header,
             claims: self.claims,
         }
@@ -119,12 +119,12 @@ impl Unverified<'_> {
 /// A token whose signature was checked. Whether its claims are acceptable is for
 /// [`ClaimRules`](crate::ClaimRules) to say.
 #[derive(Clone)]
-pub struct Verified {
+pub struct VerifiedJws {
     header: Header,
     claims: Claims,
 }
 
-impl Verified {
+impl VerifiedJws {
     /// The header.
     pub fn header(&self) -> &Header {
         &self.header
@@ -151,7 +151,7 @@ macro_rules! opaque_debug {
     )*};
 }
 
-opaque_debug!(Unverified<'_>, Admitted<'_>, Verified);
+opaque_debug!(Unverified<'_>, Admitted<'_>, VerifiedJws);
 
 /// Why no key vouches for a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

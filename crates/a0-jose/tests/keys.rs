@@ -155,6 +155,8 @@ fn rfc7518_3_4_an_ecdsa_signature_is_r_and_s_of_full_length() {
         ("63 octets", good[..63].to_vec(), false),
         ("65 octets", [&good[..], &[0]].concat(), false),
         ("65 octets, leading zero", [&[0], &good[..]].concat(), false),
+        ("r, zero, s", [r, &[0], s].concat(), false),
+        ("r, s, zero", [r, s, &[0]].concat(), false),
         ("96 octets", [&good[..], &[0; 32]].concat(), false),
         ("none", vec![], false),
         ("r = s = 0", vec![0; 64], false),
@@ -349,12 +351,20 @@ fn rfc7517_5_a_bad_entry_is_skipped_and_spoils_no_other() {
     )));
 
     let text = value!({ "keys": entries, "other": 1 }).to_string();
-    // An entry that holds a name twice, in front of all others.
-    let text = text.replacen("[", r#"[{"kty":"RSA","kid":"a","kid":"b"},"#, 1);
+    // Entries that are not even acceptable JSON, in front of all others.
+    let deep = format!(r#"{{"x":{}{}}}"#, "[".repeat(500), "]".repeat(500));
+    let odd = [
+        r#"{"kty":"RSA","kid":"a","kid":"b"}"#,
+        r#"{"kty":"RSA","x":{"a":1,"a":1}}"#,
+        r#"{"kty":"RSA","n":1e400}"#,
+        r#"{"kty":"RSA","n":"\ud800"}"#,
+        &deep,
+    ];
+    let text = text.replacen("[", &format!("[{},", odd.join(",")), 1);
     let keys = JwkSet::parse(text.as_bytes(), &[Algorithm::Rs256, Algorithm::Es256]).unwrap();
 
     let skipped: Vec<JwkError> = keys.skipped().iter().map(|(_, error)| *error).collect();
-    let mut expected = vec![JwkError::NotAnObject];
+    let mut expected = vec![JwkError::NotAnObject; odd.len()];
     expected.extend(cases.iter().map(|(_, error)| *error));
     assert_eq!(skipped, expected);
     let mut ids: Vec<&str> = keys.key_ids().collect();
@@ -379,6 +389,9 @@ fn rfc7517_5_a_document_without_keys_is_no_set() {
         "<html></html>",
         r#"{"keys":[]}x"#,
         r#"{"keys":[],"keys":[]}"#,
+        r#"{"keys":[],"\u006beys":[]}"#,
+        r#"[[]]"#,
+        r#"{"keys":[{"kty":}]}"#,
     ] {
         assert!(JwkSet::parse(text.as_bytes(), &all()).is_err(), "{text}");
     }
@@ -407,12 +420,16 @@ fn rfc7517_4_5_several_keys_of_one_kid_are_all_tried_up_to_a_bound() {
 }
 
 #[test]
-fn a_set_keeps_a_bounded_number_of_keys() {
+fn a_set_is_looked_at_up_to_a_bound() {
     let key = SigningKey::new(Algorithm::EdDsa);
     let entries = (0..MAX_KEYS + 5).map(|number| key.public_jwk(&number.to_string()));
     let keys = parse(entries, &[Algorithm::EdDsa]);
     assert_eq!(keys.key_ids().count(), MAX_KEYS);
     assert_eq!(keys.skipped(), [(MAX_KEYS, JwkError::TooMany)]);
+
+    let text = format!("{{\"keys\":[{}7]}}", "0,".repeat(100_000));
+    let keys = JwkSet::parse(text.as_bytes(), &[Algorithm::EdDsa]).unwrap();
+    assert_eq!(keys.skipped().len(), MAX_KEYS + 1);
 }
 
 #[test]
@@ -479,4 +496,164 @@ fn rfc8037_3_1_eddsa_is_over_either_edwards_curve() {
             JwkError::CoordinateLength
         );
     }
+}
+
+#[test]
+fn rfc8032_a_point_of_small_order_or_of_two_spellings_is_no_key() {
+    let sign = |mut key: Vec<u8>| {
+        *key.last_mut().unwrap() |= 0x80;
+        key
+    };
+    let number = |length: usize, low: u8, rest: u8, high: u8| {
+        let mut key = vec![rest; length];
+        key[0] = low;
+        key[length - 1] = high;
+        key
+    };
+    let order_8 = "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU";
+    let p448 = |low: u8| {
+        let mut key = number(57, low, 0xff, 0);
+        key[28] = 0xfe;
+        key
+    };
+    for (curve, key) in [
+        ("Ed25519", number(32, 0, 0, 0)),
+        ("Ed25519", number(32, 1, 0, 0)),
+        ("Ed25519", number(32, 0xec, 0xff, 0x7f)),
+        ("Ed25519", number(32, 0xed, 0xff, 0x7f)),
+        ("Ed25519", number(32, 0xee, 0xff, 0x7f)),
+        ("Ed25519", number(32, 0xff, 0xff, 0x7f)),
+        ("Ed25519", a0_jose::base64url_decode(order_8).unwrap()),
+        ("Ed448", number(57, 0, 0, 0)),
+        ("Ed448", number(57, 1, 0, 0)),
+        ("Ed448", p448(0xfe)),
+        ("Ed448", p448(0xff)),
+        ("Ed448", number(57, 0xff, 0xff, 0)),
+        ("Ed448", number(57, 9, 9, 1)),
+    ] {
+        for key in [key.clone(), sign(key)] {
+            let jwk = value!({"kty": "OKP", "crv": curve, "x": base64url_encode(&key)});
+            let outcome = Jwk::from_object(jwk.as_object().unwrap()).map(|_| ());
+            assert_eq!(outcome, Err(JwkError::InvalidKey), "{curve} {key:?}");
+        }
+    }
+}
+
+#[test]
+fn rfc7518_3_5_the_salt_of_pss_is_as_long_as_the_hash() {
+    use openssl::hash::MessageDigest;
+    use openssl::pkey::PKey;
+    use openssl::rsa::Padding;
+    use openssl::sign::{RsaPssSaltlen, Signer};
+
+    let key = SigningKey::new(Algorithm::Ps256);
+    let keys = parse([key.public_jwk("k")], &[Algorithm::Ps256]);
+    let pair = josekit::jwk::alg::rsa::RsaKeyPair::from_jwk(&key.jwk).unwrap();
+    let private =
+        PKey::private_key_from_der(&josekit::jwk::KeyPair::to_der_private_key(&pair)).unwrap();
+    let input = format!("{}.e30", base64url_encode(key.header()));
+    for (length, accepted) in [
+        (32, true),
+        (0, false),
+        (20, false),
+        (31, false),
+        (33, false),
+    ] {
+        let mut signer = Signer::new(MessageDigest::sha256(), &private).unwrap();
+        signer.set_rsa_padding(Padding::PKCS1_PSS).unwrap();
+        signer
+            .set_rsa_pss_saltlen(RsaPssSaltlen::custom(length))
+            .unwrap();
+        let signature = signer.sign_oneshot_to_vec(input.as_bytes()).unwrap();
+        let token = format!("{input}.{}", base64url_encode(signature));
+        assert_eq!(verify(&token, &keys).is_ok(), accepted, "{length}");
+    }
+}
+
+#[test]
+fn longer_rsa_keys_verify() {
+    for bits in [3072, 4096] {
+        let key = SigningKey {
+            algorithm: Algorithm::Rs256,
+            jwk: josekit::jwk::Jwk::generate_rsa_key(bits).unwrap(),
+        };
+        let keys = parse([key.public_jwk("k")], &[Algorithm::Rs256]);
+        assert_eq!(
+            verify(&key.sign(&key.header(), "{}"), &keys),
+            Ok(()),
+            "{bits}"
+        );
+    }
+}
+
+#[test]
+fn a_chosen_key_serves_its_own_algorithm_only() {
+    let key = SigningKey::new(Algorithm::Es256);
+    let keys = parse([key.public_jwk("k")], &all());
+    let chosen = keys.candidates("k", Algorithm::Es256).next().unwrap();
+    for (alg, expected) in [
+        ("ES256", Ok(())),
+        ("ES384", Err(VerifyError::NoMatchingKey)),
+        ("RS256", Err(VerifyError::NoMatchingKey)),
+    ] {
+        let token = key.sign(&format!(r#"{{"alg":"{alg}"}}"#), "{}");
+        let admitted = Compact::parse(&token, MAX_SIZE)
+            .unwrap()
+            .decode()
+            .unwrap()
+            .admit(&HeaderRules::new(all()))
+            .unwrap();
+        assert_eq!(admitted.verify_with(chosen).map(|_| ()), expected, "{alg}");
+    }
+}
+
+/// OpenSSL's queue of errors belongs to the thread, and so to everything else that runs on it.
+#[test]
+fn a_refused_signature_leaves_no_error_for_others_to_find() {
+    let queue = || openssl::error::ErrorStack::get().errors().len();
+    for algorithm in all() {
+        let key = SigningKey::new(algorithm);
+        let jwk = with(key.public_jwk("k"), "alg", algorithm.name().into());
+        let keys = parse([jwk], &all());
+        let input = format!("{}.e30", base64url_encode(key.header()));
+        let length = key.signature(&input).len();
+        queue();
+        for signature in [
+            vec![],
+            vec![0],
+            vec![0; length],
+            vec![1; length],
+            vec![0xff; length],
+            vec![0; length + 1],
+        ] {
+            let token = format!("{input}.{}", base64url_encode(signature));
+            assert!(verify(&token, &keys).is_err());
+            assert_eq!(queue(), 0, "{algorithm}");
+        }
+    }
+    let off_curve = value!({
+        "kty": "EC", "crv": "P-256",
+        "x": base64url_encode([1; 32]), "y": base64url_encode([1; 32]),
+    });
+    let jwk = Jwk::from_object(off_curve.as_object().unwrap()).unwrap();
+    assert!(a0_jose::VerifyingKey::new(&jwk, &all()).is_err());
+    assert_eq!(queue(), 0);
+}
+
+#[test]
+fn a_thumbprint_has_one_text_of_thirty_two_octets() {
+    let text = |length: usize| base64url_encode(vec![7; length]);
+    assert!(text(32).parse::<a0_jose::Thumbprint>().is_ok());
+    for wrong in [
+        text(31),
+        text(33),
+        text(34),
+        text(64),
+        text(0),
+        format!("{}=", text(32)),
+    ] {
+        assert!(wrong.parse::<a0_jose::Thumbprint>().is_err(), "{wrong}");
+    }
+    let spare = text(32).replace(char::is_alphanumeric, "_");
+    assert!(spare.parse::<a0_jose::Thumbprint>().is_err(), "spare bits");
 }

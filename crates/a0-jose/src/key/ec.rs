@@ -21,10 +21,7 @@ pub(super) struct Key {
 impl Key {
     /// `None` where the point is not on the curve.
     pub(super) fn new(curve: Curve, x: &[u8], y: &[u8]) -> Option<Self> {
-        let coordinate_length = curve.coordinate_length();
-        if x.len() != coordinate_length || y.len() != coordinate_length {
-            return None;
-        }
+        // A `Jwk` has coordinates of full length, so this is always the one form.
         let point = [&[UNCOMPRESSED], x, y].concat();
         let build = || -> Result<EcKey<Public>, ErrorStack> {
             let group = EcGroup::from_curve_name(nid(curve))?;
@@ -35,7 +32,7 @@ impl Key {
         };
         Some(Key {
             key: build().ok()?,
-            coordinate_length,
+            coordinate_length: curve.coordinate_length(),
         })
     }
 

@@ -65,7 +65,10 @@ impl VerifyingKey {
         };
         Ok(VerifyingKey {
             algorithm,
-            public: public.ok_or(JwkError::InvalidKey)?,
+            public: public.ok_or_else(|| {
+                drop_openssl_errors();
+                JwkError::InvalidKey
+            })?,
         })
     }
 
@@ -95,8 +98,20 @@ impl VerifyingKey {
             (Public::Edwards(key), Family::Edwards) => key.verify(message, signature),
             _ => false,
         };
-        if valid { Ok(()) } else { Err(InvalidSignature) }
+        if valid {
+            Ok(())
+        } else {
+            drop_openssl_errors();
+            Err(InvalidSignature)
+        }
     }
+}
+
+/// OpenSSL keeps a queue of errors for each thread, and some of its functions leave one there when
+/// they answer "no". Whoever asks that queue next, such as a TLS connection on the same thread,
+/// would take it for its own failure.
+fn drop_openssl_errors() {
+    drop(openssl::error::ErrorStack::get());
 }
 
 fn bind(jwk: &Jwk, allowed: &[Algorithm]) -> Option<Algorithm> {
