@@ -73,7 +73,8 @@ impl KeyCache {
         KeyCache {
             rules: Arc::new(rules),
             limits,
-            slots: Mutex::new(LruCache::new(limits.max_issuers)),
+            // Bounded by hand: a bounded one takes the room for all its entries at once.
+            slots: Mutex::new(LruCache::unbounded()),
         }
     }
 
@@ -110,6 +111,9 @@ impl KeyCache {
         }
         let slot = Arc::default();
         slots.put(issuer.clone(), Arc::clone(&slot));
+        if slots.len() > self.limits.max_issuers.get() {
+            slots.pop_lru();
+        }
         slot
     }
 

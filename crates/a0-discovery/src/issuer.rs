@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use url::{Host, Url};
+
 /// An issuer of the form `https://host/` or `https://host:port/`, in lower case.
 ///
 /// Two issuers are the same only if their texts are, octet for octet (RFC 8414 section 3.3): a port
@@ -77,7 +79,23 @@ pub fn normalize_domain(domain: &str) -> Result<Issuer, DomainError> {
         return Err(DomainError::Path);
     }
     judge_authority(authority)?;
-    Ok(Issuer(format!("https://{authority}/")))
+    let issuer = format!("https://{authority}/");
+    if is_servable(&issuer) {
+        Ok(Issuer(issuer))
+    } else {
+        Err(DomainError::Host)
+    }
+}
+
+/// Whether a URL parser takes the host for what it looks like: not for an address in disguise
+/// (`0x7f.1`), nor for a name that no server can have.
+fn is_servable(issuer: &str) -> bool {
+    let authority = issuer.trim_start_matches("https://");
+    Url::parse(issuer).is_ok_and(|url| match url.host() {
+        Some(Host::Ipv6(_)) => true,
+        Some(host) => authority.starts_with(&host.to_string()),
+        None => false,
+    })
 }
 
 fn judge_authority(authority: &str) -> Result<(), DomainError> {

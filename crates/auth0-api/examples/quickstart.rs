@@ -158,7 +158,11 @@ fn token_of_the_caller() -> Result<String, Box<dyn Error>> {
 fn describe(token: &VerifiedToken) -> Result<String, auth0_api::Error> {
     Ok(format!(
         "{} {}, scopes {:?}, until {} (seconds since 1970)",
-        if token.is_machine() { "client" } else { "user" },
+        if token.is_machine()? {
+            "client"
+        } else {
+            "user"
+        },
         token.subject()?.unwrap_or("without a name"),
         token.scopes()?,
         token.expires_at()?.map_or(0, |time| time.as_unix_seconds()),

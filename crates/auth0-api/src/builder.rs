@@ -47,17 +47,17 @@ pub enum TokenProfile {
 #[must_use]
 #[derive(Clone)]
 pub struct Builder {
-    domain: Option<String>,
-    audiences: Vec<String>,
+    pub(crate) domain: Option<String>,
+    pub(crate) audiences: Vec<String>,
     algorithms: Vec<String>,
     token_profile: TokenProfile,
     required_claims: Vec<String>,
     leeway: Duration,
     max_token_size: usize,
-    cache: CacheLimits,
+    pub(crate) cache: CacheLimits,
     cache_max_entries: usize,
     trusted_endpoints: Vec<String>,
-    timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
     http_client: Option<Arc<dyn HttpClient>>,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     /// The first value that could not be taken, for `build` to report.
@@ -191,7 +191,7 @@ impl Builder {
             return Err(Error::configuration(refused));
         }
         if self.audiences.is_empty() || self.audiences.iter().any(|name| name.trim().is_empty()) {
-            return Err(Error::missing_argument("audience"));
+            return Err(Error::missing_option("audience"));
         }
         let domain = self.domain.as_deref().filter(|domain| !domain.is_empty());
         let domain = domain.ok_or_else(|| {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::HeaderValue;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, Refusal};
 
 const REALM: &str = "api";
 
@@ -67,10 +67,7 @@ impl Challenge {
 
     /// Sets a parameter without the characters that may not be sent.
     fn set_cleaned(&mut self, name: &'static str, value: &str) {
-        let value = value
-            .chars()
-            .filter(|character| is_value(*character))
-            .collect();
+        let value = cleaned(value);
         match self
             .parameters
             .iter_mut()
@@ -110,19 +107,27 @@ fn is_value(character: char) -> bool {
     matches!(character, ' ' | '!' | '#'..='[' | ']'..='~')
 }
 
-/// Gives the error the challenges that go with it: RFC 6750 section 3.
-pub(crate) fn challenged(error: Error) -> Error {
+/// A text without the characters that RFC 6750 section 3 does not allow.
+pub(crate) fn cleaned(text: &str) -> String {
+    text.chars()
+        .filter(|character| is_value(*character))
+        .collect()
+}
+
+/// Makes an error of a refusal, with the challenges that go with it: RFC 6750 section 3.
+pub(crate) fn challenged(refusal: Refusal) -> Error {
+    let error = Error::new(refusal.0, Vec::new());
     if error.status_code().is_server_error() {
         return error;
     }
     let mut challenge = Challenge::bearer();
     challenge.set_cleaned("realm", REALM);
     let description = error.error_description();
-    if *error.kind() != ErrorKind::MissingAuthorization && !description.is_empty() {
+    if !description.is_empty() {
         challenge.set_cleaned("error", error.error_code());
         challenge.set_cleaned("error_description", &description);
     }
-    error.with_challenges(vec![challenge])
+    Error::new(error.kind().clone(), vec![challenge])
 }
 
 /// A name or a value that a challenge cannot hold.

@@ -12,7 +12,7 @@ use crate::authorization::Bearer;
 use crate::builder::Builder;
 use crate::challenge::challenged;
 use crate::confirmation;
-use crate::error::{Error, IssuerError};
+use crate::error::{Error, ErrorKind, IssuerError, Refusal};
 use crate::request::RequestContext;
 use crate::verified::VerifiedToken;
 
@@ -95,7 +95,7 @@ impl ApiClient {
         self.judge_request(&context).map_err(challenged)
     }
 
-    fn judge_request(&self, context: &RequestContext<'_>) -> Result<VerifiedToken, Error> {
+    fn judge_request(&self, context: &RequestContext<'_>) -> Result<VerifiedToken, Refusal> {
         let credentials = Bearer::read(context)?;
         let now = self.now();
         let admitted = self.judge_token(credentials.token(), now)?;
@@ -128,9 +128,10 @@ impl ApiClient {
         access_token: &str,
         options: &TokenOptions,
     ) -> Result<VerifiedToken, Error> {
-        let verify = || {
+        let verify = || -> Result<VerifiedToken, Refusal> {
             if access_token.is_empty() {
-                return Err(Error::missing_argument("access_token"));
+                let argument = "access_token";
+                return Err(ErrorKind::MissingRequiredArgument { argument }.into());
             }
             let now = self.now();
             let admitted = self.judge_token(access_token, now)?;
@@ -141,7 +142,7 @@ impl ApiClient {
     }
 
     /// Everything about a token that needs no key.
-    fn judge_token<'t>(&self, token: &'t str, now: NumericDate) -> Result<Admitted<'t>, Error> {
+    fn judge_token<'t>(&self, token: &'t str, now: NumericDate) -> Result<Admitted<'t>, Refusal> {
         let unverified = Compact::parse(token, self.0.max_token_size)?.decode()?;
         let admitted = unverified.admit(&self.0.header_rules)?;
         self.judge_issuer(admitted.claims())?;
@@ -166,7 +167,7 @@ impl ApiClient {
         &self,
         token: Admitted<'_>,
         now: NumericDate,
-    ) -> Result<VerifiedToken, Error> {
+    ) -> Result<VerifiedToken, Refusal> {
         // A token that names no key is refused before any is fetched.
         token.header().key_id()?;
         let keys = self

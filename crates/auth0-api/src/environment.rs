@@ -1,6 +1,9 @@
 //! Options from environment variables.
 
+use std::env::VarError;
 use std::time::Duration;
+
+use a0_discovery::normalize_domain;
 
 use crate::builder::Builder;
 
@@ -10,14 +13,18 @@ impl Builder {
     /// | variable | option |
     /// |---|---|
     /// | `AUTH0_DOMAIN` | `domain` |
-    /// | `AUTH0_AUDIENCE` | `audience`; several are separated by spaces or commas |
+    /// | `AUTH0_AUDIENCE` | `audience`; several are separated by white space or commas |
     /// | `AUTH0_CACHE_TTL` | `cache_ttl`, in seconds |
     /// | `AUTH0_TIMEOUT` | `timeout`, in seconds |
     ///
-    /// A variable that is absent or empty changes nothing. One that cannot be used makes
-    /// [`build`](Builder::build) fail with its name.
+    /// A variable takes the place of what was set before; one that is absent or empty changes
+    /// nothing. One that cannot be used makes [`build`](Builder::build) fail with its name.
     pub fn from_env(self) -> Self {
-        self.from_vars(|name| std::env::var(name).ok())
+        self.with_variables(|name| match std::env::var(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => Err(format!("{name} is not text")),
+        })
     }
 
     /// As [`from_env`](Builder::from_env), from any source of variables.
@@ -33,38 +40,60 @@ impl Builder {
     /// ApiClient::builder().from_vars(lookup).build()?;
     /// # Ok::<(), auth0_api::Error>(())
     /// ```
-    pub fn from_vars(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
-        let value = |name: &str| lookup(name).filter(|value| !value.is_empty());
-        if let Some(domain) = value("AUTH0_DOMAIN") {
-            self = self.domain(domain);
-        }
-        if let Some(audiences) = value("AUTH0_AUDIENCE") {
-            for audience in audiences.split([' ', ',']).filter(|part| !part.is_empty()) {
-                self = self.audience(audience);
-            }
-        }
-        self = self.with_seconds(value, "AUTH0_CACHE_TTL", Builder::cache_ttl);
-        self.with_seconds(value, "AUTH0_TIMEOUT", Builder::timeout)
+    pub fn from_vars(self, lookup: impl Fn(&str) -> Option<String>) -> Self {
+        self.with_variables(|name| Ok(lookup(name)))
     }
 
-    fn with_seconds(
-        mut self,
-        value: impl Fn(&str) -> Option<String>,
-        name: &str,
-        set: impl FnOnce(Builder, Duration) -> Builder,
-    ) -> Self {
-        let Some(text) = value(name) else {
-            return self;
-        };
-        let seconds = text.trim().parse::<f64>().ok();
-        match seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
-            Some(duration) => set(self, duration),
-            None => {
-                self.refused.get_or_insert_with(|| {
-                    format!("{name} must be a non-negative number of seconds")
-                });
-                self
+    fn with_variables(mut self, lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Self {
+        for (name, set) in VARIABLES {
+            let value = match lookup(name) {
+                Ok(value) => value.unwrap_or_default(),
+                Err(reason) => {
+                    self.refused.get_or_insert(reason);
+                    continue;
+                }
+            };
+            if value.is_empty() {
+                continue;
+            }
+            if let Err(reason) = set(&mut self, value.trim()) {
+                self.refused.get_or_insert(format!("{name} {reason}"));
             }
         }
+        self
     }
+}
+
+type Set = fn(&mut Builder, &str) -> Result<(), String>;
+
+const VARIABLES: [(&str, Set); 4] = [
+    ("AUTH0_DOMAIN", |builder, value| {
+        normalize_domain(value).map_err(|error| format!("cannot be used: {error}"))?;
+        builder.domain = Some(value.to_owned());
+        Ok(())
+    }),
+    ("AUTH0_AUDIENCE", |builder, value| {
+        let separator = |character: char| character.is_ascii_whitespace() || character == ',';
+        let names = value.split(separator).filter(|name| !name.is_empty());
+        builder.audiences = names.map(str::to_owned).collect();
+        match builder.audiences.is_empty() {
+            true => Err("names no audience".to_owned()),
+            false => Ok(()),
+        }
+    }),
+    ("AUTH0_CACHE_TTL", |builder, value| {
+        builder.cache.ttl = seconds(value)?;
+        Ok(())
+    }),
+    ("AUTH0_TIMEOUT", |builder, value| {
+        builder.timeout = Some(seconds(value)?);
+        Ok(())
+    }),
+];
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse::<f64>()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "must be a non-negative number of seconds".to_owned())
 }

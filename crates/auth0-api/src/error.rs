@@ -1,14 +1,13 @@
 //! One error, and the HTTP answer that it stands for.
 
 use std::fmt;
-use std::sync::Arc;
 
 use a0_discovery::FetchError;
 use a0_jose::{ClaimError, HeaderError, ParseError, RuleError, VerifyError};
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, StatusCode};
 
-use crate::challenge::Challenge;
+use crate::challenge::{self, Challenge};
 use crate::confirmation::ConfirmationError;
 
 /// Why a request was refused, or why nothing could be decided.
@@ -35,7 +34,6 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     challenges: Vec<Challenge>,
-    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 /// What went wrong, as data.
@@ -66,31 +64,31 @@ pub enum ErrorKind {
 pub enum TokenError {
     /// Not a JWT.
     #[error(transparent)]
-    Parse(#[from] ParseError),
+    Parse(ParseError),
     /// The header is not acceptable.
     #[error(transparent)]
-    Header(#[from] HeaderError),
+    Header(HeaderError),
     /// `iss` is not acceptable.
     #[error(transparent)]
-    Issuer(#[from] IssuerError),
+    Issuer(IssuerError),
     /// A claim is not acceptable.
     #[error(transparent)]
-    Claims(#[from] RuleError),
+    Claims(RuleError),
     /// `cnf` is not acceptable.
     #[error(transparent)]
-    Confirmation(#[from] ConfirmationError),
+    Confirmation(ConfirmationError),
     /// No key of the issuer vouches for the token.
     #[error(transparent)]
-    Signature(#[from] VerifyError),
+    Signature(VerifyError),
     /// A claim that the caller asked for by type has another one.
     #[error(transparent)]
-    ClaimType(#[from] ClaimError),
+    ClaimType(ClaimError),
     /// The claims do not fit the type that the caller wanted them in.
     #[error("The claims do not have the form that this API expects")]
     ClaimsForm,
     /// The `act` claim is not acceptable (RFC 8693 section 4.1).
     #[error(transparent)]
-    Actor(#[from] a0_act::ActError),
+    Actor(a0_act::ActError),
 }
 
 /// Why `iss` was refused.
@@ -108,19 +106,24 @@ pub enum IssuerError {
     Mismatch,
 }
 
+/// An error on its way to the caller, still without the challenges that go with it. No method of
+/// the public API gives one, so none can forget them.
+#[derive(Debug)]
+pub(crate) struct Refusal(pub(crate) ErrorKind);
+
 impl Error {
+    pub(crate) fn new(kind: ErrorKind, challenges: Vec<Challenge>) -> Self {
+        Error(Box::new(Inner { kind, challenges }))
+    }
+
+    /// For errors that are no answer to a request.
     pub(crate) fn configuration(description: impl Into<String>) -> Self {
-        ErrorKind::Configuration(description.into()).into()
+        Error::new(ErrorKind::Configuration(description.into()), Vec::new())
     }
 
-    pub(crate) fn missing_argument(argument: &'static str) -> Self {
-        ErrorKind::MissingRequiredArgument { argument }.into()
-    }
-
-    #[must_use]
-    pub(crate) fn with_challenges(mut self, challenges: Vec<Challenge>) -> Self {
-        self.0.challenges = challenges;
-        self
+    /// As [`configuration`](Error::configuration).
+    pub(crate) fn missing_option(argument: &'static str) -> Self {
+        Error::new(ErrorKind::MissingRequiredArgument { argument }, Vec::new())
     }
 
     /// What went wrong, as data.
@@ -154,18 +157,10 @@ impl Error {
         }
     }
 
-    /// What to tell the client or the operator; empty where there is nothing to say.
+    /// What to tell the client or the operator; empty where there is nothing to say. It holds no
+    /// character that RFC 6750 section 3 does not allow, so it may go into a header or a log.
     pub fn error_description(&self) -> String {
-        match &self.0.kind {
-            ErrorKind::MissingAuthorization => String::new(),
-            ErrorKind::InvalidAuthScheme(description) => (*description).to_owned(),
-            ErrorKind::MissingRequiredArgument { argument } => {
-                format!("The argument '{argument}' is required but was not provided.")
-            }
-            ErrorKind::VerifyAccessToken(error) => error.to_string(),
-            ErrorKind::Unavailable(error) => error.to_string(),
-            ErrorKind::Configuration(description) => description.clone(),
-        }
+        challenge::cleaned(&self.0.kind.description())
     }
 
     /// The name of the missing argument, where one is missing.
@@ -203,28 +198,58 @@ impl Error {
     }
 }
 
-impl From<ErrorKind> for Error {
+impl ErrorKind {
+    fn description(&self) -> String {
+        match self {
+            ErrorKind::MissingAuthorization => String::new(),
+            ErrorKind::InvalidAuthScheme(description) => (*description).to_owned(),
+            ErrorKind::MissingRequiredArgument { argument } => {
+                format!("The argument '{argument}' is required but was not provided.")
+            }
+            ErrorKind::VerifyAccessToken(error) => error.to_string(),
+            ErrorKind::Unavailable(error) => error.to_string(),
+            ErrorKind::Configuration(description) => description.clone(),
+        }
+    }
+}
+
+impl From<ErrorKind> for Refusal {
     fn from(kind: ErrorKind) -> Self {
-        Error(Box::new(Inner {
-            kind,
-            challenges: Vec::new(),
-            source: None,
-        }))
+        Refusal(kind)
     }
 }
 
-impl<E: Into<TokenError>> From<E> for Error {
-    fn from(error: E) -> Self {
-        ErrorKind::VerifyAccessToken(error.into()).into()
-    }
-}
-
-impl From<FetchError> for Error {
+impl From<FetchError> for Refusal {
     fn from(error: FetchError) -> Self {
-        let mut unavailable = Error::from(ErrorKind::Unavailable(error.clone()));
-        unavailable.0.source = Some(Arc::new(error));
-        unavailable
+        Refusal(ErrorKind::Unavailable(error))
     }
+}
+
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        Refusal(ErrorKind::VerifyAccessToken(error))
+    }
+}
+
+macro_rules! token_errors {
+    ($($part:ty => $variant:ident),* $(,)?) => {$(
+        impl From<$part> for Refusal {
+            fn from(error: $part) -> Self {
+                TokenError::$variant(error).into()
+            }
+        }
+    )*};
+}
+
+token_errors! {
+    ParseError => Parse,
+    HeaderError => Header,
+    IssuerError => Issuer,
+    RuleError => Claims,
+    ConfirmationError => Confirmation,
+    VerifyError => Signature,
+    ClaimError => ClaimType,
+    a0_act::ActError => Actor,
 }
 
 impl PartialEq for Error {
@@ -249,10 +274,12 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {
+    /// What is wrong with a document that could not be had, down to the transport's own error. The
+    /// causes of other errors are in their [`kind`](Error::kind).
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.0.source {
-            Some(source) => Some(source.as_ref()),
-            None => None,
+        match &self.0.kind {
+            ErrorKind::Unavailable(error) => Some(&error.failure),
+            _ => None,
         }
     }
 }

@@ -45,13 +45,15 @@ mod error;
 mod request;
 mod verified;
 
-pub use a0_act as act;
 pub use a0_act::{get_current_actor, get_delegation_chain};
-pub use a0_discovery::{Origin, normalize_domain};
-pub use a0_http::{HttpClient, TransportError};
+pub use a0_discovery::normalize_domain;
 #[cfg(feature = "ureq")]
-pub use a0_http::{UreqClient, UreqClientBuilder};
-pub use a0_jose::{Algorithm, Claims, NumericDate};
+pub use a0_http::UreqClient;
+pub use a0_http::{HttpClient, TransportError};
+pub use a0_jose::NumericDate;
+/// The crates below this one, for the types that its own types hold.
+pub use {a0_act as act, a0_discovery as discovery, a0_http as transport, a0_jose as jose};
+
 pub use builder::{Builder, TokenProfile};
 pub use challenge::{Challenge, InvalidParameter};
 pub use client::{ApiClient, TokenOptions};

@@ -23,7 +23,7 @@ use http::{HeaderMap, Request, request::Parts};
 /// ```
 #[derive(Clone, Default)]
 pub struct RequestContext<'r> {
-    headers: Option<&'r HeaderMap>,
+    maps: Vec<&'r HeaderMap>,
     fields: Vec<(Cow<'r, str>, Cow<'r, [u8]>)>,
     method: Option<Cow<'r, str>>,
     url: Option<Cow<'r, str>>,
@@ -47,10 +47,10 @@ impl<'r> RequestContext<'r> {
         self
     }
 
-    /// Adds all fields of a header map.
+    /// Adds all fields of a header map, to those that are there.
     #[must_use]
     pub fn headers(mut self, headers: &'r HeaderMap) -> Self {
-        self.headers = Some(headers);
+        self.maps.push(headers);
         self
     }
 
@@ -74,8 +74,8 @@ impl<'r> RequestContext<'r> {
     /// no token survives.
     pub(crate) fn field<'c>(&'c self, name: &'c str) -> impl Iterator<Item = Cow<'c, str>> {
         let in_map = self
-            .headers
-            .into_iter()
+            .maps
+            .iter()
             .flat_map(move |headers| headers.get_all(name))
             .map(|value| String::from_utf8_lossy(value.as_bytes()));
         let by_hand = self
@@ -111,7 +111,7 @@ impl<'r> From<&RequestContext<'r>> for RequestContext<'r> {
 
 impl fmt::Debug for RequestContext<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let in_map = self.headers.into_iter().flat_map(HeaderMap::keys);
+        let in_map = self.maps.iter().flat_map(|headers| headers.keys());
         let names: Vec<&str> = in_map
             .map(|name| name.as_str())
             .chain(self.fields.iter().map(|(name, _)| name.as_ref()))

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::challenge::challenged;
-use crate::error::{Error, TokenError};
+use crate::error::{Error, Refusal, TokenError};
 
 /// The claims of an access token that was verified. Only verification makes one.
 ///
@@ -196,20 +196,23 @@ impl VerifiedToken {
     }
 
     /// Whether a client got this token for itself, without a user (RFC 6749 section 4.4): Auth0 says
-    /// so in `gty`, or by a `sub` of the client's identifier and `@clients`; in the profile of RFC
-    /// 9068 `sub` is the client's identifier.
+    /// so in `gty`, or by a `sub` that ends with `@clients`; in the profile of RFC 9068 `sub` is the
+    /// client's identifier.
     ///
     /// Where users and clients have different rights, ask this before `sub` (RFC 9700 section 4.15).
-    pub fn is_machine(&self) -> bool {
-        let text = |name| self.claims.get(name).and_then(Value::as_str);
-        let by_grant = match self.claims.get("gty") {
-            Some(Value::Array(grants)) => grants.iter().any(|grant| grant == CLIENT_CREDENTIALS),
-            Some(grant) => grant == CLIENT_CREDENTIALS,
-            None => false,
-        };
-        let subject = text("sub").unwrap_or_default();
-        let named = subject.strip_suffix("@clients").unwrap_or(subject);
-        by_grant || (!named.is_empty() && [text("azp"), text("client_id")].contains(&Some(named)))
+    ///
+    /// # Errors
+    ///
+    /// For a wrong type of one of the claims that tell: `gty`, `sub`, `azp`, `client_id`.
+    pub fn is_machine(&self) -> Result<bool, Error> {
+        let grants = self.claims.strings("gty").map_err(refused)?;
+        let subject = self.subject()?;
+        let parties = [self.authorized_party()?, self.client_id()?];
+        let by_grant = grants.is_some_and(|grants| grants.contains(&"client-credentials"));
+        // A user's `sub` has its connection in front, with a bar.
+        let by_name = subject.is_some_and(|sub| sub.ends_with("@clients") && !sub.contains('|'));
+        let itself = subject.is_some_and(|sub| !sub.is_empty()) && parties.contains(&subject);
+        Ok(by_grant || by_name || itself)
     }
 
     /// All claims, as a type of your own.
@@ -238,11 +241,9 @@ impl VerifiedToken {
 }
 
 /// A claim that cannot be used refuses the token, with the challenge that goes with it.
-fn refused(error: impl Into<TokenError>) -> Error {
-    challenged(Error::from(error.into()))
+fn refused(error: impl Into<Refusal>) -> Error {
+    challenged(error.into())
 }
-
-const CLIENT_CREDENTIALS: &str = "client-credentials";
 
 impl fmt::Debug for VerifiedToken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

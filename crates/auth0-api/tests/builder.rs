@@ -77,7 +77,7 @@ fn unusable_options_are_refused_with_what_to_do() {
         complete().audience("second"),
         complete().leeway(Duration::from_secs(300)),
         complete().cache_ttl(Duration::ZERO).cache_max_entries(2),
-        complete().algorithms(auth0_api::Algorithm::all().map(|algorithm| algorithm.name())),
+        complete().algorithms(auth0_api::jose::Algorithm::all().map(|algorithm| algorithm.name())),
         complete().timeout(Duration::MAX),
     ] {
         assert!(builder.build().is_ok());
@@ -119,17 +119,106 @@ fn variables_set_options_and_a_bad_one_is_named() {
         ];
         assert!(from(&variables).build().is_ok(), "{good:?}");
     }
-    for name in ["AUTH0_CACHE_TTL", "AUTH0_TIMEOUT"] {
-        for bad in ["-1", "ten", "10s", "NaN", "inf", "1e300"] {
-            let variables = [base[0], base[1], (name, bad)];
-            assert_eq!(
-                refusal(from(&variables)),
-                format!("{name} must be a non-negative number of seconds"),
-                "{bad}"
-            );
-        }
+    for (name, bad, reason) in [
+        (
+            "AUTH0_CACHE_TTL",
+            "-1",
+            "must be a non-negative number of seconds",
+        ),
+        (
+            "AUTH0_CACHE_TTL",
+            "ten",
+            "must be a non-negative number of seconds",
+        ),
+        (
+            "AUTH0_CACHE_TTL",
+            "NaN",
+            "must be a non-negative number of seconds",
+        ),
+        (
+            "AUTH0_TIMEOUT",
+            "10s",
+            "must be a non-negative number of seconds",
+        ),
+        (
+            "AUTH0_TIMEOUT",
+            "inf",
+            "must be a non-negative number of seconds",
+        ),
+        (
+            "AUTH0_TIMEOUT",
+            "1e300",
+            "must be a non-negative number of seconds",
+        ),
+        (
+            "AUTH0_DOMAIN",
+            "http://x",
+            "cannot be used: invalid domain URL (https required)",
+        ),
+        (
+            "AUTH0_DOMAIN",
+            " ",
+            "cannot be used: domain must be a non-empty string",
+        ),
+        ("AUTH0_AUDIENCE", " , ", "names no audience"),
+    ] {
+        let variables: Vec<_> = base
+            .into_iter()
+            .filter(|(present, _)| *present != name)
+            .chain([(name, bad)])
+            .collect();
+        assert_eq!(
+            refusal(from(&variables)),
+            format!("{name} {reason}"),
+            "{bad}"
+        );
     }
-    // What was set before stays where a variable is absent or empty.
+    // A variable takes the place of what was set before; an absent or empty one leaves it.
+    let replaced = complete().from_vars(|name| (name == "AUTH0_AUDIENCE").then(|| "b\n".into()));
+    assert!(
+        format!("{replaced:?}").contains(r#"audiences: ["b"]"#),
+        "{replaced:?}"
+    );
     let kept = complete().from_vars(|name| (name == "AUTH0_DOMAIN").then(String::new));
     assert!(kept.build().is_ok());
+}
+
+/// Variables belong to the process, so this test runs itself as another one.
+#[test]
+fn the_environment_of_the_process_is_read() {
+    const ROLE: &str = "BUILDER_TEST_ROLE";
+    if std::env::var_os(ROLE).is_some() {
+        let shown = match ApiClient::builder().from_env().build() {
+            Ok(client) => format!("{client:?}"),
+            Err(error) => error.to_string(),
+        };
+        println!("<<{shown}>>");
+        return;
+    }
+    let run = |domain: &std::ffi::OsStr| {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "the_environment_of_the_process_is_read",
+                "--nocapture",
+            ])
+            .env(ROLE, "child")
+            .env("AUTH0_DOMAIN", domain)
+            .env("AUTH0_AUDIENCE", "https://api.example/")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let start = text.find("<<").unwrap() + 2;
+        text[start..text.find(">>").unwrap()].to_owned()
+    };
+    assert_eq!(
+        run("tenant.example".as_ref()),
+        "ApiClient { issuer: Issuer(https://tenant.example/), .. }"
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let not_text = std::ffi::OsStr::from_bytes(b"tenant\xff.example");
+        assert_eq!(run(not_text), "AUTH0_DOMAIN is not text");
+    }
 }

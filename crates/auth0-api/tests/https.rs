@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use a0_http::TransportErrorKind;
-use a0_testkit::{Endpoint, Fault, TenantServer};
+use a0_testkit::{Endpoint, Fault, LocalTenant, TenantServer};
 use auth0_api::{ApiClient, ErrorKind, RequestContext, UreqClient};
 
 const AUDIENCE: &str = "https://api.example/";
@@ -96,6 +96,27 @@ fn hostile_answers_end_within_the_limits() {
             assert_eq!(transport_kind(&error), Some(expected), "{endpoint:?}");
         }
     }
+}
+
+/// The option reaches the default client, which trusts no local CA: what is seen is that it gives up
+/// on a server that never answers the handshake.
+#[test]
+fn the_timeout_is_an_option() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let tenant = LocalTenant::new(&format!(
+        "localhost:{}",
+        silent.local_addr().unwrap().port()
+    ));
+    let tenant = tenant.unwrap();
+    let api = ApiClient::builder()
+        .domain(tenant.domain())
+        .audience(AUDIENCE)
+        .timeout(Duration::from_millis(100))
+        .build()
+        .unwrap();
+    let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
+    let error = api.verify_access_token(&token).unwrap_err();
+    assert_eq!(transport_kind(&error), Some(TransportErrorKind::Timeout));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Errors as HTTP answers, and what never gets into them.
 
 use a0_testkit::{Endpoint, Fault};
-use auth0_api::RequestContext;
+use auth0_api::{Challenge, RequestContext};
 use serde_json::json;
 
 use super::{Driver, World};
@@ -55,6 +55,7 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
         error.www_authenticate().unwrap(),
         r#"Bearer realm="api", error="invalid_token", error_description="Missing required claim: abcd ""#
     );
+    assert_eq!(error.error_description(), "Missing required claim: abcd ");
     let metadata = "https://api.example/.well-known/oauth-protected-resource";
     for challenge in error.challenges_mut() {
         challenge.set("resource_metadata", metadata).unwrap();
@@ -72,6 +73,44 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
         text.ends_with(&format!(r#", resource_metadata="{metadata}""#)),
         "{text}"
     );
+}
+
+pub fn rfc6750_3_a_parameter_holds_the_allowed_characters_only<D: Driver>() {
+    for octet in 0..=127_u8 {
+        let allowed = matches!(octet, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        let text = format!("a{}b", char::from(octet));
+        let mut challenge = Challenge::bearer();
+        assert_eq!(challenge.set("scope", &text).is_ok(), allowed, "{octet:#x}");
+
+        // What comes from the configuration is cleaned instead.
+        let world = World::<D>::with(|builder| builder.required_claims([text.as_str()]));
+        let error = world.verify(&world.token().mint().unwrap()).unwrap_err();
+        let said = error.challenges()[0]
+            .get("error_description")
+            .unwrap()
+            .to_owned();
+        let kept = if allowed { text } else { "ab".to_owned() };
+        assert_eq!(said, format!("Missing required claim: {kept}"));
+        assert_eq!(error.error_description(), said);
+    }
+}
+
+pub fn errors_are_equal_by_what_they_say<D: Driver>() {
+    let world = World::<D>::new();
+    let refusal = |token: &str| world.verify(token).unwrap_err();
+    let expired = world.token().expires_in(-1).mint().unwrap();
+    assert_eq!(refusal(&expired), refusal(&expired));
+    assert_ne!(refusal(&expired), refusal("x"));
+    assert_ne!(refusal(&expired), refusal(""));
+    let cause =
+        |error: &auth0_api::Error| std::error::Error::source(error).map(ToString::to_string);
+    assert_eq!(cause(&refusal(&expired)), None);
+    world
+        .tenant
+        .misbehave(Endpoint::Discovery, Fault::status(500));
+    let outage = refusal(&world.token().mint().unwrap());
+    let expected = "the server answered with status 500";
+    assert_eq!(cause(&outage).as_deref(), Some(expected));
 }
 
 /// Every text that an error can show, and everything below it.

@@ -38,6 +38,8 @@ macro_rules! all_scenarios {
                 rfc7800_3_1_and_rfc9449_7_2_a_bound_token_is_refused_as_a_bearer_token,
             }
             errors {
+                errors_are_equal_by_what_they_say,
+                rfc6750_3_a_parameter_holds_the_allowed_characters_only,
                 no_error_holds_a_part_of_a_token_or_of_an_answer,
                 rfc6750_3_every_error_is_an_http_answer,
             }
@@ -63,7 +65,9 @@ macro_rules! all_scenarios {
                 rfc9068_2_2_and_4_the_strict_profile,
                 required_claims_of_client_and_call_are_asked_for,
                 several_audiences_and_algorithms_are_alternatives,
+                the_algorithms_of_the_client_bind_the_keys,
                 the_first_failure_in_order_is_the_one_reported,
+                the_size_limit_is_an_option,
             }
             verified {
                 a_machine_is_told_from_a_user,

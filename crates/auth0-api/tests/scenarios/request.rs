@@ -57,7 +57,27 @@ pub fn rfc9110_5_3_two_authorization_fields_are_refused<D: Driver>() {
         assert!(matches!(error.kind(), ErrorKind::InvalidAuthScheme(_)));
         assert_eq!(error.status_code(), 400);
     }
+    // The same where fields come in maps, or in both ways.
+    let mut one = http::HeaderMap::new();
+    one.insert("authorization", good.parse().unwrap());
+    let mut two = one.clone();
+    two.append("authorization", "Bearer x".parse().unwrap());
+    let by_hand = || RequestContext::new().header("authorization", &*good);
+    for request in [
+        RequestContext::new().headers(&two),
+        RequestContext::new().headers(&one).headers(&one),
+        by_hand().headers(&one),
+        RequestContext::new()
+            .headers(&one)
+            .header("Authorization", "Bearer x"),
+    ] {
+        let error = world.client.verify_request(request).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::InvalidAuthScheme(_)));
+    }
     assert_eq!(world.fetches(), (0, 0));
+    let nothing_there = http::HeaderMap::new();
+    let request = by_hand().headers(&nothing_there);
+    assert!(world.client.verify_request(request).is_ok());
 }
 
 pub fn only_the_field_authorization_counts<D: Driver>() {

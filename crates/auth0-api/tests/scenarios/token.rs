@@ -308,11 +308,12 @@ pub fn rfc7519_4_1_4_leeway_is_for_expiry_and_not_before<D: Driver>() {
 
 pub fn required_claims_of_client_and_call_are_asked_for<D: Driver>() {
     let world = World::<D>::with(|builder| builder.required_claims(["org_id"]));
-    let options = TokenOptions::new().require(["tier"]);
+    let options = TokenOptions::new().require(["other"]).require(["tier"]);
     for (claims, missing) in [
-        (&["org_id", "tier"][..], None),
-        (&["tier"], Some("org_id")),
-        (&["org_id"], Some("tier")),
+        (&["org_id", "other", "tier"][..], None),
+        (&["other", "tier"], Some("org_id")),
+        (&["org_id", "other"], Some("tier")),
+        (&["org_id", "tier"], Some("other")),
     ] {
         let token = claims
             .iter()
@@ -358,4 +359,38 @@ pub fn several_audiences_and_algorithms_are_alternatives<D: Driver>() {
     assert_eq!(error.error_description(), "No matching key found in JWKS");
     let crossed = world.token().kid(&kid).mint().unwrap();
     assert!(world.verify(&crossed).is_err());
+}
+
+pub fn the_size_limit_is_an_option<D: Driver>() {
+    let sized = |bytes: usize| World::<D>::with(|builder| builder.max_token_size(bytes));
+    let token = World::<D>::new().token().mint().unwrap();
+    assert!(sized(token.len()).verify(&token).is_ok());
+    let error = sized(token.len() - 1).verify(&token).unwrap_err();
+    let expected = format!(
+        "Failed to parse token: larger than {} bytes",
+        token.len() - 1
+    );
+    assert_eq!(error.error_description(), expected);
+}
+
+/// A key that does not say what it is for serves the first RSA algorithm of the client's own list.
+pub fn the_algorithms_of_the_client_bind_the_keys<D: Driver>() {
+    for (algorithms, algorithm, accepted) in [
+        (["RS256", "PS256"], Algorithm::Rs256, true),
+        (["RS256", "PS256"], Algorithm::Ps256, false),
+        (["PS256", "RS256"], Algorithm::Ps256, true),
+        (["PS256", "ES256"], Algorithm::Ps256, true),
+    ] {
+        let world = World::<D>::with(|builder| builder.algorithms(algorithms));
+        let mut jwks = world.tenant.jwks();
+        jwks["keys"][0].as_object_mut().unwrap().remove("alg");
+        let body = jwks.to_string();
+        world.tenant.set_jwks_body(Some(body.as_bytes()));
+        let token = world.token().algorithm(algorithm).mint().unwrap();
+        assert_eq!(
+            world.verify(&token).is_ok(),
+            accepted,
+            "{algorithms:?} {algorithm}"
+        );
+    }
 }

@@ -132,36 +132,41 @@ pub fn a_machine_is_told_from_a_user<D: Driver>() {
             json!({"sub": "auth0|1", "azp": "app", "gty": "password"}),
             false,
         ),
+        (json!({"sub": "auth0|1@clients", "azp": "app"}), false),
         (
             json!({"sub": "app@clients", "azp": "app", "gty": "client-credentials"}),
             true,
         ),
         (json!({"sub": "app@clients", "azp": "app"}), true),
+        (json!({"sub": "app@clients", "azp": "(absent)"}), true),
+        // A token on behalf of a client, given to another client.
+        (json!({"sub": "other@clients", "azp": "app"}), true),
         (
-            json!({"sub": "x", "azp": "app", "gty": ["client-credentials"]}),
+            json!({"sub": "auth0|1", "azp": "app", "gty": ["x", "client-credentials"]}),
             true,
         ),
         (
             json!({"sub": "app", "client_id": "app", "azp": "(absent)"}),
             true,
         ),
-        (
-            json!({"sub": "other@clients", "azp": "app", "client_id": "app"}),
-            false,
-        ),
+        (json!({"sub": "app", "azp": "app"}), true),
         (
             json!({"sub": "(absent)", "azp": "(absent)", "client_id": "(absent)"}),
             false,
         ),
-        (
-            json!({"sub": "(absent)", "azp": "", "client_id": ""}),
-            false,
-        ),
-        (json!({"sub": "@clients", "azp": ""}), false),
+        (json!({"sub": "", "azp": "", "client_id": ""}), false),
     ] {
-        assert_eq!(
-            verified::<D>(claims.clone()).is_machine(),
-            machine,
+        let token = verified::<D>(claims.clone());
+        assert_eq!(token.is_machine(), Ok(machine), "{claims}");
+    }
+    for claims in [
+        json!({"gty": 1}),
+        json!({"gty": [1]}),
+        json!({"azp": 1}),
+        json!({"client_id": null}),
+    ] {
+        assert!(
+            verified::<D>(claims.clone()).is_machine().is_err(),
             "{claims}"
         );
     }
