@@ -1,19 +1,31 @@
-//! The `Authorization` field, RFC 9110 section 11.6.2 and RFC 6750 section 2.1.
+//! The credentials of a request: RFC 9110 section 11.6.2, RFC 6750 section 2.1, RFC 9449 section
+//! 7.1.
 
 use std::borrow::Cow;
 
-use crate::error::ErrorKind;
+use a0_dpop::{ProofError, one_proof};
+
+use crate::dpop::DpopMode;
+use crate::error::{ErrorKind, Refusal};
 use crate::request::RequestContext;
 
-/// Credentials in the scheme `Bearer`.
-pub(crate) struct Bearer<'c> {
+/// An authentication scheme that is supported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+/// The `Authorization` field, in a scheme that the mode allows.
+pub(crate) struct Credentials<'c> {
+    pub(crate) scheme: Scheme,
     field: Cow<'c, str>,
     token_at: usize,
 }
 
-impl<'c> Bearer<'c> {
+impl<'c> Credentials<'c> {
     /// Reads the one `Authorization` field: scheme, spaces (and nothing else that is white), token.
-    pub(crate) fn read(context: &'c RequestContext<'_>) -> Result<Self, ErrorKind> {
+    pub(crate) fn read(context: &'c RequestContext<'_>, mode: DpopMode) -> Result<Self, ErrorKind> {
         let mut fields = context.field("authorization");
         let field = fields.next().unwrap_or_default();
         if fields.next().is_some() {
@@ -21,19 +33,74 @@ impl<'c> Bearer<'c> {
                 "Multiple Authorization headers are not allowed",
             ));
         }
-        let scheme = field.split(' ').next().unwrap_or_default();
+        if field.is_empty() && mode == DpopMode::Required {
+            return Err(ErrorKind::MissingDpopAuthorization);
+        }
+        let name = field.split(' ').next().unwrap_or_default();
         let token = field
-            .get(scheme.len()..)
+            .get(name.len()..)
             .unwrap_or_default()
             .trim_start_matches(' ');
-        if token.is_empty() || !scheme.eq_ignore_ascii_case("bearer") {
+        if token.is_empty() {
             return Err(ErrorKind::MissingAuthorization);
         }
+        let scheme = match () {
+            () if name.eq_ignore_ascii_case("dpop") => Some(Scheme::Dpop),
+            () if name.eq_ignore_ascii_case("bearer") => Some(Scheme::Bearer),
+            () => None,
+        };
+        let scheme = match (scheme, mode) {
+            (Some(Scheme::Dpop), DpopMode::Disabled) => None,
+            (Some(Scheme::Bearer) | None, DpopMode::Required) => {
+                return Err(ErrorKind::InvalidAuthScheme(""));
+            }
+            (scheme, _) => scheme,
+        };
         let token_at = field.len() - token.len();
-        Ok(Bearer { field, token_at })
+        Ok(Credentials {
+            scheme: scheme.ok_or(ErrorKind::MissingAuthorization)?,
+            field,
+            token_at,
+        })
     }
 
     pub(crate) fn token(&self) -> &str {
         self.field.get(self.token_at..).unwrap_or_default()
+    }
+}
+
+/// What comes with an access token of the scheme DPoP.
+pub(crate) struct ProofOfRequest<'c> {
+    pub(crate) proof: Cow<'c, str>,
+    pub(crate) method: &'c str,
+    pub(crate) url: Cow<'c, str>,
+}
+
+impl<'c> ProofOfRequest<'c> {
+    pub(crate) fn read(
+        context: &'c RequestContext<'_>,
+        public_url: Option<&str>,
+    ) -> Result<Self, Refusal> {
+        let missing = |argument| ErrorKind::MissingRequiredArgument { argument };
+        let proof = one_proof(context.field("dpop"))?.ok_or(ErrorKind::InvalidAuthScheme(""))?;
+        let method = context.method_name().ok_or(missing("http_method"))?;
+        let url = context.full_url(public_url).ok_or(missing("http_url"))?;
+        Ok(ProofOfRequest { proof, method, url })
+    }
+}
+
+/// A bearer token does not come with a proof; one that does was meant for the other scheme.
+pub(crate) fn refuse_proof(context: &RequestContext<'_>, mode: DpopMode) -> Result<(), ErrorKind> {
+    if mode != DpopMode::Disabled && context.field("dpop").any(|proof| !proof.is_empty()) {
+        return Err(ErrorKind::InvalidAuthScheme(
+            "DPoP proof requires DPoP authentication scheme, not Bearer",
+        ));
+    }
+    Ok(())
+}
+
+impl From<ProofError> for Refusal {
+    fn from(error: ProofError) -> Self {
+        Refusal(ErrorKind::InvalidDpopProof(error))
     }
 }

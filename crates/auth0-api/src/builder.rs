@@ -1,21 +1,15 @@
-//! The options, their defaults, and what is refused before a client is made.
+//! The options and their defaults.
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use a0_discovery::{CacheLimits, FetchRules, KeyCache, Origin, normalize_domain};
+use a0_discovery::CacheLimits;
+use a0_dpop::{InMemoryReplayStore, NonceIssuer, ProofRules, ReplayStore};
 use a0_http::HttpClient;
-use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
+use a0_jose::Algorithm;
 
-use crate::client::{ApiClient, Settings};
-use crate::error::Error;
-
-const MAX_LEEWAY: Duration = Duration::from_secs(300);
-
-/// What RFC 9068 section 2.2 requires of an access token, beside what every token needs.
-const RFC9068_CLAIMS: [&str; 3] = ["sub", "client_id", "jti"];
+use crate::dpop::DpopMode;
 
 /// Which access tokens a tenant issues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,7 +23,7 @@ pub enum TokenProfile {
     Rfc9068,
 }
 
-/// The options of an [`ApiClient`].
+/// The options of an [`ApiClient`](crate::ApiClient).
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,17 +43,24 @@ pub enum TokenProfile {
 pub struct Builder {
     pub(crate) domain: Option<String>,
     pub(crate) audiences: Vec<String>,
-    algorithms: Vec<String>,
-    token_profile: TokenProfile,
-    required_claims: Vec<String>,
-    leeway: Duration,
-    max_token_size: usize,
+    pub(crate) algorithms: Vec<String>,
+    pub(crate) token_profile: TokenProfile,
+    pub(crate) required_claims: Vec<String>,
+    pub(crate) leeway: Duration,
+    pub(crate) max_token_size: usize,
     pub(crate) cache: CacheLimits,
-    cache_max_entries: usize,
-    trusted_endpoints: Vec<String>,
+    pub(crate) cache_max_entries: usize,
+    pub(crate) trusted_endpoints: Vec<String>,
+    pub(crate) dpop: Option<DpopMode>,
+    pub(crate) proof_rules: ProofRules,
+    pub(crate) dpop_algorithms: Vec<String>,
+    pub(crate) public_url: Option<String>,
+    pub(crate) replay_store: Option<Arc<dyn ReplayStore>>,
+    pub(crate) replay_fail_open: bool,
+    pub(crate) nonces: Option<NonceIssuer>,
     pub(crate) timeout: Option<Duration>,
-    http_client: Option<Arc<dyn HttpClient>>,
-    clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    pub(crate) http_client: Option<Arc<dyn HttpClient>>,
+    pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     /// The first value that could not be taken, for `build` to report.
     pub(crate) refused: Option<String>,
 }
@@ -77,6 +78,13 @@ impl Default for Builder {
             cache: CacheLimits::default(),
             cache_max_entries: 100,
             trusted_endpoints: Vec::new(),
+            dpop: None,
+            proof_rules: ProofRules::new(),
+            dpop_algorithms: vec![Algorithm::Es256.name().to_owned()],
+            public_url: None,
+            replay_store: Some(Arc::new(InMemoryReplayStore::default())),
+            replay_fail_open: false,
+            nonces: None,
             timeout: None,
             http_client: None,
             clock: Arc::new(SystemTime::now),
@@ -124,7 +132,7 @@ impl Builder {
         self
     }
 
-    /// The longest token that is looked at, in bytes; 16 KiB by default.
+    /// The longest token and the longest proof that are looked at, in bytes; 16 KiB by default.
     pub fn max_token_size(mut self, bytes: usize) -> Self {
         self.max_token_size = bytes;
         self
@@ -160,6 +168,66 @@ impl Builder {
         self
     }
 
+    /// Whether requests may or must prove possession of their token's key (RFC 9449); allowed by
+    /// default.
+    pub fn dpop(mut self, mode: DpopMode) -> Self {
+        self.dpop = Some(mode);
+        self
+    }
+
+    /// How far in the future a proof's `iat` may lie; 30 seconds by default.
+    pub fn dpop_iat_leeway(mut self, leeway: Duration) -> Self {
+        self.proof_rules = self.proof_rules.iat_leeway(leeway);
+        self
+    }
+
+    /// How far in the past a proof's `iat` may lie; 300 seconds by default. Proofs are remembered
+    /// for as long.
+    pub fn dpop_iat_offset(mut self, offset: Duration) -> Self {
+        self.proof_rules = self.proof_rules.iat_offset(offset);
+        self
+    }
+
+    /// The allowed algorithms of proofs by their registered names, in place of ES256.
+    pub fn dpop_algorithms<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.dpop_algorithms = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Scheme, authority and path prefix by which clients know this API, such as
+    /// `https://api.example/v1`. A proof names the URL that its client used, and an
+    /// [`http::Request`] does not have it: without this option requests of the scheme DPoP need
+    /// [`RequestContext::url`](crate::RequestContext::url).
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into());
+        self
+    }
+
+    /// Where proofs are remembered, in place of this process's memory: one store for all processes
+    /// behind one URL.
+    pub fn replay_store(mut self, store: impl ReplayStore + 'static) -> Self {
+        self.replay_store = Some(Arc::new(store));
+        self
+    }
+
+    /// Remembers no proofs: whoever gets hold of one can use it again until it is too old.
+    pub fn without_replay_protection(mut self) -> Self {
+        self.replay_store = None;
+        self
+    }
+
+    /// Accepts proofs while the replay store fails, in place of answering 503.
+    pub fn replay_fail_open(mut self) -> Self {
+        self.replay_fail_open = true;
+        self
+    }
+
+    /// Asks every proof for a nonce of this API (RFC 9449 section 9); off by default.
+    pub fn dpop_nonces(mut self, nonces: NonceIssuer) -> Self {
+        self.nonces = Some(nonces);
+        self
+    }
+
     /// The longest time that one HTTP exchange may take, name resolution included; 10 seconds by
     /// default. No effect on a client given to [`http_client`](Builder::http_client), which has its
     /// own.
@@ -179,109 +247,6 @@ impl Builder {
         self.clock = Arc::new(now);
         self
     }
-
-    /// Makes the client. Nothing is fetched yet.
-    ///
-    /// # Errors
-    ///
-    /// `MissingRequiredArgument` without an audience; `Configuration` for everything else that
-    /// cannot be used, with what to do about it.
-    pub fn build(self) -> Result<ApiClient, Error> {
-        if let Some(refused) = self.refused {
-            return Err(Error::configuration(refused));
-        }
-        if self.audiences.is_empty() || self.audiences.iter().any(|name| name.trim().is_empty()) {
-            return Err(Error::missing_option("audience"));
-        }
-        let domain = self.domain.as_deref().filter(|domain| !domain.is_empty());
-        let domain = domain.ok_or_else(|| {
-            Error::configuration("Must provide the 'domain' parameter, the domain of the tenant.")
-        })?;
-        let issuer = normalize_domain(domain)
-            .map_err(|error| Error::configuration(format!("domain: {error}")))?;
-        if self.leeway > MAX_LEEWAY {
-            return Err(Error::configuration("leeway must be at most 300 seconds"));
-        }
-        let algorithms = algorithms(&self.algorithms)?;
-        let fetch_rules =
-            FetchRules::new(algorithms.iter().copied()).trust(origins(&self.trusted_endpoints)?);
-        let mut limits = self.cache;
-        limits.max_issuers = NonZeroUsize::new(self.cache_max_entries)
-            .filter(|entries| entries.get() > 1)
-            .ok_or_else(|| {
-                Error::configuration("cache_max_entries must be an integer greater than 1")
-            })?;
-        let (header_rules, profile_claims) = profile_rules(self.token_profile, &algorithms);
-        Ok(ApiClient::from_settings(Settings {
-            issuer,
-            max_token_size: self.max_token_size,
-            header_rules,
-            claim_rules: ClaimRules::new(self.audiences)
-                .leeway(self.leeway)
-                .require_strings(profile_claims)
-                .require(self.required_claims),
-            keys: KeyCache::with_limits(fetch_rules, limits),
-            http_client: http_client(self.http_client, self.timeout)?,
-            clock: self.clock,
-        }))
-    }
-}
-
-fn profile_rules(
-    profile: TokenProfile,
-    algorithms: &[Algorithm],
-) -> (HeaderRules, &'static [&'static str]) {
-    let rules = HeaderRules::new(algorithms.iter().copied());
-    match profile {
-        TokenProfile::Lenient => (rules.types(["JWT", "at+jwt"]), &[]),
-        TokenProfile::Rfc9068 => (rules.types(["at+jwt"]).require_type(), &RFC9068_CLAIMS),
-    }
-}
-
-fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, Error> {
-    if names.is_empty() {
-        return Err(Error::configuration("algorithms cannot be empty"));
-    }
-    let parse = |name: &String| {
-        name.parse().map_err(|error: UnsupportedAlgorithm| {
-            Error::configuration(format!("algorithms: {error}"))
-        })
-    };
-    names.iter().map(parse).collect()
-}
-
-fn origins(texts: &[String]) -> Result<Vec<Origin>, Error> {
-    let parse = |text: &String| {
-        text.parse::<Origin>()
-            .map_err(|error| Error::configuration(format!("trusted_endpoints: {error}")))
-    };
-    texts.iter().map(parse).collect()
-}
-
-fn http_client(
-    given: Option<Arc<dyn HttpClient>>,
-    timeout: Option<Duration>,
-) -> Result<Arc<dyn HttpClient>, Error> {
-    match given {
-        Some(client) => Ok(client),
-        None => default_http_client(timeout),
-    }
-}
-
-#[cfg(feature = "ureq")]
-fn default_http_client(timeout: Option<Duration>) -> Result<Arc<dyn HttpClient>, Error> {
-    let mut builder = a0_http::UreqClient::builder();
-    if let Some(timeout) = timeout {
-        builder = builder.timeout(timeout);
-    }
-    Ok(Arc::new(builder.build()))
-}
-
-#[cfg(not(feature = "ureq"))]
-fn default_http_client(_timeout: Option<Duration>) -> Result<Arc<dyn HttpClient>, Error> {
-    Err(Error::configuration(
-        "no HTTP client: give one to http_client, or turn the feature `ureq` on",
-    ))
 }
 
 impl fmt::Debug for Builder {

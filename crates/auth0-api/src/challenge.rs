@@ -1,9 +1,13 @@
 //! `WWW-Authenticate` challenges, RFC 9110 section 11.6.1 and RFC 6750 section 3.
 
 use std::fmt;
+use std::sync::Arc;
 
+use a0_jose::Algorithm;
 use http::HeaderValue;
 
+use crate::authorization::Scheme;
+use crate::dpop::DpopMode;
 use crate::error::{Error, Refusal};
 
 const REALM: &str = "api";
@@ -34,6 +38,14 @@ impl Challenge {
     pub fn bearer() -> Self {
         Challenge {
             scheme: "Bearer",
+            parameters: Vec::new(),
+        }
+    }
+
+    /// A challenge of the scheme `DPoP` (RFC 9449 section 7.1), without parameters.
+    pub fn dpop() -> Self {
+        Challenge {
+            scheme: "DPoP",
             parameters: Vec::new(),
         }
     }
@@ -78,6 +90,13 @@ impl Challenge {
         }
     }
 
+    fn set_error(&mut self, said: Option<&(&str, String)>) {
+        if let Some((code, description)) = said {
+            self.set_cleaned("error", code);
+            self.set_cleaned("error_description", description);
+        }
+    }
+
     pub(crate) fn to_header_value(&self) -> HeaderValue {
         // Names and values are visible ASCII by the time they get here.
         HeaderValue::from_str(&self.to_string())
@@ -114,20 +133,56 @@ pub(crate) fn cleaned(text: &str) -> String {
         .collect()
 }
 
-/// Makes an error of a refusal, with the challenges that go with it: RFC 6750 section 3.
-pub(crate) fn challenged(refusal: Refusal) -> Error {
-    let error = Error::new(refusal.0, Vec::new());
-    if error.status_code().is_server_error() {
-        return error;
+/// Knows which challenges an answer has, by what the API takes.
+#[derive(Debug, Clone)]
+pub(crate) struct Challenger {
+    mode: DpopMode,
+    /// The allowed algorithms of proofs, with spaces between them.
+    algs: Arc<str>,
+}
+
+impl Challenger {
+    pub(crate) fn new(mode: DpopMode, algorithms: &[Algorithm]) -> Self {
+        let names: Vec<&str> = algorithms
+            .iter()
+            .map(|algorithm| algorithm.name())
+            .collect();
+        Challenger {
+            mode,
+            algs: names.join(" ").into(),
+        }
     }
-    let mut challenge = Challenge::bearer();
-    challenge.set_cleaned("realm", REALM);
-    let description = error.error_description();
-    if !description.is_empty() {
-        challenge.set_cleaned("error", error.error_code());
-        challenge.set_cleaned("error_description", &description);
+
+    /// Makes an error of a refusal, with the challenges that go with it: one for each scheme that
+    /// is taken, what went wrong on the one that was used (RFC 6750 section 3, RFC 9449 section
+    /// 7.2).
+    pub(crate) fn challenged(&self, refusal: Refusal, used: Option<Scheme>) -> Error {
+        let mut error = Error::new(refusal.0, Vec::new());
+        if error.status_code().is_server_error() {
+            return error;
+        }
+        let description = error.error_description();
+        let said = (!description.is_empty()).then(|| (error.error_code(), description));
+        let blamed = match self.mode {
+            DpopMode::Disabled => Scheme::Bearer,
+            DpopMode::Required => Scheme::Dpop,
+            DpopMode::Allowed => used.unwrap_or(Scheme::Bearer),
+        };
+        let said_on = |scheme| said.as_ref().filter(|_| scheme == blamed);
+        if self.mode != DpopMode::Required {
+            let mut bearer = Challenge::bearer();
+            bearer.set_cleaned("realm", REALM);
+            bearer.set_error(said_on(Scheme::Bearer));
+            error.add_challenge(bearer);
+        }
+        if self.mode != DpopMode::Disabled {
+            let mut dpop = Challenge::dpop();
+            dpop.set_error(said_on(Scheme::Dpop));
+            dpop.set_cleaned("algs", &self.algs);
+            error.add_challenge(dpop);
+        }
+        error
     }
-    Error::new(error.kind().clone(), vec![challenge])
 }
 
 /// A name or a value that a challenge cannot hold.

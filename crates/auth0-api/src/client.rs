@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use a0_discovery::{Issuer, KeyCache, normalize_domain};
+use a0_dpop::Target;
 use a0_http::HttpClient;
 use a0_jose::{Admitted, ClaimRules, Claims, Compact, HeaderRules, NumericDate};
 
-use crate::authorization::Bearer;
+use crate::authorization::{Credentials, ProofOfRequest, Scheme, refuse_proof};
 use crate::builder::Builder;
-use crate::challenge::challenged;
-use crate::confirmation;
+use crate::challenge::Challenger;
+use crate::confirmation::{self, ConfirmationError};
+use crate::dpop::{DpopMode, DpopProof, DpopSettings};
 use crate::error::{Error, ErrorKind, IssuerError, Refusal};
 use crate::request::RequestContext;
 use crate::verified::VerifiedToken;
@@ -27,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) header_rules: HeaderRules,
     pub(crate) claim_rules: ClaimRules,
     pub(crate) keys: KeyCache,
+    pub(crate) dpop: DpopSettings,
+    pub(crate) challenger: Challenger,
     pub(crate) http_client: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
 }
@@ -67,9 +71,12 @@ impl ApiClient {
         ApiClient(Arc::new(settings))
     }
 
-    /// Decides on a request: one `Authorization` field of scheme `Bearer` (RFC 6750 section 2.1)
-    /// whose access token passes [`verify_access_token`](ApiClient::verify_access_token) and is not
-    /// bound to a key.
+    /// Decides on a request: one `Authorization` field with an access token that passes
+    /// [`verify_access_token`](ApiClient::verify_access_token), and
+    ///
+    /// - of scheme `Bearer` (RFC 6750 section 2.1): the token is not bound to a key;
+    /// - of scheme `DPoP` (RFC 9449 section 7.1): the one `DPoP` field holds a proof for this request
+    ///   and this token, by the key that the token is bound to, and for the first time.
     ///
     /// ```
     /// use auth0_api::{ApiClient, RequestContext};
@@ -92,15 +99,75 @@ impl ApiClient {
         request: impl Into<RequestContext<'r>>,
     ) -> Result<VerifiedToken, Error> {
         let context = request.into();
-        self.judge_request(&context).map_err(challenged)
+        let credentials = Credentials::read(&context, self.0.dpop.mode)
+            .map_err(|kind| self.challenged(kind, None))?;
+        let scheme = credentials.scheme;
+        let outcome = match scheme {
+            Scheme::Bearer => self.judge_bearer(&context, credentials.token()),
+            Scheme::Dpop => self.judge_dpop(&context, credentials.token()),
+        };
+        outcome.map_err(|refusal| self.challenged(refusal, Some(scheme)))
     }
 
-    fn judge_request(&self, context: &RequestContext<'_>) -> Result<VerifiedToken, Refusal> {
-        let credentials = Bearer::read(context)?;
+    fn judge_bearer(
+        &self,
+        context: &RequestContext<'_>,
+        token: &str,
+    ) -> Result<VerifiedToken, Refusal> {
         let now = self.now();
-        let admitted = self.judge_token(credentials.token(), now)?;
-        confirmation::judge_bearer(admitted.claims())?;
-        self.verify_signature(admitted, now)
+        let mode = self.0.dpop.mode;
+        let admitted = self.judge_token(token, now)?;
+        confirmation::judge_bearer(admitted.claims(), mode)?;
+        refuse_proof(context, mode)?;
+        self.verify_signature(admitted, Scheme::Bearer, now)
+    }
+
+    /// Cheap and local first: what needs no key, then the keys, then the signatures, and at the very
+    /// end the store that the proof is spent in.
+    fn judge_dpop(
+        &self,
+        context: &RequestContext<'_>,
+        token: &str,
+    ) -> Result<VerifiedToken, Refusal> {
+        let dpop = &self.0.dpop;
+        let proof = ProofOfRequest::read(context, dpop.public_url.as_deref())?;
+        let now = self.now();
+        let admitted = self.judge_token(token, now)?;
+        let bound_to = confirmation::dpop_key(admitted.claims())?;
+        let target = Target::new(proof.method, &proof.url, token);
+        let judged = dpop.judge(&proof.proof, &target, now)?;
+        if *judged.thumbprint() != bound_to {
+            return Err(ConfirmationError::Mismatch.into());
+        }
+        let verified = self.verify_signature(admitted, Scheme::Dpop, now)?;
+        dpop.spend(&judged.verify()?, now)?;
+        Ok(verified)
+    }
+
+    /// Decides on one proof (RFC 9449 section 4.3), and spends it. It does not judge the access token
+    /// beyond its hash. Use [`verify_request`](ApiClient::verify_request) for requests.
+    ///
+    /// # Errors
+    ///
+    /// `MissingRequiredArgument` for an empty argument, `InvalidDpopProof`, `UseDpopNonce`, and
+    /// `Unavailable` where the replay store fails.
+    pub fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
+        self.0
+            .dpop
+            .verify(proof, self.now())
+            .map_err(|refusal| self.challenged(refusal, Some(Scheme::Dpop)))
+    }
+
+    /// Whether only requests of the scheme DPoP are taken.
+    pub fn is_dpop_required(&self) -> bool {
+        self.0.dpop.mode == DpopMode::Required
+    }
+
+    /// A current nonce for the `DPoP-Nonce` field of any answer (RFC 9449 section 8.2), where the
+    /// API asks for nonces. An answer that carries one must not be cached.
+    pub fn dpop_nonce(&self) -> Option<String> {
+        let nonces = self.0.dpop.nonces.as_ref()?;
+        Some(nonces.issue(self.now()))
     }
 
     /// Decides on a raw access token. It judges neither `cnf` nor proofs: a token that is bound to a
@@ -136,9 +203,9 @@ impl ApiClient {
             let now = self.now();
             let admitted = self.judge_token(access_token, now)?;
             admitted.claims().require(&options.required_claims)?;
-            self.verify_signature(admitted, now)
+            self.verify_signature(admitted, Scheme::Bearer, now)
         };
-        verify().map_err(challenged)
+        verify().map_err(|refusal| self.challenged(refusal, Some(Scheme::Bearer)))
     }
 
     /// Everything about a token that needs no key.
@@ -166,6 +233,7 @@ impl ApiClient {
     fn verify_signature(
         &self,
         token: Admitted<'_>,
+        scheme: Scheme,
         now: NumericDate,
     ) -> Result<VerifiedToken, Refusal> {
         // A token that names no key is refused before any is fetched.
@@ -175,7 +243,16 @@ impl ApiClient {
             .keys
             .keys(&self.0.issuer, &*self.0.http_client, now)?;
         let verified = token.verify(keys.keys())?;
-        Ok(VerifiedToken::new(verified.into_claims()))
+        let challenger = self.0.challenger.clone();
+        Ok(VerifiedToken::new(
+            verified.into_claims(),
+            challenger,
+            scheme,
+        ))
+    }
+
+    fn challenged(&self, refusal: impl Into<Refusal>, scheme: Option<Scheme>) -> Error {
+        self.0.challenger.challenged(refusal.into(), scheme)
     }
 
     fn now(&self) -> NumericDate {

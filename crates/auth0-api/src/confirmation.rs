@@ -1,20 +1,46 @@
 //! The `cnf` claim, RFC 7800: whether whoever sends a token is the one it was issued to.
 
-use a0_jose::Claims;
-use serde_json::Value;
+use a0_jose::{Claims, Thumbprint};
+use serde_json::{Map, Value};
+
+use crate::dpop::DpopMode;
 
 /// Refuses a token that is bound to a key when it comes as a bearer token, which proves no key.
 ///
 /// Whatever `cnf` holds, its presence says that the token is of no use without a proof, so what
-/// cannot be understood fails closed (RFC 7800 section 3.1, RFC 9449 section 7.2).
-pub(crate) fn judge_bearer(claims: &Claims) -> Result<(), ConfirmationError> {
+/// cannot be understood fails closed (RFC 7800 section 3.1, RFC 9449 section 7.2). Only where DPoP
+/// is disabled may a token that is bound by it, and by nothing else, still serve as a bearer token.
+pub(crate) fn judge_bearer(claims: &Claims, mode: DpopMode) -> Result<(), ConfirmationError> {
+    let Some(members) = members(claims)? else {
+        return Ok(());
+    };
+    match members.get("jkt") {
+        Some(Value::String(_)) if mode == DpopMode::Disabled && members.len() == 1 => Ok(()),
+        Some(_) => Err(ConfirmationError::DpopBoundAsBearer),
+        None => Err(ConfirmationError::BoundAsBearer),
+    }
+}
+
+/// The thumbprint of the key that a token of the scheme DPoP is bound to (RFC 9449 section 6.1).
+///
+/// A binding to a certificate beside it (RFC 8705 section 3.1) cannot be checked here, so it refuses
+/// the token. Members that nobody here knows are ignored (RFC 7800 section 3.1).
+pub(crate) fn dpop_key(claims: &Claims) -> Result<Thumbprint, ConfirmationError> {
+    let members = members(claims)?.ok_or(ConfirmationError::MissingThumbprint)?;
+    let Some(Value::String(thumbprint)) = members.get("jkt") else {
+        return Err(ConfirmationError::MissingThumbprint);
+    };
+    if members.contains_key("x5t#S256") {
+        return Err(ConfirmationError::Certificate);
+    }
+    // A text that is no thumbprint is that of no key.
+    thumbprint.parse().map_err(|_| ConfirmationError::Mismatch)
+}
+
+fn members(claims: &Claims) -> Result<Option<&Map<String, Value>>, ConfirmationError> {
     match claims.get("cnf") {
-        None => Ok(()),
-        Some(Value::Object(members)) if members.is_empty() => Err(ConfirmationError::Format),
-        Some(Value::Object(members)) if members.contains_key("jkt") => {
-            Err(ConfirmationError::DpopBoundAsBearer)
-        }
-        Some(Value::Object(_)) => Err(ConfirmationError::BoundAsBearer),
+        None => Ok(None),
+        Some(Value::Object(members)) if !members.is_empty() => Ok(Some(members)),
         Some(_) => Err(ConfirmationError::Format),
     }
 }
@@ -32,4 +58,13 @@ pub enum ConfirmationError {
     /// The token is bound by a means that is not supported and came as a bearer token.
     #[error("Sender-constrained token cannot be used as a Bearer token")]
     BoundAsBearer,
+    /// The token came in the scheme DPoP and is not bound to a DPoP key.
+    #[error("JWT Access Token has no jkt confirmation claim")]
+    MissingThumbprint,
+    /// The token is bound to a certificate too, which is not supported.
+    #[error("Certificate-bound tokens are not supported")]
+    Certificate,
+    /// The token is bound to another key than the proof's.
+    #[error("JWT Access Token confirmation mismatch")]
+    Mismatch,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use a0_discovery::normalize_domain;
 
 use crate::builder::Builder;
+use crate::dpop::DpopMode;
 
 impl Builder {
     /// Takes options from the process's environment:
@@ -14,6 +15,7 @@ impl Builder {
     /// |---|---|
     /// | `AUTH0_DOMAIN` | `domain` |
     /// | `AUTH0_AUDIENCE` | `audience`; several are separated by white space or commas |
+    /// | `AUTH0_DPOP_ENABLED`, `AUTH0_DPOP_REQUIRED` | `dpop`; each `true` or `false`, in any case |
     /// | `AUTH0_CACHE_TTL` | `cache_ttl`, in seconds |
     /// | `AUTH0_TIMEOUT` | `timeout`, in seconds |
     ///
@@ -66,7 +68,7 @@ impl Builder {
 
 type Set = fn(&mut Builder, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 4] = [
+const VARIABLES: [(&str, Set); 6] = [
     ("AUTH0_DOMAIN", |builder, value| {
         normalize_domain(value).map_err(|error| format!("cannot be used: {error}"))?;
         builder.domain = Some(value.to_owned());
@@ -81,6 +83,26 @@ const VARIABLES: [(&str, Set); 4] = [
             false => Ok(()),
         }
     }),
+    ("AUTH0_DPOP_ENABLED", |builder, value| {
+        builder.dpop = Some(match flag(value)? {
+            true => DpopMode::Allowed,
+            false => DpopMode::Disabled,
+        });
+        Ok(())
+    }),
+    // Behind the one before, which it narrows.
+    ("AUTH0_DPOP_REQUIRED", |builder, value| {
+        match (flag(value)?, builder.dpop) {
+            (false, _) => Ok(()),
+            (true, Some(DpopMode::Disabled)) => {
+                Err("cannot be true where AUTH0_DPOP_ENABLED is false".to_owned())
+            }
+            (true, _) => {
+                builder.dpop = Some(DpopMode::Required);
+                Ok(())
+            }
+        }
+    }),
     ("AUTH0_CACHE_TTL", |builder, value| {
         builder.cache.ttl = seconds(value)?;
         Ok(())
@@ -90,6 +112,14 @@ const VARIABLES: [(&str, Set); 4] = [
         Ok(())
     }),
 ];
+
+fn flag(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    }
+}
 
 fn seconds(text: &str) -> Result<Duration, String> {
     text.parse::<f64>()

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use a0_discovery::FetchError;
+use a0_dpop::{ProofError, ReplayStoreError};
 use a0_jose::{ClaimError, HeaderError, ParseError, RuleError, VerifyError};
-use http::header::WWW_AUTHENTICATE;
-use http::{HeaderMap, StatusCode};
+use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::challenge::{self, Challenge};
 use crate::confirmation::ConfirmationError;
@@ -24,7 +25,10 @@ use crate::confirmation::ConfirmationError;
 /// let error = client.verify_request(&http::Request::new(())).unwrap_err();
 /// assert_eq!(*error.kind(), ErrorKind::MissingAuthorization);
 /// assert_eq!(error.status_code(), 401);
-/// assert_eq!(error.headers()["www-authenticate"], "Bearer realm=\"api\"");
+/// assert_eq!(
+///     error.www_authenticate().as_deref(),
+///     Some(r#"Bearer realm="api", DPoP algs="ES256""#),
+/// );
 /// # Ok::<(), auth0_api::Error>(())
 /// ```
 #[derive(Clone)]
@@ -36,6 +40,8 @@ struct Inner {
     challenges: Vec<Challenge>,
 }
 
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
 /// What went wrong, as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,7 +49,9 @@ pub enum ErrorKind {
     /// No credentials, or a scheme that is not supported: 401 without an error code in the
     /// challenge (RFC 6750 section 3.1).
     MissingAuthorization,
-    /// The credentials are not sent in the one way that is supported: 400.
+    /// No credentials where only the scheme DPoP is taken: 401 `invalid_request`.
+    MissingDpopAuthorization,
+    /// The credentials are not sent in a way that is supported: 400.
     InvalidAuthScheme(&'static str),
     /// The caller left out an argument: 400.
     MissingRequiredArgument {
@@ -52,10 +60,29 @@ pub enum ErrorKind {
     },
     /// The access token was refused: 401 `invalid_token`.
     VerifyAccessToken(TokenError),
-    /// The keys to decide with could not be had: 503. The token may be good.
-    Unavailable(FetchError),
+    /// The proof was refused: 400 `invalid_dpop_proof` (RFC 9449 section 7.1).
+    InvalidDpopProof(ProofError),
+    /// The proof has no current nonce: 401 `use_dpop_nonce`, with one to use (RFC 9449 section 9).
+    UseDpopNonce {
+        /// A nonce that the client's next proof may use.
+        nonce: String,
+    },
+    /// What a decision needs could not be had: 503. The token may be good.
+    Unavailable(Outage),
     /// The client is not configured in a usable way: 500.
     Configuration(String),
+}
+
+/// What could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Outage {
+    /// The issuer's metadata or keys.
+    #[error("{0}")]
+    Keys(#[source] FetchError),
+    /// The store that remembers proofs.
+    #[error("{0}")]
+    ReplayStore(#[source] ReplayStoreError),
 }
 
 /// Why an access token was refused.
@@ -126,6 +153,10 @@ impl Error {
         Error::new(ErrorKind::MissingRequiredArgument { argument }, Vec::new())
     }
 
+    pub(crate) fn add_challenge(&mut self, challenge: Challenge) {
+        self.0.challenges.push(challenge);
+    }
+
     /// What went wrong, as data.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
@@ -134,12 +165,13 @@ impl Error {
     /// The status of the HTTP answer.
     pub fn status_code(&self) -> StatusCode {
         match self.0.kind {
-            ErrorKind::MissingAuthorization | ErrorKind::VerifyAccessToken(_) => {
-                StatusCode::UNAUTHORIZED
-            }
-            ErrorKind::InvalidAuthScheme(_) | ErrorKind::MissingRequiredArgument { .. } => {
-                StatusCode::BAD_REQUEST
-            }
+            ErrorKind::MissingAuthorization
+            | ErrorKind::MissingDpopAuthorization
+            | ErrorKind::VerifyAccessToken(_)
+            | ErrorKind::UseDpopNonce { .. } => StatusCode::UNAUTHORIZED,
+            ErrorKind::InvalidAuthScheme(_)
+            | ErrorKind::MissingRequiredArgument { .. }
+            | ErrorKind::InvalidDpopProof(_) => StatusCode::BAD_REQUEST,
             ErrorKind::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::Configuration(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -149,9 +181,12 @@ impl Error {
     pub fn error_code(&self) -> &'static str {
         match self.0.kind {
             ErrorKind::MissingAuthorization
+            | ErrorKind::MissingDpopAuthorization
             | ErrorKind::InvalidAuthScheme(_)
             | ErrorKind::MissingRequiredArgument { .. } => "invalid_request",
             ErrorKind::VerifyAccessToken(_) => "invalid_token",
+            ErrorKind::InvalidDpopProof(_) => "invalid_dpop_proof",
+            ErrorKind::UseDpopNonce { .. } => "use_dpop_nonce",
             ErrorKind::Unavailable(_) => "temporarily_unavailable",
             ErrorKind::Configuration(_) => "invalid_configuration",
         }
@@ -181,13 +216,20 @@ impl Error {
         &mut self.0.challenges
     }
 
-    /// The fields of the HTTP answer: one `WWW-Authenticate` for each challenge.
+    /// The fields of the HTTP answer: one `WWW-Authenticate` for each challenge, and for a nonce
+    /// `DPoP-Nonce` with `Cache-Control: no-store` (RFC 9449 section 8.2).
     pub fn headers(&self) -> HeaderMap {
-        self.0
-            .challenges
-            .iter()
+        let challenges = self.0.challenges.iter();
+        let mut fields: HeaderMap = challenges
             .map(|challenge| (WWW_AUTHENTICATE, challenge.to_header_value()))
-            .collect()
+            .collect();
+        if let ErrorKind::UseDpopNonce { nonce } = &self.0.kind
+            && let Ok(nonce) = HeaderValue::from_str(nonce)
+        {
+            fields.insert(DPOP_NONCE, nonce);
+            fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        fields
     }
 
     /// All challenges in one field value, for servers that take one value a name; `None` where
@@ -201,12 +243,14 @@ impl Error {
 impl ErrorKind {
     fn description(&self) -> String {
         match self {
-            ErrorKind::MissingAuthorization => String::new(),
+            ErrorKind::MissingAuthorization | ErrorKind::MissingDpopAuthorization => String::new(),
             ErrorKind::InvalidAuthScheme(description) => (*description).to_owned(),
             ErrorKind::MissingRequiredArgument { argument } => {
                 format!("The argument '{argument}' is required but was not provided.")
             }
             ErrorKind::VerifyAccessToken(error) => error.to_string(),
+            ErrorKind::InvalidDpopProof(error) => error.to_string(),
+            ErrorKind::UseDpopNonce { .. } => ProofError::Nonce.to_string(),
             ErrorKind::Unavailable(error) => error.to_string(),
             ErrorKind::Configuration(description) => description.clone(),
         }
@@ -221,7 +265,7 @@ impl From<ErrorKind> for Refusal {
 
 impl From<FetchError> for Refusal {
     fn from(error: FetchError) -> Self {
-        Refusal(ErrorKind::Unavailable(error))
+        Refusal(ErrorKind::Unavailable(Outage::Keys(error)))
     }
 }
 
@@ -278,7 +322,8 @@ impl std::error::Error for Error {
     /// causes of other errors are in their [`kind`](Error::kind).
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
-            ErrorKind::Unavailable(error) => Some(&error.failure),
+            ErrorKind::Unavailable(Outage::Keys(error)) => Some(&error.failure),
+            ErrorKind::Unavailable(Outage::ReplayStore(error)) => error.source(),
             _ => None,
         }
     }

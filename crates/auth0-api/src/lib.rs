@@ -36,10 +36,12 @@
 )]
 
 mod authorization;
+mod build;
 mod builder;
 mod challenge;
 mod client;
 mod confirmation;
+mod dpop;
 mod environment;
 mod error;
 mod request;
@@ -52,13 +54,17 @@ pub use a0_http::UreqClient;
 pub use a0_http::{HttpClient, TransportError};
 pub use a0_jose::NumericDate;
 /// The crates below this one, for the types that its own types hold.
-pub use {a0_act as act, a0_discovery as discovery, a0_http as transport, a0_jose as jose};
+pub use {
+    a0_act as act, a0_discovery as discovery, a0_dpop as proof, a0_http as transport,
+    a0_jose as jose,
+};
 
 pub use builder::{Builder, TokenProfile};
 pub use challenge::{Challenge, InvalidParameter};
 pub use client::{ApiClient, TokenOptions};
 pub use confirmation::ConfirmationError;
-pub use error::{Error, ErrorKind, IssuerError, TokenError};
+pub use dpop::{DpopMode, DpopProof};
+pub use error::{Error, ErrorKind, IssuerError, Outage, TokenError};
 pub use request::RequestContext;
 pub use verified::{Verified, VerifiedToken};
 

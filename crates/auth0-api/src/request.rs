@@ -27,6 +27,8 @@ pub struct RequestContext<'r> {
     fields: Vec<(Cow<'r, str>, Cow<'r, [u8]>)>,
     method: Option<Cow<'r, str>>,
     url: Option<Cow<'r, str>>,
+    /// The path of a request whose URL is not known, to be put behind the API's own.
+    path: Option<&'r str>,
 }
 
 impl<'r> RequestContext<'r> {
@@ -70,6 +72,24 @@ impl<'r> RequestContext<'r> {
         self
     }
 
+    pub(crate) fn method_name(&self) -> Option<&str> {
+        self.method.as_deref().filter(|method| !method.is_empty())
+    }
+
+    /// The URL that the client used: the one that was given, or else the path below `public_url`.
+    pub(crate) fn full_url(&self, public_url: Option<&str>) -> Option<Cow<'_, str>> {
+        if let Some(url) = self.url.as_deref().filter(|url| !url.is_empty()) {
+            return Some(Cow::Borrowed(url));
+        }
+        let path = self.path.filter(|path| path.starts_with('/'))?;
+        Some(Cow::Owned(format!("{}{path}", public_url?)))
+    }
+
+    fn path(mut self, path: &'r str) -> Self {
+        self.path = Some(path);
+        self
+    }
+
     /// The values of a field, in order, each as text; octets that are not UTF-8 are replaced, which
     /// no token survives.
     pub(crate) fn field<'c>(&'c self, name: &'c str) -> impl Iterator<Item = Cow<'c, str>> {
@@ -91,6 +111,7 @@ impl<'r, T> From<&'r Request<T>> for RequestContext<'r> {
     fn from(request: &'r Request<T>) -> Self {
         RequestContext::new()
             .method(request.method().as_str())
+            .path(request.uri().path())
             .headers(request.headers())
     }
 }
@@ -99,6 +120,7 @@ impl<'r> From<&'r Parts> for RequestContext<'r> {
     fn from(parts: &'r Parts) -> Self {
         RequestContext::new()
             .method(parts.method.as_str())
+            .path(parts.uri.path())
             .headers(&parts.headers)
     }
 }

@@ -7,21 +7,34 @@ use a0_jose::{ClaimError, Claims, NumericDate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::challenge::challenged;
+use crate::authorization::Scheme;
+use crate::challenge::Challenger;
 use crate::error::{Error, Refusal, TokenError};
 
 /// The claims of an access token that was verified. Only verification makes one.
 ///
 /// A typed accessor gives an error, never "absent", for a claim that is there with a wrong type.
 /// `Debug` shows the names of the claims and no value.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct VerifiedToken {
     claims: Claims,
+    challenger: Challenger,
+    scheme: Scheme,
 }
 
 impl VerifiedToken {
-    pub(crate) fn new(claims: Claims) -> Self {
-        VerifiedToken { claims }
+    /// `challenger` and `scheme` are for the errors of the accessors.
+    pub(crate) fn new(claims: Claims, challenger: Challenger, scheme: Scheme) -> Self {
+        VerifiedToken {
+            claims,
+            challenger,
+            scheme,
+        }
+    }
+
+    /// A claim that cannot be used refuses the token, with the challenge that goes with it.
+    fn refused(&self, error: impl Into<Refusal>) -> Error {
+        self.challenger.challenged(error.into(), Some(self.scheme))
     }
 
     /// A claim by name, of whatever type.
@@ -40,7 +53,7 @@ impl VerifiedToken {
     ///
     /// `invalid_token` for a wrong type, as for all that follow.
     pub fn issuer(&self) -> Result<Option<&str>, Error> {
-        self.claims.issuer().map_err(refused)
+        self.claims.issuer().map_err(|error| self.refused(error))
     }
 
     /// `sub` (RFC 7519 section 4.1.2): the user, or the client itself. See
@@ -50,7 +63,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn subject(&self) -> Result<Option<&str>, Error> {
-        self.claims.subject().map_err(refused)
+        self.claims.subject().map_err(|error| self.refused(error))
     }
 
     /// `aud` (RFC 7519 section 4.1.3), one or several.
@@ -62,7 +75,7 @@ impl VerifiedToken {
         Ok(self
             .claims
             .audiences()
-            .map_err(refused)?
+            .map_err(|error| self.refused(error))?
             .unwrap_or_default())
     }
 
@@ -72,7 +85,9 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn expires_at(&self) -> Result<Option<NumericDate>, Error> {
-        self.claims.expires_at().map_err(refused)
+        self.claims
+            .expires_at()
+            .map_err(|error| self.refused(error))
     }
 
     /// `iat` (RFC 7519 section 4.1.6).
@@ -81,7 +96,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn issued_at(&self) -> Result<Option<NumericDate>, Error> {
-        self.claims.issued_at().map_err(refused)
+        self.claims.issued_at().map_err(|error| self.refused(error))
     }
 
     /// `nbf` (RFC 7519 section 4.1.5).
@@ -90,7 +105,9 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn not_before(&self) -> Result<Option<NumericDate>, Error> {
-        self.claims.not_before().map_err(refused)
+        self.claims
+            .not_before()
+            .map_err(|error| self.refused(error))
     }
 
     /// `jti` (RFC 7519 section 4.1.7).
@@ -99,7 +116,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn token_id(&self) -> Result<Option<&str>, Error> {
-        self.claims.token_id().map_err(refused)
+        self.claims.token_id().map_err(|error| self.refused(error))
     }
 
     /// The values of `scope` (RFC 8693 section 4.2), which are separated by spaces; none where it is
@@ -109,7 +126,10 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn scopes(&self) -> Result<Vec<&str>, Error> {
-        let scope = self.claims.string("scope").map_err(refused)?;
+        let scope = self
+            .claims
+            .string("scope")
+            .map_err(|error| self.refused(error))?;
         let scope = scope.unwrap_or_default();
         Ok(scope.split(' ').filter(|value| !value.is_empty()).collect())
     }
@@ -124,7 +144,9 @@ impl VerifiedToken {
             Some(Value::String(_)) => Err(ClaimError::new("permissions", "an array")),
             _ => self.claims.strings("permissions"),
         };
-        Ok(permissions.map_err(refused)?.unwrap_or_default())
+        Ok(permissions
+            .map_err(|error| self.refused(error))?
+            .unwrap_or_default())
     }
 
     /// `azp` (OpenID Connect Core 1.0 section 2): the client, in Auth0's default token profile.
@@ -133,7 +155,9 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn authorized_party(&self) -> Result<Option<&str>, Error> {
-        self.claims.string("azp").map_err(refused)
+        self.claims
+            .string("azp")
+            .map_err(|error| self.refused(error))
     }
 
     /// `client_id` (RFC 8693 section 4.3): the client, in the profile of RFC 9068.
@@ -142,7 +166,9 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn client_id(&self) -> Result<Option<&str>, Error> {
-        self.claims.string("client_id").map_err(refused)
+        self.claims
+            .string("client_id")
+            .map_err(|error| self.refused(error))
     }
 
     /// `org_id`: the Auth0 organization that the user logged in to.
@@ -151,7 +177,9 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn organization_id(&self) -> Result<Option<&str>, Error> {
-        self.claims.string("org_id").map_err(refused)
+        self.claims
+            .string("org_id")
+            .map_err(|error| self.refused(error))
     }
 
     /// `org_name`: the name of that organization, where the tenant adds it.
@@ -160,7 +188,9 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn organization_name(&self) -> Result<Option<&str>, Error> {
-        self.claims.string("org_name").map_err(refused)
+        self.claims
+            .string("org_name")
+            .map_err(|error| self.refused(error))
     }
 
     /// `cnf` (RFC 7800 section 3.1): what the token is bound to.
@@ -172,7 +202,7 @@ impl VerifiedToken {
         match self.claims.get("cnf") {
             None => Ok(None),
             Some(Value::Object(members)) => Ok(Some(members)),
-            Some(_) => Err(refused(ClaimError::new("cnf", "an object"))),
+            Some(_) => Err(self.refused(ClaimError::new("cnf", "an object"))),
         }
     }
 
@@ -183,7 +213,7 @@ impl VerifiedToken {
     ///
     /// `invalid_token` for an `act` that is no object, or has no usable `sub`.
     pub fn current_actor(&self) -> Result<Option<CurrentActor<'_>>, Error> {
-        a0_act::get_current_actor(self.as_object()).map_err(refused)
+        a0_act::get_current_actor(self.as_object()).map_err(|error| self.refused(error))
     }
 
     /// All actors, newest first (RFC 8693 section 4.1): history, for a log.
@@ -192,7 +222,7 @@ impl VerifiedToken {
     ///
     /// As for [`current_actor`](VerifiedToken::current_actor), at every level.
     pub fn delegation_chain(&self) -> Result<DelegationChain<'_>, Error> {
-        a0_act::get_delegation_chain(self.as_object()).map_err(refused)
+        a0_act::get_delegation_chain(self.as_object()).map_err(|error| self.refused(error))
     }
 
     /// Whether a client got this token for itself, without a user (RFC 6749 section 4.4): Auth0 says
@@ -205,7 +235,10 @@ impl VerifiedToken {
     ///
     /// For a wrong type of one of the claims that tell: `gty`, `sub`, `azp`, `client_id`.
     pub fn is_machine(&self) -> Result<bool, Error> {
-        let grants = self.claims.strings("gty").map_err(refused)?;
+        let grants = self
+            .claims
+            .strings("gty")
+            .map_err(|error| self.refused(error))?;
         let subject = self.subject()?;
         let parties = [self.authorized_party()?, self.client_id()?];
         let by_grant = grants.is_some_and(|grants| grants.contains(&"client-credentials"));
@@ -223,7 +256,7 @@ impl VerifiedToken {
     pub fn claims_as<C: DeserializeOwned>(&self) -> Result<C, Error> {
         // The reason could hold a claim's value, so it is not kept.
         C::deserialize(&Value::Object(self.as_object().clone()))
-            .map_err(|_| refused(TokenError::ClaimsForm))
+            .map_err(|_| self.refused(TokenError::ClaimsForm))
     }
 
     /// This token together with its claims as a type of your own.
@@ -240,9 +273,11 @@ impl VerifiedToken {
     }
 }
 
-/// A claim that cannot be used refuses the token, with the challenge that goes with it.
-fn refused(error: impl Into<Refusal>) -> Error {
-    challenged(error.into())
+/// Two tokens are equal if their claims are.
+impl PartialEq for VerifiedToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.claims == other.claims
+    }
 }
 
 impl fmt::Debug for VerifiedToken {

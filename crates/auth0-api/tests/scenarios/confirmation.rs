@@ -1,6 +1,7 @@
 //! Tokens that are bound to a key.
 
 use a0_testkit::ProofKey;
+use auth0_api::DpopMode;
 use serde_json::{Value, json};
 
 use super::{Driver, World};
@@ -29,6 +30,24 @@ pub fn rfc7800_3_1_and_rfc9449_7_2_a_bound_token_is_refused_as_a_bearer_token<D:
         assert_eq!(error.error_description(), description, "{cnf}");
         assert_eq!(error.error_code(), "invalid_token");
         assert_eq!(world.fetches(), (0, 0), "{cnf}");
+    }
+    // One exception: where DPoP is disabled, and nothing else binds the token.
+    let disabled = World::<D>::with(|builder| builder.dpop(DpopMode::Disabled));
+    for (cnf, description) in [
+        (json!({"jkt": jkt}), None),
+        (json!({"jkt": ""}), None),
+        (json!({"jkt": null}), Some(dpop)),
+        (json!({"jkt": 7}), Some(dpop)),
+        (json!({"jkt": jkt, "x5t#S256": "x"}), Some(dpop)),
+        (json!({"jkt": jkt, "unknown": 1}), Some(dpop)),
+        (json!({"x5t#S256": "x"}), Some(other)),
+        (json!({}), Some(format)),
+        (Value::Null, Some(format)),
+    ] {
+        let token = disabled.token().claim("cnf", cnf.clone()).mint().unwrap();
+        let outcome = disabled.verify_bearer(&token).err();
+        let outcome = outcome.map(|error| error.error_description());
+        assert_eq!(outcome.as_deref(), description, "{cnf}");
     }
     let twice = r#"{"cnf":{"jkt":"a"},"cnf":{}}"#;
     let token = world.token().raw_payload(twice).mint().unwrap();

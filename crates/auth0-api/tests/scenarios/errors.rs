@@ -1,51 +1,196 @@
 //! Errors as HTTP answers, and what never gets into them.
 
 use a0_testkit::{Endpoint, Fault};
-use auth0_api::{Challenge, RequestContext};
+use auth0_api::{Challenge, DpopMode, RequestContext};
 use serde_json::json;
 
 use super::{Driver, World};
 
+/// Status, code and challenges of every kind of refusal, in every mode.
 pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
-    let world = World::<D>::new();
-    let bearer =
-        |token: &str| RequestContext::new().header("authorization", format!("Bearer {token}"));
-    let expired = world.token().expires_in(-1).mint().unwrap();
-    for (request, status, code, challenge) in [
+    const BEARER: &str = r#"Bearer realm="api""#;
+    const DPOP: &str = r#"DPoP algs="ES256""#;
+    let expired = |scheme: &str| match scheme {
+        "Bearer" => {
+            r#"Bearer realm="api", error="invalid_token", error_description="Token is expired""#
+        }
+        _ => r#"DPoP error="invalid_token", error_description="Token is expired", algs="ES256""#,
+    };
+    let two = |scheme: &str| match scheme {
+        "Bearer" => {
+            r#"Bearer realm="api", error="invalid_request", error_description="Multiple Authorization headers are not allowed""#
+        }
+        _ => {
+            r#"DPoP error="invalid_request", error_description="Multiple Authorization headers are not allowed", algs="ES256""#
+        }
+    };
+    let no_url = r#"DPoP error="invalid_request", error_description="The argument 'http_method' is required but was not provided.", algs="ES256""#;
+    let several = r#"DPoP error="invalid_dpop_proof", error_description="Multiple DPoP proofs are not allowed", algs="ES256""#;
+    let beside = r#"Bearer realm="api", error="invalid_request", error_description="DPoP proof requires DPoP authentication scheme, not Bearer""#;
+    use DpopMode::{Allowed, Disabled, Required};
+
+    let of = |world: &World<D>, what: &str| {
+        let stale = world.token().expires_in(-1).mint().unwrap();
+        let good = world.token().mint().unwrap();
+        let bound = world
+            .token()
+            .claim("cnf", json!({"jkt": "x"}))
+            .mint()
+            .unwrap();
+        let field = |value: String| RequestContext::new().header("authorization", value);
+        let asked = |request: RequestContext<'static>| {
+            request
+                .method("GET")
+                .url("https://api.example/")
+                .header("dpop", "a.b.c")
+        };
+        match what {
+            "nothing" => RequestContext::new(),
+            "an empty field" => field(String::new()),
+            "a scheme" => field("Bearer".into()),
+            "Basic" => field(format!("Basic {good}")),
+            "two fields" => field(format!("Bearer {good}")).header("authorization", "DPoP x"),
+            "Bearer" => field(format!("Bearer {stale}")),
+            "Bearer and a proof" => field(format!("Bearer {good}")).header("dpop", "a.b.c"),
+            "DPoP" => asked(field(format!("DPoP {stale}"))),
+            "DPoP without proof" => field(format!("DPoP {good}")),
+            "DPoP, two proofs" => asked(field(format!("DPoP {good}"))).header("DPOP", "a.b.c"),
+            "DPoP without URL" => field(format!("DPoP {bound}")).header("dpop", "a.b.c"),
+            other => panic!("{other}"),
+        }
+    };
+    for (what, mode, status, code, challenges) in [
         // RFC 6750 section 3.1: no credentials, no error.
+        ("nothing", Disabled, 401, "invalid_request", &[BEARER][..]),
+        ("nothing", Allowed, 401, "invalid_request", &[BEARER, DPOP]),
+        ("nothing", Required, 401, "invalid_request", &[DPOP]),
+        ("an empty field", Required, 401, "invalid_request", &[DPOP]),
+        ("a scheme", Disabled, 401, "invalid_request", &[BEARER]),
+        ("a scheme", Allowed, 401, "invalid_request", &[BEARER, DPOP]),
+        ("a scheme", Required, 401, "invalid_request", &[DPOP]),
+        ("Basic", Disabled, 401, "invalid_request", &[BEARER]),
+        ("Basic", Allowed, 401, "invalid_request", &[BEARER, DPOP]),
+        ("Basic", Required, 400, "invalid_request", &[DPOP]),
         (
-            RequestContext::new(),
-            401,
-            "invalid_request",
-            r#"Bearer realm="api""#,
-        ),
-        (
-            RequestContext::new().header("authorization", "Basic x"),
-            401,
-            "invalid_request",
-            r#"Bearer realm="api""#,
-        ),
-        (
-            bearer("x").header("authorization", "Bearer y"),
+            "two fields",
+            Disabled,
             400,
             "invalid_request",
-            r#"Bearer realm="api", error="invalid_request", error_description="Multiple Authorization headers are not allowed""#,
+            &[two("Bearer")],
         ),
         (
-            bearer(&expired),
+            "two fields",
+            Allowed,
+            400,
+            "invalid_request",
+            &[two("Bearer"), DPOP],
+        ),
+        (
+            "two fields",
+            Required,
+            400,
+            "invalid_request",
+            &[two("DPoP")],
+        ),
+        (
+            "Bearer",
+            Disabled,
             401,
             "invalid_token",
-            r#"Bearer realm="api", error="invalid_token", error_description="Token is expired""#,
+            &[expired("Bearer")],
+        ),
+        (
+            "Bearer",
+            Allowed,
+            401,
+            "invalid_token",
+            &[expired("Bearer"), DPOP],
+        ),
+        ("Bearer", Required, 400, "invalid_request", &[DPOP]),
+        (
+            "Bearer and a proof",
+            Allowed,
+            400,
+            "invalid_request",
+            &[beside, DPOP],
+        ),
+        ("DPoP", Disabled, 401, "invalid_request", &[BEARER]),
+        (
+            "DPoP",
+            Allowed,
+            401,
+            "invalid_token",
+            &[BEARER, expired("DPoP")],
+        ),
+        ("DPoP", Required, 401, "invalid_token", &[expired("DPoP")]),
+        (
+            "DPoP without proof",
+            Allowed,
+            400,
+            "invalid_request",
+            &[BEARER, DPOP],
+        ),
+        (
+            "DPoP without proof",
+            Required,
+            400,
+            "invalid_request",
+            &[DPOP],
+        ),
+        (
+            "DPoP, two proofs",
+            Allowed,
+            400,
+            "invalid_dpop_proof",
+            &[BEARER, several],
+        ),
+        (
+            "DPoP, two proofs",
+            Required,
+            400,
+            "invalid_dpop_proof",
+            &[several],
+        ),
+        (
+            "DPoP without URL",
+            Allowed,
+            400,
+            "invalid_request",
+            &[BEARER, no_url],
+        ),
+        (
+            "DPoP without URL",
+            Required,
+            400,
+            "invalid_request",
+            &[no_url],
         ),
     ] {
-        let error = world.client.verify_request(request).unwrap_err();
-        assert_eq!(error.status_code(), status);
-        assert_eq!(error.error_code(), code);
-        assert_eq!(error.www_authenticate().as_deref(), Some(challenge));
+        let world = World::<D>::with(|builder| builder.dpop(mode));
+        let error = world
+            .client
+            .verify_request(of(&world, what))
+            .expect_err(what);
+        assert_eq!(error.status_code(), status, "{what}, {mode:?}");
+        assert_eq!(error.error_code(), code, "{what}, {mode:?}");
         let headers = error.headers();
         let sent: Vec<_> = headers.get_all("www-authenticate").iter().collect();
-        assert_eq!(sent, [challenge]);
+        assert_eq!(sent, challenges, "{what}, {mode:?}");
+        assert_eq!(world.fetches(), (0, 0), "{what}, {mode:?}");
+
+        // RFC 9110 section 11.6.1: the joined form reads back as the same list.
+        let joined = error.www_authenticate().unwrap();
+        let read: Vec<String> = read_challenges(&joined);
+        assert_eq!(read, challenges, "{joined}");
     }
+    // A bearer token with a proof, where nobody looks at proofs.
+    let world = World::<D>::with(|builder| builder.dpop(Disabled));
+    assert!(
+        world
+            .client
+            .verify_request(of(&world, "Bearer and a proof"))
+            .is_ok()
+    );
 
     // Texts of the caller's own leave nothing that a field may not hold, and names stay unique.
     let world = World::<D>::with(|builder| builder.required_claims(["a\"b\\c\r\nd é"]));
@@ -53,7 +198,7 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
     let mut error = world.verify(&token).unwrap_err();
     assert_eq!(
         error.www_authenticate().unwrap(),
-        r#"Bearer realm="api", error="invalid_token", error_description="Missing required claim: abcd ""#
+        r#"Bearer realm="api", error="invalid_token", error_description="Missing required claim: abcd ", DPoP algs="ES256""#
     );
     assert_eq!(error.error_description(), "Missing required claim: abcd ");
     let metadata = "https://api.example/.well-known/oauth-protected-resource";
@@ -64,7 +209,7 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
         assert!(challenge.set("a b", "x").is_err());
         assert!(challenge.set("", "x").is_err());
     }
-    let text = error.www_authenticate().unwrap();
+    let text = error.challenges()[0].to_string();
     assert!(
         text.starts_with(r#"Bearer realm="other", error="#),
         "{text}"
@@ -111,6 +256,32 @@ pub fn errors_are_equal_by_what_they_say<D: Driver>() {
     let outage = refusal(&world.token().mint().unwrap());
     let expected = "the server answered with status 500";
     assert_eq!(cause(&outage).as_deref(), Some(expected));
+}
+
+/// Reads a field of challenges as RFC 9110 section 11.6.1 has it, and writes each one out again.
+fn read_challenges(field: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let (mut part, mut quoted) = (String::new(), false);
+    for character in field.chars() {
+        quoted ^= character == '"';
+        match character {
+            ',' if !quoted => parts.push(std::mem::take(&mut part)),
+            other => part.push(other),
+        }
+    }
+    parts.push(part);
+    let mut challenges: Vec<String> = Vec::new();
+    for part in parts.iter().map(|part| part.trim()) {
+        // A part that begins with a scheme has a space before its first `=`.
+        let begins = part
+            .find(' ')
+            .is_some_and(|space| part.find('=').is_none_or(|equals| space < equals));
+        match challenges.last_mut() {
+            Some(last) if !begins => last.push_str(&format!(", {part}")),
+            _ => challenges.push(part.to_owned()),
+        }
+    }
+    challenges
 }
 
 /// Every text that an error can show, and everything below it.

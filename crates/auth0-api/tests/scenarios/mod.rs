@@ -9,7 +9,9 @@
 )]
 
 pub mod confirmation;
+pub mod dpop;
 pub mod errors;
+pub mod fapi2;
 pub mod keys;
 pub mod request;
 pub mod token;
@@ -18,7 +20,10 @@ pub mod verified;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use a0_testkit::{AccessTokenBuilder, Endpoint, LocalTenant};
-use auth0_api::{ApiClient, Builder, Error, RequestContext, TokenOptions, VerifiedToken};
+use auth0_api::jose::Claims;
+use auth0_api::{
+    ApiClient, Builder, DpopProof, Error, RequestContext, TokenOptions, VerifiedToken,
+};
 
 pub trait Driver: Sized + Send + Sync + 'static {
     fn build(builder: Builder) -> Result<Self, Error>;
@@ -28,6 +33,9 @@ pub trait Driver: Sized + Send + Sync + 'static {
         token: &str,
         options: &TokenOptions,
     ) -> Result<VerifiedToken, Error>;
+    fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error>;
+    fn is_dpop_required(&self) -> bool;
+    fn dpop_nonce(&self) -> Option<String>;
 }
 
 /// The list of all scenarios, as tests of one driver.
@@ -36,6 +44,20 @@ macro_rules! all_scenarios {
         scenarios! { $driver:
             confirmation {
                 rfc7800_3_1_and_rfc9449_7_2_a_bound_token_is_refused_as_a_bearer_token,
+            }
+            dpop {
+                a_nonce_is_asked_for_where_the_api_wants_one,
+                a_proof_alone_can_be_verified,
+                a_replay_store_that_fails_is_an_outage_unless_said_otherwise,
+                nothing_is_spent_or_fetched_for_a_request_that_is_refused,
+                rfc7800_3_1_and_rfc9449_6_the_token_names_the_key_of_the_proof,
+                rfc9449_11_1_a_proof_serves_once,
+                rfc9449_4_2_the_url_is_the_one_that_clients_know,
+                rfc9449_4_3_1_there_is_one_proof,
+                rfc9449_7_1_the_first_failure_in_order_is_the_one_reported,
+            }
+            fapi2 {
+                every_case_of_the_certification_suite,
             }
             errors {
                 errors_are_equal_by_what_they_say,

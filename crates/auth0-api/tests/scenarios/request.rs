@@ -21,7 +21,6 @@ pub fn rfc6750_2_1_and_rfc9110_11_1_the_field_is_scheme_spaces_token<D: Driver>(
         (format!("Bearer\u{a0}{token}"), missing.clone()),
         (format!(" Bearer {token}"), missing.clone()),
         (format!("Basic {token}"), missing.clone()),
-        (format!("DPoP {token}"), missing.clone()),
         (format!("Bearer: {token}"), missing.clone()),
     ] {
         let request = RequestContext::new().header("Authorization", &*field);

@@ -135,7 +135,7 @@ pub fn a_token_is_judged_before_anything_is_fetched<D: Driver>() {
     assert_eq!(empty.status_code(), 400);
     assert_eq!(
         empty.www_authenticate().unwrap(),
-        r#"Bearer realm="api", error="invalid_request", error_description="The argument 'access_token' is required but was not provided.""#
+        r#"Bearer realm="api", error="invalid_request", error_description="The argument 'access_token' is required but was not provided.", DPoP algs="ES256""#
     );
 
     assert_eq!(world.fetches(), (0, 0), "nothing was fetched");

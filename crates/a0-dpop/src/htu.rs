@@ -1,0 +1,251 @@
+//! Request URLs in the one form in which a proof's `htu` is compared, RFC 9449 section 4.3.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+/// The URL of a request without query and fragment, after the syntax-based and scheme-based
+/// normalisation of RFC 3986 sections 6.2.2 and 6.2.3. Two are equal if they name one resource.
+///
+/// It is made from the text by the grammar of RFC 3986, and not by the rules of browsers: for those
+/// a backslash is a slash, tabs and soft hyphens vanish, and `%7E` differs from `~`. So:
+///
+/// - scheme and host are lower case; userinfo is refused;
+/// - a port that is empty or the scheme's own is left out, others lose leading zeros;
+/// - percent-encoded unreserved characters are decoded, other encodings get upper-case digits
+///   (`%2f` is `%2F` and no slash), and dot segments are removed after that;
+/// - an empty path is `/`; query and fragment are left out.
+///
+/// What is not named here is compared as it is written: `http` and `https` differ, and so do
+/// `example.com` and `example.com.`, `/a` and `/a/` or `/A`, and two spellings of one IP address.
+///
+/// `Debug` shows scheme and authority only: a path may hold secrets (a link to reset a password, a
+/// signed download), and whoever logs a request's data did not choose to log those.
+///
+/// ```
+/// use a0_dpop::{Htu, InvalidHtu};
+///
+/// let url = Htu::parse("HTTPS://API.example.com:443/a/./b/%2E%2e/%7ejoe?page=2")?;
+/// assert_eq!(url.as_str(), "https://api.example.com/a/~joe");
+/// assert_eq!(url, Htu::parse("https://api.example.com/a/~joe")?);
+/// assert_eq!(format!("{url:?}"), "Htu(https://api.example.com/..)");
+///
+/// assert_eq!(Htu::parse("https://joe@example.com/"), Err(InvalidHtu::Userinfo));
+/// # Ok::<(), InvalidHtu>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Htu(String);
+
+impl Htu {
+    /// Normalises an absolute `http` or `https` URL, in time and memory proportional to its length,
+    /// which only the caller limits.
+    ///
+    /// Query and fragment are dropped unread. They take no part in the comparison, and servers do
+    /// pass on queries beyond the grammar, such as `?filter[name]=a|b`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHtu`] for everything else, and for each character outside the grammar: white space,
+    /// control characters, backslashes, whatever is not ASCII, and a `%` without two hexadecimal
+    /// digits.
+    pub fn parse(url: &str) -> Result<Self, InvalidHtu> {
+        let (scheme, rest) = url.split_once(':').ok_or(InvalidHtu::Scheme)?;
+        let (prefix, default_port) = match scheme {
+            _ if scheme.eq_ignore_ascii_case("https") => ("https://", "443"),
+            _ if scheme.eq_ignore_ascii_case("http") => ("http://", "80"),
+            _ => return Err(InvalidHtu::Scheme),
+        };
+        let rest = rest.strip_prefix("//").ok_or(InvalidHtu::Authority)?;
+        let (rest, _dropped) = split_before(rest, &['?', '#']);
+        let (authority, path) = split_before(rest, &['/']);
+
+        let mut text = String::from(prefix);
+        text.reserve(rest.len());
+        push_authority(&mut text, authority, default_port)?;
+        push_path(&mut text, path)?;
+        Ok(Htu(text))
+    }
+
+    /// The normalised text. It parses to itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Htu {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Htu(")?;
+        // Up to the slash that begins the path, which is the third.
+        for part in self.0.splitn(4, '/').take(3) {
+            write!(formatter, "{part}/")?;
+        }
+        formatter.write_str("..)")
+    }
+}
+
+fn split_before<'t>(text: &'t str, delimiters: &[char]) -> (&'t str, &'t str) {
+    text.split_at(text.find(delimiters).unwrap_or(text.len()))
+}
+
+fn push_authority(
+    text: &mut String,
+    authority: &str,
+    default_port: &str,
+) -> Result<(), InvalidHtu> {
+    if authority.contains('@') {
+        return Err(InvalidHtu::Userinfo);
+    }
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.split_once(']').ok_or(InvalidHtu::Host)?;
+            // RFC 3986 has no zones, and neither has this parser; IPvFuture has no users.
+            address.parse::<Ipv6Addr>().map_err(|_| InvalidHtu::Host)?;
+            (format!("[{address}]"), port)
+        }
+        None => {
+            let (name, port) = split_before(authority, &[':']);
+            if name.is_empty() || !name.bytes().all(is_host_octet) {
+                return Err(InvalidHtu::Host);
+            }
+            (name.to_owned(), port)
+        }
+    };
+    text.push_str(&host.to_ascii_lowercase());
+    let port = match port.strip_prefix(':') {
+        Some(digits) => significant_digits(digits)?,
+        None if port.is_empty() => "",
+        None => return Err(InvalidHtu::Host),
+    };
+    if !port.is_empty() && port != default_port {
+        text.push(':');
+        text.push_str(port);
+    }
+    Ok(())
+}
+
+/// A name or an IPv4 address, without percent-encodings although the grammar has them. Names of
+/// HTTP servers are looked up in the DNS, where they come as they are; and decoding would give
+/// letters and dots whose case and place each client may see in another way.
+fn is_host_octet(octet: u8) -> bool {
+    is_unreserved(octet) || is_sub_delimiter(octet)
+}
+
+/// The digits of a port from 1 to 65535 without leading zeros, which the grammar allows and which
+/// do not change the number; none of none.
+fn significant_digits(digits: &str) -> Result<&str, InvalidHtu> {
+    if !digits.bytes().all(|octet| octet.is_ascii_digit()) {
+        return Err(InvalidHtu::Port);
+    }
+    let significant = digits.trim_start_matches('0');
+    if digits.is_empty() || significant.parse::<u16>().is_ok() {
+        Ok(significant)
+    } else {
+        Err(InvalidHtu::Port)
+    }
+}
+
+/// Appends a path that is empty or begins with a slash, without its dot segments (RFC 3986 section
+/// 5.2.4). Removing a segment reads it once more, so the time is linear.
+fn push_path(text: &mut String, path: &str) -> Result<(), InvalidHtu> {
+    let root = text.len();
+    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let start = text.len();
+        text.push('/');
+        push_segment(text, segment)?;
+        let parents = match text.get(start..) {
+            Some("/.") => 0,
+            Some("/..") => 1,
+            _ => continue,
+        };
+        text.truncate(start);
+        if parents == 1 {
+            let parent = text.get(root..).and_then(|kept| kept.rfind('/'));
+            text.truncate(root.saturating_add(parent.unwrap_or(0)));
+        }
+        if segments.peek().is_none() {
+            text.push('/');
+        }
+    }
+    Ok(())
+}
+
+fn push_segment(text: &mut String, segment: &str) -> Result<(), InvalidHtu> {
+    let mut octets = segment.bytes();
+    while let Some(octet) = octets.next() {
+        if octet == b'%' {
+            let (Some(high), Some(low)) = (octets.next(), octets.next()) else {
+                return Err(InvalidHtu::PercentEncoding);
+            };
+            push_encoded(text, high, low)?;
+        } else if is_path_octet(octet) {
+            text.push(char::from(octet));
+        } else {
+            return Err(InvalidHtu::Path);
+        }
+    }
+    Ok(())
+}
+
+fn push_encoded(text: &mut String, high: u8, low: u8) -> Result<(), InvalidHtu> {
+    let (Some(high_value), Some(low_value)) = (hex_value(high), hex_value(low)) else {
+        return Err(InvalidHtu::PercentEncoding);
+    };
+    let octet = high_value << 4 | low_value;
+    if is_unreserved(octet) {
+        text.push(char::from(octet));
+    } else {
+        text.push('%');
+        text.push(char::from(high.to_ascii_uppercase()));
+        text.push(char::from(low.to_ascii_uppercase()));
+    }
+    Ok(())
+}
+
+fn hex_value(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| value.try_into().ok())
+}
+
+/// `pchar` without percent-encodings, RFC 3986 section 3.3.
+fn is_path_octet(octet: u8) -> bool {
+    is_unreserved(octet) || is_sub_delimiter(octet) || matches!(octet, b':' | b'@')
+}
+
+fn is_unreserved(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
+}
+
+fn is_sub_delimiter(octet: u8) -> bool {
+    matches!(
+        octet,
+        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+    )
+}
+
+/// Why a text is no URL of an HTTP request. Holds nothing of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidHtu {
+    /// Not absolute, or of another scheme than `http` and `https`.
+    #[error("not an absolute http or https URL")]
+    Scheme,
+    /// No `//` after the scheme.
+    #[error("the URL has no authority")]
+    Authority,
+    /// A user name or a password, even an empty one (RFC 9110 section 4.2.4).
+    #[error("the URL holds userinfo")]
+    Userinfo,
+    /// Empty, or not a name, an IPv4 address, or an IPv6 address in brackets.
+    #[error("the URL's host is not valid")]
+    Host,
+    /// Not a number from 1 to 65535.
+    #[error("the URL's port is not valid")]
+    Port,
+    /// A character in the path that RFC 3986 does not allow there.
+    #[error("the URL's path holds a character that must be percent-encoded")]
+    Path,
+    /// A `%` in the path without two hexadecimal digits.
+    #[error("the URL's path holds a malformed percent-encoding")]
+    PercentEncoding,
+}

@@ -1,0 +1,360 @@
+//! One proof against one request: the checks of RFC 9449 section 4.3.
+
+use std::fmt;
+use std::time::Duration;
+
+use a0_jose::{
+    Admitted, Algorithm, Claims, Compact, HeaderRules, Jwk, NumericDate, Thumbprint, VerifyingKey,
+    equal_octets, has_private_member, sha256_base64url,
+};
+use serde_json::{Map, Value};
+
+use crate::error::ProofError;
+use crate::htu::Htu;
+use crate::nonce::NonceIssuer;
+use crate::replay::ReplayKey;
+
+/// The longest `jti`, in bytes.
+pub const MAX_JTI: usize = 256;
+
+/// What every proof must hold (RFC 9449 sections 4.2 and 7.1).
+const REQUIRED: [&str; 5] = ["iat", "ath", "htm", "htu", "jti"];
+
+/// What is allowed of a proof.
+///
+/// ```
+/// use std::time::Duration;
+/// use a0_dpop::ProofRules;
+///
+/// let rules = ProofRules::new().iat_offset(Duration::from_secs(60));
+/// # let _ = rules;
+/// ```
+#[derive(Debug, Clone)]
+pub struct ProofRules {
+    header: HeaderRules,
+    iat_leeway: Duration,
+    iat_offset: Duration,
+    max_size: usize,
+}
+
+impl Default for ProofRules {
+    fn default() -> Self {
+        ProofRules::new()
+    }
+}
+
+impl ProofRules {
+    /// ES256 only; `iat` at most 300 s in the past and 30 s in the future; 16 KiB at most.
+    pub fn new() -> Self {
+        ProofRules {
+            header: header_rules([Algorithm::Es256]),
+            iat_leeway: Duration::from_secs(30),
+            iat_offset: Duration::from_secs(300),
+            max_size: 16 * 1024,
+        }
+    }
+
+    /// The allowed algorithms, in place of ES256.
+    #[must_use]
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.header = header_rules(algorithms);
+        self
+    }
+
+    /// How far in the future `iat` may lie, for clocks that differ.
+    #[must_use]
+    pub fn iat_leeway(mut self, leeway: Duration) -> Self {
+        self.iat_leeway = leeway;
+        self
+    }
+
+    /// How far in the past `iat` may lie. A proof is remembered until then.
+    #[must_use]
+    pub fn iat_offset(mut self, offset: Duration) -> Self {
+        self.iat_offset = offset;
+        self
+    }
+
+    /// The longest proof that is looked at, in bytes.
+    #[must_use]
+    pub fn max_size(mut self, bytes: usize) -> Self {
+        self.max_size = bytes;
+        self
+    }
+
+    /// The allowed algorithms: the `algs` of a challenge (RFC 9449 section 7.1).
+    pub fn allowed_algorithms(&self) -> &[Algorithm] {
+        self.header.algorithms()
+    }
+
+    /// Makes every check of a proof but two: its signature, which [`JudgedProof::verify`] checks,
+    /// and replay, which is for a [`ReplayStore`](crate::ReplayStore) to say at the very end.
+    ///
+    /// `nonces`, where there are any, must know the proof's `nonce` (RFC 9449 section 9).
+    ///
+    /// # Errors
+    ///
+    /// The first [`ProofError`], in the order of its variants.
+    pub fn judge<'p>(
+        &self,
+        proof: &'p str,
+        request: &Target<'_>,
+        nonces: Option<&NonceIssuer>,
+        now: NumericDate,
+    ) -> Result<JudgedProof<'p>, ProofError> {
+        let unverified = Compact::parse(proof, self.max_size)
+            .and_then(Compact::decode)
+            .map_err(ProofError::Parse)?;
+        if !self.header.accepts_type(unverified.header()) {
+            return Err(ProofError::Type);
+        }
+        let admitted = unverified.admit(&self.header).map_err(ProofError::header)?;
+        let jwk = public_key(admitted.header().get("jwk"), admitted.algorithm())?;
+        let said = self.judge_claims(admitted.claims(), request, now)?;
+        if let Some(nonces) = nonces {
+            let nonce = admitted.claims().get("nonce").and_then(Value::as_str);
+            if !nonce.is_some_and(|nonce| nonces.accepts(nonce, now)) {
+                return Err(ProofError::Nonce);
+            }
+        }
+        let thumbprint = jwk.thumbprint();
+        Ok(JudgedProof {
+            replay_key: ReplayKey::new(&thumbprint, &said.htu, said.jti),
+            replay_until: said.iat.plus(self.iat_offset),
+            thumbprint,
+            jwk,
+            token: admitted,
+        })
+    }
+
+    fn judge_claims<'c>(
+        &self,
+        claims: &'c Claims,
+        request: &Target<'_>,
+        now: NumericDate,
+    ) -> Result<Said<'c>, ProofError> {
+        if let Some(missing) = REQUIRED.iter().find(|name| !claims.contains(name)) {
+            return Err(ProofError::MissingClaim(missing));
+        }
+        let string = |name| claims.string(name).map(Option::unwrap_or_default);
+        let iat = claims.issued_at()?.ok_or(ProofError::MissingClaim("iat"))?;
+        let (ath, htm, htu, jti) = (
+            string("ath")?,
+            string("htm")?,
+            string("htu")?,
+            string("jti")?,
+        );
+        if jti.trim_matches(is_blank).is_empty() {
+            return Err(ProofError::BlankJti);
+        }
+        if jti.len() > MAX_JTI {
+            return Err(ProofError::LongJti);
+        }
+        if iat < now.minus(self.iat_offset) {
+            return Err(ProofError::TooOld);
+        }
+        if iat > now.plus(self.iat_leeway) {
+            return Err(ProofError::FromTheFuture);
+        }
+        if htm != request.method {
+            return Err(ProofError::Method);
+        }
+        let htu = Htu::parse(htu).map_err(|_| ProofError::Url)?;
+        if request.url.as_ref() != Some(&htu) {
+            return Err(ProofError::Url);
+        }
+        if !equal_octets(ath.as_bytes(), request.ath.as_bytes()) {
+            return Err(ProofError::AccessToken);
+        }
+        Ok(Said { iat, htu, jti })
+    }
+}
+
+/// The one proof among the values of a request's `DPoP` fields (RFC 9449 section 4.3, check 1);
+/// `None` where there is no field, or an empty one.
+///
+/// ```
+/// use a0_dpop::{ProofError, one_proof};
+///
+/// assert_eq!(one_proof(["a.b.c"]), Ok(Some("a.b.c")));
+/// assert_eq!(one_proof::<&str>([]), Ok(None));
+/// assert_eq!(one_proof(["a.b.c", "a.b.c"]), Err(ProofError::Multiple));
+/// assert_eq!(one_proof(["a.b.c,d.e.f"]), Err(ProofError::Multiple));
+/// ```
+///
+/// # Errors
+///
+/// [`ProofError::Multiple`], also where the fields are equal, or all but one are empty.
+pub fn one_proof<T: AsRef<str>>(
+    fields: impl IntoIterator<Item = T>,
+) -> Result<Option<T>, ProofError> {
+    let mut fields = fields.into_iter();
+    let Some(proof) = fields.next() else {
+        return Ok(None);
+    };
+    if fields.next().is_some() || proof.as_ref().contains(',') {
+        return Err(ProofError::Multiple);
+    }
+    Ok((!proof.as_ref().is_empty()).then_some(proof))
+}
+
+/// What the checks after the claims need of them.
+struct Said<'c> {
+    iat: NumericDate,
+    htu: Htu,
+    jti: &'c str,
+}
+
+fn header_rules(algorithms: impl IntoIterator<Item = Algorithm>) -> HeaderRules {
+    HeaderRules::new(algorithms)
+        .types(["dpop+jwt"])
+        .require_type()
+}
+
+/// What `str.strip` of other languages takes for white space too, so that one value is blank for
+/// all.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
+}
+
+fn public_key(member: Option<&Value>, algorithm: Algorithm) -> Result<Jwk, ProofError> {
+    let jwk = member
+        .and_then(Value::as_object)
+        .ok_or(ProofError::MissingJwk)?;
+    if has_private_member(jwk) {
+        return Err(ProofError::PrivateKey);
+    }
+    let curve = match algorithm {
+        Algorithm::Es256 => Some("P-256"),
+        Algorithm::Es384 => Some("P-384"),
+        Algorithm::Es512 => Some("P-521"),
+        _ => None,
+    };
+    if let Some(curve) = curve {
+        let is = |name: &str, value: &str| member_is(jwk, name, value);
+        if !is("kty", "EC") {
+            return Err(ProofError::KeyType);
+        }
+        if !is("crv", curve) {
+            return Err(ProofError::Curve(curve));
+        }
+    }
+    Jwk::from_object(jwk).map_err(ProofError::Jwk)
+}
+
+fn member_is(jwk: &Map<String, Value>, name: &str, value: &str) -> bool {
+    jwk.get(name).is_some_and(|present| present == value)
+}
+
+/// The request that a proof has to be for.
+pub struct Target<'r> {
+    method: &'r str,
+    /// `None` for a URL that no proof can be for.
+    url: Option<Htu>,
+    ath: String,
+}
+
+impl<'r> Target<'r> {
+    /// `method` as it was sent; `url` as the client used it, with scheme and authority, its query
+    /// and fragment being left out of account; the access token that came with the proof.
+    pub fn new(method: &'r str, url: &str, access_token: &str) -> Self {
+        Target {
+            method,
+            url: Htu::parse(url).ok(),
+            ath: sha256_base64url(access_token),
+        }
+    }
+}
+
+impl fmt::Debug for Target<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Target")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A proof that passed every check but its signature and replay. It proves nothing yet.
+#[must_use = "a judged proof proves nothing until its signature is verified"]
+pub struct JudgedProof<'p> {
+    token: Admitted<'p>,
+    jwk: Jwk,
+    thumbprint: Thumbprint,
+    replay_key: ReplayKey,
+    replay_until: NumericDate,
+}
+
+impl JudgedProof<'_> {
+    /// The thumbprint of the key in the proof, to be compared with the token's `cnf.jkt` (RFC 9449
+    /// section 6.1).
+    pub fn thumbprint(&self) -> &Thumbprint {
+        &self.thumbprint
+    }
+
+    /// Checks the signature with the key in the proof, and no other.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError::Jwk`] for a point that is not on its curve, [`ProofError::Signature`].
+    pub fn verify(self) -> Result<VerifiedProof, ProofError> {
+        let key =
+            VerifyingKey::new(&self.jwk, &[self.token.algorithm()]).map_err(ProofError::Jwk)?;
+        let verified = self
+            .token
+            .verify_with(&key)
+            .map_err(|_| ProofError::Signature)?;
+        Ok(VerifiedProof {
+            claims: verified.into_claims(),
+            thumbprint: self.thumbprint,
+            replay_key: self.replay_key,
+            replay_until: self.replay_until,
+        })
+    }
+}
+
+/// A proof whose sender holds its key. Whether it comes for the first time is for a
+/// [`ReplayStore`](crate::ReplayStore) to say.
+pub struct VerifiedProof {
+    claims: Claims,
+    thumbprint: Thumbprint,
+    replay_key: ReplayKey,
+    replay_until: NumericDate,
+}
+
+impl VerifiedProof {
+    /// The proof's claims.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The thumbprint of the key that signed.
+    pub fn thumbprint(&self) -> &Thumbprint {
+        &self.thumbprint
+    }
+
+    /// Under which a replay store remembers the proof.
+    pub fn replay_key(&self) -> &ReplayKey {
+        &self.replay_key
+    }
+
+    /// Until when it has to.
+    pub fn replay_until(&self) -> NumericDate {
+        self.replay_until
+    }
+}
+
+macro_rules! opaque_debug {
+    ($($name:ident $(<$lifetime:lifetime>)?),*) => {$(
+        impl fmt::Debug for $name $(<$lifetime>)? {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter
+                    .debug_struct(stringify!($name))
+                    .field("thumbprint", &self.thumbprint)
+                    .finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+opaque_debug!(JudgedProof<'_>, VerifiedProof);

@@ -1,0 +1,154 @@
+//! From options to a client, or to what is wrong with them.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use a0_discovery::{FetchRules, KeyCache, Origin, normalize_domain};
+use a0_dpop::Htu;
+use a0_http::HttpClient;
+use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
+
+use crate::builder::{Builder, TokenProfile};
+use crate::challenge::Challenger;
+use crate::client::{ApiClient, Settings};
+use crate::dpop::DpopSettings;
+use crate::error::Error;
+
+const MAX_LEEWAY: Duration = Duration::from_secs(300);
+
+/// What RFC 9068 section 2.2 requires of an access token, beside what every token needs.
+const RFC9068_CLAIMS: [&str; 3] = ["sub", "client_id", "jti"];
+
+impl Builder {
+    /// Makes the client. Nothing is fetched yet.
+    ///
+    /// # Errors
+    ///
+    /// `MissingRequiredArgument` without an audience; `Configuration` for everything else that
+    /// cannot be used, with what to do about it.
+    pub fn build(self) -> Result<ApiClient, Error> {
+        if let Some(refused) = self.refused {
+            return Err(Error::configuration(refused));
+        }
+        if self.audiences.is_empty() || self.audiences.iter().any(|name| name.trim().is_empty()) {
+            return Err(Error::missing_option("audience"));
+        }
+        let domain = self.domain.as_deref().filter(|domain| !domain.is_empty());
+        let domain = domain.ok_or_else(|| {
+            Error::configuration("Must provide the 'domain' parameter, the domain of the tenant.")
+        })?;
+        let issuer = normalize_domain(domain)
+            .map_err(|error| Error::configuration(format!("domain: {error}")))?;
+        if self.leeway > MAX_LEEWAY {
+            return Err(Error::configuration("leeway must be at most 300 seconds"));
+        }
+        let algorithms = algorithms("algorithms", &self.algorithms)?;
+        let dpop = self.dpop_settings()?;
+        let fetch_rules =
+            FetchRules::new(algorithms.iter().copied()).trust(origins(&self.trusted_endpoints)?);
+        let mut limits = self.cache;
+        limits.max_issuers = NonZeroUsize::new(self.cache_max_entries)
+            .filter(|entries| entries.get() > 1)
+            .ok_or_else(|| {
+                Error::configuration("cache_max_entries must be an integer greater than 1")
+            })?;
+        let (header_rules, profile_claims) = profile_rules(self.token_profile, &algorithms);
+        Ok(ApiClient::from_settings(Settings {
+            issuer,
+            max_token_size: self.max_token_size,
+            header_rules,
+            claim_rules: ClaimRules::new(self.audiences)
+                .leeway(self.leeway)
+                .require_strings(profile_claims)
+                .require(self.required_claims),
+            keys: KeyCache::with_limits(fetch_rules, limits),
+            challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
+            dpop,
+            http_client: http_client(self.http_client, self.timeout)?,
+            clock: self.clock,
+        }))
+    }
+
+    fn dpop_settings(&self) -> Result<DpopSettings, Error> {
+        let algorithms = algorithms("dpop_algorithms", &self.dpop_algorithms)?;
+        let rules = self.proof_rules.clone().algorithms(algorithms);
+        Ok(DpopSettings {
+            mode: self.dpop.unwrap_or_default(),
+            rules: rules.max_size(self.max_token_size),
+            public_url: self.public_url.as_deref().map(public_url).transpose()?,
+            replay_store: self.replay_store.clone(),
+            replay_fail_open: self.replay_fail_open,
+            nonces: self.nonces.clone(),
+        })
+    }
+}
+
+/// A URL without the slashes at its end, for a path to be put behind.
+fn public_url(url: &str) -> Result<String, Error> {
+    let prefix = url.trim_end_matches('/');
+    let plain = !prefix.contains(['?', '#']) && Htu::parse(prefix).is_ok();
+    plain.then(|| prefix.to_owned()).ok_or_else(|| {
+        Error::configuration(
+            "public_url must be an http or https URL without credentials, query and fragment, \
+             as in https://api.example/v1",
+        )
+    })
+}
+
+fn profile_rules(
+    profile: TokenProfile,
+    algorithms: &[Algorithm],
+) -> (HeaderRules, &'static [&'static str]) {
+    let rules = HeaderRules::new(algorithms.iter().copied());
+    match profile {
+        TokenProfile::Lenient => (rules.types(["JWT", "at+jwt"]), &[]),
+        TokenProfile::Rfc9068 => (rules.types(["at+jwt"]).require_type(), &RFC9068_CLAIMS),
+    }
+}
+
+fn algorithms(option: &str, names: &[String]) -> Result<Vec<Algorithm>, Error> {
+    if names.is_empty() {
+        return Err(Error::configuration(format!("{option} cannot be empty")));
+    }
+    let parse = |name: &String| {
+        name.parse().map_err(|error: UnsupportedAlgorithm| {
+            Error::configuration(format!("{option}: {error}"))
+        })
+    };
+    names.iter().map(parse).collect()
+}
+
+fn origins(texts: &[String]) -> Result<Vec<Origin>, Error> {
+    let parse = |text: &String| {
+        text.parse::<Origin>()
+            .map_err(|error| Error::configuration(format!("trusted_endpoints: {error}")))
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn http_client(
+    given: Option<Arc<dyn HttpClient>>,
+    timeout: Option<Duration>,
+) -> Result<Arc<dyn HttpClient>, Error> {
+    match given {
+        Some(client) => Ok(client),
+        None => default_http_client(timeout),
+    }
+}
+
+#[cfg(feature = "ureq")]
+fn default_http_client(timeout: Option<Duration>) -> Result<Arc<dyn HttpClient>, Error> {
+    let mut builder = a0_http::UreqClient::builder();
+    if let Some(timeout) = timeout {
+        builder = builder.timeout(timeout);
+    }
+    Ok(Arc::new(builder.build()))
+}
+
+#[cfg(not(feature = "ureq"))]
+fn default_http_client(_timeout: Option<Duration>) -> Result<Arc<dyn HttpClient>, Error> {
+    Err(Error::configuration(
+        "no HTTP client: give one to http_client, or turn the feature `ureq` on",
+    ))
+}

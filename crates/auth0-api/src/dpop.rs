@@ -1,0 +1,151 @@
+//! Proofs of possession of requests, RFC 9449 section 7: what is configured, and the last steps.
+
+use std::fmt;
+use std::sync::Arc;
+
+use a0_dpop::{NonceIssuer, ProofError, ProofRules, ReplayStore, Seen, Target, VerifiedProof};
+use a0_jose::{Claims, NumericDate};
+
+use crate::error::{ErrorKind, Outage, Refusal};
+
+/// Whether requests may, or must, prove possession of the key that their token is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum DpopMode {
+    /// Bearer tokens only. A token that is bound to a DPoP key is taken as a bearer token.
+    Disabled,
+    /// Both schemes; a token that is bound to a key needs its proof.
+    #[default]
+    Allowed,
+    /// The scheme DPoP only.
+    Required,
+}
+
+/// How proofs are judged.
+#[derive(Clone)]
+pub(crate) struct DpopSettings {
+    pub(crate) mode: DpopMode,
+    pub(crate) rules: ProofRules,
+    pub(crate) public_url: Option<String>,
+    /// `None` where replay protection is turned off.
+    pub(crate) replay_store: Option<Arc<dyn ReplayStore>>,
+    pub(crate) replay_fail_open: bool,
+    pub(crate) nonces: Option<NonceIssuer>,
+}
+
+impl DpopSettings {
+    /// Every check of a proof that needs no key.
+    pub(crate) fn judge<'p>(
+        &self,
+        proof: &'p str,
+        target: &Target<'_>,
+        now: NumericDate,
+    ) -> Result<a0_dpop::JudgedProof<'p>, Refusal> {
+        let judged = self.rules.judge(proof, target, self.nonces.as_ref(), now);
+        judged.map_err(|error| match (error, &self.nonces) {
+            (ProofError::Nonce, Some(nonces)) => ErrorKind::UseDpopNonce {
+                nonce: nonces.issue(now),
+            }
+            .into(),
+            (error, _) => error.into(),
+        })
+    }
+
+    /// The very last check: after it the proof is spent.
+    pub(crate) fn spend(&self, proof: &VerifiedProof, now: NumericDate) -> Result<(), Refusal> {
+        let Some(store) = &self.replay_store else {
+            return Ok(());
+        };
+        match store.check_and_insert(proof.replay_key(), proof.replay_until(), now) {
+            Ok(Seen::First) => Ok(()),
+            Err(_) if self.replay_fail_open => Ok(()),
+            Err(error) => Err(ErrorKind::Unavailable(Outage::ReplayStore(error)).into()),
+            Ok(_) => Err(ProofError::Replayed.into()),
+        }
+    }
+}
+
+/// A proof to verify by itself, without its access token being judged.
+///
+/// ```
+/// use auth0_api::DpopProof;
+///
+/// let proof = DpopProof::new("access.token", "a.proof.jwt", "GET", "https://api.example/things");
+/// # let _ = proof;
+/// ```
+#[derive(Clone, Copy)]
+pub struct DpopProof<'a> {
+    pub(crate) access_token: &'a str,
+    pub(crate) proof: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) url: &'a str,
+    pub(crate) expected_thumbprint: Option<&'a str>,
+}
+
+impl<'a> DpopProof<'a> {
+    /// The access token that came with it, the value of the `DPoP` field, the method as it was
+    /// sent, and the URL as the client used it.
+    pub fn new(access_token: &'a str, proof: &'a str, method: &'a str, url: &'a str) -> Self {
+        DpopProof {
+            access_token,
+            proof,
+            method,
+            url,
+            expected_thumbprint: None,
+        }
+    }
+
+    /// The thumbprint that the proof's key must have: the token's `cnf.jkt`.
+    #[must_use]
+    pub fn expect_thumbprint(mut self, jkt: &'a str) -> Self {
+        self.expected_thumbprint = Some(jkt);
+        self
+    }
+
+    fn missing(&self) -> Option<&'static str> {
+        [
+            ("dpop_proof", self.proof),
+            ("access_token", self.access_token),
+            ("http_method", self.method),
+            ("http_url", self.url),
+        ]
+        .into_iter()
+        .find(|(_, value)| value.is_empty())
+        .map(|(name, _)| name)
+    }
+}
+
+impl fmt::Debug for DpopProof<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DpopProof")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DpopSettings {
+    /// All checks of one proof, replay included.
+    pub(crate) fn verify(
+        &self,
+        proof: &DpopProof<'_>,
+        now: NumericDate,
+    ) -> Result<Claims, Refusal> {
+        if let Some(argument) = proof.missing() {
+            return Err(ErrorKind::MissingRequiredArgument { argument }.into());
+        }
+        if proof.proof.contains(',') {
+            return Err(ProofError::Multiple.into());
+        }
+        let target = Target::new(proof.method, proof.url, proof.access_token);
+        let judged = self.judge(proof.proof, &target, now)?;
+        if let Some(expected) = proof.expected_thumbprint
+            && expected.parse().ok().as_ref() != Some(judged.thumbprint())
+        {
+            return Err(ProofError::Key.into());
+        }
+        let verified = judged.verify()?;
+        self.spend(&verified, now)?;
+        Ok(verified.claims().clone())
+    }
+}

@@ -1,0 +1,511 @@
+//! Requests that prove possession of the key that their token is bound to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use a0_testkit::{ProofBuilder, ProofKey};
+use auth0_api::jose::NumericDate;
+use auth0_api::proof::{
+    InMemoryReplayStore, NonceIssuer, ReplayKey, ReplayStore, ReplayStoreError, Seen,
+};
+use auth0_api::{Builder, DpopMode, DpopProof, Error, ErrorKind, RequestContext, VerifiedToken};
+use serde_json::{Value, json};
+
+use super::{Driver, NOW, World};
+
+const METHOD: &str = "POST";
+const URL: &str = "https://api.example/v1/orders";
+
+/// A world, a client's key, and a token that is bound to it.
+pub struct Bound<D> {
+    pub world: World<D>,
+    pub key: ProofKey,
+    pub token: String,
+}
+
+impl<D: Driver> Bound<D> {
+    pub fn new() -> Self {
+        Bound::with(|builder| builder)
+    }
+
+    pub fn with(options: impl FnOnce(Builder) -> Builder) -> Self {
+        let world = World::<D>::with(options);
+        let key = ProofKey::generate().unwrap();
+        let token = world.token().bound_to(&key).mint().unwrap();
+        Bound { world, key, token }
+    }
+
+    /// A good proof for [`METHOD`] and [`URL`].
+    pub fn proof(&self) -> ProofBuilder {
+        self.key
+            .proof(METHOD, URL)
+            .for_token(&self.token)
+            .issued_at(NOW)
+    }
+
+    pub fn request<'a>(&self, token: &str, proof: &'a str) -> RequestContext<'a> {
+        RequestContext::new()
+            .method(METHOD)
+            .url(URL)
+            .header("Authorization", format!("DPoP {token}"))
+            .header("DPoP", proof)
+    }
+
+    pub fn send(&self, proof: &str) -> Result<VerifiedToken, Error> {
+        self.world
+            .client
+            .verify_request(self.request(&self.token, proof))
+    }
+}
+
+fn described<T>(outcome: Result<T, Error>) -> Result<(), String> {
+    outcome
+        .map(|_| ())
+        .map_err(|error| error.error_description())
+}
+
+pub fn rfc9449_11_1_a_proof_serves_once<D: Driver>() {
+    let bound = Bound::<D>::new();
+    let proof = bound.proof().mint().unwrap();
+    let token = bound.send(&proof).unwrap();
+    assert_eq!(token.subject().unwrap(), Some("auth0|user"));
+    let error = bound.send(&proof).unwrap_err();
+    assert_eq!(error.status_code(), 400);
+    assert_eq!(error.error_code(), "invalid_dpop_proof");
+    assert_eq!(error.error_description(), "DPoP Proof has been used before");
+
+    // Signed anew and written differently, it is the same proof by its jti.
+    let again = |jti: &str, url: &str| {
+        let proof = bound.key.proof(METHOD, url).for_token(&bound.token);
+        let proof = proof.issued_at(NOW).jti(jti).mint().unwrap();
+        described(bound.send(&proof))
+    };
+    let replayed = Err("DPoP Proof has been used before".to_owned());
+    assert_eq!(again("one", URL), Ok(()));
+    assert_eq!(again("one", URL), replayed);
+    assert_eq!(
+        again("one", "HTTPS://API.example:443/v1/%6frders?x#y"),
+        replayed
+    );
+    assert_eq!(again("two", URL), Ok(()));
+
+    // Another client's key and the same jti: nobody burns what is another's.
+    let other = ProofKey::generate().unwrap();
+    let token = bound.world.token().bound_to(&other).mint().unwrap();
+    let proof = other.proof(METHOD, URL).for_token(&token).issued_at(NOW);
+    let proof = proof.jti("one").mint().unwrap();
+    let request = bound.request(&token, &proof);
+    assert!(bound.world.client.verify_request(request).is_ok());
+
+    // For as long as it would be accepted, the allowance for the future included.
+    let bound = Bound::<D>::new();
+    let early = bound.proof().issued_at(NOW + 30).mint().unwrap();
+    assert!(bound.send(&early).is_ok());
+    bound.world.advance(330);
+    assert_eq!(described(bound.send(&early)), replayed);
+    bound.world.advance(1);
+    assert_eq!(
+        described(bound.send(&early)),
+        Err("DPoP Proof iat is too old".into())
+    );
+
+    // Unless that is turned off, by name.
+    let bound = Bound::<D>::with(Builder::without_replay_protection);
+    let proof = bound.proof().mint().unwrap();
+    assert!(bound.send(&proof).is_ok());
+    assert!(bound.send(&proof).is_ok());
+}
+
+/// A request with every fault, mended one after the other.
+pub fn rfc9449_7_1_the_first_failure_in_order_is_the_one_reported<D: Driver>() {
+    let bound = Bound::<D>::new();
+    let world = &bound.world;
+    let other = ProofKey::generate().unwrap();
+    let unbound = |token: a0_testkit::AccessTokenBuilder| token.mint().unwrap();
+    let stale = unbound(world.token().expires_in(-1));
+    let free = unbound(world.token());
+    let odd = unbound(world.token().claim("cnf", json!({"jkt": 7})));
+    let forged = unbound(world.token().bound_to(&bound.key).with_signature([1; 256]));
+    let for_token = |token: &str| bound.proof().for_token(token);
+    let good = |token: &str| for_token(token).mint().unwrap();
+    let no_jkt = "JWT Access Token has no jkt confirmation claim";
+    for (token, proof, description) in [
+        (&stale, "x".to_owned(), "Token is expired"),
+        (&free, "x".to_owned(), no_jkt),
+        (&odd, "x".to_owned(), no_jkt),
+        (&bound.token, "x".to_owned(), "Failed to verify DPoP proof"),
+        (
+            &bound.token,
+            for_token(&bound.token).claim("htm", "GET").mint().unwrap(),
+            "DPoP Proof htm mismatch",
+        ),
+        (
+            &bound.token,
+            other
+                .proof(METHOD, URL)
+                .for_token(&bound.token)
+                .issued_at(NOW)
+                .mint()
+                .unwrap(),
+            "JWT Access Token confirmation mismatch",
+        ),
+        (
+            &forged,
+            for_token(&forged).with_signature([1; 64]).mint().unwrap(),
+            "Signature verification failed",
+        ),
+        (
+            &bound.token,
+            for_token(&bound.token)
+                .with_signature([1; 64])
+                .mint()
+                .unwrap(),
+            "JWT signature verification failed",
+        ),
+    ] {
+        let request = bound.request(token, &proof);
+        let outcome = described(world.client.verify_request(request));
+        assert_eq!(outcome, Err(description.to_owned()));
+    }
+    let mismatch = other
+        .proof(METHOD, URL)
+        .for_token(&bound.token)
+        .issued_at(NOW);
+    let error = bound.send(&mismatch.mint().unwrap()).unwrap_err();
+    assert_eq!(
+        (error.status_code().as_u16(), error.error_code()),
+        (401, "invalid_token")
+    );
+    assert_eq!(described(bound.send(&good(&bound.token))), Ok(()));
+}
+
+pub fn nothing_is_spent_or_fetched_for_a_request_that_is_refused<D: Driver>() {
+    let store = Arc::new(InMemoryReplayStore::default());
+    let bound = Bound::<D>::with(|builder| builder.replay_store(Arc::clone(&store)));
+    let refused = bound.proof().claim("ath", "x").mint().unwrap();
+    assert!(bound.send(&refused).is_err());
+    assert!(
+        bound
+            .send(&bound.proof().claim("htu", "https://x/").mint().unwrap())
+            .is_err()
+    );
+    assert_eq!(bound.world.fetches(), (0, 0));
+    let unsigned = bound
+        .proof()
+        .jti("one")
+        .with_signature([1; 64])
+        .mint()
+        .unwrap();
+    assert!(bound.send(&unsigned).is_err());
+    assert_eq!(store.len(), 0);
+
+    // The forgery did not burn the jti of the proof that it was made after.
+    assert!(
+        bound
+            .send(&bound.proof().jti("one").mint().unwrap())
+            .is_ok()
+    );
+    assert_eq!(store.len(), 1);
+    assert_eq!(bound.world.fetches(), (1, 1));
+}
+
+pub fn rfc7800_3_1_and_rfc9449_6_the_token_names_the_key_of_the_proof<D: Driver>() {
+    let bound = Bound::<D>::new();
+    let jkt = bound.key.thumbprint();
+    let missing = "JWT Access Token has no jkt confirmation claim";
+    let mismatch = "JWT Access Token confirmation mismatch";
+    let format = "JWT Access Token has invalid confirmation claim format";
+    let other = ProofKey::generate().unwrap();
+    for (cnf, description) in [
+        (json!({"jkt": jkt}), None),
+        (json!({"jkt": jkt, "unknown": {"a": 1}}), None),
+        (json!({"jkt": other.thumbprint()}), Some(mismatch)),
+        (json!({"jkt": format!("{jkt}=")}), Some(mismatch)),
+        (json!({"jkt": jkt.to_lowercase()}), Some(mismatch)),
+        (json!({"jkt": &jkt[..42]}), Some(mismatch)),
+        (json!({"jkt": format!("{jkt}A")}), Some(mismatch)),
+        (json!({"jkt": ""}), Some(mismatch)),
+        (json!({"jkt": null}), Some(missing)),
+        (json!({"jkt": [jkt]}), Some(missing)),
+        (json!({"JKT": jkt}), Some(missing)),
+        (json!({"x5t#S256": "x"}), Some(missing)),
+        (
+            json!({"jkt": jkt, "x5t#S256": "x"}),
+            Some("Certificate-bound tokens are not supported"),
+        ),
+        (
+            json!({"jkt": jkt, "x5t#S256": null}),
+            Some("Certificate-bound tokens are not supported"),
+        ),
+        (json!({}), Some(format)),
+        (Value::Null, Some(format)),
+        (json!(jkt), Some(format)),
+        (json!([]), Some(format)),
+    ] {
+        let token = bound
+            .world
+            .token()
+            .claim("cnf", cnf.clone())
+            .mint()
+            .unwrap();
+        let proof = bound.proof().for_token(&token).mint().unwrap();
+        let outcome = bound
+            .world
+            .client
+            .verify_request(bound.request(&token, &proof));
+        if let Err(error) = &outcome {
+            assert_eq!(error.error_code(), "invalid_token");
+        }
+        let described = outcome.err().map(|error| error.error_description());
+        assert_eq!(described.as_deref(), description, "{cnf}");
+    }
+    let token = bound.world.token().without_claim("cnf").mint().unwrap();
+    let proof = bound.proof().for_token(&token).mint().unwrap();
+    let request = bound.request(&token, &proof);
+    assert_eq!(
+        described(bound.world.client.verify_request(request)),
+        Err(missing.into())
+    );
+}
+
+pub fn rfc9449_4_3_1_there_is_one_proof<D: Driver>() {
+    let bound = Bound::<D>::new();
+    let proof = bound.proof().mint().unwrap();
+    let several = Err("Multiple DPoP proofs are not allowed".to_owned());
+    for second in [proof.as_str(), "", "x"] {
+        let request = bound.request(&bound.token, &proof).header("dpop", second);
+        assert_eq!(
+            described(bound.world.client.verify_request(request)),
+            several
+        );
+    }
+    for list in [format!("{proof},{proof}"), format!("{proof},"), ",".into()] {
+        assert_eq!(described(bound.send(&list)), several);
+    }
+    let mut map = http::HeaderMap::new();
+    map.insert("dpop", proof.parse().unwrap());
+    let request = bound.request(&bound.token, &proof).headers(&map);
+    assert_eq!(
+        described(bound.world.client.verify_request(request)),
+        several
+    );
+
+    let none = bound.send("").unwrap_err();
+    assert_eq!(none.kind(), &ErrorKind::InvalidAuthScheme(""));
+    assert!(bound.send(&proof).is_ok(), "none of this spent the proof");
+}
+
+pub fn rfc9449_4_2_the_url_is_the_one_that_clients_know<D: Driver>() {
+    let path = "/orders?page=2";
+    let of = |public_url: &str| Bound::<D>::with(|builder| builder.public_url(public_url));
+    for (public_url, htu, accepted) in [
+        (
+            "https://api.example/v1",
+            "https://api.example/v1/orders",
+            true,
+        ),
+        (
+            "https://API.example:443/v1//",
+            "https://api.example/v1/orders",
+            true,
+        ),
+        ("https://api.example", "https://api.example/orders", true),
+        ("https://api.example", "https://evil.example/orders", false),
+        ("https://api.example", "http://api.example/orders", false),
+        (
+            "http://localhost:3000",
+            "http://localhost:3000/orders",
+            true,
+        ),
+    ] {
+        let bound = of(public_url);
+        let proof = bound
+            .key
+            .proof("GET", htu)
+            .for_token(&bound.token)
+            .issued_at(NOW);
+        let request = http::Request::get(path)
+            .header("authorization", format!("DPoP {}", bound.token))
+            .header("dpop", proof.mint().unwrap())
+            // What the client writes counts for nothing.
+            .header("host", "evil.example")
+            .header("x-forwarded-host", "evil.example")
+            .header("forwarded", "host=evil.example;proto=http")
+            .body(())
+            .unwrap();
+        let outcome = bound.world.client.verify_request((&request).into());
+        assert_eq!(outcome.is_ok(), accepted, "{public_url} {htu}");
+    }
+
+    // Without it the URL is not known, and a request with an absolute one is not believed either.
+    let bound = Bound::<D>::new();
+    for target in [path, "https://api.example/orders", "*"] {
+        let proof = bound
+            .key
+            .proof("GET", "https://api.example/orders")
+            .for_token(&bound.token);
+        let request = http::Request::get(target)
+            .header("authorization", format!("DPoP {}", bound.token))
+            .header("dpop", proof.issued_at(NOW).mint().unwrap())
+            .body(())
+            .unwrap();
+        let (parts, ()) = request.into_parts();
+        let error = bound
+            .world
+            .client
+            .verify_request((&parts).into())
+            .unwrap_err();
+        assert_eq!(error.argument(), Some("http_url"), "{target}");
+        assert_eq!(error.status_code(), 400);
+    }
+    for bad in [
+        "",
+        "api.example",
+        "ftp://x",
+        "https://u@x",
+        "https://x?y",
+        "https://x/#y",
+        "https:///",
+    ] {
+        let world = a0_testkit::LocalTenant::new("tenant.example").unwrap();
+        let error = D::build(super::builder(&world).public_url(bad))
+            .err()
+            .unwrap();
+        assert!(
+            error.error_description().starts_with("public_url must be"),
+            "{bad}"
+        );
+    }
+}
+
+pub fn a_nonce_is_asked_for_where_the_api_wants_one<D: Driver>() {
+    let nonces = NonceIssuer::new([7; 32], Duration::from_secs(60));
+    let bound = Bound::<D>::with(|builder| builder.dpop_nonces(nonces.clone()));
+    let now = NumericDate::from_unix_seconds(NOW);
+    let stale = nonces.issue(NumericDate::from_unix_seconds(NOW - 120));
+    for proof in [
+        bound.proof(),
+        bound.proof().nonce("x"),
+        bound.proof().nonce(&stale),
+    ] {
+        let error = bound.send(&proof.mint().unwrap()).unwrap_err();
+        assert_eq!(
+            (error.status_code().as_u16(), error.error_code()),
+            (401, "use_dpop_nonce")
+        );
+        let headers = error.headers();
+        assert_eq!(headers["cache-control"], "no-store");
+        let challenge = r#"DPoP error="use_dpop_nonce", error_description="DPoP proof requires a current nonce", algs="ES256""#;
+        assert_eq!(error.challenges()[1].to_string(), challenge);
+
+        // The client's second try, with what it was given.
+        let given = headers["dpop-nonce"].to_str().unwrap();
+        assert_eq!(given, nonces.issue(now));
+        assert_eq!(headers.get_all("dpop-nonce").iter().count(), 1);
+        assert!(
+            bound
+                .send(&bound.proof().nonce(given).mint().unwrap())
+                .is_ok()
+        );
+    }
+    assert_eq!(bound.world.client.dpop_nonce(), Some(nonces.issue(now)));
+    assert_eq!(Bound::<D>::new().world.client.dpop_nonce(), None);
+
+    // One fault more, and the nonce is not what is talked about.
+    let error = bound
+        .send(&bound.proof().claim("htm", "GET").mint().unwrap())
+        .unwrap_err();
+    assert_eq!(error.error_code(), "invalid_dpop_proof");
+    assert!(error.headers().get("dpop-nonce").is_none());
+}
+
+struct Broken;
+
+impl ReplayStore for Broken {
+    fn check_and_insert(
+        &self,
+        _: &ReplayKey,
+        _: NumericDate,
+        _: NumericDate,
+    ) -> Result<Seen, ReplayStoreError> {
+        Err(ReplayStoreError::new("canary"))
+    }
+}
+
+pub fn a_replay_store_that_fails_is_an_outage_unless_said_otherwise<D: Driver>() {
+    let bound = Bound::<D>::with(|builder| builder.replay_store(Broken));
+    let error = bound.send(&bound.proof().mint().unwrap()).unwrap_err();
+    assert_eq!(error.status_code(), 503);
+    assert_eq!(error.error_code(), "temporarily_unavailable");
+    assert!(error.challenges().is_empty());
+    assert!(!format!("{error} {error:?}").contains("canary"));
+    assert_eq!(
+        std::error::Error::source(&error).unwrap().to_string(),
+        "canary"
+    );
+
+    let bound = Bound::<D>::with(|builder| builder.replay_store(Broken).replay_fail_open());
+    assert!(bound.send(&bound.proof().mint().unwrap()).is_ok());
+}
+
+pub fn a_proof_alone_can_be_verified<D: Driver>() {
+    let bound = Bound::<D>::new();
+    let client = &bound.world.client;
+    let jkt = bound.key.thumbprint();
+    let fresh = || bound.proof().mint().unwrap();
+    let proof = fresh();
+    let whole = DpopProof::new("opaque token", &proof, METHOD, URL);
+    let opaque = bound.proof().for_token("opaque token").mint().unwrap();
+    let claims = client
+        .verify_dpop_proof(&DpopProof::new("opaque token", &opaque, METHOD, URL))
+        .unwrap();
+    assert_eq!(claims.get("htm").unwrap(), METHOD);
+    assert_eq!(
+        described(client.verify_dpop_proof(&whole)),
+        Err("DPoP Proof ath mismatch".into())
+    );
+    for (expected, description) in [
+        (jkt, None),
+        (
+            &jkt[1..],
+            Some("DPoP Proof key does not match the expected key"),
+        ),
+        ("", Some("DPoP Proof key does not match the expected key")),
+    ] {
+        let proof = fresh();
+        let request = DpopProof::new(&bound.token, &proof, METHOD, URL).expect_thumbprint(expected);
+        let error = client.verify_dpop_proof(&request).err();
+        if let Some(error) = &error {
+            assert_eq!(error.error_code(), "invalid_dpop_proof");
+            assert_eq!(
+                error.challenges()[1].get("error"),
+                Some("invalid_dpop_proof")
+            );
+        }
+        let error = error.map(|error| error.error_description());
+        assert_eq!(error.as_deref(), description);
+        // The last that was accepted is spent.
+        let again = client.verify_dpop_proof(&request).unwrap_err();
+        assert_eq!(again.status_code(), 400);
+    }
+    let token = bound.token.as_str();
+    for (request, argument) in [
+        (DpopProof::new(token, "", METHOD, URL), "dpop_proof"),
+        (DpopProof::new("", &proof, METHOD, URL), "access_token"),
+        (DpopProof::new(token, &proof, "", URL), "http_method"),
+        (DpopProof::new(token, &proof, METHOD, ""), "http_url"),
+    ] {
+        let error = client.verify_dpop_proof(&request).unwrap_err();
+        assert_eq!(error.argument(), Some(argument));
+    }
+    let list = format!("{proof},{proof}");
+    let several = client.verify_dpop_proof(&DpopProof::new(token, &list, METHOD, URL));
+    assert_eq!(
+        described(several),
+        Err("Multiple DPoP proofs are not allowed".into())
+    );
+    assert!(!client.is_dpop_required());
+    let required = World::<D>::with(|builder| builder.dpop(DpopMode::Required));
+    assert!(required.client.is_dpop_required());
+    assert_eq!(bound.world.fetches(), (0, 0));
+}
