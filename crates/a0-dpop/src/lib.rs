@@ -14,12 +14,14 @@
     clippy::exhaustive_structs
 )]
 
+mod create;
 mod error;
 mod htu;
 mod nonce;
 mod proof;
 mod replay;
 
+pub use create::{CreateProofError, NewProof};
 pub use error::ProofError;
 pub use htu::{Htu, InvalidHtu};
 pub use nonce::NonceIssuer;

@@ -61,6 +61,7 @@ mod jwk;
 mod jwk_set;
 mod key;
 mod numeric_date;
+mod signing;
 mod thumbprint;
 mod token;
 
@@ -76,6 +77,7 @@ pub use jwk::{Jwk, JwkError, has_private_member};
 pub use jwk_set::{JwkSet, JwkSetError, MAX_CANDIDATES, MAX_KEYS};
 pub use key::{InvalidSignature, VerifyingKey};
 pub use numeric_date::NumericDate;
+pub use signing::{Signer, SigningError, SigningKey, random_token_id};
 pub use thumbprint::{InvalidThumbprint, Thumbprint};
 pub use token::{Admitted, Unverified, VerifiedJws, VerifyError};
 

@@ -161,6 +161,19 @@ impl SigningKey {
         Ok(self.0.key.public_key_to_pem()?)
     }
 
+    /// The private key in PEM (PKCS#8): for code that signs itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsupportedKey`] for a shared secret, which is no private key; [`Error::Crypto`] if
+    /// OpenSSL fails.
+    pub fn private_pem(&self) -> Result<Vec<u8>, Error> {
+        if self.0.key.id() == Id::HMAC {
+            return Err(Error::UnsupportedKey);
+        }
+        Ok(self.0.key.private_key_to_pem_pkcs8()?)
+    }
+
     /// The signature over `message`: for ECDSA `R || S` (RFC 7518 section 3.4), empty for
     /// [`Algorithm::None`].
     ///

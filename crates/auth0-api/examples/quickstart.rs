@@ -9,7 +9,7 @@ use std::error::Error;
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
-use a0_testkit::{Endpoint, TenantServer};
+use a0_testkit::{Endpoint, LocalTenant, ProofKey, TenantServer};
 use auth0_api::{ApiClient, RequestContext, UreqClient, VerifiedToken};
 
 const HELP: &str = "\
@@ -83,41 +83,33 @@ fn local_tenant() -> Result<(), Box<dyn Error>> {
             .audience(AUDIENCE)
             .scope("read:things")
     };
-    let requests = [
-        ("a request with a good token", bearer(&token().mint()?)),
+    for (what, request, expected) in [
+        (
+            "a request with a good token",
+            bearer(&token().mint()?),
+            true,
+        ),
         (
             "the same with an expired token",
             bearer(&token().expires_in(-60).mint()?),
+            false,
         ),
         (
             "with a forged token: the right key's name, somebody else's signature",
             bearer(&token().with_signature([7; 256]).mint()?),
+            false,
         ),
         (
             "with a good token for another API",
             bearer(&token().audience("https://other.example/").mint()?),
+            false,
         ),
-        ("with a token that is no JWT", bearer("opaque")),
-        ("with no token", RequestContext::new()),
-    ];
-    let expected = [true, false, false, false, false, false];
-    for ((what, request), expected) in requests.into_iter().zip(expected) {
-        println!("{what}:");
-        let outcome = api.verify_request(request);
-        let accepted = outcome.is_ok();
-        match outcome {
-            Ok(token) => println!("  accepted: {}", describe(&token)?),
-            Err(error) => {
-                println!("  refused with {}: {error}", error.status_code());
-                if let Some(challenge) = error.www_authenticate() {
-                    println!("  WWW-Authenticate: {challenge}");
-                }
-            }
-        }
-        if accepted != expected {
-            return Err(format!("{what}: this should not have happened").into());
-        }
+        ("with a token that is no JWT", bearer("opaque"), false),
+        ("with no token", RequestContext::new(), false),
+    ] {
+        report(what, api.verify_request(request), expected)?;
     }
+    bound_requests(&api, tenant)?;
     println!(
         "\nThe tenant was asked {} time for its metadata and {} time for its keys.",
         tenant.request_count(Endpoint::Discovery),
@@ -125,6 +117,62 @@ fn local_tenant() -> Result<(), Box<dyn Error>> {
     );
     println!("Next: give --domain and --audience of a tenant of your own (--help says how).");
     Ok(())
+}
+
+/// Requests whose token is bound to a key of the client: DPoP, RFC 9449.
+fn bound_requests(api: &ApiClient, tenant: &LocalTenant) -> Result<(), Box<dyn Error>> {
+    let url = "https://api.example/things";
+    let key = ProofKey::generate()?;
+    let token = tenant
+        .access_token()
+        .audience(AUDIENCE)
+        .bound_to(&key)
+        .mint()?;
+    let proof = |key: &ProofKey| key.proof("GET", url).for_token(&token).mint();
+    let request = |proof: &str| {
+        RequestContext::new()
+            .method("GET")
+            .url(url)
+            .header("Authorization", format!("DPoP {token}"))
+            .header("DPoP", proof.to_owned())
+    };
+    let good = proof(&key)?;
+    println!("\nThe same for a token that is bound to a key of its client:");
+    for (what, request, expected) in [
+        ("with a proof by that key", request(&good), true),
+        ("with the same proof again", request(&good), false),
+        (
+            "with a proof by another key",
+            request(&proof(&ProofKey::generate()?)?),
+            false,
+        ),
+        ("as a bearer token, without a proof", bearer(&token), false),
+    ] {
+        report(what, api.verify_request(request), expected)?;
+    }
+    Ok(())
+}
+
+fn report(
+    what: &str,
+    outcome: Result<VerifiedToken, auth0_api::Error>,
+    expected: bool,
+) -> Result<(), Box<dyn Error>> {
+    println!("{what}:");
+    let accepted = outcome.is_ok();
+    match outcome {
+        Ok(token) => println!("  accepted: {}", describe(&token)?),
+        Err(error) => {
+            println!("  refused with {}: {error}", error.status_code());
+            for challenge in error.challenges() {
+                println!("  WWW-Authenticate: {challenge}");
+            }
+        }
+    }
+    match accepted == expected {
+        true => Ok(()),
+        false => Err(format!("{what}: this should not have happened").into()),
+    }
 }
 
 fn bearer(token: &str) -> RequestContext<'static> {

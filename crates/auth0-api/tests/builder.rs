@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth0_api::{ApiClient, Builder, ErrorKind};
+use auth0_api::{ApiClient, Builder, ErrorKind, RequestContext};
 
 fn complete() -> Builder {
     ApiClient::builder()
@@ -173,6 +173,41 @@ fn variables_set_options_and_a_bad_one_is_named() {
             "{bad}"
         );
     }
+    for (enabled, required, expected) in [
+        ("", "", Ok(false)),
+        ("true", "", Ok(false)),
+        ("TRUE", "True", Ok(true)),
+        ("", "true", Ok(true)),
+        ("false", "", Ok(false)),
+        ("false", "false", Ok(false)),
+        (
+            "False",
+            "true",
+            Err("AUTH0_DPOP_REQUIRED cannot be true where AUTH0_DPOP_ENABLED is false"),
+        ),
+    ] {
+        let variables = [
+            base[0],
+            base[1],
+            ("AUTH0_DPOP_ENABLED", enabled),
+            ("AUTH0_DPOP_REQUIRED", required),
+        ];
+        let outcome = from(&variables).build();
+        let outcome = outcome.map(|client| client.is_dpop_required());
+        let outcome = outcome.map_err(|error| error.error_description());
+        assert_eq!(
+            outcome,
+            expected.map_err(str::to_owned),
+            "{enabled} {required}"
+        );
+    }
+    let disabled = from(&[base[0], base[1], ("AUTH0_DPOP_ENABLED", "false")]);
+    let error = disabled
+        .build()
+        .unwrap()
+        .verify_request(RequestContext::new());
+    assert_eq!(error.unwrap_err().challenges().len(), 1);
+
     // A variable takes the place of what was set before; an absent or empty one leaves it.
     let replaced = complete().from_vars(|name| (name == "AUTH0_AUDIENCE").then(|| "b\n".into()));
     assert!(

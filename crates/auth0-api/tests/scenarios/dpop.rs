@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use a0_testkit::{ProofBuilder, ProofKey};
+use a0_testkit::{Algorithm, ProofBuilder, ProofKey};
 use auth0_api::jose::NumericDate;
 use auth0_api::proof::{
     InMemoryReplayStore, NonceIssuer, ReplayKey, ReplayStore, ReplayStoreError, Seen,
@@ -508,4 +508,37 @@ pub fn a_proof_alone_can_be_verified<D: Driver>() {
     let required = World::<D>::with(|builder| builder.dpop(DpopMode::Required));
     assert!(required.client.is_dpop_required());
     assert_eq!(bound.world.fetches(), (0, 0));
+}
+
+pub fn the_window_and_the_algorithms_of_proofs_are_options<D: Driver>() {
+    let seconds = Duration::from_secs;
+    for (iat, accepted) in [
+        (NOW - 10, true),
+        (NOW - 11, false),
+        (NOW + 5, true),
+        (NOW + 6, false),
+    ] {
+        let bound = Bound::<D>::with(|builder| {
+            builder
+                .dpop_iat_offset(seconds(10))
+                .dpop_iat_leeway(seconds(5))
+        });
+        let proof = bound.proof().issued_at(iat).mint().unwrap();
+        assert_eq!(bound.send(&proof).is_ok(), accepted, "{iat}");
+    }
+    let p384 = || a0_testkit::SigningKey::generate(Algorithm::Es384).unwrap();
+    for (algorithms, accepted) in [(&["ES256"][..], false), (&["ES256", "ES384"], true)] {
+        let mut bound = Bound::<D>::with(|builder| builder.dpop_algorithms(algorithms.to_vec()));
+        bound.key = ProofKey::new(p384(), Algorithm::Es384).unwrap();
+        bound.token = bound.world.token().bound_to(&bound.key).mint().unwrap();
+        let outcome = bound.send(&bound.proof().mint().unwrap());
+        assert_eq!(outcome.is_ok(), accepted, "{algorithms:?}");
+        let algs = algorithms.join(" ");
+        let error = bound
+            .world
+            .client
+            .verify_request(RequestContext::new())
+            .unwrap_err();
+        assert_eq!(error.challenges()[1].get("algs"), Some(algs.as_str()));
+    }
 }

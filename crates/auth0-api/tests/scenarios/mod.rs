@@ -55,6 +55,7 @@ macro_rules! all_scenarios {
                 rfc9449_4_2_the_url_is_the_one_that_clients_know,
                 rfc9449_4_3_1_there_is_one_proof,
                 rfc9449_7_1_the_first_failure_in_order_is_the_one_reported,
+                the_window_and_the_algorithms_of_proofs_are_options,
             }
             fapi2 {
                 every_case_of_the_certification_suite,

@@ -1,0 +1,111 @@
+//! Proofs that this crate makes are proofs that it takes, and nobody else's.
+
+use a0_dpop::{CreateProofError, NewProof, NonceIssuer, ProofError, ProofRules, Target};
+use a0_jose::{Algorithm, Jwk, NumericDate, Signer, SigningError, SigningKey};
+use serde_json::{Map, Value};
+
+fn now() -> NumericDate {
+    NumericDate::from_unix_seconds(1_700_000_000)
+}
+
+#[test]
+fn rfc9449_4_2_a_new_proof_has_every_member_and_passes() {
+    let nonces = NonceIssuer::new([1; 32], std::time::Duration::from_secs(60));
+    let nonce = nonces.issue(now());
+    let key = SigningKey::generate_es256().unwrap();
+    let new = NewProof::new("POST", "HTTPS://Api.Example:443/a/./b?c#d")
+        .access_token("the token")
+        .nonce(&nonce);
+    let proof = new.sign(&key, now()).unwrap();
+
+    let header = a0_jose::unverified_header(&proof, 10_000).unwrap();
+    assert_eq!(header["typ"], "dpop+jwt");
+    assert_eq!(header["alg"], "ES256");
+    assert!(!a0_jose::has_private_member(
+        header["jwk"].as_object().unwrap()
+    ));
+    let claims = a0_jose::unverified_payload(&proof, 10_000).unwrap();
+    assert_eq!(claims["htm"], "POST");
+    assert_eq!(claims["htu"], "https://api.example/a/b");
+    assert_eq!(claims["iat"], 1_700_000_000);
+
+    let request = Target::new("POST", "https://api.example/a/b", "the token");
+    let judged = ProofRules::new().judge(&proof, &request, Some(&nonces), now());
+    let verified = judged.unwrap().verify().unwrap();
+    let own = Jwk::from_object(key.public_jwk()).unwrap().thumbprint();
+    assert_eq!(*verified.thumbprint(), own);
+
+    // Each proof has a jti of its own.
+    let jti = |proof: &str| a0_jose::unverified_payload(proof, 10_000).unwrap()["jti"].clone();
+    assert_ne!(jti(&proof), jti(&new.sign(&key, now()).unwrap()));
+
+    let without = NewProof::new("POST", "https://api.example/a/b");
+    let claims = a0_jose::unverified_payload(&without.sign(&key, now()).unwrap(), 10_000).unwrap();
+    assert!(!claims.contains_key("ath") && !claims.contains_key("nonce"));
+}
+
+#[test]
+fn rsa_keys_sign_where_they_are_allowed() {
+    use a0_testkit::SigningKey as Made;
+    let pem = |algorithm| {
+        let key = match algorithm {
+            a0_testkit::Algorithm::Rs256 => Made::cached_rsa("create").unwrap(),
+            other => Made::generate(other).unwrap(),
+        };
+        key.private_pem().unwrap()
+    };
+    let rsa = pem(a0_testkit::Algorithm::Rs256);
+    for algorithm in [Algorithm::Rs256, Algorithm::Ps256] {
+        let key = SigningKey::from_pem(algorithm, &rsa).unwrap();
+        let new = NewProof::new("GET", "https://api.example/").access_token("t");
+        let proof = new.sign(&key, now()).unwrap();
+        let request = Target::new("GET", "https://api.example/", "t");
+        let rules = ProofRules::new();
+        let refused = rules.judge(&proof, &request, None, now());
+        assert_eq!(refused.unwrap_err(), ProofError::Algorithm);
+        let rules = rules.algorithms([algorithm]);
+        let judged = rules.judge(&proof, &request, None, now()).unwrap();
+        assert!(judged.verify().is_ok(), "{algorithm}");
+    }
+    let ec = pem(a0_testkit::Algorithm::Es256);
+    let from_pem = |algorithm, pem: &[u8]| SigningKey::from_pem(algorithm, pem).map(|_| ());
+    assert_eq!(from_pem(Algorithm::Es256, &ec), Ok(()));
+    for (algorithm, pem, error) in [
+        (Algorithm::Es256, &rsa[..], SigningError::Unusable),
+        (Algorithm::Rs256, &ec, SigningError::Unusable),
+        (Algorithm::Es256, b"", SigningError::Unusable),
+        (Algorithm::Rs512, &rsa, SigningError::Unsupported),
+        (Algorithm::Es384, &ec, SigningError::Unsupported),
+    ] {
+        assert_eq!(from_pem(algorithm, pem), Err(error), "{algorithm}");
+    }
+    let key = SigningKey::from_pem(Algorithm::Es256, &ec).unwrap();
+    assert_eq!(format!("{key:?}"), "SigningKey { algorithm: Es256, .. }");
+}
+
+/// A key that lives elsewhere, and is out of order.
+struct Elsewhere(Map<String, Value>);
+
+impl Signer for Elsewhere {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Es256
+    }
+
+    fn public_jwk(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SigningError> {
+        Err(SigningError::Unusable)
+    }
+}
+
+#[test]
+fn what_cannot_be_signed_is_told() {
+    let key = Elsewhere(Map::new());
+    let sign = |url| NewProof::new("GET", url).sign(&key, now()).unwrap_err();
+    assert_eq!(sign("https://u@api.example/"), CreateProofError::Url);
+    assert_eq!(sign("/things"), CreateProofError::Url);
+    let failed = CreateProofError::Signing(SigningError::Unusable);
+    assert_eq!(sign("https://api.example/"), failed);
+}

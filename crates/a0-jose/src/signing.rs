@@ -1,0 +1,173 @@
+//! Private keys, for the side that signs: proofs and client assertions.
+
+use std::fmt;
+
+use josekit::jwk::Jwk as PrivateJwk;
+use josekit::jwk::KeyPair;
+use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
+use josekit::jwk::alg::rsa::RsaKeyPair;
+use josekit::jws::{self, JwsSigner};
+use serde_json::{Map, Value};
+
+use crate::algorithm::Algorithm;
+use crate::base64url;
+use crate::json;
+
+/// Whoever can make the signatures of one key: a [`SigningKey`], or a key that lives elsewhere.
+pub trait Signer: Send + Sync {
+    /// The algorithm of its signatures.
+    fn algorithm(&self) -> Algorithm;
+
+    /// The public part of the key, as a JWK without private members.
+    fn public_jwk(&self) -> &Map<String, Value>;
+
+    /// A signature over `message`, in the form of RFC 7518 section 3.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError`] where the key cannot be used.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError>;
+
+    /// A compact JWS (RFC 7515 section 7.1) of this header and these claims. The header has to name
+    /// the key's algorithm.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError`].
+    fn sign_compact(
+        &self,
+        header: Map<String, Value>,
+        claims: Map<String, Value>,
+    ) -> Result<String, SigningError> {
+        let encode = |object| base64url::encode(Value::Object(object).to_string());
+        let input = format!("{}.{}", encode(header), encode(claims));
+        let signature = base64url::encode(self.sign(input.as_bytes())?);
+        Ok(format!("{input}.{signature}"))
+    }
+}
+
+/// A private key in memory, for RS256, PS256 or ES256. `Debug` shows nothing of it.
+///
+/// ```
+/// use a0_jose::{Algorithm, Compact, Jwk, Signer, SigningKey, VerifyingKey};
+/// use serde_json::Map;
+///
+/// let key = SigningKey::generate_es256()?;
+/// let token = key.sign_compact(Map::new(), Map::new())?;
+///
+/// let public = VerifyingKey::new(&Jwk::from_object(key.public_jwk())?, &[Algorithm::Es256])?;
+/// assert!(public.verify(&Compact::parse(&token, 1000)?).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct SigningKey {
+    algorithm: Algorithm,
+    signer: Box<dyn JwsSigner>,
+    public_jwk: Map<String, Value>,
+}
+
+impl SigningKey {
+    /// A new P-256 key for ES256.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError::Unusable`] where OpenSSL has no randomness to give.
+    pub fn generate_es256() -> Result<Self, SigningError> {
+        let pair = EcKeyPair::generate(EcCurve::P256).map_err(|_| SigningError::Unusable)?;
+        SigningKey::from_pair(Algorithm::Es256, &pair)
+    }
+
+    /// A private key in PEM: PKCS#8, or the traditional form of its type.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError::Unsupported`] for an algorithm that is not one of the three,
+    /// [`SigningError::Unusable`] for a text that holds no private key fit for it.
+    pub fn from_pem(algorithm: Algorithm, pem: &[u8]) -> Result<Self, SigningError> {
+        let unusable = |_| SigningError::Unusable;
+        match algorithm {
+            Algorithm::Es256 => {
+                let pair = EcKeyPair::from_pem(pem, Some(EcCurve::P256)).map_err(unusable)?;
+                SigningKey::from_pair(algorithm, &pair)
+            }
+            Algorithm::Rs256 | Algorithm::Ps256 => {
+                let pair = RsaKeyPair::from_pem(pem).map_err(unusable)?;
+                SigningKey::from_pair(algorithm, &pair)
+            }
+            _ => Err(SigningError::Unsupported),
+        }
+    }
+
+    fn from_pair(algorithm: Algorithm, pair: &dyn KeyPair) -> Result<Self, SigningError> {
+        let public_jwk = json::parse_object(pair.to_jwk_public_key().to_string().as_bytes())
+            .map_err(|_| SigningError::Unusable)?;
+        // What signs here has to verify elsewhere: the same bounds for both sides.
+        crate::Jwk::from_object(&public_jwk).map_err(|_| SigningError::Unusable)?;
+        let signer =
+            signer(algorithm, &pair.to_jwk_key_pair()).map_err(|_| SigningError::Unusable)?;
+        Ok(SigningKey {
+            algorithm,
+            signer,
+            public_jwk,
+        })
+    }
+}
+
+fn signer(
+    algorithm: Algorithm,
+    key: &PrivateJwk,
+) -> Result<Box<dyn JwsSigner>, josekit::JoseError> {
+    Ok(match algorithm {
+        Algorithm::Rs256 => Box::new(jws::RS256.signer_from_jwk(key)?),
+        Algorithm::Ps256 => Box::new(jws::PS256.signer_from_jwk(key)?),
+        _ => Box::new(jws::ES256.signer_from_jwk(key)?),
+    })
+}
+
+impl Signer for SigningKey {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    fn public_jwk(&self) -> &Map<String, Value> {
+        &self.public_jwk
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
+        self.signer
+            .sign(message)
+            .map_err(|_| SigningError::Unusable)
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SigningKey")
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A `jti` that nobody can guess: 128 random bits as base64url (RFC 7519 section 4.1.7).
+///
+/// # Errors
+///
+/// [`SigningError::Unusable`] where OpenSSL has no randomness to give.
+pub fn random_token_id() -> Result<String, SigningError> {
+    let mut octets = [0; 16];
+    openssl::rand::rand_bytes(&mut octets).map_err(|_| SigningError::Unusable)?;
+    Ok(base64url::encode(octets))
+}
+
+/// Why nothing was signed. Holds nothing of the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SigningError {
+    /// Not RS256, PS256 or ES256.
+    #[error("signing is supported for RS256, PS256 and ES256")]
+    Unsupported,
+    /// Not a private key for the algorithm, or one that fails.
+    #[error("the private key cannot be used for this algorithm")]
+    Unusable,
+}
