@@ -54,6 +54,12 @@ fn keys_belong_to_their_issuer() {
         jwks["keys"][0]["kid"] = "shared".into();
         tenant.set_jwks_body(Some(jwks.to_string().as_bytes()));
     }
+    let fetched = keys_of(&cache, &tenants[0], 0).unwrap();
+    let issuer = normalize_domain("a.example").unwrap();
+    assert_eq!(
+        *fetched.metadata().get("issuer").unwrap(),
+        issuer.to_string()
+    );
     let [a, b] = &tenants
         .each_ref()
         .map(|tenant| keys_of(&cache, tenant, 0).unwrap());
@@ -150,7 +156,6 @@ fn a_max_age_is_a_number_or_nothing() {
 #[test]
 fn each_failure_is_told_apart() {
     let tenant = || LocalTenant::new("a.example").unwrap();
-    let padding = "x".repeat(a0_discovery::MAX_BODY);
     for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
         // Good documents, but for their size.
         let tenant = tenant();
@@ -158,10 +163,20 @@ fn each_failure_is_told_apart() {
             Endpoint::Discovery => tenant.metadata(),
             _ => tenant.jwks(),
         };
-        document["padding"] = padding.clone().into();
-        let body = document.to_string();
-        tenant.misbehave(endpoint, Fault::body(200, "application/json", body));
-        assert_eq!(failure_of(&tenant), FetchFailure::TooLarge);
+        document["padding"] = "".into();
+        let room = a0_discovery::MAX_BODY - document.to_string().len();
+        for (length, fits) in [(room, true), (room + 1, false)] {
+            document["padding"] = "x".repeat(length).into();
+            let body = document.to_string();
+            tenant.misbehave(endpoint, Fault::body(200, "application/json", body));
+            let outcome = keys_of(&KeyCache::new(rules()), &tenant, 0);
+            let failure = outcome.map(|_| ()).map_err(|error| error.failure);
+            let expected = match fits {
+                true => Ok(()),
+                false => Err(FetchFailure::TooLarge),
+            };
+            assert_eq!(failure, expected, "{endpoint:?} {length}");
+        }
         tenant.misbehave(endpoint, Fault::status(302));
         assert_eq!(failure_of(&tenant), FetchFailure::Status(302));
     }

@@ -202,6 +202,8 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
     );
     assert_eq!(error.error_description(), "Missing required claim: abcd ");
     let metadata = "https://api.example/.well-known/oauth-protected-resource";
+    let schemes: Vec<&str> = error.challenges().iter().map(Challenge::scheme).collect();
+    assert_eq!(schemes, ["Bearer", "DPoP"]);
     for challenge in error.challenges_mut() {
         challenge.set("resource_metadata", metadata).unwrap();
         challenge.set("REALM", "other").unwrap();

@@ -100,6 +100,8 @@ pub fn an_http_request_is_a_request<D: Driver>() {
     assert!(world.client.verify_request((&request).into()).is_ok());
     let (parts, _) = request.into_parts();
     assert!(world.client.verify_request((&parts).into()).is_ok());
+    let context = RequestContext::new().header("authorization", &*field);
+    assert!(world.client.verify_request((&context).into()).is_ok());
 
     // A field that is no text at all.
     let request = http::Request::get("/")
