@@ -8,7 +8,6 @@ use crate::base64url;
 use crate::claims::Claims;
 use crate::header::Header;
 use crate::json::{self, JsonError};
-use crate::token::Unverified;
 
 /// Three segments of a compact JWS, borrowed; nothing is decoded yet.
 ///
@@ -51,15 +50,11 @@ impl<'a> Compact<'a> {
         })
     }
 
-    /// Decodes header and payload, each once, as one JSON object without duplicate member names.
-    ///
-    /// # Errors
-    ///
-    /// [`ParseError::Encoding`], [`ParseError::NotAnObject`], [`ParseError::DuplicateMember`].
-    pub fn decode(self) -> Result<Unverified<'a>, ParseError> {
+    /// Header and payload, each decoded once as one JSON object without duplicate member names.
+    pub(crate) fn decode_parts(&self) -> Result<(Header, Claims), ParseError> {
         let header = Header::new(decode_object(self.header, Part::Header)?);
         let claims = Claims::new(decode_object(self.payload, Part::Payload)?);
-        Ok(Unverified::new(self, header, claims))
+        Ok((header, claims))
     }
 
     /// What the signature is over: header and payload with the dot between them, as ASCII.

@@ -4,10 +4,26 @@ use std::fmt;
 
 use crate::algorithm::Algorithm;
 use crate::claims::Claims;
-use crate::compact::Compact;
+use crate::compact::{Compact, ParseError};
 use crate::header::{Header, HeaderError, HeaderRules};
 use crate::jwk_set::JwkSet;
 use crate::key::VerifyingKey;
+
+impl<'a> Compact<'a> {
+    /// Decodes header and payload, each once, as one JSON object without duplicate member names.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError::Encoding`], [`ParseError::NotAnObject`], [`ParseError::DuplicateMember`].
+    pub fn decode(self) -> Result<Unverified<'a>, ParseError> {
+        let (header, claims) = self.decode_parts()?;
+        Ok(Unverified {
+            compact: self,
+            header,
+            claims,
+        })
+    }
+}
 
 /// Header and claims as somebody sent them. Good for choosing an issuer and for refusing early;
 /// never for letting anybody in.
@@ -18,14 +34,6 @@ pub struct Unverified<'a> {
 }
 
 impl<'a> Unverified<'a> {
-    pub(crate) fn new(compact: Compact<'a>, header: Header, claims: Claims) -> Self {
-        Unverified {
-            compact,
-            header,
-            claims,
-        }
-    }
-
     /// The header.
     pub fn header(&self) -> &Header {
         &self.header

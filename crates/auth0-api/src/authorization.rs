@@ -3,18 +3,11 @@
 
 use std::borrow::Cow;
 
-use a0_dpop::{ProofError, one_proof};
+use a0_dpop::one_proof;
 
-use crate::dpop::DpopMode;
 use crate::error::{ErrorKind, Refusal};
 use crate::request::RequestContext;
-
-/// An authentication scheme that is supported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scheme {
-    Bearer,
-    Dpop,
-}
+use crate::scheme::{DpopMode, Scheme};
 
 /// The `Authorization` field, in a scheme that the mode allows.
 pub(crate) struct Credentials<'c> {
@@ -97,10 +90,4 @@ pub(crate) fn refuse_proof(context: &RequestContext<'_>, mode: DpopMode) -> Resu
         ));
     }
     Ok(())
-}
-
-impl From<ProofError> for Refusal {
-    fn from(error: ProofError) -> Self {
-        Refusal(ErrorKind::InvalidDpopProof(error))
-    }
 }

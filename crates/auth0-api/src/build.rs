@@ -10,7 +10,7 @@ use a0_http::HttpClient;
 use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
 
 use crate::builder::{Builder, TokenProfile};
-use crate::challenge::Challenger;
+use crate::challenger::Challenger;
 use crate::client::{ApiClient, Settings};
 use crate::dpop::DpopSettings;
 use crate::error::Error;

@@ -9,7 +9,7 @@ use a0_dpop::{InMemoryReplayStore, NonceIssuer, ProofRules, ReplayStore};
 use a0_http::HttpClient;
 use a0_jose::Algorithm;
 
-use crate::dpop::DpopMode;
+use crate::scheme::DpopMode;
 
 /// Which access tokens a tenant issues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

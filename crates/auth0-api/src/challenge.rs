@@ -1,16 +1,8 @@
 //! `WWW-Authenticate` challenges, RFC 9110 section 11.6.1 and RFC 6750 section 3.
 
 use std::fmt;
-use std::sync::Arc;
 
-use a0_jose::Algorithm;
 use http::HeaderValue;
-
-use crate::authorization::Scheme;
-use crate::dpop::DpopMode;
-use crate::error::{Error, Refusal};
-
-const REALM: &str = "api";
 
 /// One challenge: a scheme and its parameters, each name at most once.
 ///
@@ -78,7 +70,7 @@ impl Challenge {
     }
 
     /// Sets a parameter without the characters that may not be sent.
-    fn set_cleaned(&mut self, name: &'static str, value: &str) {
+    pub(crate) fn set_cleaned(&mut self, name: &'static str, value: &str) {
         let value = cleaned(value);
         match self
             .parameters
@@ -90,7 +82,7 @@ impl Challenge {
         }
     }
 
-    fn set_error(&mut self, said: Option<&(&str, String)>) {
+    pub(crate) fn set_error(&mut self, said: Option<&(&str, String)>) {
         if let Some((code, description)) = said {
             self.set_cleaned("error", code);
             self.set_cleaned("error_description", description);
@@ -131,58 +123,6 @@ pub(crate) fn cleaned(text: &str) -> String {
     text.chars()
         .filter(|character| is_value(*character))
         .collect()
-}
-
-/// Knows which challenges an answer has, by what the API takes.
-#[derive(Debug, Clone)]
-pub(crate) struct Challenger {
-    mode: DpopMode,
-    /// The allowed algorithms of proofs, with spaces between them.
-    algs: Arc<str>,
-}
-
-impl Challenger {
-    pub(crate) fn new(mode: DpopMode, algorithms: &[Algorithm]) -> Self {
-        let names: Vec<&str> = algorithms
-            .iter()
-            .map(|algorithm| algorithm.name())
-            .collect();
-        Challenger {
-            mode,
-            algs: names.join(" ").into(),
-        }
-    }
-
-    /// Makes an error of a refusal, with the challenges that go with it: one for each scheme that
-    /// is taken, what went wrong on the one that was used (RFC 6750 section 3, RFC 9449 section
-    /// 7.2).
-    pub(crate) fn challenged(&self, refusal: Refusal, used: Option<Scheme>) -> Error {
-        let mut error = Error::new(refusal.0, Vec::new());
-        if error.status_code().is_server_error() {
-            return error;
-        }
-        let description = error.error_description();
-        let said = (!description.is_empty()).then(|| (error.error_code(), description));
-        let blamed = match self.mode {
-            DpopMode::Disabled => Scheme::Bearer,
-            DpopMode::Required => Scheme::Dpop,
-            DpopMode::Allowed => used.unwrap_or(Scheme::Bearer),
-        };
-        let said_on = |scheme| said.as_ref().filter(|_| scheme == blamed);
-        if self.mode != DpopMode::Required {
-            let mut bearer = Challenge::bearer();
-            bearer.set_cleaned("realm", REALM);
-            bearer.set_error(said_on(Scheme::Bearer));
-            error.add_challenge(bearer);
-        }
-        if self.mode != DpopMode::Disabled {
-            let mut dpop = Challenge::dpop();
-            dpop.set_error(said_on(Scheme::Dpop));
-            dpop.set_cleaned("algs", &self.algs);
-            error.add_challenge(dpop);
-        }
-        error
-    }
 }
 
 /// A name or a value that a challenge cannot hold.

@@ -9,13 +9,14 @@ use a0_dpop::Target;
 use a0_http::HttpClient;
 use a0_jose::{Admitted, ClaimRules, Claims, Compact, HeaderRules, NumericDate};
 
-use crate::authorization::{Credentials, ProofOfRequest, Scheme, refuse_proof};
+use crate::authorization::{Credentials, ProofOfRequest, refuse_proof};
 use crate::builder::Builder;
-use crate::challenge::Challenger;
+use crate::challenger::Challenger;
 use crate::confirmation::{self, ConfirmationError};
-use crate::dpop::{DpopMode, DpopProof, DpopSettings};
+use crate::dpop::{DpopProof, DpopSettings};
 use crate::error::{Error, ErrorKind, IssuerError, Refusal};
 use crate::request::RequestContext;
+use crate::scheme::{DpopMode, Scheme};
 use crate::verified::VerifiedToken;
 
 /// Verifies what clients send to one API. Cheap to clone; make one and keep it, because it keeps

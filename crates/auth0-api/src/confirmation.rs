@@ -3,7 +3,7 @@
 use a0_jose::{Claims, Thumbprint};
 use serde_json::{Map, Value};
 
-use crate::dpop::DpopMode;
+use crate::scheme::DpopMode;
 
 /// Refuses a token that is bound to a key when it comes as a bearer token, which proves no key.
 ///

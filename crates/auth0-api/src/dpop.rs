@@ -7,19 +7,7 @@ use a0_dpop::{NonceIssuer, ProofError, ProofRules, ReplayStore, Seen, Target, Ve
 use a0_jose::{Claims, NumericDate};
 
 use crate::error::{ErrorKind, Outage, Refusal};
-
-/// Whether requests may, or must, prove possession of the key that their token is bound to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum DpopMode {
-    /// Bearer tokens only. A token that is bound to a DPoP key is taken as a bearer token.
-    Disabled,
-    /// Both schemes; a token that is bound to a key needs its proof.
-    #[default]
-    Allowed,
-    /// The scheme DPoP only.
-    Required,
-}
+use crate::scheme::DpopMode;
 
 /// How proofs are judged.
 #[derive(Clone)]

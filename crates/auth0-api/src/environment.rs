@@ -6,7 +6,7 @@ use std::time::Duration;
 use a0_discovery::normalize_domain;
 
 use crate::builder::Builder;
-use crate::dpop::DpopMode;
+use crate::scheme::DpopMode;
 
 impl Builder {
     /// Takes options from the process's environment:

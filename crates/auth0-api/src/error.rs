@@ -269,6 +269,12 @@ impl From<FetchError> for Refusal {
     }
 }
 
+impl From<ProofError> for Refusal {
+    fn from(error: ProofError) -> Self {
+        Refusal(ErrorKind::InvalidDpopProof(error))
+    }
+}
+
 impl From<TokenError> for Refusal {
     fn from(error: TokenError) -> Self {
         Refusal(ErrorKind::VerifyAccessToken(error))

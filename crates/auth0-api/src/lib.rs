@@ -39,12 +39,14 @@ mod authorization;
 mod build;
 mod builder;
 mod challenge;
+mod challenger;
 mod client;
 mod confirmation;
 mod dpop;
 mod environment;
 mod error;
 mod request;
+mod scheme;
 mod verified;
 
 pub use a0_act::{get_current_actor, get_delegation_chain};
@@ -63,9 +65,10 @@ pub use builder::{Builder, TokenProfile};
 pub use challenge::{Challenge, InvalidParameter};
 pub use client::{ApiClient, TokenOptions};
 pub use confirmation::ConfirmationError;
-pub use dpop::{DpopMode, DpopProof};
+pub use dpop::DpopProof;
 pub use error::{Error, ErrorKind, IssuerError, Outage, TokenError};
 pub use request::RequestContext;
+pub use scheme::DpopMode;
 pub use verified::{Verified, VerifiedToken};
 
 #[cfg(doctest)]

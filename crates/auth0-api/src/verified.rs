@@ -7,9 +7,9 @@ use a0_jose::{ClaimError, Claims, NumericDate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::authorization::Scheme;
-use crate::challenge::Challenger;
+use crate::challenger::Challenger;
 use crate::error::{Error, Refusal, TokenError};
+use crate::scheme::Scheme;
 
 /// The claims of an access token that was verified. Only verification makes one.
 ///
