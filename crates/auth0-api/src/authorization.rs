@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use a0_dpop::one_proof;
 
-use crate::error::{ErrorKind, Refusal};
+use crate::error::{ErrorKind, Refusal, SchemeError};
 use crate::request::RequestContext;
 use crate::scheme::{DpopMode, Scheme};
 
@@ -22,12 +22,10 @@ impl<'c> Credentials<'c> {
         let mut fields = context.field("authorization");
         let field = fields.next().unwrap_or_default();
         if fields.next().is_some() {
-            return Err(ErrorKind::InvalidAuthScheme(
-                "Multiple Authorization headers are not allowed",
-            ));
+            return Err(ErrorKind::InvalidAuthScheme(SchemeError::SeveralFields));
         }
         if field.is_empty() && mode == DpopMode::Required {
-            return Err(ErrorKind::MissingDpopAuthorization);
+            return Err(ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials));
         }
         let name = field.split(' ').next().unwrap_or_default();
         let token = field
@@ -45,7 +43,7 @@ impl<'c> Credentials<'c> {
         let scheme = match (scheme, mode) {
             (Some(Scheme::Dpop), DpopMode::Disabled) => None,
             (Some(Scheme::Bearer) | None, DpopMode::Required) => {
-                return Err(ErrorKind::InvalidAuthScheme(""));
+                return Err(ErrorKind::InvalidAuthScheme(SchemeError::NotDpop));
             }
             (scheme, _) => scheme,
         };
@@ -75,7 +73,8 @@ impl<'c> ProofOfRequest<'c> {
         public_url: Option<&str>,
     ) -> Result<Self, Refusal> {
         let missing = |argument| ErrorKind::MissingRequiredArgument { argument };
-        let proof = one_proof(context.field("dpop"))?.ok_or(ErrorKind::InvalidAuthScheme(""))?;
+        let proof = one_proof(context.field("dpop"))?
+            .ok_or(ErrorKind::InvalidAuthScheme(SchemeError::MissingProof))?;
         let method = context.method_name().ok_or(missing("http_method"))?;
         let url = context.full_url(public_url).ok_or(missing("http_url"))?;
         Ok(ProofOfRequest { proof, method, url })
@@ -85,9 +84,7 @@ impl<'c> ProofOfRequest<'c> {
 /// A bearer token does not come with a proof; one that does was meant for the other scheme.
 pub(crate) fn refuse_proof(context: &RequestContext<'_>, mode: DpopMode) -> Result<(), ErrorKind> {
     if mode != DpopMode::Disabled && context.field("dpop").any(|proof| !proof.is_empty()) {
-        return Err(ErrorKind::InvalidAuthScheme(
-            "DPoP proof requires DPoP authentication scheme, not Bearer",
-        ));
+        return Err(ErrorKind::InvalidAuthScheme(SchemeError::ProofWithBearer));
     }
     Ok(())
 }

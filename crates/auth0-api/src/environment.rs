@@ -84,19 +84,21 @@ const VARIABLES: [(&str, Set); 6] = [
         }
     }),
     ("AUTH0_DPOP_ENABLED", |builder, value| {
-        builder.dpop = Some(match flag(value)? {
-            true => DpopMode::Allowed,
-            false => DpopMode::Disabled,
-        });
+        builder.dpop = match (flag(value)?, builder.dpop) {
+            (false, _) => Some(DpopMode::Disabled),
+            // What is required is enabled: this variable does not weaken it.
+            (true, Some(DpopMode::Required)) => Some(DpopMode::Required),
+            (true, _) => Some(DpopMode::Allowed),
+        };
         Ok(())
     }),
     // Behind the one before, which it narrows.
     ("AUTH0_DPOP_REQUIRED", |builder, value| {
         match (flag(value)?, builder.dpop) {
             (false, _) => Ok(()),
-            (true, Some(DpopMode::Disabled)) => {
-                Err("cannot be true where AUTH0_DPOP_ENABLED is false".to_owned())
-            }
+            (true, Some(DpopMode::Disabled)) => Err("cannot be true where DPoP is disabled: \
+                     see AUTH0_DPOP_ENABLED and the option dpop"
+                .to_owned()),
             (true, _) => {
                 builder.dpop = Some(DpopMode::Required);
                 Ok(())

@@ -49,10 +49,8 @@ pub enum ErrorKind {
     /// No credentials, or a scheme that is not supported: 401 without an error code in the
     /// challenge (RFC 6750 section 3.1).
     MissingAuthorization,
-    /// No credentials where only the scheme DPoP is taken: 401 `invalid_request`.
-    MissingDpopAuthorization,
-    /// The credentials are not sent in a way that is supported: 400.
-    InvalidAuthScheme(&'static str),
+    /// The credentials are not sent in the way that they have to be: 400, or 401 where none were.
+    InvalidAuthScheme(SchemeError),
     /// The caller left out an argument: 400.
     MissingRequiredArgument {
         /// The argument's name.
@@ -83,6 +81,27 @@ pub enum Outage {
     /// The store that remembers proofs.
     #[error("{0}")]
     ReplayStore(#[source] ReplayStoreError),
+}
+
+/// What is wrong with the way in which credentials are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SchemeError {
+    /// More than one `Authorization` field (RFC 9110 section 5.3).
+    #[error("Multiple Authorization headers are not allowed")]
+    SeveralFields,
+    /// None, where only the scheme DPoP is taken: 401.
+    #[error("")]
+    NoCredentials,
+    /// Another scheme, where only DPoP is taken.
+    #[error("")]
+    NotDpop,
+    /// The scheme DPoP without a proof (RFC 9449 section 7.1).
+    #[error("")]
+    MissingProof,
+    /// A proof beside a bearer token.
+    #[error("DPoP proof requires DPoP authentication scheme, not Bearer")]
+    ProofWithBearer,
 }
 
 /// Why an access token was refused.
@@ -166,7 +185,7 @@ impl Error {
     pub fn status_code(&self) -> StatusCode {
         match self.0.kind {
             ErrorKind::MissingAuthorization
-            | ErrorKind::MissingDpopAuthorization
+            | ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials)
             | ErrorKind::VerifyAccessToken(_)
             | ErrorKind::UseDpopNonce { .. } => StatusCode::UNAUTHORIZED,
             ErrorKind::InvalidAuthScheme(_)
@@ -181,7 +200,6 @@ impl Error {
     pub fn error_code(&self) -> &'static str {
         match self.0.kind {
             ErrorKind::MissingAuthorization
-            | ErrorKind::MissingDpopAuthorization
             | ErrorKind::InvalidAuthScheme(_)
             | ErrorKind::MissingRequiredArgument { .. } => "invalid_request",
             ErrorKind::VerifyAccessToken(_) => "invalid_token",
@@ -243,8 +261,8 @@ impl Error {
 impl ErrorKind {
     fn description(&self) -> String {
         match self {
-            ErrorKind::MissingAuthorization | ErrorKind::MissingDpopAuthorization => String::new(),
-            ErrorKind::InvalidAuthScheme(description) => (*description).to_owned(),
+            ErrorKind::MissingAuthorization => String::new(),
+            ErrorKind::InvalidAuthScheme(error) => error.to_string(),
             ErrorKind::MissingRequiredArgument { argument } => {
                 format!("The argument '{argument}' is required but was not provided.")
             }
@@ -311,7 +329,9 @@ impl PartialEq for Error {
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.error_description() {
-            nothing if nothing.is_empty() => formatter.write_str("no credentials were sent"),
+            nothing if nothing.is_empty() => {
+                formatter.write_str("no credentials were sent in a way that this API takes")
+            }
             description => formatter.write_str(&description),
         }
     }
@@ -324,8 +344,9 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {
-    /// What is wrong with a document that could not be had, down to the transport's own error. The
-    /// causes of other errors are in their [`kind`](Error::kind).
+    /// What is wrong with a document that could not be had, down to the transport's own error, or
+    /// the replay store's own error. The causes of other errors are in their
+    /// [`kind`](Error::kind).
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
             ErrorKind::Unavailable(Outage::Keys(error)) => Some(&error.failure),

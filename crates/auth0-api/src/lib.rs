@@ -16,8 +16,9 @@
 //! ```
 //!
 //! One request goes through the modules in this order: [`RequestContext`] (its shape), the token's
-//! own steps that need no key, `cnf`, then the issuer's keys and the signature. Nothing is fetched
-//! for a request that can be refused without.
+//! own steps that need no key, `cnf`, a proof's steps that need no key, then the issuer's keys, the
+//! token's signature, the proof's signature, and replay. Nothing is fetched for a request that can
+//! be refused without.
 //!
 //! Everything blocks. An [`ApiClient`] is cheap to clone and may be used from any thread.
 
@@ -66,7 +67,7 @@ pub use challenge::{Challenge, InvalidParameter};
 pub use client::{ApiClient, TokenOptions};
 pub use confirmation::ConfirmationError;
 pub use dpop::DpopProof;
-pub use error::{Error, ErrorKind, IssuerError, Outage, TokenError};
+pub use error::{Error, ErrorKind, IssuerError, Outage, SchemeError, TokenError};
 pub use request::RequestContext;
 pub use scheme::DpopMode;
 pub use verified::{Verified, VerifiedToken};

@@ -183,7 +183,10 @@ fn variables_set_options_and_a_bad_one_is_named() {
         (
             "False",
             "true",
-            Err("AUTH0_DPOP_REQUIRED cannot be true where AUTH0_DPOP_ENABLED is false"),
+            Err(
+                "AUTH0_DPOP_REQUIRED cannot be true where DPoP is disabled: \
+                 see AUTH0_DPOP_ENABLED and the option dpop",
+            ),
         ),
     ] {
         let variables = [
@@ -201,6 +204,11 @@ fn variables_set_options_and_a_bad_one_is_named() {
             "{enabled} {required}"
         );
     }
+    let enabled = |name: &str| (name == "AUTH0_DPOP_ENABLED").then(|| "true".to_owned());
+    let required = complete()
+        .dpop(auth0_api::DpopMode::Required)
+        .from_vars(enabled);
+    assert!(required.build().unwrap().is_dpop_required());
     let disabled = from(&[base[0], base[1], ("AUTH0_DPOP_ENABLED", "false")]);
     let error = disabled
         .build()

@@ -8,7 +8,9 @@ use auth0_api::jose::NumericDate;
 use auth0_api::proof::{
     InMemoryReplayStore, NonceIssuer, ReplayKey, ReplayStore, ReplayStoreError, Seen,
 };
-use auth0_api::{Builder, DpopMode, DpopProof, Error, ErrorKind, RequestContext, VerifiedToken};
+use auth0_api::{
+    Builder, DpopMode, DpopProof, Error, ErrorKind, RequestContext, SchemeError, VerifiedToken,
+};
 use serde_json::{Value, json};
 
 use super::{Driver, NOW, World};
@@ -291,7 +293,10 @@ pub fn rfc9449_4_3_1_there_is_one_proof<D: Driver>() {
     );
 
     let none = bound.send("").unwrap_err();
-    assert_eq!(none.kind(), &ErrorKind::InvalidAuthScheme(""));
+    assert_eq!(
+        none.kind(),
+        &ErrorKind::InvalidAuthScheme(SchemeError::MissingProof)
+    );
     assert!(bound.send(&proof).is_ok(), "none of this spent the proof");
 }
 

@@ -178,6 +178,14 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
         assert_eq!(sent, challenges, "{what}, {mode:?}");
         assert_eq!(world.fetches(), (0, 0), "{what}, {mode:?}");
 
+        let shown = match error.error_description() {
+            nothing if nothing.is_empty() => {
+                "no credentials were sent in a way that this API takes".to_owned()
+            }
+            description => description,
+        };
+        assert_eq!(error.to_string(), shown, "{what}, {mode:?}");
+
         // RFC 9110 section 11.6.1: the joined form reads back as the same list.
         let joined = error.www_authenticate().unwrap();
         let read: Vec<String> = read_challenges(&joined);
