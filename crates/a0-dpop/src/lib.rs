@@ -1,4 +1,81 @@
-//! DPoP, RFC 9449: one proof against one request, replay and nonces.
+//! DPoP, RFC 9449: one proof against one request, replay and nonces; and making proofs.
+//!
+//! A proof goes one way, and a later step is reached only through the one before:
+//!
+//! ```text
+//! fields -> one_proof -> ProofRules::judge -> JudgedProof::verify -> ReplayStore
+//!           (check 1)    (2 to 5, 7 to 12)    (6, the signature)     (section 11.1)
+//! ```
+//!
+//! Between `judge` and `verify` the caller compares [`JudgedProof::thumbprint`] with the access
+//! token's `cnf.jkt`, and verifies that token: so nothing costly is done for a proof that does not
+//! belong to it. Time is an argument, and nothing here does input or output.
+//!
+//! ```
+//! use a0_dpop::{NewProof, ProofError, ProofRules, Target};
+//! use a0_jose::{NumericDate, SigningKey};
+//!
+//! let now = NumericDate::from_unix_seconds(1_700_000_000);
+//! let key = SigningKey::generate_es256()?;
+//! let proof = NewProof::new("GET", "https://api.example/").access_token("token").sign(&key, now)?;
+//!
+//! let rules = ProofRules::new();
+//! let request = Target::new("GET", "https://api.example/", "token");
+//! assert!(rules.judge(&proof, &request, None, now)?.verify().is_ok());
+//!
+//! let request = Target::new("POST", "https://api.example/", "token");
+//! assert_eq!(rules.judge(&proof, &request, None, now).unwrap_err(), ProofError::Method);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! An access token that is bound to a key is of no use without a proof, made with that key, for the
+//! one request that it comes with. This crate judges proofs, remembers those that were accepted,
+//! gives out nonces, and makes proofs. Data goes one way:
+//!
+//! ```text
+//! DPoP fields -> one_proof -> ProofRules::judge     every check but two; no cryptography
+//!                               -> JudgedProof      its thumbprint is compared with cnf.jkt
+//!                                    -> verify      the signature, by the key in the proof
+//!                                         -> VerifiedProof
+//!                                              -> ReplayStore::check_and_insert, at the very end
+//! ```
+//!
+//! The access token is a text here: who verifies it, and takes `cnf.jkt` from it, is the caller.
+//! Nothing does HTTP or reads a clock; `now` is an argument.
+//!
+//! ```
+//! use a0_dpop::{InMemoryReplayStore, ProofError, ProofRules, ReplayStore, Seen, Target, one_proof};
+//! use a0_jose::{NumericDate, Thumbprint};
+//!
+//! // The request of RFC 9449, section 7.1, at the second at which its proof was made, and the
+//! // thumbprint that its access token names, section 6.1.
+//! let fields = ["eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZya\
+//!     HgtMzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqS\
+//!     G10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqdGkiOiJlMWozVl9iS2ljOC1MQUVCIiwiaHRtIjoi\
+//!     R0VUIiwiaHR1IjoiaHR0cHM6Ly9yZXNvdXJjZS5leGFtcGxlLm9yZy9wcm90ZWN0ZWRyZXNvdXJjZSIsImlhdCI6MTU2\
+//!     MjI2MjYxOCwiYXRoIjoiZlVIeU8ycjJaM0RaNTNFc05yV0JiMHhXWG9hTnk1OUlpS0NBcWtzbVFFbyJ9.2oW9RP35yRq\
+//!     zhrtNP86L-Ey71EOptxRimPPToA1plemAgR6pxHF8y6-yqyVnmcw6Fy1dqd-jfxSYoMxhAJpLjA"];
+//! let token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
+//! let bound_to: Thumbprint = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".parse()?;
+//! let now = NumericDate::from_unix_seconds(1_562_262_618);
+//!
+//! let rules = ProofRules::new();
+//! let store = InMemoryReplayStore::default(); // one for all requests
+//!
+//! let proof = one_proof(fields)?.ok_or("no proof")?;
+//! let request = Target::new("GET", "https://resource.example.org/protectedresource?page=2", token);
+//! let judged = rules.judge(proof, &request, None, now)?;
+//! assert_eq!(*judged.thumbprint(), bound_to);
+//! // Here the access token's own signature is verified; then the proof's, and then it is spent.
+//! let verified = judged.verify()?;
+//! let seen = store.check_and_insert(verified.replay_key(), verified.replay_until(), now)?;
+//! assert_eq!(seen, Seen::First);
+//!
+//! // For another URL, method or token, and at another time, it proves nothing.
+//! let elsewhere = Target::new("GET", "https://resource.example.org/other", token);
+//! assert_eq!(rules.judge(proof, &elsewhere, None, now).unwrap_err(), ProofError::Url);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -1,0 +1,45 @@
+//! Judges one proof, read from a file, and says why it is refused:
+//!
+//! ```sh
+//! cargo run -p a0-dpop --example judge_proof -- METHOD URL TOKEN_FILE PROOF_FILE [UNIX_SECONDS]
+//! ```
+//!
+//! Without a time it is judged now, when a proof out of a log is too old.
+
+use std::fs;
+use std::time::SystemTime;
+
+use a0_dpop::{ProofRules, Target, one_proof};
+use a0_jose::{Algorithm, NumericDate};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [method, url, token, proof, time @ ..] = arguments.as_slice() else {
+        return Err(
+            "give four arguments: the method, the URL as the client used it, a file with \
+             the access token, a file with the proof; and a time if it is not now"
+                .into(),
+        );
+    };
+    let now = match time.first() {
+        Some(seconds) => NumericDate::from_unix_seconds(seconds.parse()?),
+        None => SystemTime::now().into(),
+    };
+    let token = fs::read_to_string(token)?;
+    let proof = fs::read_to_string(proof)?;
+    let proof = one_proof([proof.trim()])?.ok_or("the file is empty")?;
+
+    let request = Target::new(method, url, token.trim());
+    let rules = ProofRules::new().algorithms(Algorithm::all());
+    let judged = rules.judge(proof, &request, None, now)?;
+    println!("all but the signature is right");
+    let verified = judged.verify()?;
+
+    println!("so is the signature; the token's cnf.jkt must be");
+    println!("{}", verified.thumbprint());
+    println!(
+        "a server remembers the proof until {:?}",
+        verified.replay_until()
+    );
+    Ok(())
+}
