@@ -1189,7 +1189,15 @@ fn causes_are_sources() {
 }
 
 /// The proofs that RFC 9449 prints, at the times that they say: of sections 4.1, 5 and 7.1.
-const PRINTED: [(&str, &str, i64, Result<(), ProofError>, &str); 3] = [
+type Printed = (
+    &'static str,
+    &'static str,
+    i64,
+    Result<(), ProofError>,
+    &'static str,
+);
+
+const PRINTED: [Printed; 3] = [
     (
         "POST",
         "https://server.example.com/token",
