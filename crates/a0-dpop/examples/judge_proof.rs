@@ -6,13 +6,14 @@
 //!
 //! Without a time it is judged now, when a proof out of a log is too old.
 
+use std::error::Error;
 use std::fs;
 use std::time::SystemTime;
 
-use a0_dpop::{ProofRules, Target, one_proof};
+use a0_dpop::{JudgedProof, ProofRules, Target, one_proof};
 use a0_jose::{Algorithm, NumericDate};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [method, url, token, proof, time @ ..] = arguments.as_slice() else {
         return Err(
@@ -31,15 +32,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let request = Target::new(method, url, token.trim());
     let rules = ProofRules::new().algorithms(Algorithm::all());
-    let judged = rules.judge(proof, &request, None, now)?;
-    println!("all but the signature is right");
-    let verified = judged.verify()?;
+    let outcome = rules
+        .judge(proof, &request, None, now)
+        .and_then(JudgedProof::verify);
+    let verified = match outcome {
+        Ok(verified) => verified,
+        Err(error) => {
+            println!("refused: {error}");
+            if let Some(cause) = error.source() {
+                println!("because: {cause}");
+            }
+            return Err(error.into());
+        }
+    };
 
-    println!("so is the signature; the token's cnf.jkt must be");
+    println!("the proof is good for this request, if the token's cnf.jkt is");
     println!("{}", verified.thumbprint());
-    println!(
-        "a server remembers the proof until {:?}",
-        verified.replay_until()
-    );
+    let until = verified.replay_until().as_unix_seconds();
+    println!("a server that accepted it remembers it until {until}");
     Ok(())
 }

@@ -9,39 +9,8 @@
 //!
 //! Between `judge` and `verify` the caller compares [`JudgedProof::thumbprint`] with the access
 //! token's `cnf.jkt`, and verifies that token: so nothing costly is done for a proof that does not
-//! belong to it. Time is an argument, and nothing here does input or output.
-//!
-//! ```
-//! use a0_dpop::{NewProof, ProofError, ProofRules, Target};
-//! use a0_jose::{NumericDate, SigningKey};
-//!
-//! let now = NumericDate::from_unix_seconds(1_700_000_000);
-//! let key = SigningKey::generate_es256()?;
-//! let proof = NewProof::new("GET", "https://api.example/").access_token("token").sign(&key, now)?;
-//!
-//! let rules = ProofRules::new();
-//! let request = Target::new("GET", "https://api.example/", "token");
-//! assert!(rules.judge(&proof, &request, None, now)?.verify().is_ok());
-//!
-//! let request = Target::new("POST", "https://api.example/", "token");
-//! assert_eq!(rules.judge(&proof, &request, None, now).unwrap_err(), ProofError::Method);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! An access token that is bound to a key is of no use without a proof, made with that key, for the
-//! one request that it comes with. This crate judges proofs, remembers those that were accepted,
-//! gives out nonces, and makes proofs. Data goes one way:
-//!
-//! ```text
-//! DPoP fields -> one_proof -> ProofRules::judge     every check but two; no cryptography
-//!                               -> JudgedProof      its thumbprint is compared with cnf.jkt
-//!                                    -> verify      the signature, by the key in the proof
-//!                                         -> VerifiedProof
-//!                                              -> ReplayStore::check_and_insert, at the very end
-//! ```
-//!
-//! The access token is a text here: who verifies it, and takes `cnf.jkt` from it, is the caller.
-//! Nothing does HTTP or reads a clock; `now` is an argument.
+//! belong to it. Without that comparison anybody's proof passes. Time is an argument, and nothing
+//! here does input or output. [`NewProof`] makes proofs, for clients.
 //!
 //! ```
 //! use a0_dpop::{InMemoryReplayStore, ProofError, ProofRules, ReplayStore, Seen, Target, one_proof};

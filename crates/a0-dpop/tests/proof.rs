@@ -1188,7 +1188,7 @@ fn causes_are_sources() {
     assert!(ProofError::Signature.source().is_none());
 }
 
-/// The proofs that RFC 9449 prints, at the times that they say: of sections 4.1, 5 and 7.1.
+/// Method, URL, `iat`, outcome, proof.
 type Printed = (
     &'static str,
     &'static str,
@@ -1197,6 +1197,7 @@ type Printed = (
     &'static str,
 );
 
+/// The proofs that RFC 9449 prints, at the times that they say: of sections 4.1, 5 and 7.1.
 const PRINTED: [Printed; 3] = [
     (
         "POST",
