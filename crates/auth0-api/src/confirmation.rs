@@ -26,7 +26,9 @@ pub(crate) fn judge_bearer(claims: &Claims, mode: DpopMode) -> Result<(), Confir
 /// A binding to a certificate beside it (RFC 8705 section 3.1) cannot be checked here, so it refuses
 /// the token. Members that nobody here knows are ignored (RFC 7800 section 3.1).
 pub(crate) fn dpop_key(claims: &Claims) -> Result<Thumbprint, ConfirmationError> {
-    let members = members(claims)?.ok_or(ConfirmationError::MissingThumbprint)?;
+    let Some(Value::Object(members)) = claims.get("cnf") else {
+        return Err(ConfirmationError::MissingThumbprint);
+    };
     let Some(Value::String(thumbprint)) = members.get("jkt") else {
         return Err(ConfirmationError::MissingThumbprint);
     };
