@@ -1,6 +1,8 @@
 //! Making proofs, for the side that sends them: RFC 9449 section 4.2.
 
-use a0_jose::{NumericDate, Signer, SigningError, random_token_id, sha256_base64url};
+use a0_jose::{
+    NumericDate, Signer, SigningError, has_private_member, random_token_id, sha256_base64url,
+};
 use serde_json::{Map, Value};
 
 use crate::htu::Htu;
@@ -63,6 +65,9 @@ impl<'a> NewProof<'a> {
         key: &S,
         now: NumericDate,
     ) -> Result<String, CreateProofError> {
+        if has_private_member(key.public_jwk()) {
+            return Err(SigningError::Unusable.into());
+        }
         let url = Htu::parse(self.url).map_err(|_| CreateProofError::Url)?;
         let mut header = Map::new();
         header.insert("typ".into(), "dpop+jwt".into());

@@ -48,8 +48,9 @@ use crate::Htu;
 ///
 /// A store that each process has for itself lets a proof through once per process. A shared one
 /// needs an atomic operation, such as Redis' `SET key "" NX PX ttl`, with a `ttl` of `expires_at` -
-/// `now`, rounded up, not less than a second, plus the most by which the clocks of the processes
-/// differ. It has to be answered by the server that holds the data: a replica that lags behind, or
+/// `now`, rounded up, not less than a second, plus one second, plus the longest time between reading
+/// the clock and asking the store (a verification may fetch two documents), plus the most by which
+/// the clocks of the processes differ. It has to be answered by the server that holds the data: a replica that lags behind, or
 /// a restart without the last writes, forgets.
 ///
 /// ```

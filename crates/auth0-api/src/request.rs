@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use a0_dpop::Htu;
 use http::{HeaderMap, Request, request::Parts};
 
 /// The parts of a request that a decision may look at.
@@ -82,7 +83,12 @@ impl<'r> RequestContext<'r> {
             return Some(Cow::Borrowed(url));
         }
         let path = self.path.filter(|path| path.starts_with('/'))?;
-        Some(Cow::Owned(format!("{}{path}", public_url?)))
+        let prefix = public_url?;
+        let url = format!("{prefix}{path}");
+        // Dot segments must not climb out of the prefix: below another one lives another API.
+        let root = Htu::parse(&format!("{prefix}/")).ok()?;
+        let below = Htu::parse(&url).is_ok_and(|url| url.as_str().starts_with(root.as_str()));
+        below.then_some(Cow::Owned(url))
     }
 
     fn path(mut self, path: &'r str) -> Self {

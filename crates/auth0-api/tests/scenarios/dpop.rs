@@ -341,6 +341,26 @@ pub fn rfc9449_4_2_the_url_is_the_one_that_clients_know<D: Driver>() {
         assert_eq!(outcome.is_ok(), accepted, "{public_url} {htu}");
     }
 
+    // A path does not climb out of the prefix, so a proof for one API opens no other.
+    for target in ["/../admin", "/%2e%2e/admin", "/a/../../admin", "/..", "*"] {
+        let bound = of("https://api.example/v1");
+        let proof = bound
+            .key
+            .proof("GET", "https://api.example/admin")
+            .for_token(&bound.token);
+        let request = http::Request::get(target)
+            .header("authorization", format!("DPoP {}", bound.token))
+            .header("dpop", proof.issued_at(NOW).mint().unwrap())
+            .body(())
+            .unwrap();
+        let error = bound
+            .world
+            .client
+            .verify_request((&request).into())
+            .unwrap_err();
+        assert_eq!(error.argument(), Some("http_url"), "{target}");
+    }
+
     // Without it the URL is not known, and a request with an absolute one is not believed either.
     let bound = Bound::<D>::new();
     for target in [path, "https://api.example/orders", "*"] {
