@@ -109,3 +109,35 @@ fn what_cannot_be_signed_is_told() {
     let failed = CreateProofError::Signing(SigningError::Unusable);
     assert_eq!(sign("https://api.example/"), failed);
 }
+
+/// A key that gives its private part away as its public one.
+struct Careless(SigningKey, Map<String, Value>);
+
+impl Signer for Careless {
+    fn algorithm(&self) -> Algorithm {
+        self.0.algorithm()
+    }
+
+    fn public_jwk(&self) -> &Map<String, Value> {
+        &self.1
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
+        self.0.sign(message)
+    }
+}
+
+#[test]
+fn no_proof_carries_a_private_key() {
+    let key = SigningKey::generate_es256().unwrap();
+    let public = key.public_jwk().clone();
+    let mut private = public.clone();
+    private.insert("d".into(), "AAAA".into());
+    let new = NewProof::new("GET", "https://api.example/");
+    assert!(new.sign(&Careless(key.clone(), public), now()).is_ok());
+    let failed = CreateProofError::Signing(SigningError::Unusable);
+    assert_eq!(
+        new.sign(&Careless(key, private), now()).unwrap_err(),
+        failed
+    );
+}

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a0_discovery::{FetchRules, KeyCache, Origin, normalize_domain};
-use a0_dpop::Htu;
+use a0_dpop::{Htu, InMemoryReplayStore};
 use a0_http::HttpClient;
 use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
 
-use crate::builder::{Builder, TokenProfile};
+use crate::builder::{Builder, Replay, TokenProfile};
 use crate::challenger::Challenger;
 use crate::client::{ApiClient, Settings};
 use crate::dpop::DpopSettings;
@@ -77,7 +77,11 @@ impl Builder {
             mode: self.dpop.unwrap_or_default(),
             rules: rules.max_size(self.max_token_size),
             public_url: self.public_url.as_deref().map(public_url).transpose()?,
-            replay_store: self.replay_store.clone(),
+            replay_store: match &self.replay_store {
+                Replay::InMemory => Some(Arc::new(InMemoryReplayStore::default())),
+                Replay::In(store) => Some(Arc::clone(store)),
+                Replay::Off => None,
+            },
             replay_fail_open: self.replay_fail_open,
             nonces: self.nonces.clone(),
         })

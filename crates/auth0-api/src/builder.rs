@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use a0_discovery::CacheLimits;
-use a0_dpop::{InMemoryReplayStore, NonceIssuer, ProofRules, ReplayStore};
+use a0_dpop::{NonceIssuer, ProofRules, ReplayStore};
 use a0_http::HttpClient;
 use a0_jose::Algorithm;
 
@@ -55,7 +55,7 @@ pub struct Builder {
     pub(crate) proof_rules: ProofRules,
     pub(crate) dpop_algorithms: Vec<String>,
     pub(crate) public_url: Option<String>,
-    pub(crate) replay_store: Option<Arc<dyn ReplayStore>>,
+    pub(crate) replay_store: Replay,
     pub(crate) replay_fail_open: bool,
     pub(crate) nonces: Option<NonceIssuer>,
     pub(crate) timeout: Option<Duration>,
@@ -63,6 +63,15 @@ pub struct Builder {
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     /// The first value that could not be taken, for `build` to report.
     pub(crate) refused: Option<String>,
+}
+
+/// Where proofs are remembered.
+#[derive(Clone)]
+pub(crate) enum Replay {
+    /// In a store of the client's own, made with the client.
+    InMemory,
+    In(Arc<dyn ReplayStore>),
+    Off,
 }
 
 impl Default for Builder {
@@ -82,7 +91,7 @@ impl Default for Builder {
             proof_rules: ProofRules::new(),
             dpop_algorithms: vec![Algorithm::Es256.name().to_owned()],
             public_url: None,
-            replay_store: Some(Arc::new(InMemoryReplayStore::default())),
+            replay_store: Replay::InMemory,
             replay_fail_open: false,
             nonces: None,
             timeout: None,
@@ -206,13 +215,13 @@ impl Builder {
     /// Where proofs are remembered, in place of this process's memory: one store for all processes
     /// behind one URL.
     pub fn replay_store(mut self, store: impl ReplayStore + 'static) -> Self {
-        self.replay_store = Some(Arc::new(store));
+        self.replay_store = Replay::In(Arc::new(store));
         self
     }
 
     /// Remembers no proofs: whoever gets hold of one can use it again until it is too old.
     pub fn without_replay_protection(mut self) -> Self {
-        self.replay_store = None;
+        self.replay_store = Replay::Off;
         self
     }
 

@@ -111,6 +111,19 @@ pub fn rfc9449_11_1_a_proof_serves_once<D: Driver>() {
         Err("DPoP Proof iat is too old".into())
     );
 
+    // Clients of one builder have a store each, unless they are given one.
+    let bound = Bound::<D>::new();
+    let options = super::builder(&bound.world.tenant);
+    let proof = bound.proof().mint().unwrap();
+    for _ in 0..2 {
+        let client = D::build(options.clone()).unwrap();
+        assert!(
+            client
+                .verify_request(bound.request(&bound.token, &proof))
+                .is_ok()
+        );
+    }
+
     // Unless that is turned off, by name.
     let bound = Bound::<D>::with(Builder::without_replay_protection);
     let proof = bound.proof().mint().unwrap();
