@@ -1,5 +1,6 @@
 //! Shows the keys of an issuer: `keys tenant.eu.auth0.com`.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use a0_discovery::{FetchRules, KeyCache, normalize_domain};
@@ -10,11 +11,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .nth(1)
         .ok_or("give one argument: the domain of a tenant")?;
     let issuer = normalize_domain(&domain)?;
-    let client = a0_http::UreqClient::new();
-    let cache = KeyCache::new(FetchRules::new(Algorithm::all()));
+    let client = Arc::new(a0_http::UreqClient::new());
+    let cache = KeyCache::builder(FetchRules::new(Algorithm::all()), client).build();
 
     println!("asking {issuer} for its metadata and its keys");
-    let keys = cache.keys(&issuer, &client, SystemTime::now().into())?;
+    let keys = cache.keys(&issuer, SystemTime::now().into())?;
 
     for key_id in keys.keys().key_ids() {
         println!("usable: {key_id}");

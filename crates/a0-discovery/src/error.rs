@@ -1,5 +1,7 @@
 //! Why keys could not be had.
 
+use std::time::Duration;
+
 use a0_http::TransportError;
 
 /// Which of the two documents a failure is about.
@@ -25,6 +27,22 @@ pub struct FetchError {
     /// What is wrong.
     #[source]
     pub failure: FetchFailure,
+    /// How long the server asked to be left alone: `Retry-After` of a 429 or a 503, in seconds.
+    pub retry_after: Option<Duration>,
+}
+
+/// Keys cannot be had now, and there are none in memory that may be served.
+///
+/// Its text is the [`FetchError`]'s.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+#[non_exhaustive]
+pub struct KeysUnavailable {
+    /// The last failure.
+    #[source]
+    pub error: FetchError,
+    /// When asking again may be of use; until then nothing is fetched.
+    pub retry_in: Duration,
 }
 
 /// What is wrong with a document.
@@ -63,9 +81,20 @@ pub enum FetchFailure {
     NoUsableKey,
 }
 
+impl KeysUnavailable {
+    pub(crate) fn not_before(mut self, wait: Duration) -> Self {
+        self.retry_in = self.retry_in.max(wait);
+        self
+    }
+}
+
 impl FetchError {
     pub(crate) fn new(document: Document, failure: FetchFailure) -> Self {
-        FetchError { document, failure }
+        FetchError {
+            document,
+            failure,
+            retry_after: None,
+        }
     }
 
     fn text(&self) -> &'static str {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a0_http::{Conversation, Step, TransportError};
-use a0_jose::{Algorithm, JwkSet};
-use http::{Request, Response, StatusCode, header};
+use a0_jose::{Algorithm, JwkSet, NumericDate};
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use url::Url;
 
 use crate::cache_control::max_age;
 use crate::error::{Document, FetchError, FetchFailure};
@@ -40,20 +41,75 @@ impl FetchRules {
         self.trusted_endpoints.extend(origins);
         self
     }
+
+    /// Judges metadata, wherever it comes from.
+    pub(crate) fn read_metadata(
+        &self,
+        issuer: &Issuer,
+        text: &DocumentText,
+    ) -> Result<KeySource, FetchFailure> {
+        let metadata = Metadata::parse(&text.body, issuer)?;
+        let jwks_uri = metadata.jwks_uri(issuer, &self.trusted_endpoints)?;
+        Ok(KeySource {
+            metadata,
+            jwks_uri,
+            stamp: text.stamp,
+        })
+    }
+
+    /// Judges a key set, wherever it comes from.
+    pub(crate) fn read_keys(
+        &self,
+        source: Arc<KeySource>,
+        text: &DocumentText,
+    ) -> Result<IssuerKeys, FetchFailure> {
+        let keys = JwkSet::parse(&text.body, &self.algorithms)
+            .ok()
+            .filter(|keys| !keys.is_empty())
+            .ok_or(FetchFailure::NoUsableKey)?;
+        Ok(IssuerKeys {
+            source,
+            keys,
+            stamp: text.stamp,
+        })
+    }
 }
 
-/// What one successful fetch gave.
+/// When a document was asked for, and how long its server lets it be kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stamp {
+    pub(crate) requested_at: NumericDate,
+    pub(crate) max_age: Option<Duration>,
+}
+
+/// A document as it came.
+#[derive(Debug)]
+pub(crate) struct DocumentText {
+    pub(crate) url: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) stamp: Stamp,
+}
+
+/// Metadata, and where it says that the keys are.
+#[derive(Debug)]
+pub(crate) struct KeySource {
+    metadata: Metadata,
+    pub(crate) jwks_uri: Url,
+    pub(crate) stamp: Stamp,
+}
+
+/// An issuer's metadata and keys, both of them checked.
 #[derive(Debug)]
 pub struct IssuerKeys {
-    metadata: Metadata,
+    pub(crate) source: Arc<KeySource>,
     keys: JwkSet,
-    max_age: Option<Duration>,
+    pub(crate) stamp: Stamp,
 }
 
 impl IssuerKeys {
     /// The issuer's metadata.
     pub fn metadata(&self) -> &Metadata {
-        &self.metadata
+        &self.source.metadata
     }
 
     /// The keys; at least one.
@@ -63,7 +119,30 @@ impl IssuerKeys {
 
     /// How long the server allows to keep them: the lower `max-age` of the two answers.
     pub fn max_age(&self) -> Option<Duration> {
-        self.max_age
+        let ages = [self.source.stamp.max_age, self.stamp.max_age];
+        ages.into_iter().flatten().min()
+    }
+
+    /// When the older of the two documents was asked for.
+    pub fn requested_at(&self) -> NumericDate {
+        let (metadata, keys) = (self.source.stamp.requested_at, self.stamp.requested_at);
+        if metadata < keys { metadata } else { keys }
+    }
+}
+
+/// What a fetch gave: the keys, and the texts that they were read from.
+#[derive(Debug)]
+pub struct FetchedKeys {
+    pub(crate) keys: IssuerKeys,
+    /// `None` where the metadata was there already.
+    pub(crate) metadata: Option<DocumentText>,
+    pub(crate) jwks: DocumentText,
+}
+
+impl FetchedKeys {
+    /// The keys.
+    pub fn into_keys(self) -> IssuerKeys {
+        self.keys
     }
 }
 
@@ -73,75 +152,150 @@ impl IssuerKeys {
 pub struct FetchKeys {
     issuer: Issuer,
     rules: Arc<FetchRules>,
-    /// The metadata and its `max-age`, once they are there.
-    metadata: Option<(Metadata, Option<Duration>)>,
+    now: NumericDate,
+    next: Next,
+}
+
+/// What the next answer will be.
+#[derive(Debug)]
+enum Next {
+    Metadata,
+    /// The keys of this source, with the metadata's text if it was fetched in this conversation.
+    Keys(Arc<KeySource>, Option<DocumentText>),
 }
 
 impl FetchKeys {
-    /// Asks for the issuer's metadata first.
+    /// Asks for the issuer's metadata first, then for its keys. `now` is the time that their age
+    /// counts from.
     ///
     /// # Errors
     ///
     /// None in practice: an [`Issuer`] always makes a valid URL.
-    pub fn start(issuer: Issuer, rules: Arc<FetchRules>) -> Result<Step<Self>, FetchError> {
+    pub fn start(
+        issuer: Issuer,
+        rules: Arc<FetchRules>,
+        now: NumericDate,
+    ) -> Result<Step<Self>, FetchError> {
         let request = get(&issuer.metadata_url(), Document::Metadata)?;
+        let next = Next::Metadata;
+        Ok(Step::Fetch(
+            request,
+            FetchKeys {
+                issuer,
+                rules,
+                now,
+                next,
+            },
+        ))
+    }
+
+    /// Asks for the keys alone, where the metadata in hand says that they are.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the URL was checked with the metadata.
+    pub fn start_with(
+        in_hand: &IssuerKeys,
+        issuer: Issuer,
+        rules: Arc<FetchRules>,
+        now: NumericDate,
+    ) -> Result<Step<Self>, FetchError> {
+        let source = Arc::clone(&in_hand.source);
         let conversation = FetchKeys {
             issuer,
             rules,
-            metadata: None,
+            now,
+            next: Next::Metadata,
         };
-        Ok(Step::Fetch(request, conversation))
+        conversation.ask_for_keys(source, None)
     }
 
-    fn accept_metadata(self, answer: Answer) -> Result<Step<Self>, FetchError> {
-        let fail = |failure| FetchError::new(Document::Metadata, failure);
-        let answer = judge_answer(answer).map_err(fail)?;
-        let metadata = Metadata::parse(answer.body(), &self.issuer).map_err(fail)?;
-        let jwks_uri = metadata
-            .jwks_uri(&self.issuer, &self.rules.trusted_endpoints)
-            .map_err(fail)?;
-        let request = get(jwks_uri.as_str(), Document::Jwks)?;
-        let metadata = Some((metadata, max_age(answer.headers())));
-        Ok(Step::Fetch(request, FetchKeys { metadata, ..self }))
+    fn ask_for_keys(
+        mut self,
+        source: Arc<KeySource>,
+        text: Option<DocumentText>,
+    ) -> Result<Step<Self>, FetchError> {
+        let request = get(source.jwks_uri.as_str(), Document::Jwks)?;
+        self.next = Next::Keys(source, text);
+        Ok(Step::Fetch(request, self))
     }
 }
 
 impl Conversation for FetchKeys {
-    type Output = IssuerKeys;
+    type Output = FetchedKeys;
     type Error = FetchError;
 
     fn resume(mut self, answer: Answer) -> Result<Step<Self>, FetchError> {
-        let Some((metadata, metadata_age)) = self.metadata.take() else {
-            return self.accept_metadata(answer);
-        };
-        let fail = |failure| FetchError::new(Document::Jwks, failure);
-        let answer = judge_answer(answer).map_err(fail)?;
-        let keys = JwkSet::parse(answer.body(), &self.rules.algorithms)
-            .ok()
-            .filter(|keys| !keys.is_empty())
-            .ok_or_else(|| fail(FetchFailure::NoUsableKey))?;
-        let ages = [metadata_age, max_age(answer.headers())];
-        Ok(Step::Done(IssuerKeys {
-            metadata,
-            keys,
-            max_age: ages.into_iter().flatten().min(),
-        }))
+        match std::mem::replace(&mut self.next, Next::Metadata) {
+            Next::Metadata => {
+                let document = Document::Metadata;
+                let text = judge_answer(answer, document, self.issuer.metadata_url(), self.now)?;
+                let source = self.rules.read_metadata(&self.issuer, &text);
+                let source = source.map_err(|failure| FetchError::new(document, failure))?;
+                self.ask_for_keys(Arc::new(source), Some(text))
+            }
+            Next::Keys(source, metadata) => {
+                let document = Document::Jwks;
+                let jwks = judge_answer(answer, document, source.jwks_uri.to_string(), self.now)?;
+                let keys = self.rules.read_keys(source, &jwks);
+                let keys = keys.map_err(|failure| FetchError::new(document, failure))?;
+                Ok(Step::Done(FetchedKeys {
+                    keys,
+                    metadata,
+                    jwks,
+                }))
+            }
+        }
     }
 }
 
 type Answer = Result<Response<Vec<u8>>, TransportError>;
 
 /// RFC 8414 section 3.2: 200, or it is a failure that may pass.
-fn judge_answer(answer: Answer) -> Result<Response<Vec<u8>>, FetchFailure> {
-    let answer = answer.map_err(FetchFailure::Transport)?;
+fn judge_answer(
+    answer: Answer,
+    document: Document,
+    url: String,
+    now: NumericDate,
+) -> Result<DocumentText, FetchError> {
+    let fail = |failure| FetchError::new(document, failure);
+    let answer = answer.map_err(|error| fail(FetchFailure::Transport(error)))?;
     if answer.status() != StatusCode::OK {
-        return Err(FetchFailure::Status(answer.status().as_u16()));
+        let mut error = fail(FetchFailure::Status(answer.status().as_u16()));
+        error.retry_after = retry_after(&answer);
+        return Err(error);
     }
     // Once more for clients that are not bounded themselves.
     if answer.body().len() > MAX_BODY {
-        return Err(FetchFailure::TooLarge);
+        return Err(fail(FetchFailure::TooLarge));
     }
-    Ok(answer)
+    let stamp = Stamp {
+        requested_at: now,
+        max_age: max_age(answer.headers()),
+    };
+    let body = answer.into_body();
+    Ok(DocumentText { url, body, stamp })
+}
+
+/// How long a server that is busy or out wants not to be asked (RFC 9110 section 10.2.3), where it
+/// says so in seconds.
+fn retry_after(answer: &Response<Vec<u8>>) -> Option<Duration> {
+    let busy = [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ];
+    let field = |headers: &HeaderMap| {
+        headers
+            .get(header::RETRY_AFTER)?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()
+    };
+    busy.contains(&answer.status())
+        .then(|| field(answer.headers()))
+        .flatten()
+        .map(Duration::from_secs)
 }
 
 fn get(url: &str, document: Document) -> Result<Request<Vec<u8>>, FetchError> {

@@ -1,5 +1,6 @@
 //! Issuer identifiers in their one canonical form.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::net::Ipv6Addr;
 
@@ -21,6 +22,13 @@ impl Issuer {
     /// Where its metadata is (OpenID Connect Discovery 1.0 section 4).
     pub(crate) fn metadata_url(&self) -> String {
         format!("{}.well-known/openid-configuration", self.0)
+    }
+}
+
+/// Equal, and hashed, as its text is.
+impl Borrow<str> for Issuer {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -1,8 +1,8 @@
 //! Issuers, their metadata and their keys: what to fetch, from where, and what may be kept.
 //!
-//! Nothing here checks a signature or reads a clock. What needs the network is a conversation
-//! ([`FetchKeys`]) that yields a request and is resumed with the answer; [`KeyCache`] holds it over
-//! a blocking client and keeps the outcome.
+//! Nothing here checks a signature. What needs the network is a conversation ([`FetchKeys`]) that
+//! yields a request and is resumed with the answer. [`KeyCache`] holds it over a blocking client, as
+//! seldom as its [`CachePolicy`] allows, and keeps the outcome. Time is an argument.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -20,8 +20,8 @@
 //! };
 //!
 //! let issuer = normalize_domain("Tenant.Example")?;
-//! let cache = KeyCache::new(FetchRules::new([Algorithm::EdDsa]));
-//! let keys = cache.keys(&issuer, &client, NumericDate::from_unix_seconds(1_700_000_000))?;
+//! let cache = KeyCache::builder(FetchRules::new([Algorithm::EdDsa]), Arc::new(client)).build();
+//! let keys = cache.keys(&issuer, NumericDate::from_unix_seconds(1_700_000_000))?;
 //! assert_eq!(keys.keys().key_ids().collect::<Vec<_>>(), ["a"]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -40,21 +40,32 @@
     clippy::exhaustive_structs
 )]
 
+mod adapter;
 mod cache;
 mod cache_control;
 mod error;
 mod fetch;
+mod fetcher;
+mod flight;
+mod in_memory;
 mod issuer;
 mod metadata;
 mod origin;
+mod policy;
+mod second_level;
+mod status;
 
-pub use cache::{CacheLimits, KeyCache};
+pub use adapter::{CacheAdapter, CacheAdapterError};
+pub use cache::{KeyCache, KeyCacheBuilder};
 pub use cache_control::max_age;
-pub use error::{Document, FetchError, FetchFailure};
-pub use fetch::{FetchKeys, FetchRules, IssuerKeys, MAX_BODY};
+pub use error::{Document, FetchError, FetchFailure, KeysUnavailable};
+pub use fetch::{FetchKeys, FetchRules, FetchedKeys, IssuerKeys, MAX_BODY};
+pub use in_memory::InMemoryCache;
 pub use issuer::{DomainError, Issuer, normalize_domain};
 pub use metadata::Metadata;
 pub use origin::{InvalidOrigin, Origin};
+pub use policy::{CachePolicy, Refresh};
+pub use status::{Freshness, IssuerStatus};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

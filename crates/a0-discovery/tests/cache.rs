@@ -1,53 +1,29 @@
 //! What is fetched, what is kept, and whose it is.
 
+mod common;
+
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Barrier};
+use std::sync::Arc;
 use std::time::Duration;
 
-use a0_discovery::{
-    CacheLimits, FetchError, FetchFailure, FetchRules, IssuerKeys, KeyCache, max_age,
-    normalize_domain,
-};
-use a0_jose::{Algorithm, NumericDate};
+use a0_discovery::{FetchFailure, FetchRules, IssuerKeys, max_age, normalize_domain};
+use a0_jose::Algorithm;
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
+use common::{cache_of, cache_with, fetches, keys_of, policy};
 use http::HeaderMap;
 
-const START: i64 = 1_700_000_000;
-
-fn at(seconds: i64) -> NumericDate {
-    NumericDate::from_unix_seconds(START + seconds)
-}
-
-fn rules() -> FetchRules {
-    FetchRules::new([Algorithm::Rs256])
-}
-
-fn keys_of(
-    cache: &KeyCache,
-    tenant: &LocalTenant,
-    seconds: i64,
-) -> Result<Arc<IssuerKeys>, FetchError> {
-    let issuer = normalize_domain(tenant.domain()).unwrap();
-    cache.keys(&issuer, &tenant.client(), at(seconds))
-}
-
 fn failure_of(tenant: &LocalTenant) -> FetchFailure {
-    let cache = KeyCache::new(rules());
-    keys_of(&cache, tenant, 0).unwrap_err().failure
-}
-
-fn fetches(tenant: &LocalTenant) -> (usize, usize) {
-    (
-        tenant.request_count(Endpoint::Discovery),
-        tenant.request_count(Endpoint::Jwks),
-    )
+    keys_of(&cache_of(tenant), tenant, 0)
+        .unwrap_err()
+        .error
+        .failure
 }
 
 #[test]
 fn keys_belong_to_their_issuer() {
     let network = LocalNetwork::new();
     let tenants = ["a.example", "b.example"].map(|domain| network.tenant(domain).unwrap());
-    let cache = KeyCache::new(rules());
+    let cache = cache_with(network.client(), policy());
     for tenant in &tenants {
         // Both call their key by one name.
         let mut jwks = tenant.jwks();
@@ -85,9 +61,12 @@ fn keys_belong_to_their_issuer() {
 fn the_least_recently_used_issuer_is_dropped_at_the_limit() {
     let network = LocalNetwork::new();
     let [a, b, c] = ["a.example", "b.example", "c.example"].map(|d| network.tenant(d).unwrap());
-    let mut limits = CacheLimits::default();
-    limits.max_issuers = NonZeroUsize::new(2).unwrap();
-    let cache = KeyCache::with_limits(rules(), limits);
+    let limited_to = |issuers| {
+        let mut policy = policy();
+        policy.max_issuers = issuers;
+        cache_with(network.client(), policy)
+    };
+    let cache = limited_to(NonZeroUsize::new(2).unwrap());
     for tenant in [&a, &b, &a, &c, &a, &b] {
         keys_of(&cache, tenant, 0).unwrap();
     }
@@ -97,8 +76,7 @@ fn the_least_recently_used_issuer_is_dropped_at_the_limit() {
     );
 
     // A limit without end takes no room for itself.
-    limits.max_issuers = NonZeroUsize::MAX;
-    keys_of(&KeyCache::with_limits(rules(), limits), &a, 0).unwrap();
+    keys_of(&limited_to(NonZeroUsize::MAX), &a, 0).unwrap();
 }
 
 #[test]
@@ -117,8 +95,7 @@ fn the_lower_max_age_of_the_two_documents_counts() {
                 tenant.misbehave(endpoint, Fault::headers([("cache-control", value)]));
             }
         }
-        let cache = KeyCache::new(rules());
-        let kept = keys_of(&cache, &tenant, 0).unwrap();
+        let kept = keys_of(&cache_of(&tenant), &tenant, 0).unwrap();
         assert_eq!(kept.max_age(), lowest.map(Duration::from_secs));
     }
 }
@@ -169,8 +146,8 @@ fn each_failure_is_told_apart() {
             document["padding"] = "x".repeat(length).into();
             let body = document.to_string();
             tenant.misbehave(endpoint, Fault::body(200, "application/json", body));
-            let outcome = keys_of(&KeyCache::new(rules()), &tenant, 0);
-            let failure = outcome.map(|_| ()).map_err(|error| error.failure);
+            let outcome = keys_of(&cache_of(&tenant), &tenant, 0);
+            let failure = outcome.map(|_| ()).map_err(|error| error.error.failure);
             let expected = match fits {
                 true => Ok(()),
                 false => Err(FetchFailure::TooLarge),
@@ -208,25 +185,13 @@ fn each_failure_is_told_apart() {
             "{jwks_uri}"
         );
     }
+    let tenant = tenant();
     let es256_only = FetchRules::new([Algorithm::Es256]);
-    let outcome = keys_of(&KeyCache::new(es256_only), &tenant(), 0);
-    assert_eq!(outcome.unwrap_err().failure, FetchFailure::NoUsableKey);
-}
-
-/// Callers who read the clock before they waited for another's fetch take what that one brought.
-#[test]
-fn callers_of_a_cold_issuer_wait_for_one_fetch() {
-    let tenant = LocalTenant::new("a.example").unwrap();
-    let cache = KeyCache::new(rules());
-    let start = Barrier::new(8);
-    std::thread::scope(|scope| {
-        for thread in 0..8 {
-            let (cache, tenant, start) = (&cache, &tenant, &start);
-            scope.spawn(move || {
-                start.wait();
-                keys_of(cache, tenant, -thread).unwrap();
-            });
-        }
-    });
-    assert_eq!(fetches(&tenant), (1, 1));
+    let client = Arc::new(tenant.client());
+    let cache = a0_discovery::KeyCache::builder(es256_only, client).build();
+    let outcome = keys_of(&cache, &tenant, 0);
+    assert_eq!(
+        outcome.unwrap_err().error.failure,
+        FetchFailure::NoUsableKey
+    );
 }

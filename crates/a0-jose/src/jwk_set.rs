@@ -77,6 +77,11 @@ impl JwkSet {
             .take(MAX_CANDIDATES)
     }
 
+    /// Whether a token with this `kid` and this algorithm has a candidate.
+    pub fn contains(&self, key_id: &str, algorithm: Algorithm) -> bool {
+        self.candidates(key_id, algorithm).next().is_some()
+    }
+
     /// The `kid` of every usable key, each once, in no order.
     pub fn key_ids(&self) -> impl Iterator<Item = &str> {
         self.keys.keys().map(String::as_str)

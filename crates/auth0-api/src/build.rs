@@ -1,10 +1,11 @@
 //! From options to a client, or to what is wrong with them.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use a0_discovery::{FetchRules, KeyCache, Origin, normalize_domain};
+use a0_discovery::{FetchRules, Issuer, KeyCache, Origin, normalize_domain};
 use a0_dpop::{Htu, InMemoryReplayStore};
 use a0_http::HttpClient;
 use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
@@ -14,6 +15,7 @@ use crate::challenger::Challenger;
 use crate::client::{ApiClient, Settings};
 use crate::dpop::DpopSettings;
 use crate::error::Error;
+use crate::issuers::Issuers;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
@@ -34,12 +36,7 @@ impl Builder {
         if self.audiences.is_empty() || self.audiences.iter().any(|name| name.trim().is_empty()) {
             return Err(Error::missing_option("audience"));
         }
-        let domain = self.domain.as_deref().filter(|domain| !domain.is_empty());
-        let domain = domain.ok_or_else(|| {
-            Error::configuration("Must provide the 'domain' parameter, the domain of the tenant.")
-        })?;
-        let issuer = normalize_domain(domain)
-            .map_err(|error| Error::configuration(format!("domain: {error}")))?;
+        let issuers = self.issuers()?;
         if self.leeway > MAX_LEEWAY {
             return Err(Error::configuration("leeway must be at most 300 seconds"));
         }
@@ -47,27 +44,57 @@ impl Builder {
         let dpop = self.dpop_settings()?;
         let fetch_rules =
             FetchRules::new(algorithms.iter().copied()).trust(origins(&self.trusted_endpoints)?);
-        let mut limits = self.cache;
-        limits.max_issuers = NonZeroUsize::new(self.cache_max_entries)
+        let mut policy = self.cache_policy;
+        policy.max_issuers = NonZeroUsize::new(self.cache_max_entries)
             .filter(|entries| entries.get() > 1)
             .ok_or_else(|| {
                 Error::configuration("cache_max_entries must be an integer greater than 1")
             })?;
+        let clock = Arc::clone(&self.clock);
+        let mut keys = KeyCache::builder(fetch_rules, http_client(self.http_client, self.timeout)?)
+            .policy(policy)
+            .clock(move || clock());
+        if let Some(adapter) = self.cache {
+            keys = keys.adapter(adapter);
+        }
         let (header_rules, profile_claims) = profile_rules(self.token_profile, &algorithms);
         Ok(ApiClient::from_settings(Settings {
-            issuer,
+            issuers,
             max_token_size: self.max_token_size,
             header_rules,
             claim_rules: ClaimRules::new(self.audiences)
                 .leeway(self.leeway)
                 .require_strings(profile_claims)
                 .require(self.required_claims),
-            keys: KeyCache::with_limits(fetch_rules, limits),
+            keys: keys.build(),
             challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
             dpop,
-            http_client: http_client(self.http_client, self.timeout)?,
             clock: self.clock,
         }))
+    }
+
+    /// Whose tokens are taken.
+    fn issuers(&self) -> Result<Issuers, Error> {
+        let domain = self.domain.as_deref().filter(|domain| !domain.is_empty());
+        let domain = domain.map(|domain| issuer("domain", domain)).transpose()?;
+        match (domain, &self.domains, &self.domains_resolver) {
+            (_, Some(_), Some(_)) => Err(Error::configuration(
+                "domains and domains_resolver exclude each other: give one of them",
+            )),
+            (_, Some(domains), None) if domains.is_empty() => {
+                Err(Error::configuration("domains list cannot be empty"))
+            }
+            (_, Some(domains), None) => {
+                let issuers = domains.iter().map(|domain| issuer("domains", domain));
+                Ok(Issuers::List(issuers.collect::<Result<HashSet<_>, _>>()?))
+            }
+            (_, None, Some(resolver)) => Ok(Issuers::Resolver(Arc::clone(resolver))),
+            (Some(issuer), None, None) => Ok(Issuers::One(issuer)),
+            (None, None, None) => Err(Error::configuration(
+                "Must provide either 'domain' or 'domains' parameter. Use 'domain' for \
+                 single-domain mode, 'domains' for multi-domain support.",
+            )),
+        }
     }
 
     fn dpop_settings(&self) -> Result<DpopSettings, Error> {
@@ -98,6 +125,10 @@ fn public_url(url: &str) -> Result<String, Error> {
              as in https://api.example/v1",
         )
     })
+}
+
+fn issuer(option: &str, domain: &str) -> Result<Issuer, Error> {
+    normalize_domain(domain).map_err(|error| Error::configuration(format!("{option}: {error}")))
 }
 
 fn profile_rules(

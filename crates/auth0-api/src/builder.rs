@@ -1,14 +1,16 @@
 //! The options and their defaults.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use a0_discovery::CacheLimits;
+use a0_discovery::{CacheAdapter, CachePolicy, Refresh};
 use a0_dpop::{NonceIssuer, ProofRules, ReplayStore};
 use a0_http::HttpClient;
 use a0_jose::Algorithm;
 
+use crate::issuers::{Resolver, ResolverContext};
 use crate::scheme::DpopMode;
 
 /// Which access tokens a tenant issues.
@@ -42,14 +44,17 @@ pub enum TokenProfile {
 #[derive(Clone)]
 pub struct Builder {
     pub(crate) domain: Option<String>,
+    pub(crate) domains: Option<Vec<String>>,
+    pub(crate) domains_resolver: Option<Resolver>,
     pub(crate) audiences: Vec<String>,
     pub(crate) algorithms: Vec<String>,
     pub(crate) token_profile: TokenProfile,
     pub(crate) required_claims: Vec<String>,
     pub(crate) leeway: Duration,
     pub(crate) max_token_size: usize,
-    pub(crate) cache: CacheLimits,
+    pub(crate) cache_policy: CachePolicy,
     pub(crate) cache_max_entries: usize,
+    pub(crate) cache: Option<Arc<dyn CacheAdapter>>,
     pub(crate) trusted_endpoints: Vec<String>,
     pub(crate) dpop: Option<DpopMode>,
     pub(crate) proof_rules: ProofRules,
@@ -78,14 +83,17 @@ impl Default for Builder {
     fn default() -> Self {
         Builder {
             domain: None,
+            domains: None,
+            domains_resolver: None,
             audiences: Vec::new(),
             algorithms: vec![Algorithm::Rs256.name().to_owned()],
             token_profile: TokenProfile::default(),
             required_claims: Vec::new(),
             leeway: Duration::ZERO,
             max_token_size: 16 * 1024,
-            cache: CacheLimits::default(),
+            cache_policy: CachePolicy::default(),
             cache_max_entries: 100,
+            cache: None,
             trusted_endpoints: Vec::new(),
             dpop: None,
             proof_rules: ProofRules::new(),
@@ -103,9 +111,48 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The tenant's domain, or a custom one: `tenant.eu.auth0.com`.
+    /// The tenant's domain, or a custom one: `tenant.eu.auth0.com`. Its tokens are taken unless
+    /// [`domains`](Builder::domains) or [`domains_resolver`](Builder::domains_resolver) say whose
+    /// are.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
+        self
+    }
+
+    /// The domains whose tokens are taken, in place of `domain`.
+    pub fn domains<S: Into<String>>(mut self, domains: impl IntoIterator<Item = S>) -> Self {
+        self.domains = Some(domains.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// A function that names the domains whose tokens are taken, in place of a list. It is called for
+    /// every token whose form, header and `iss` pass, before anything is fetched, on the thread of
+    /// the caller; an error from it is a 500 of this API's own.
+    ///
+    /// What it looks at comes from the client: see [`ResolverContext`].
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use auth0_api::{ApiClient, ResolverContext};
+    ///
+    /// let resolver = |context: &ResolverContext<'_>| {
+    ///     let domains = match context.request_url() {
+    ///         Some(url) if url.starts_with("https://eu.api.example/") => ["eu.tenant.example"],
+    ///         _ => ["us.tenant.example"],
+    ///     };
+    ///     Ok::<_, Infallible>(domains.map(str::to_owned).to_vec())
+    /// };
+    /// ApiClient::builder().domains_resolver(resolver).audience("https://api.example/").build()?;
+    /// # Ok::<(), auth0_api::Error>(())
+    /// ```
+    pub fn domains_resolver<F, E>(mut self, resolver: F) -> Self
+    where
+        F: Fn(&ResolverContext<'_>) -> Result<Vec<String>, E> + Send + Sync + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.domains_resolver = Some(Arc::new(move |context: &ResolverContext<'_>| {
+            resolver(context).map_err(Into::into)
+        }));
         self
     }
 
@@ -147,23 +194,51 @@ impl Builder {
         self
     }
 
-    /// The longest time that keys are used without asking again; 600 seconds by default. Zero
-    /// fetches them for every verification.
+    /// The longest time that keys are fresh; 600 seconds by default. After it they serve on while
+    /// newer ones are fetched. Zero fetches them for every verification.
     pub fn cache_ttl(mut self, ttl: Duration) -> Self {
-        self.cache.ttl = ttl;
+        self.cache_policy.ttl = ttl;
         self
     }
 
     /// The shortest such time, whatever the server says; 300 seconds by default. With zero, keys are
-    /// fetched as often as the server's `max-age` asks for.
+    /// fetched as often as the server's `max-age` asks for, and every 15 seconds at most.
     pub fn cache_min_ttl(mut self, min_ttl: Duration) -> Self {
-        self.cache.min_ttl = min_ttl;
+        self.cache_policy.min_ttl = min_ttl;
+        self
+    }
+
+    /// How long after they were fetched keys may serve while newer ones cannot be had; one hour by
+    /// default. It is also the longest time that a key which was removed can live while its issuer
+    /// does not answer.
+    pub fn max_stale(mut self, max_stale: Duration) -> Self {
+        self.cache_policy.max_stale = max_stale;
+        self
+    }
+
+    /// The shortest time between two fetches of an issuer's keys for the sake of a `kid` that is not
+    /// among them; 30 seconds by default.
+    pub fn kid_cooldown(mut self, cooldown: Duration) -> Self {
+        self.cache_policy.kid_cooldown = cooldown;
+        self
+    }
+
+    /// Who waits while keys that are no longer fresh are fetched again; by default nobody does.
+    pub fn cache_refresh(mut self, refresh: Refresh) -> Self {
+        self.cache_policy.refresh = refresh;
         self
     }
 
     /// Issuers whose keys are kept; 100 by default, 2 at least.
     pub fn cache_max_entries(mut self, issuers: usize) -> Self {
         self.cache_max_entries = issuers;
+        self
+    }
+
+    /// A second level behind the memory, for processes to share what they fetched. Whoever can
+    /// write to it decides whose tokens are taken: see [`CacheAdapter`].
+    pub fn cache(mut self, adapter: impl CacheAdapter + 'static) -> Self {
+        self.cache = Some(Arc::new(adapter));
         self
     }
 

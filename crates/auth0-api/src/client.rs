@@ -1,12 +1,12 @@
 //! The decision itself, in its order.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use a0_discovery::{Issuer, KeyCache, normalize_domain};
+use a0_discovery::{Issuer, IssuerStatus, KeyCache, normalize_domain};
 use a0_dpop::Target;
-use a0_http::HttpClient;
 use a0_jose::{Admitted, ClaimRules, Claims, Compact, HeaderRules, NumericDate};
 
 use crate::authorization::{Credentials, ProofOfRequest, refuse_proof};
@@ -15,6 +15,7 @@ use crate::challenger::Challenger;
 use crate::confirmation::{self, ConfirmationError};
 use crate::dpop::{DpopProof, DpopSettings};
 use crate::error::{Error, ErrorKind, IssuerError, Refusal};
+use crate::issuers::Issuers;
 use crate::request::RequestContext;
 use crate::scheme::{DpopMode, Scheme};
 use crate::verified::VerifiedToken;
@@ -25,14 +26,13 @@ use crate::verified::VerifiedToken;
 pub struct ApiClient(Arc<Settings>);
 
 pub(crate) struct Settings {
-    pub(crate) issuer: Issuer,
+    pub(crate) issuers: Issuers,
     pub(crate) max_token_size: usize,
     pub(crate) header_rules: HeaderRules,
     pub(crate) claim_rules: ClaimRules,
     pub(crate) keys: KeyCache,
     pub(crate) dpop: DpopSettings,
     pub(crate) challenger: Challenger,
-    pub(crate) http_client: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
 }
 
@@ -43,11 +43,12 @@ pub(crate) struct Settings {
 /// # let _ = options;
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct TokenOptions {
+pub struct TokenOptions<'r> {
     required_claims: Vec<String>,
+    request: RequestContext<'r>,
 }
 
-impl TokenOptions {
+impl<'r> TokenOptions<'r> {
     /// Nothing more.
     pub fn new() -> Self {
         TokenOptions::default()
@@ -58,6 +59,13 @@ impl TokenOptions {
     pub fn require<S: Into<String>>(mut self, claims: impl IntoIterator<Item = S>) -> Self {
         self.required_claims
             .extend(claims.into_iter().map(Into::into));
+        self
+    }
+
+    /// The request that the token came with, for a domains resolver to look at.
+    #[must_use]
+    pub fn request(mut self, request: impl Into<RequestContext<'r>>) -> Self {
+        self.request = request.into();
         self
     }
 }
@@ -117,10 +125,10 @@ impl ApiClient {
     ) -> Result<VerifiedToken, Refusal> {
         let now = self.now();
         let mode = self.0.dpop.mode;
-        let admitted = self.judge_token(token, now)?;
-        confirmation::judge_bearer(admitted.claims(), mode)?;
+        let judged = self.judge_token(token, context, now)?;
+        confirmation::judge_bearer(judged.claims(), mode)?;
         refuse_proof(context, mode)?;
-        self.verify_signature(admitted, Scheme::Bearer, now)
+        self.verify_signature(judged, Scheme::Bearer, now)
     }
 
     /// Cheap and local first: what needs no key, then the keys, then the signatures, and at the very
@@ -133,14 +141,14 @@ impl ApiClient {
         let dpop = &self.0.dpop;
         let proof = ProofOfRequest::read(context, dpop.public_url.as_deref())?;
         let now = self.now();
-        let admitted = self.judge_token(token, now)?;
-        let bound_to = confirmation::dpop_key(admitted.claims())?;
+        let token_judged = self.judge_token(token, context, now)?;
+        let bound_to = confirmation::dpop_key(token_judged.claims())?;
         let target = Target::new(proof.method, &proof.url, token);
         let judged = dpop.judge(&proof.proof, &target, now)?;
         if *judged.thumbprint() != bound_to {
             return Err(ConfirmationError::Mismatch.into());
         }
-        let verified = self.verify_signature(admitted, Scheme::Dpop, now)?;
+        let verified = self.verify_signature(token_judged, Scheme::Dpop, now)?;
         dpop.spend(&judged.verify()?, now)?;
         Ok(verified)
     }
@@ -194,7 +202,7 @@ impl ApiClient {
     pub fn verify_access_token_with(
         &self,
         access_token: &str,
-        options: &TokenOptions,
+        options: &TokenOptions<'_>,
     ) -> Result<VerifiedToken, Error> {
         let verify = || -> Result<VerifiedToken, Refusal> {
             if access_token.is_empty() {
@@ -202,54 +210,84 @@ impl ApiClient {
                 return Err(ErrorKind::MissingRequiredArgument { argument }.into());
             }
             let now = self.now();
-            let admitted = self.judge_token(access_token, now)?;
-            admitted.claims().require(&options.required_claims)?;
-            self.verify_signature(admitted, Scheme::Bearer, now)
+            let judged = self.judge_token(access_token, &options.request, now)?;
+            judged.claims().require(&options.required_claims)?;
+            self.verify_signature(judged, Scheme::Bearer, now)
         };
         verify().map_err(|refusal| self.challenged(refusal, Some(Scheme::Bearer)))
     }
 
     /// Everything about a token that needs no key.
-    fn judge_token<'t>(&self, token: &'t str, now: NumericDate) -> Result<Admitted<'t>, Refusal> {
+    fn judge_token<'t>(
+        &self,
+        token: &'t str,
+        request: &RequestContext<'_>,
+        now: NumericDate,
+    ) -> Result<JudgedToken<'t, '_>, Refusal> {
         let unverified = Compact::parse(token, self.0.max_token_size)?.decode()?;
         let admitted = unverified.admit(&self.0.header_rules)?;
-        self.judge_issuer(admitted.claims())?;
-        self.0.claim_rules.judge(admitted.claims(), now)?;
-        Ok(admitted)
-    }
-
-    fn judge_issuer(&self, claims: &Claims) -> Result<(), IssuerError> {
-        let Ok(Some(issuer)) = claims.issuer() else {
-            return Err(IssuerError::Missing);
+        let Ok(Some(iss)) = admitted.claims().issuer() else {
+            return Err(IssuerError::Missing.into());
         };
-        if issuer == self.0.issuer.as_str() {
-            return Ok(());
-        }
-        match normalize_domain(issuer) {
-            Ok(_) => Err(IssuerError::Mismatch),
-            Err(_) => Err(IssuerError::Format),
-        }
+        let public_url = self.0.dpop.public_url.as_deref();
+        let issuer = self.0.issuers.trusted(iss, request, public_url)?;
+        self.0.claim_rules.judge(admitted.claims(), now)?;
+        Ok(JudgedToken { admitted, issuer })
     }
 
     fn verify_signature(
         &self,
-        token: Admitted<'_>,
+        token: JudgedToken<'_, '_>,
         scheme: Scheme,
         now: NumericDate,
     ) -> Result<VerifiedToken, Refusal> {
+        let JudgedToken { admitted, issuer } = token;
         // A token that names no key is refused before any is fetched.
-        token.header().key_id()?;
-        let keys = self
-            .0
-            .keys
-            .keys(&self.0.issuer, &*self.0.http_client, now)?;
-        let verified = token.verify(keys.keys())?;
+        let key_id = admitted.header().key_id()?;
+        let algorithm = admitted.algorithm();
+        let keys = self.0.keys.keys_with(&issuer, key_id, algorithm, now)?;
+        let verified = admitted.verify(keys.keys())?;
         let challenger = self.0.challenger.clone();
         Ok(VerifiedToken::new(
             verified.into_claims(),
             challenger,
             scheme,
         ))
+    }
+
+    /// Fetches the keys of every issuer that is known by now, one after the other: all but those
+    /// that only a resolver names. Called before the first request, it spares that one the wait.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` for the first issuer whose keys cannot be had, once all have been asked.
+    pub fn warm_up(&self) -> Result<(), Error> {
+        let now = self.now();
+        let fetch = |issuer| self.0.keys.keys(issuer, now).map(|_| ());
+        let outcomes: Vec<_> = self.0.issuers.known().map(fetch).collect();
+        let outcome: Result<(), _> = outcomes.into_iter().collect();
+        outcome.map_err(|error| self.challenged(error, None))
+    }
+
+    /// Fetches the keys of a domain's issuer now, whatever is in memory: after a key had to be
+    /// revoked, for one. What is in memory serves on if that fails.
+    ///
+    /// # Errors
+    ///
+    /// `Configuration` for a domain that cannot be one, `Unavailable` where the keys cannot be had.
+    pub fn reload(&self, domain: &str) -> Result<(), Error> {
+        let issuer = normalize_domain(domain)
+            .map_err(|error| Error::configuration(format!("domain: {error}")))?;
+        let outcome = self.0.keys.reload(&issuer, self.now());
+        outcome
+            .map(|_| ())
+            .map_err(|error| self.challenged(error, None))
+    }
+
+    /// What is known of the keys of every issuer in memory: their age, their names, the last
+    /// failure. For health checks and metrics; nothing is fetched.
+    pub fn key_status(&self) -> Vec<IssuerStatus> {
+        self.0.keys.status(self.now())
     }
 
     fn challenged(&self, refusal: impl Into<Refusal>, scheme: Option<Scheme>) -> Error {
@@ -261,11 +299,24 @@ impl ApiClient {
     }
 }
 
+/// A token that needs nothing but a key of its issuer.
+struct JudgedToken<'t, 'i> {
+    admitted: Admitted<'t>,
+    issuer: Cow<'i, Issuer>,
+}
+
+impl JudgedToken<'_, '_> {
+    fn claims(&self) -> &Claims {
+        self.admitted.claims()
+    }
+}
+
 impl fmt::Debug for ApiClient {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let issuers: Vec<&Issuer> = self.0.issuers.known().collect();
         formatter
             .debug_struct("ApiClient")
-            .field("issuer", &self.0.issuer)
+            .field("issuers", &issuers)
             .finish_non_exhaustive()
     }
 }

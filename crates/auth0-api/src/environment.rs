@@ -14,6 +14,7 @@ impl Builder {
     /// | variable | option |
     /// |---|---|
     /// | `AUTH0_DOMAIN` | `domain` |
+    /// | `AUTH0_DOMAINS` | `domains`, separated by white space or commas |
     /// | `AUTH0_AUDIENCE` | `audience`; several are separated by white space or commas |
     /// | `AUTH0_DPOP_ENABLED`, `AUTH0_DPOP_REQUIRED` | `dpop`; each `true` or `false`, in any case |
     /// | `AUTH0_CACHE_TTL` | `cache_ttl`, in seconds |
@@ -68,20 +69,23 @@ impl Builder {
 
 type Set = fn(&mut Builder, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 6] = [
+const VARIABLES: [(&str, Set); 7] = [
     ("AUTH0_DOMAIN", |builder, value| {
         normalize_domain(value).map_err(|error| format!("cannot be used: {error}"))?;
         builder.domain = Some(value.to_owned());
         Ok(())
     }),
-    ("AUTH0_AUDIENCE", |builder, value| {
-        let separator = |character: char| character.is_ascii_whitespace() || character == ',';
-        let names = value.split(separator).filter(|name| !name.is_empty());
-        builder.audiences = names.map(str::to_owned).collect();
-        match builder.audiences.is_empty() {
-            true => Err("names no audience".to_owned()),
-            false => Ok(()),
+    ("AUTH0_DOMAINS", |builder, value| {
+        let domains = several(value)?;
+        for domain in &domains {
+            normalize_domain(domain).map_err(|error| format!("cannot be used: {error}"))?;
         }
+        builder.domains = Some(domains);
+        Ok(())
+    }),
+    ("AUTH0_AUDIENCE", |builder, value| {
+        builder.audiences = several(value)?;
+        Ok(())
     }),
     ("AUTH0_DPOP_ENABLED", |builder, value| {
         builder.dpop = match (flag(value)?, builder.dpop) {
@@ -106,7 +110,7 @@ const VARIABLES: [(&str, Set); 6] = [
         }
     }),
     ("AUTH0_CACHE_TTL", |builder, value| {
-        builder.cache.ttl = seconds(value)?;
+        builder.cache_policy.ttl = seconds(value)?;
         Ok(())
     }),
     ("AUTH0_TIMEOUT", |builder, value| {
@@ -114,6 +118,17 @@ const VARIABLES: [(&str, Set); 6] = [
         Ok(())
     }),
 ];
+
+/// Values with white space or commas between them, one at least.
+fn several(text: &str) -> Result<Vec<String>, String> {
+    let separator = |character: char| character.is_ascii_whitespace() || character == ',';
+    let values = text.split(separator).filter(|value| !value.is_empty());
+    let values: Vec<String> = values.map(str::to_owned).collect();
+    match values.is_empty() {
+        true => Err("holds no value".to_owned()),
+        false => Ok(values),
+    }
+}
 
 fn flag(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {

@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use a0_discovery::FetchError;
+use a0_discovery::KeysUnavailable;
 use a0_dpop::{ProofError, ReplayStoreError};
 use a0_jose::{ClaimError, HeaderError, ParseError, RuleError, VerifyError};
-use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::challenge::{self, Challenge};
 use crate::confirmation::ConfirmationError;
+use crate::issuers::DomainsResolverError;
 
 /// Why a request was refused, or why nothing could be decided.
 ///
@@ -69,6 +70,8 @@ pub enum ErrorKind {
     Unavailable(Outage),
     /// The client is not configured in a usable way: 500.
     Configuration(String),
+    /// The domains resolver gave no list of domains: 500.
+    DomainsResolver(DomainsResolverError),
 }
 
 /// What could not be had.
@@ -77,7 +80,7 @@ pub enum ErrorKind {
 pub enum Outage {
     /// The issuer's metadata or keys.
     #[error("{0}")]
-    Keys(#[source] FetchError),
+    Keys(#[source] KeysUnavailable),
     /// The store that remembers proofs.
     #[error("{0}")]
     ReplayStore(#[source] ReplayStoreError),
@@ -150,6 +153,9 @@ pub enum IssuerError {
     /// Not the issuer of the one domain that is configured, octet for octet.
     #[error("Token issuer does not match the discovery issuer")]
     Mismatch,
+    /// Not one of the issuers of the list, or of those that the resolver named.
+    #[error("Token issuer is not in the list of allowed domains")]
+    NotAllowed,
 }
 
 /// An error on its way to the caller, still without the challenges that go with it. No method of
@@ -192,7 +198,9 @@ impl Error {
             | ErrorKind::MissingRequiredArgument { .. }
             | ErrorKind::InvalidDpopProof(_) => StatusCode::BAD_REQUEST,
             ErrorKind::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            ErrorKind::Configuration(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorKind::Configuration(_) | ErrorKind::DomainsResolver(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 
@@ -207,6 +215,7 @@ impl Error {
             ErrorKind::UseDpopNonce { .. } => "use_dpop_nonce",
             ErrorKind::Unavailable(_) => "temporarily_unavailable",
             ErrorKind::Configuration(_) => "invalid_configuration",
+            ErrorKind::DomainsResolver(_) => "domains_resolver_error",
         }
     }
 
@@ -234,8 +243,9 @@ impl Error {
         &mut self.0.challenges
     }
 
-    /// The fields of the HTTP answer: one `WWW-Authenticate` for each challenge, and for a nonce
-    /// `DPoP-Nonce` with `Cache-Control: no-store` (RFC 9449 section 8.2).
+    /// The fields of the HTTP answer: one `WWW-Authenticate` for each challenge; for a nonce
+    /// `DPoP-Nonce` with `Cache-Control: no-store` (RFC 9449 section 8.2); for keys that cannot be
+    /// had `Retry-After`, in seconds.
     pub fn headers(&self) -> HeaderMap {
         let challenges = self.0.challenges.iter();
         let mut fields: HeaderMap = challenges
@@ -246,6 +256,10 @@ impl Error {
         {
             fields.insert(DPOP_NONCE, nonce);
             fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        if let ErrorKind::Unavailable(Outage::Keys(error)) = &self.0.kind {
+            let seconds = error.retry_in.as_secs_f64().ceil().max(1.0) as u64;
+            fields.insert(RETRY_AFTER, seconds.into());
         }
         fields
     }
@@ -271,6 +285,7 @@ impl ErrorKind {
             ErrorKind::UseDpopNonce { .. } => ProofError::Nonce.to_string(),
             ErrorKind::Unavailable(error) => error.to_string(),
             ErrorKind::Configuration(description) => description.clone(),
+            ErrorKind::DomainsResolver(error) => error.to_string(),
         }
     }
 }
@@ -281,8 +296,8 @@ impl From<ErrorKind> for Refusal {
     }
 }
 
-impl From<FetchError> for Refusal {
-    fn from(error: FetchError) -> Self {
+impl From<KeysUnavailable> for Refusal {
+    fn from(error: KeysUnavailable) -> Self {
         Refusal(ErrorKind::Unavailable(Outage::Keys(error)))
     }
 }
@@ -344,13 +359,14 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {
-    /// What is wrong with a document that could not be had, down to the transport's own error, or
-    /// the replay store's own error. The causes of other errors are in their
+    /// What is wrong with a document that could not be had, down to the transport's own error; the
+    /// replay store's own error; the domains resolver's own error. The causes of other errors are in their
     /// [`kind`](Error::kind).
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
-            ErrorKind::Unavailable(Outage::Keys(error)) => Some(&error.failure),
+            ErrorKind::Unavailable(Outage::Keys(error)) => Some(&error.error.failure),
             ErrorKind::Unavailable(Outage::ReplayStore(error)) => error.source(),
+            ErrorKind::DomainsResolver(error) => error.source(),
             _ => None,
         }
     }

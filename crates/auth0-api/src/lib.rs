@@ -46,12 +46,13 @@ mod confirmation;
 mod dpop;
 mod environment;
 mod error;
+mod issuers;
 mod request;
 mod scheme;
 mod verified;
 
 pub use a0_act::{get_current_actor, get_delegation_chain};
-pub use a0_discovery::normalize_domain;
+pub use a0_discovery::{CacheAdapter, Freshness, IssuerStatus, Refresh, normalize_domain};
 #[cfg(feature = "ureq")]
 pub use a0_http::UreqClient;
 pub use a0_http::{HttpClient, TransportError};
@@ -68,6 +69,7 @@ pub use client::{ApiClient, TokenOptions};
 pub use confirmation::ConfirmationError;
 pub use dpop::DpopProof;
 pub use error::{Error, ErrorKind, IssuerError, Outage, SchemeError, TokenError};
+pub use issuers::{DomainsResolverError, ResolverContext, ResolverFault};
 pub use request::RequestContext;
 pub use scheme::DpopMode;
 pub use verified::{Verified, VerifiedToken};
@@ -87,3 +89,11 @@ struct TestingGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/dpop.md")]
 struct DpopGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/caching.md")]
+struct CachingGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/multiple-custom-domains.md")]
+struct DomainsGuide;

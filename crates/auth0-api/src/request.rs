@@ -113,6 +113,19 @@ impl<'r> RequestContext<'r> {
     }
 }
 
+impl RequestContext<'_> {
+    /// All fields, names in lower case, octets that are not UTF-8 replaced.
+    pub(crate) fn all_fields(&self) -> impl Iterator<Item = (String, Cow<'_, str>)> {
+        let in_map = self.maps.iter().flat_map(|headers| headers.iter());
+        let in_map = in_map.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let by_hand = self.fields.iter();
+        let by_hand = by_hand.map(|(name, value)| (name.as_ref(), value.as_ref()));
+        in_map
+            .chain(by_hand)
+            .map(|(name, value)| (name.to_ascii_lowercase(), String::from_utf8_lossy(value)))
+    }
+}
+
 impl<'r, T> From<&'r Request<T>> for RequestContext<'r> {
     fn from(request: &'r Request<T>) -> Self {
         RequestContext::new()

@@ -5,7 +5,7 @@ mod scenarios;
 
 use auth0_api::jose::Claims;
 use auth0_api::{
-    ApiClient, Builder, DpopProof, Error, RequestContext, TokenOptions, VerifiedToken,
+    ApiClient, Builder, DpopProof, Error, IssuerStatus, RequestContext, TokenOptions, VerifiedToken,
 };
 use scenarios::Driver;
 
@@ -23,7 +23,7 @@ impl Driver for Blocking {
     fn verify_access_token(
         &self,
         token: &str,
-        options: &TokenOptions,
+        options: &TokenOptions<'_>,
     ) -> Result<VerifiedToken, Error> {
         self.0.verify_access_token_with(token, options)
     }
@@ -38,6 +38,18 @@ impl Driver for Blocking {
 
     fn dpop_nonce(&self) -> Option<String> {
         self.0.dpop_nonce()
+    }
+
+    fn warm_up(&self) -> Result<(), Error> {
+        self.0.warm_up()
+    }
+
+    fn reload(&self, domain: &str) -> Result<(), Error> {
+        self.0.reload(domain)
+    }
+
+    fn key_status(&self) -> Vec<IssuerStatus> {
+        self.0.key_status()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth0_api::{ApiClient, Builder, ErrorKind, RequestContext};
+use auth0_api::{ApiClient, Builder, ErrorKind, RequestContext, ResolverContext};
 
 fn complete() -> Builder {
     ApiClient::builder()
@@ -24,7 +24,9 @@ fn refusal(builder: Builder) -> String {
 #[test]
 fn unusable_options_are_refused_with_what_to_do() {
     let audience = "The argument 'audience' is required but was not provided.";
-    let domain = "Must provide the 'domain' parameter, the domain of the tenant.";
+    let domain = "Must provide either 'domain' or 'domains' parameter. Use 'domain' for \
+                  single-domain mode, 'domains' for multi-domain support.";
+    let nobody = |_: &ResolverContext<'_>| Err("nobody");
     for (builder, expected) in [
         (ApiClient::builder().domain("tenant.example"), audience),
         (complete().audience(""), audience),
@@ -42,6 +44,26 @@ fn unusable_options_are_refused_with_what_to_do() {
         (
             complete().domain("tenant.example/x"),
             "domain: invalid domain URL (path/query/fragment are not allowed)",
+        ),
+        (
+            complete().domains::<&str>([]),
+            "domains list cannot be empty",
+        ),
+        (
+            complete().domains(["a.example", " "]),
+            "domains: domain must be a non-empty string",
+        ),
+        (
+            complete().domains(["a.example", "https://b.example/x"]),
+            "domains: invalid domain URL (path/query/fragment are not allowed)",
+        ),
+        (
+            complete().domains(["a.example"]).domain("http://b.example"),
+            "domain: invalid domain URL (https required)",
+        ),
+        (
+            complete().domains(["a.example"]).domains_resolver(nobody),
+            "domains and domains_resolver exclude each other: give one of them",
         ),
         (
             complete().algorithms(["RS256", "HS256"]),
@@ -75,6 +97,10 @@ fn unusable_options_are_refused_with_what_to_do() {
     for builder in [
         complete(),
         complete().audience("second"),
+        complete().domains(["a.example"]),
+        complete().domains_resolver(nobody),
+        ApiClient::builder().audience("a").domains(["a.example"]),
+        ApiClient::builder().audience("a").domains_resolver(nobody),
         complete().leeway(Duration::from_secs(300)),
         complete().cache_ttl(Duration::ZERO).cache_max_entries(2),
         complete().algorithms(auth0_api::jose::Algorithm::all().map(|algorithm| algorithm.name())),
@@ -109,6 +135,11 @@ fn variables_set_options_and_a_bad_one_is_named() {
     assert_eq!(
         format!("{:?}", from(&base)),
         r#"Builder { domain: Some("tenant.example"), audiences: ["a", "b", "c", "d"], .. }"#
+    );
+    let one = [("AUTH0_DOMAINS", " b.example"), base[1]];
+    assert_eq!(
+        format!("{:?}", from(&one).build().unwrap()),
+        "ApiClient { issuers: [Issuer(https://b.example/)], .. }"
     );
     for good in ["0", "600", "2.5", " 7 ", ""] {
         let variables = [
@@ -160,7 +191,13 @@ fn variables_set_options_and_a_bad_one_is_named() {
             " ",
             "cannot be used: domain must be a non-empty string",
         ),
-        ("AUTH0_AUDIENCE", " , ", "names no audience"),
+        ("AUTH0_AUDIENCE", " , ", "holds no value"),
+        ("AUTH0_DOMAINS", ",", "holds no value"),
+        (
+            "AUTH0_DOMAINS",
+            "a.example,http://x",
+            "cannot be used: invalid domain URL (https required)",
+        ),
     ] {
         let variables: Vec<_> = base
             .into_iter()
@@ -256,7 +293,7 @@ fn the_environment_of_the_process_is_read() {
     };
     assert_eq!(
         run("tenant.example".as_ref()),
-        "ApiClient { issuer: Issuer(https://tenant.example/), .. }"
+        "ApiClient { issuers: [Issuer(https://tenant.example/)], .. }"
     );
     #[cfg(unix)]
     {

@@ -1,14 +1,19 @@
 //! The whole way over real HTTPS on loopback: ureq and rustls on one side, OpenSSL on the other.
 
+use std::sync::Barrier;
 use std::time::Duration;
 
 use a0_http::TransportErrorKind;
-use a0_testkit::{Endpoint, Fault, LocalTenant, TenantServer};
-use auth0_api::{ApiClient, ErrorKind, RequestContext, UreqClient};
+use a0_testkit::{Endpoint, Fault, Gate, LocalTenant, TenantServer};
+use auth0_api::{ApiClient, Builder, ErrorKind, RequestContext, UreqClient};
 
 const AUDIENCE: &str = "https://api.example/";
 
 fn api(server: &TenantServer, timeout: Duration) -> ApiClient {
+    builder(server, timeout).build().unwrap()
+}
+
+fn builder(server: &TenantServer, timeout: Duration) -> Builder {
     let http = UreqClient::builder()
         .root_certificates_pem(server.ca_pem().as_bytes())
         .unwrap()
@@ -18,8 +23,6 @@ fn api(server: &TenantServer, timeout: Duration) -> ApiClient {
         .domain(server.domain())
         .audience(AUDIENCE)
         .http_client(http)
-        .build()
-        .unwrap()
 }
 
 fn bearer(server: &TenantServer) -> String {
@@ -80,6 +83,11 @@ fn hostile_answers_end_within_the_limits() {
                 TransportErrorKind::Timeout,
             ),
             (
+                Fault::trickling_body(),
+                Duration::from_millis(200),
+                TransportErrorKind::Timeout,
+            ),
+            (
                 Fault::transport(std::io::ErrorKind::ConnectionReset),
                 PATIENT,
                 TransportErrorKind::Io,
@@ -117,6 +125,130 @@ fn the_timeout_is_an_option() {
     let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
     let error = api.verify_access_token(&token).unwrap_err();
     assert_eq!(transport_kind(&error), Some(TransportErrorKind::Timeout));
+}
+
+#[test]
+fn what_is_no_document_is_an_outage() {
+    let metadata = "Failed to fetch OIDC discovery metadata";
+    for fault in [
+        Fault::body(200, "text/html", "<html>Sign in</html>"),
+        Fault::gzip_bomb(64 * 1024 * 1024),
+        Fault::status(404),
+        Fault::retry_after(429, 7),
+    ] {
+        for (endpoint, description) in [
+            (Endpoint::Discovery, metadata),
+            (Endpoint::Jwks, "Failed to fetch JWKS"),
+        ] {
+            let server = TenantServer::start().unwrap();
+            server.tenant().misbehave(endpoint, fault.clone());
+            let error = refusal(&server);
+            assert_eq!(error.error_description(), description, "{fault:?}");
+            assert!(error.headers().contains_key("retry-after"));
+        }
+    }
+    // Neither another host, nor one inside the network, nor http.
+    let elsewhere = TenantServer::start().unwrap();
+    let https = elsewhere.tenant().url(Endpoint::Jwks);
+    for jwks_uri in [
+        https.as_str(),
+        &https.replace("https", "http"),
+        "https://169.254.169.254/latest/meta-data",
+        "https://[fe80::1]/keys",
+        "https://127.0.0.1/keys",
+    ] {
+        let server = TenantServer::start().unwrap();
+        server.tenant().set_metadata("jwks_uri", jwks_uri);
+        assert_eq!(refusal(&server).error_description(), metadata, "{jwks_uri}");
+    }
+    assert!(elsewhere.tenant().requests().is_empty());
+}
+
+fn refusal(server: &TenantServer) -> auth0_api::Error {
+    let request = RequestContext::new().header("Authorization", bearer(server));
+    let error = api(server, PATIENT).verify_request(request).unwrap_err();
+    assert_eq!(error.status_code(), 503);
+    error
+}
+
+#[test]
+fn whatever_max_age_says_the_tenant_is_asked_once() {
+    for value in [
+        "max-age=0",
+        "max-age=-1",
+        "max-age=100000000000000000000",
+        "max-age=15, max-age=0",
+        "no-store",
+    ] {
+        let server = TenantServer::start().unwrap();
+        server.tenant().cache_control(Some(value));
+        let api = api(&server, PATIENT);
+        let field = bearer(&server);
+        for _ in 0..3 {
+            let request = RequestContext::new().header("Authorization", &*field);
+            assert!(api.verify_request(request).is_ok());
+        }
+        assert_eq!(server.tenant().request_count(Endpoint::Jwks), 1, "{value}");
+    }
+}
+
+#[test]
+fn sixty_four_callers_of_a_cold_client_make_two_requests() {
+    for (fault, requests, accepted) in [
+        (Fault::none(), (1, 1), true),
+        (Fault::status(500), (1, 0), false),
+    ] {
+        let server = TenantServer::start().unwrap();
+        // By the tenant's clock, the failure is told to all without another request.
+        server.tenant().set_now(std::time::SystemTime::now());
+        let clock = server.tenant().clone();
+        let api = builder(&server, PATIENT).clock(move || clock.now());
+        let api = api.build().unwrap();
+        server.tenant().misbehave(Endpoint::Discovery, fault);
+        let field = bearer(&server);
+        let start = Barrier::new(64);
+        std::thread::scope(|scope| {
+            for _ in 0..64 {
+                scope.spawn(|| {
+                    start.wait();
+                    let request = RequestContext::new().header("Authorization", &*field);
+                    assert_eq!(api.verify_request(request).is_ok(), accepted);
+                });
+            }
+        });
+        let count = |endpoint| server.tenant().request_count(endpoint);
+        assert_eq!(
+            (count(Endpoint::Discovery), count(Endpoint::Jwks)),
+            requests
+        );
+    }
+}
+
+/// In the default mode, where a thread of its own fetches newer keys.
+#[test]
+fn nobody_waits_for_a_refresh_over_tls() {
+    let server = TenantServer::start().unwrap();
+    let tenant = server.tenant();
+    tenant.set_now(std::time::SystemTime::now());
+    let clock = tenant.clone();
+    let builder = builder(&server, PATIENT).cache_min_ttl(Duration::from_secs(600));
+    let api = builder.clock(move || clock.now()).build().unwrap();
+    let token = tenant.access_token().audience(AUDIENCE).expires_in(86_400);
+    let token = token.mint().unwrap();
+    assert!(api.verify_access_token(&token).is_ok());
+    let gate = Gate::new();
+    tenant.misbehave_times(Endpoint::Discovery, 1, Fault::hold_at(&gate));
+    tenant.set_now(tenant.now() + Duration::from_secs(700));
+    for _ in 0..10 {
+        assert!(api.verify_access_token(&token).is_ok());
+    }
+    assert!(gate.wait_arrived());
+    assert!(api.key_status()[0].fetching);
+    gate.release();
+    // One who finds keys beyond twice their time to live waits for it, if it is still under way.
+    tenant.set_now(tenant.now() + Duration::from_secs(500));
+    assert!(api.verify_access_token(&token).is_ok());
+    assert_eq!(tenant.request_count(Endpoint::Discovery), 2);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Where keys come from, how long they are used, and what an outage is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use a0_testkit::{Endpoint, Fault, LocalNetwork, SigningKey};
-use auth0_api::ErrorKind;
+use auth0_api::discovery::InMemoryCache;
+use auth0_api::{ErrorKind, Freshness};
 use serde_json::{Value, json};
 
 use super::{AUDIENCE, Driver, NOW, World, at, builder};
@@ -32,7 +34,7 @@ pub fn keys_are_used_for_their_time_to_live<D: Driver>() {
         (Some("max-age=400"), 600, 300, 400),
         (Some("max-age=86400"), 600, 300, 600),
         (Some("max-age=15"), 600, 0, 15),
-        (Some("max-age=0"), 600, 0, 0),
+        (Some("max-age=0"), 600, 0, 15),
         (Some("max-age=-1"), 600, 0, 600),
         (Some("max-age=100000000000000000000"), 600, 300, 600),
         (Some("max-age=15, max-age=500"), 600, 0, 15),
@@ -65,6 +67,135 @@ pub fn keys_are_used_for_their_time_to_live<D: Driver>() {
         world.tenant.set_now(at(now));
         assert!(world.verify(&token).is_ok());
         assert_eq!(world.fetches(), (fetches, fetches));
+    }
+}
+
+pub fn a_rotation_refuses_nobody<D: Driver>() {
+    let world = World::<D>::new();
+    let old = world.token().mint().unwrap();
+    assert!(world.verify(&old).is_ok());
+    world.tenant.rotate_keys().unwrap();
+    // Both keys are published: tokens of the new one pass after one more request for keys.
+    let new = world.token().mint().unwrap();
+    for token in [&old, &new, &old, &new] {
+        assert!(world.verify(token).is_ok());
+    }
+    assert_eq!(world.fetches(), (1, 2));
+    // The old one is withdrawn: its tokens pass until the set is replaced.
+    world.tenant.replace_keys().unwrap();
+    assert!(world.verify(&old).is_ok());
+    world.advance(30);
+    assert!(world.verify(&world.token().mint().unwrap()).is_ok());
+    assert_eq!(world.fetches(), (1, 3));
+    for token in [&old, &new] {
+        let error = world.verify(token).unwrap_err();
+        assert_eq!(error.error_description(), "No matching key found in JWKS");
+        assert_eq!(error.status_code(), 401);
+    }
+    assert_eq!(world.fetches(), (1, 3));
+}
+
+pub fn ten_thousand_forged_tokens_make_one_request<D: Driver>() {
+    let world = World::<D>::new();
+    let honest = world.token().mint().unwrap();
+    assert!(world.verify(&honest).is_ok());
+    let forged = world.token().with_signature([1; 256]);
+    for number in 0..10_000 {
+        let forged = forged
+            .clone()
+            .kid(&format!("forged {number}"))
+            .mint()
+            .unwrap();
+        let error = world.verify(&forged).unwrap_err();
+        assert_eq!(error.error_description(), "No matching key found in JWKS");
+    }
+    assert_eq!(world.fetches(), (1, 2));
+    assert!(world.verify(&honest).is_ok());
+}
+
+/// Half an hour without the tenant, whose keys may be cached for 15 seconds.
+pub fn an_outage_is_outlived<D: Driver>() {
+    let world = World::<D>::new();
+    let token = world.token().expires_in(86_400);
+    let token = token.mint().unwrap();
+    assert!(world.verify(&token).is_ok());
+    for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
+        world
+            .tenant
+            .misbehave(endpoint, Fault::retry_after(503, 20));
+    }
+    for _ in 0..1800 {
+        world.advance(1);
+        assert!(world.verify(&token).is_ok());
+    }
+    let (metadata, keys) = world.fetches();
+    assert!(
+        (20..40).contains(&metadata) && keys == 1,
+        "{metadata} {keys}"
+    );
+
+    // A token of a key that nobody here knows: no verdict, and when to come back.
+    let unknown = world.token().kid("unknown").mint().unwrap();
+    let error = world.verify(&unknown).unwrap_err();
+    assert_eq!(error.error_code(), "temporarily_unavailable");
+    let seconds = error.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse::<u64>();
+    assert!((1..=60).contains(&seconds.unwrap()));
+
+    world.advance(1800);
+    let error = world.verify(&token).unwrap_err();
+    assert_eq!(error.status_code(), 503);
+    for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
+        world.tenant.recover(endpoint);
+    }
+    world.advance(60);
+    assert!(world.verify(&token).is_ok());
+}
+
+pub fn the_client_tells_the_state_of_its_keys<D: Driver>() {
+    let world = World::<D>::new();
+    assert!(world.client.key_status().is_empty());
+    world.client.warm_up().unwrap();
+    assert_eq!(world.fetches(), (1, 1));
+    let token = world.token().mint().unwrap();
+    assert!(world.verify(&token).is_ok());
+    assert_eq!(world.fetches(), (1, 1));
+    let status = world.client.key_status().remove(0);
+    assert_eq!(status.issuer.as_str(), world.tenant.issuer());
+    assert_eq!(status.key_ids, [world.tenant.kid()]);
+    assert_eq!(status.freshness, Freshness::Fresh);
+
+    world.tenant.replace_keys().unwrap();
+    world.client.reload("HTTPS://tenant.example").unwrap();
+    assert_eq!(world.fetches(), (2, 2));
+    assert!(world.verify(&token).is_err());
+
+    world.tenant.misbehave(Endpoint::Jwks, Fault::status(500));
+    let error = world.client.reload("tenant.example").unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Unavailable(_)));
+    assert_eq!(world.client.key_status()[0].failures, 1);
+    assert_eq!(world.client.key_status()[0].freshness, Freshness::Fresh);
+    let error = world.client.reload("http://tenant.example").unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Configuration(_)));
+
+    let cold = World::<D>::new();
+    cold.tenant.misbehave(Endpoint::Jwks, Fault::status(500));
+    let error = cold.client.warm_up().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Unavailable(_)));
+}
+
+pub fn clients_share_keys_through_an_adapter<D: Driver>() {
+    let shared = Arc::new(InMemoryCache::new(100));
+    let tenant = World::<D>::new().tenant;
+    let build = || D::build(builder(&tenant).cache(Arc::clone(&shared))).unwrap();
+    let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
+    for _ in 0..2 {
+        let client = build();
+        let outcome = client.verify_access_token(&token, &Default::default());
+        assert!(outcome.is_ok());
+        assert_eq!(tenant.request_count(Endpoint::Jwks), 1);
     }
 }
 
@@ -269,6 +400,10 @@ pub fn a_failure_is_not_kept<D: Driver>() {
         .misbehave_times(Endpoint::Jwks, 1, Fault::status(500));
     let token = world.token().mint().unwrap();
     assert!(world.verify(&token).is_err());
+    // It is told for a second more, and nobody asks meanwhile.
+    assert!(world.verify(&token).is_err());
+    assert_eq!(world.fetches(), (1, 1));
+    world.advance(1);
     assert!(world.verify(&token).is_ok());
 
     // A set that is replaced is replaced, not merged.

@@ -12,6 +12,7 @@ pub mod confirmation;
 pub mod dpop;
 pub mod errors;
 pub mod fapi2;
+pub mod issuers;
 pub mod keys;
 pub mod request;
 pub mod token;
@@ -22,7 +23,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use a0_testkit::{AccessTokenBuilder, Endpoint, LocalTenant};
 use auth0_api::jose::Claims;
 use auth0_api::{
-    ApiClient, Builder, DpopProof, Error, RequestContext, TokenOptions, VerifiedToken,
+    ApiClient, Builder, DpopProof, Error, IssuerStatus, Refresh, RequestContext, TokenOptions,
+    VerifiedToken,
 };
 
 pub trait Driver: Sized + Send + Sync + 'static {
@@ -31,11 +33,14 @@ pub trait Driver: Sized + Send + Sync + 'static {
     fn verify_access_token(
         &self,
         token: &str,
-        options: &TokenOptions,
+        options: &TokenOptions<'_>,
     ) -> Result<VerifiedToken, Error>;
     fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error>;
     fn is_dpop_required(&self) -> bool;
     fn dpop_nonce(&self) -> Option<String>;
+    fn warm_up(&self) -> Result<(), Error>;
+    fn reload(&self, domain: &str) -> Result<(), Error>;
+    fn key_status(&self) -> Vec<IssuerStatus>;
 }
 
 /// The list of all scenarios, as tests of one driver.
@@ -66,14 +71,26 @@ macro_rules! all_scenarios {
                 no_error_holds_a_part_of_a_token_or_of_an_answer,
                 rfc6750_3_every_error_is_an_http_answer,
             }
+            issuers {
+                a_resolver_names_the_domains_of_each_request,
+                a_resolver_that_gives_no_domains_is_an_error_of_the_api,
+                a_token_of_any_listed_domain_is_taken_and_of_no_other,
+                rfc8725_3_8_issuers_that_name_their_keys_alike_do_not_share_them,
+                the_domain_alone_is_not_trusted_where_domains_are_given,
+            }
             keys {
                 a_cold_client_makes_two_requests_and_a_warm_one_none,
                 a_document_that_cannot_be_had_is_an_outage_and_no_verdict,
                 a_failure_is_not_kept,
+                a_rotation_refuses_nobody,
+                an_outage_is_outlived,
+                clients_share_keys_through_an_adapter,
                 keys_are_used_for_their_time_to_live,
                 keys_come_only_from_the_issuer_or_a_trusted_endpoint,
                 rfc8414_3_3_metadata_of_another_issuer_is_of_no_use,
                 rfc8725_3_8_only_keys_of_the_issuer_verify,
+                ten_thousand_forged_tokens_make_one_request,
+                the_client_tells_the_state_of_its_keys,
             }
             request {
                 an_http_request_is_a_request,
@@ -165,13 +182,14 @@ impl<D: Driver> World<D> {
     }
 }
 
-/// An API of `tenant`, without a socket and on the tenant's clock.
+/// An API of `tenant`, without a socket and on the tenant's clock; nothing happens behind a test.
 pub fn builder(tenant: &LocalTenant) -> Builder {
     let clock = tenant.clone();
     ApiClient::builder()
         .domain(tenant.domain())
         .audience(AUDIENCE)
         .http_client(tenant.client())
+        .cache_refresh(Refresh::Inline)
         .clock(move || clock.now())
 }
 

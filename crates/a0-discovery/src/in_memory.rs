@@ -1,0 +1,122 @@
+//! A cache adapter in the memory of one process.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use a0_jose::NumericDate;
+use lru::LruCache;
+
+use crate::adapter::{CacheAdapter, CacheAdapterError};
+use crate::policy::elapsed;
+
+/// A [`CacheAdapter`] in the memory of one process: bounded, the least recently used value goes
+/// first. For tests, and for several clients in one process.
+pub struct InMemoryCache {
+    max_entries: NonZeroUsize,
+    entries: Mutex<LruCache<String, Entry>>,
+    clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+}
+
+struct Entry {
+    value: String,
+    set_at: NumericDate,
+    ttl: Duration,
+}
+
+impl InMemoryCache {
+    /// A cache for so many values, for one at least, on the system's clock.
+    pub fn new(max_entries: usize) -> Self {
+        InMemoryCache {
+            max_entries: NonZeroUsize::new(max_entries).unwrap_or(NonZeroUsize::MIN),
+            // Bounded by hand: a bounded one takes the room for all its entries at once.
+            entries: Mutex::new(LruCache::unbounded()),
+            clock: Arc::new(SystemTime::now),
+        }
+    }
+
+    /// On another clock.
+    #[must_use]
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(now);
+        self
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<String, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> NumericDate {
+        (self.clock)().into()
+    }
+
+    fn put(&self, entries: &mut LruCache<String, Entry>, key: &str, value: &str, ttl: Duration) {
+        let entry = Entry {
+            value: value.to_owned(),
+            set_at: self.now(),
+            ttl,
+        };
+        entries.put(key.to_owned(), entry);
+        if entries.len() > self.max_entries.get() {
+            entries.pop_lru();
+        }
+    }
+}
+
+/// The value of `key`, unless its time is over.
+fn alive<'e>(
+    entries: &'e mut LruCache<String, Entry>,
+    key: &str,
+    now: NumericDate,
+) -> Option<&'e str> {
+    let entry = entries.get(key)?;
+    (elapsed(entry.set_at, now) < entry.ttl).then_some(&entry.value)
+}
+
+impl CacheAdapter for InMemoryCache {
+    fn get(&self, key: &str) -> Result<Option<String>, CacheAdapterError> {
+        let now = self.now();
+        Ok(alive(&mut self.lock(), key, now).map(str::to_owned))
+    }
+
+    fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<(), CacheAdapterError> {
+        self.put(&mut self.lock(), key, value, ttl);
+        Ok(())
+    }
+
+    fn set_if_absent(
+        &self,
+        key: &str,
+        value: &str,
+        ttl: Duration,
+    ) -> Result<bool, CacheAdapterError> {
+        let now = self.now();
+        let mut entries = self.lock();
+        let absent = alive(&mut entries, key, now).is_none();
+        if absent {
+            self.put(&mut entries, key, value, ttl);
+        }
+        Ok(absent)
+    }
+
+    fn delete(&self, key: &str) -> Result<(), CacheAdapterError> {
+        self.lock().pop(key);
+        Ok(())
+    }
+
+    fn clear(&self) -> Result<(), CacheAdapterError> {
+        self.lock().clear();
+        Ok(())
+    }
+}
+
+impl fmt::Debug for InMemoryCache {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("InMemoryCache")
+            .field("max_entries", &self.max_entries)
+            .field("entries", &self.lock().len())
+            .finish_non_exhaustive()
+    }
+}

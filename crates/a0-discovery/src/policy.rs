@@ -1,0 +1,359 @@
+//! When an issuer's keys are fetched, and which may be served: a state machine that waits for
+//! nothing and reads no clock.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use a0_jose::NumericDate;
+
+use crate::error::{FetchError, KeysUnavailable};
+use crate::fetch::{IssuerKeys, Stamp};
+use crate::issuer::Issuer;
+use crate::status::{Freshness, IssuerStatus};
+
+/// How long keys are kept and served, and of how many issuers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CachePolicy {
+    /// The longest time that keys are fresh. Zero fetches them for every call. 600 s by default.
+    pub ttl: Duration,
+    /// The shortest such time, whatever the server says, but never above `ttl`. 300 s by default: a
+    /// tenant that answers `max-age=15` is not asked every 15 seconds.
+    pub min_ttl: Duration,
+    /// How long after they were asked for keys that are no longer fresh may still be served while
+    /// newer ones cannot be had. 3600 s by default; zero serves fresh ones only.
+    pub max_stale: Duration,
+    /// The shortest time between two fetches of one issuer's keys for the sake of a `kid` that is
+    /// not among them. 30 s by default.
+    pub kid_cooldown: Duration,
+    /// Issuers whose keys are kept; beyond that the least recently used is dropped. 100 by default.
+    pub max_issuers: NonZeroUsize,
+    /// Who waits while keys that are no longer fresh are fetched again.
+    pub refresh: Refresh,
+}
+
+/// Who waits while keys that are no longer fresh are fetched again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Refresh {
+    /// Nobody: a thread that lives for one fetch.
+    #[default]
+    Background,
+    /// The caller who finds that they are no longer fresh. For programs that may start no thread.
+    Inline,
+}
+
+impl Default for CachePolicy {
+    fn default() -> Self {
+        CachePolicy {
+            ttl: Duration::from_secs(600),
+            min_ttl: Duration::from_secs(300),
+            max_stale: Duration::from_secs(3600),
+            kid_cooldown: Duration::from_secs(30),
+            max_issuers: NonZeroUsize::MIN.saturating_add(99),
+            refresh: Refresh::default(),
+        }
+    }
+}
+
+impl CachePolicy {
+    pub(crate) fn is_fresh(&self, stamp: Stamp, now: NumericDate) -> bool {
+        let server = stamp.max_age.unwrap_or(self.ttl);
+        elapsed(stamp.requested_at, now) < server.max(self.min_ttl).min(self.ttl)
+    }
+
+    pub(crate) fn are_fresh(&self, keys: &IssuerKeys, now: NumericDate) -> bool {
+        self.is_fresh(keys.stamp, now) && self.is_fresh(keys.source.stamp, now)
+    }
+
+    /// Whether keys may be served although newer ones cannot be had.
+    pub(crate) fn may_serve(&self, keys: &IssuerKeys, now: NumericDate) -> bool {
+        self.are_fresh(keys, now) || elapsed(keys.requested_at(), now) < self.max_stale
+    }
+}
+
+/// The shortest time between the starts of two refreshes that nobody waits for.
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(15);
+
+/// After the first failure nobody asks again for this long; after each further one, twice as long.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
+
+const MAX_BACK_OFF: Duration = Duration::from_secs(60);
+
+/// What a server can ask for at most with `Retry-After`.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// How far a clock may go back before what it dated counts as long past: callers read it before
+/// they wait for each other.
+const CLOCK_TOLERANCE: f64 = 60.0;
+
+/// The time from `since` to `now`; for ever where the clock went back.
+pub(crate) fn elapsed(since: NumericDate, now: NumericDate) -> Duration {
+    let seconds = now.as_seconds() - since.as_seconds();
+    if seconds < -CLOCK_TOLERANCE {
+        return Duration::MAX;
+    }
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
+}
+
+/// The rounds of fetching of one issuer are counted from 1. A round succeeds, fails, or is
+/// abandoned.
+pub(crate) type Round = u64;
+
+/// What is known of one issuer's keys.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    good: Option<Good>,
+    /// The round that is under way.
+    flight: Option<Round>,
+    /// Rounds started so far.
+    rounds: Round,
+    started_at: Option<NumericDate>,
+    failure: Option<Failure>,
+    /// Failures since the last success.
+    failures: u32,
+    /// When keys were last fetched for the sake of an unknown `kid`.
+    refetched_at: Option<NumericDate>,
+}
+
+/// The last good keys, and the round that brought them.
+#[derive(Debug, Clone)]
+pub(crate) struct Good {
+    pub(crate) keys: Arc<IssuerKeys>,
+    pub(crate) round: Round,
+}
+
+#[derive(Debug)]
+struct Failure {
+    error: FetchError,
+    at: NumericDate,
+    round: Round,
+}
+
+/// What a caller is to do.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    Use(Good),
+    /// And somebody is to carry out this round, for whose end the caller need not wait.
+    UseAndRefresh(Good, Round),
+    /// Carry out this round.
+    Fetch(Round),
+    /// Wait for the end of this round.
+    Join(Round),
+    Fail(KeysUnavailable),
+}
+
+impl Record {
+    /// What a caller is to do who wants keys at the time `now`.
+    pub(crate) fn decide(&mut self, policy: &CachePolicy, now: NumericDate) -> Decision {
+        let good = self
+            .good
+            .clone()
+            .filter(|good| policy.may_serve(&good.keys, now));
+        if let Some(good) = good {
+            if policy.are_fresh(&good.keys, now) {
+                return Decision::Use(good);
+            }
+            // While the issuer is known to fail, nobody who can be served waits for it.
+            let waits = self.failures == 0
+                && elapsed(good.keys.requested_at(), now) >= policy.ttl.saturating_mul(2);
+            if !waits {
+                return match self.flight.is_none() && self.may_refresh(now) {
+                    true => Decision::UseAndRefresh(good, self.start(now)),
+                    false => Decision::Use(good),
+                };
+            }
+        }
+        self.join_or_fetch(now)
+    }
+
+    /// What a caller is to do who has keys, without the one that its token names. `rounds` were
+    /// started when it came.
+    pub(crate) fn decide_unknown_kid(
+        &mut self,
+        rounds: Round,
+        policy: &CachePolicy,
+        now: NumericDate,
+    ) -> Decision {
+        let newer = self.good.as_ref().filter(|good| good.round > rounds);
+        if let Some(good) = newer {
+            return Decision::Use(good.clone());
+        }
+        if self.flight.is_none() {
+            let cooling = self.cool_down(policy, now);
+            if cooling > Duration::ZERO {
+                return match (self.unavailable(now), &self.good) {
+                    // Whether the issuer has the key by now is what cannot be told.
+                    (Some(error), _) => Decision::Fail(error.not_before(cooling)),
+                    (None, Some(good)) => Decision::Use(good.clone()),
+                    (None, None) => self.join_or_fetch(now),
+                };
+            }
+        }
+        let decision = self.join_or_fetch(now);
+        if matches!(decision, Decision::Fetch(_)) {
+            self.refetched_at = Some(now);
+        }
+        decision
+    }
+
+    /// What a caller is to do who wants newer keys than there are, whatever happened before.
+    pub(crate) fn decide_reload(&mut self, now: NumericDate) -> Decision {
+        match self.flight {
+            Some(round) => Decision::Join(round),
+            None => Decision::Fetch(self.start(now)),
+        }
+    }
+
+    fn join_or_fetch(&mut self, now: NumericDate) -> Decision {
+        match (self.flight, self.unavailable(now)) {
+            (Some(round), _) => Decision::Join(round),
+            (None, Some(error)) if self.back_off_left(now) > Duration::ZERO => {
+                Decision::Fail(error)
+            }
+            (None, _) => Decision::Fetch(self.start(now)),
+        }
+    }
+
+    fn start(&mut self, now: NumericDate) -> Round {
+        self.rounds = self.rounds.saturating_add(1);
+        self.flight = Some(self.rounds);
+        self.started_at = Some(now);
+        self.rounds
+    }
+
+    /// The end of a round: `keys` replace those that were there, whole. With an `error` they are of
+    /// a second source and not newer than it could be.
+    pub(crate) fn finish(
+        &mut self,
+        round: Round,
+        keys: Option<Arc<IssuerKeys>>,
+        error: Option<FetchError>,
+        at: NumericDate,
+    ) {
+        self.abandon(round);
+        if let Some(keys) = keys {
+            self.good = Some(Good { keys, round });
+        }
+        match error {
+            None => self.failures = 0,
+            Some(error) => {
+                self.failures = self.failures.saturating_add(1);
+                self.failure = Some(Failure { error, at, round });
+            }
+        }
+    }
+
+    /// The end of a round that came to nothing. Who waited for it decides anew.
+    pub(crate) fn abandon(&mut self, round: Round) {
+        if self.flight == Some(round) {
+            self.flight = None;
+        }
+    }
+
+    /// What a finished round gave to those who waited for it; `None` if it was abandoned.
+    pub(crate) fn outcome(
+        &self,
+        round: Round,
+        policy: &CachePolicy,
+        now: NumericDate,
+    ) -> Option<Result<Good, KeysUnavailable>> {
+        if let Some(good) = self.good.as_ref().filter(|good| good.round >= round) {
+            return Some(Ok(good.clone()));
+        }
+        let error = self.failed_since(round, now)?;
+        let served = self
+            .good
+            .clone()
+            .filter(|good| policy.may_serve(&good.keys, now));
+        Some(served.ok_or(error))
+    }
+
+    /// The failure of this round or of one after it, if none has succeeded since.
+    pub(crate) fn failed_since(&self, round: Round, now: NumericDate) -> Option<KeysUnavailable> {
+        self.unavailable(now).filter(|_| {
+            self.failure
+                .as_ref()
+                .is_some_and(|failure| failure.round >= round)
+        })
+    }
+
+    /// The last failure, if the issuer is failing.
+    fn unavailable(&self, now: NumericDate) -> Option<KeysUnavailable> {
+        let failure = self.failure.as_ref().filter(|_| self.failures > 0)?;
+        Some(KeysUnavailable {
+            error: failure.error.clone(),
+            retry_in: self.back_off_left(now),
+        })
+    }
+
+    fn may_refresh(&self, now: NumericDate) -> bool {
+        let recently = |at| elapsed(at, now) < MIN_REFRESH_INTERVAL;
+        self.back_off_left(now).is_zero() && !self.started_at.is_some_and(recently)
+    }
+
+    /// How long nobody is to ask the issuer, because it failed.
+    fn back_off_left(&self, now: NumericDate) -> Duration {
+        let Some(failure) = self.failure.as_ref().filter(|_| self.failures > 0) else {
+            return Duration::ZERO;
+        };
+        let doublings = 2_u32.saturating_pow(self.failures.saturating_sub(1));
+        let own = FIRST_BACK_OFF.saturating_mul(doublings).min(MAX_BACK_OFF);
+        let asked_for = failure.error.retry_after.unwrap_or_default();
+        let wait = own.max(asked_for.min(MAX_RETRY_AFTER));
+        wait.saturating_sub(elapsed(failure.at, now))
+    }
+
+    /// How long nobody is to ask the issuer for the sake of an unknown `kid`.
+    pub(crate) fn cool_down(&self, policy: &CachePolicy, now: NumericDate) -> Duration {
+        let since = self.refetched_at.map(|at| elapsed(at, now));
+        let left = since.map(|since| policy.kid_cooldown.saturating_sub(since));
+        left.unwrap_or_default().max(self.back_off_left(now))
+    }
+
+    /// The last good keys, whether or not they may be served.
+    pub(crate) fn good(&self) -> Option<Good> {
+        self.good.clone()
+    }
+
+    /// Rounds started so far.
+    pub(crate) fn rounds(&self) -> Round {
+        self.rounds
+    }
+
+    pub(crate) fn is_under_way(&self, round: Round) -> bool {
+        self.flight == Some(round)
+    }
+
+    /// What there is to tell, `issuer` being whose record this is.
+    pub(crate) fn status(
+        &self,
+        issuer: Issuer,
+        policy: &CachePolicy,
+        now: NumericDate,
+    ) -> IssuerStatus {
+        let keys = self.good.as_ref().map(|good| &*good.keys);
+        let failure = self.failure.as_ref();
+        IssuerStatus {
+            issuer,
+            freshness: match keys {
+                Some(keys) if policy.are_fresh(keys, now) => Freshness::Fresh,
+                Some(keys) if policy.may_serve(keys, now) => Freshness::Stale,
+                _ => Freshness::Absent,
+            },
+            key_ids: keys.map_or_else(Vec::new, |keys| {
+                let mut names: Vec<String> = keys.keys().key_ids().map(str::to_owned).collect();
+                names.sort_unstable();
+                names
+            }),
+            last_success: keys.map(IssuerKeys::requested_at),
+            age: keys.map(|keys| elapsed(keys.requested_at(), now)),
+            last_failure: failure.map(|failure| (failure.at, failure.error.clone())),
+            failures: self.failures,
+            fetching: self.flight.is_some(),
+            retry_in: self.back_off_left(now),
+            kid_cooldown_left: self.cool_down(policy, now),
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! The second level: what it saves, and what it cannot do to those who trust it too much.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use a0_discovery::{CacheAdapter, CacheAdapterError, InMemoryCache, KeyCache, normalize_domain};
+use a0_jose::Algorithm;
+use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
+use common::{START, at, fetches, keys_of, policy, rules};
+use serde_json::{Value, json};
+
+/// A store whose entries a test can see and change, and which can fail.
+#[derive(Default)]
+struct Store {
+    entries: Mutex<BTreeMap<String, (String, Duration)>>,
+    broken: Mutex<bool>,
+}
+
+impl Store {
+    fn answer<T>(
+        &self,
+        act: impl FnOnce(&mut BTreeMap<String, (String, Duration)>) -> T,
+    ) -> Result<T, CacheAdapterError> {
+        match *self.broken.lock().unwrap() {
+            true => Err(CacheAdapterError::new("out of order")),
+            false => Ok(act(&mut self.entries.lock().unwrap())),
+        }
+    }
+
+    fn breaks(&self, broken: bool) {
+        *self.broken.lock().unwrap() = broken;
+    }
+
+    /// Changes the entry whose key holds `name`.
+    fn change(&self, name: &str, change: impl FnOnce(&str) -> String) {
+        let mut entries = self.entries.lock().unwrap();
+        let (_, (value, _)) = entries
+            .iter_mut()
+            .find(|(key, _)| key.contains(name))
+            .unwrap();
+        *value = change(value);
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.entries.lock().unwrap().keys().cloned().collect()
+    }
+}
+
+impl CacheAdapter for Store {
+    fn get(&self, key: &str) -> Result<Option<String>, CacheAdapterError> {
+        self.answer(|entries| entries.get(key).map(|(value, _)| value.clone()))
+    }
+
+    fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<(), CacheAdapterError> {
+        self.answer(|entries| entries.insert(key.to_owned(), (value.to_owned(), ttl)))?;
+        Ok(())
+    }
+
+    fn set_if_absent(&self, _: &str, _: &str, _: Duration) -> Result<bool, CacheAdapterError> {
+        unreachable!("not needed")
+    }
+
+    fn delete(&self, key: &str) -> Result<(), CacheAdapterError> {
+        self.answer(|entries| entries.remove(key)).map(|_| ())
+    }
+
+    fn clear(&self) -> Result<(), CacheAdapterError> {
+        self.answer(BTreeMap::clear)
+    }
+}
+
+/// One of several processes with this store behind them.
+fn process(client: impl a0_http::HttpClient + 'static, store: &Arc<Store>) -> KeyCache {
+    KeyCache::builder(rules(), Arc::new(client))
+        .policy(policy())
+        .adapter(Arc::clone(store))
+        .clock(|| UNIX_EPOCH + Duration::from_secs(START.unsigned_abs()))
+        .build()
+}
+
+fn world() -> (LocalTenant, Arc<Store>) {
+    let tenant = LocalTenant::new("a.example").unwrap();
+    (tenant, Arc::default())
+}
+
+#[test]
+fn one_process_fetches_for_all() {
+    let (tenant, store) = world();
+    let processes = [0, 1, 2].map(|_| process(tenant.client(), &store));
+    for (second, expected) in [(0, (1, 1)), (299, (1, 1)), (300, (2, 2)), (600, (3, 3))] {
+        for process in &processes {
+            let keys = keys_of(process, &tenant, second).unwrap();
+            assert!(keys.keys().contains(&tenant.kid(), Algorithm::Rs256));
+            assert_eq!(fetches(&tenant), expected, "{second}");
+            assert_eq!(process.adapter_misses(), 0);
+        }
+    }
+    // They live there for as long as they may be served.
+    for (value, ttl) in store.entries.lock().unwrap().values() {
+        assert_eq!(*ttl, policy().max_stale, "{value}");
+    }
+}
+
+#[test]
+fn a_process_that_starts_in_an_outage_serves_what_others_had() {
+    let (tenant, store) = world();
+    keys_of(&process(tenant.client(), &store), &tenant, 0).unwrap();
+    for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
+        tenant.misbehave(endpoint, Fault::status(500));
+    }
+    let late = process(tenant.client(), &store);
+    for second in [300, 3599] {
+        assert!(keys_of(&late, &tenant, second).is_ok(), "{second}");
+    }
+    let status = late.status(at(3599)).remove(0);
+    assert_eq!(
+        status.last_success,
+        Some(at(0)),
+        "their age is that of the fetch"
+    );
+    let too_late = process(tenant.client(), &store);
+    assert!(keys_of(&too_late, &tenant, 3600).is_err());
+}
+
+#[test]
+fn a_key_that_another_process_found_makes_no_request() {
+    let (tenant, store) = world();
+    let [first, second] = [0, 1].map(|_| process(tenant.client(), &store));
+    for process in [&first, &second] {
+        keys_of(process, &tenant, 0).unwrap();
+    }
+    tenant.replace_keys().unwrap();
+    let (kid, issuer) = (tenant.kid(), normalize_domain("a.example").unwrap());
+    for process in [&first, &second] {
+        let keys = process
+            .keys_with(&issuer, &kid, Algorithm::Rs256, at(10))
+            .unwrap();
+        assert!(keys.keys().contains(&kid, Algorithm::Rs256));
+        assert_eq!(fetches(&tenant), (1, 2));
+    }
+    // What is not there either is asked for at the issuer.
+    second
+        .keys_with(&issuer, "nobody's", Algorithm::Rs256, at(40))
+        .unwrap();
+    assert_eq!(fetches(&tenant), (1, 3));
+}
+
+#[test]
+fn a_reload_goes_to_the_issuer_and_tells_the_others() {
+    let (tenant, store) = world();
+    let [first, second] = [0, 1].map(|_| process(tenant.client(), &store));
+    keys_of(&first, &tenant, 0).unwrap();
+    tenant.replace_keys().unwrap();
+    let issuer = normalize_domain("a.example").unwrap();
+    first.reload(&issuer, at(10)).unwrap();
+    assert_eq!(fetches(&tenant), (2, 2));
+    let keys = keys_of(&second, &tenant, 10).unwrap();
+    assert!(keys.keys().contains(&tenant.kid(), Algorithm::Rs256));
+    assert_eq!(fetches(&tenant), (2, 2));
+}
+
+#[test]
+fn an_adapter_that_fails_is_a_miss() {
+    let (tenant, store) = world();
+    store.breaks(true);
+    let process = process(tenant.client(), &store);
+    assert!(keys_of(&process, &tenant, 0).is_ok());
+    assert_eq!(fetches(&tenant), (1, 1));
+    // One to read, two to write.
+    assert_eq!(process.adapter_misses(), 3);
+    store.breaks(false);
+    assert!(keys_of(&process, &tenant, 300).is_ok());
+    assert_eq!((store.keys().len(), process.adapter_misses()), (2, 3));
+}
+
+/// Whatever stands there passes every check of a fetched document, or counts for nothing.
+#[test]
+fn garbage_and_lies_are_misses() {
+    let edit = |member: &'static str, value: Value| {
+        move |entry: &str| {
+            let mut entry: Value = serde_json::from_str(entry).unwrap();
+            entry[member] = value.clone();
+            entry.to_string()
+        }
+    };
+    let edit_body = |member: &'static str, value: Value| {
+        move |entry: &str| {
+            let mut entry: Value = serde_json::from_str(entry).unwrap();
+            let mut body: Value = serde_json::from_str(entry["body"].as_str().unwrap()).unwrap();
+            body[member] = value.clone();
+            entry["body"] = body.to_string().into();
+            entry.to_string()
+        }
+    };
+    type Change = Box<dyn Fn(&str) -> String>;
+    let without = |member: &'static str| {
+        move |entry: &str| {
+            let mut entry: Value = serde_json::from_str(entry).unwrap();
+            entry.as_object_mut().unwrap().remove(member);
+            entry.to_string()
+        }
+    };
+    let twice = |entry: &str| entry.replacen('{', r#"{"body":"{}","#, 1);
+    let mut changes: Vec<(&str, Change)> = vec![
+        (
+            "metadata",
+            Box::new(edit_body("issuer", json!("https://evil.example/"))),
+        ),
+        (
+            "metadata",
+            Box::new(edit_body("jwks_uri", json!("https://evil.example/keys"))),
+        ),
+        (
+            "metadata",
+            Box::new(edit_body("jwks_uri", json!("http://a.example/keys"))),
+        ),
+        (
+            "metadata",
+            Box::new(edit_body("jwks_uri", json!("https://a.example/other"))),
+        ),
+        ("jwks", Box::new(edit_body("keys", json!([])))),
+        (
+            "jwks",
+            Box::new(edit_body(
+                "keys",
+                json!([{"kty": "oct", "k": "AAAA", "kid": "a"}]),
+            )),
+        ),
+        (
+            "jwks",
+            Box::new(edit("url", json!("https://a.example/other"))),
+        ),
+    ];
+    for name in ["metadata", "jwks"] {
+        let all: [Change; 18] = [
+            Box::new(|_| String::new()),
+            Box::new(|_| "null".into()),
+            Box::new(|_| "[]".into()),
+            Box::new(|_| "\u{0}".into()),
+            Box::new(|entry| entry.replacen("{", "{,", 1)),
+            Box::new(|entry| format!("{entry}{}", " ".repeat(8 * 1024 * 1024))),
+            Box::new(twice),
+            Box::new(without("url")),
+            Box::new(without("body")),
+            Box::new(without("requested_at")),
+            Box::new(without("max_age")),
+            Box::new(edit("url", json!("https://evil.example/"))),
+            Box::new(edit("body", json!({}))),
+            Box::new(edit("body", json!("x".repeat(1024 * 1024 + 1)))),
+            Box::new(edit("requested_at", json!("now"))),
+            Box::new(edit("requested_at", json!(START + 61))),
+            Box::new(edit("max_age", json!(-1))),
+            Box::new(edit("max_age", json!(1.5))),
+        ];
+        changes.extend(all.into_iter().map(|change| (name, change)));
+    }
+    for (number, (name, change)) in changes.into_iter().enumerate() {
+        let (tenant, store) = world();
+        keys_of(&process(tenant.client(), &store), &tenant, 0).unwrap();
+        store.change(name, change);
+        let victim = process(tenant.client(), &store);
+        let keys = keys_of(&victim, &tenant, 0).unwrap();
+        assert!(keys.keys().contains(&tenant.kid(), Algorithm::Rs256));
+        assert_eq!(fetches(&tenant), (2, 2), "{number} {name}");
+        assert_eq!(victim.adapter_misses(), 1, "{number} {name}");
+    }
+}
+
+#[test]
+fn an_old_set_does_not_replace_a_newer_one() {
+    let (tenant, store) = world();
+    let writer = process(tenant.client(), &store);
+    keys_of(&writer, &tenant, 0).unwrap();
+    let old = store.entries.lock().unwrap().clone();
+    tenant.replace_keys().unwrap();
+    let reader = process(tenant.client(), &store);
+    let issuer = normalize_domain("a.example").unwrap();
+    reader.reload(&issuer, at(10)).unwrap();
+    *store.entries.lock().unwrap() = old;
+    for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
+        tenant.misbehave(endpoint, Fault::status(500));
+    }
+    let keys = keys_of(&reader, &tenant, 310).unwrap();
+    assert!(keys.keys().contains(&tenant.kid(), Algorithm::Rs256));
+    assert_eq!(keys.requested_at(), at(10));
+}
+
+#[test]
+fn issuers_share_no_entry() {
+    let network = LocalNetwork::new();
+    let tenants = ["a.example", "b.example"].map(|domain| network.tenant(domain).unwrap());
+    let store = Arc::default();
+    for _ in 0..2 {
+        let process = process(network.client(), &store);
+        for tenant in &tenants {
+            let keys = keys_of(&process, tenant, 0).unwrap();
+            assert_eq!(*keys.metadata().get("issuer").unwrap(), tenant.issuer());
+            assert_eq!(fetches(tenant), (1, 1));
+        }
+    }
+    let keys = store.keys();
+    assert_eq!(keys.len(), 4);
+    assert!(keys.iter().all(|key| key.starts_with("a0-discovery:")));
+}
+
+#[test]
+fn nothing_is_kept_for_no_time() {
+    let (tenant, store) = world();
+    let mut policy = policy();
+    (policy.ttl, policy.max_stale) = (Duration::ZERO, Duration::ZERO);
+    let process = KeyCache::builder(rules(), Arc::new(tenant.client()))
+        .policy(policy)
+        .adapter(Arc::clone(&store))
+        .build();
+    keys_of(&process, &tenant, 0).unwrap();
+    assert_eq!(store.keys(), [""; 0]);
+}
+
+/// What an adapter owes, of the one that ships.
+#[test]
+fn the_cache_in_memory_keeps_the_contract() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let seconds = Arc::new(AtomicI64::new(START));
+    let clock = {
+        let seconds = Arc::clone(&seconds);
+        move || -> SystemTime {
+            UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst).unsigned_abs())
+        }
+    };
+    let cache = InMemoryCache::new(2).clock(clock);
+    let get = |key| cache.get(key).unwrap();
+    let value = |text: &str| Some(text.to_owned());
+
+    cache.set("a", "1", MINUTE).unwrap();
+    cache.set("a", "2", MINUTE).unwrap();
+    assert_eq!(get("a"), value("2"));
+    assert!(!cache.set_if_absent("a", "3", MINUTE).unwrap());
+    seconds.fetch_add(59, Ordering::SeqCst);
+    assert_eq!(get("a"), value("2"));
+    seconds.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(get("a"), None);
+    assert!(cache.set_if_absent("a", "3", MINUTE).unwrap());
+    assert_eq!(get("a"), value("3"));
+
+    // The least recently used goes first.
+    cache.set("b", "1", MINUTE).unwrap();
+    assert_eq!(get("a"), value("3"));
+    cache.set("c", "1", MINUTE).unwrap();
+    assert_eq!(["a", "b", "c"].map(get), [value("3"), None, value("1")]);
+
+    cache.delete("a").unwrap();
+    cache.delete("a").unwrap();
+    assert_eq!(["a", "c"].map(get), [None, value("1")]);
+    cache.clear().unwrap();
+    assert_eq!(get("c"), None);
+    // Its Debug holds no value.
+    cache.set("c", "canary", MINUTE).unwrap();
+    assert!(!format!("{cache:?}").contains("canary"));
+    // For none is for one.
+    let least = InMemoryCache::new(0);
+    least.set("a", "1", MINUTE).unwrap();
+    assert!(least.get("a").unwrap().is_some());
+}
+
+#[test]
+fn one_of_many_gets_to_set_what_is_absent() {
+    let cache = InMemoryCache::new(10);
+    let start = Barrier::new(16);
+    let winners = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..16)
+            .map(|_| {
+                scope.spawn(|| {
+                    start.wait();
+                    cache
+                        .set_if_absent("a", "1", Duration::from_secs(60))
+                        .unwrap()
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|t| t.join().unwrap())
+            .filter(|won| *won)
+            .count()
+    });
+    assert_eq!(winners, 1);
+}

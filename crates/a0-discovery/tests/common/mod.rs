@@ -1,0 +1,62 @@
+//! A cache over a scripted tenant, without a socket.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(unreachable_pub, reason = "a test binary has no outside")]
+
+use std::sync::Arc;
+
+use a0_discovery::{
+    CachePolicy, FetchRules, IssuerKeys, KeyCache, KeysUnavailable, Refresh, normalize_domain,
+};
+use a0_http::HttpClient;
+use a0_jose::{Algorithm, NumericDate};
+use a0_testkit::{Endpoint, LocalTenant};
+
+pub const START: i64 = 1_700_000_000;
+
+pub fn at(seconds: i64) -> NumericDate {
+    NumericDate::from_unix_seconds(START + seconds)
+}
+
+pub fn rules() -> FetchRules {
+    FetchRules::new([Algorithm::Rs256])
+}
+
+/// The default, but for refreshes on the caller's own thread: nothing then happens behind a test.
+pub fn policy() -> CachePolicy {
+    let mut policy = CachePolicy::default();
+    policy.refresh = Refresh::Inline;
+    policy
+}
+
+/// Failures are dated by the tenant's clock.
+pub fn cache_of(tenant: &LocalTenant) -> KeyCache {
+    let clock = tenant.clone();
+    KeyCache::builder(rules(), Arc::new(tenant.client()))
+        .policy(policy())
+        .clock(move || clock.now())
+        .build()
+}
+
+pub fn cache_with(client: impl HttpClient + 'static, policy: CachePolicy) -> KeyCache {
+    KeyCache::builder(rules(), Arc::new(client))
+        .policy(policy)
+        .clock(|| std::time::UNIX_EPOCH + std::time::Duration::from_secs(START.unsigned_abs()))
+        .build()
+}
+
+pub fn keys_of(
+    cache: &KeyCache,
+    tenant: &LocalTenant,
+    seconds: i64,
+) -> Result<Arc<IssuerKeys>, KeysUnavailable> {
+    cache.keys(&normalize_domain(tenant.domain()).unwrap(), at(seconds))
+}
+
+/// Requests for metadata and for keys so far.
+pub fn fetches(tenant: &LocalTenant) -> (usize, usize) {
+    (
+        tenant.request_count(Endpoint::Discovery),
+        tenant.request_count(Endpoint::Jwks),
+    )
+}

@@ -1,0 +1,280 @@
+//! Whose tokens are taken: one domain's, a list's, or those that a function names.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use a0_testkit::{AccessTokenBuilder, Endpoint, LocalNetwork, LocalTenant};
+use auth0_api::discovery::DomainError;
+use auth0_api::{
+    ApiClient, Builder, ErrorKind, IssuerError, Refresh, RequestContext, ResolverContext,
+    ResolverFault, TokenError, TokenOptions,
+};
+use http::Request;
+
+use super::{AUDIENCE, Driver, NOW, at};
+
+const NOT_ALLOWED: ErrorKind =
+    ErrorKind::VerifyAccessToken(TokenError::Issuer(IssuerError::NotAllowed));
+
+/// Three tenants on one network.
+struct World {
+    network: LocalNetwork,
+    tenants: [LocalTenant; 3],
+}
+
+impl World {
+    fn new() -> Self {
+        let network = LocalNetwork::new();
+        let domains = ["a.example", "b.example", "evil.example"];
+        let tenants = domains.map(|domain| network.tenant(domain).unwrap());
+        for tenant in &tenants {
+            tenant.set_now(at(NOW));
+        }
+        World { network, tenants }
+    }
+
+    fn builder(&self) -> Builder {
+        ApiClient::builder()
+            .audience(AUDIENCE)
+            .http_client(self.network.client())
+            .cache_refresh(Refresh::Inline)
+            .clock(|| at(NOW))
+    }
+}
+
+fn token(tenant: &LocalTenant) -> AccessTokenBuilder {
+    tenant.access_token().audience(AUDIENCE)
+}
+
+fn verify<D: Driver>(client: &D, token: &str) -> Result<String, ErrorKind> {
+    match client.verify_access_token(token, &TokenOptions::new()) {
+        Ok(verified) => Ok(verified.issuer().unwrap().unwrap().to_owned()),
+        Err(error) => Err(error.kind().clone()),
+    }
+}
+
+pub fn a_token_of_any_listed_domain_is_taken_and_of_no_other<D: Driver>() {
+    let world = World::new();
+    let [a, b, evil] = &world.tenants;
+    let builder = world
+        .builder()
+        .domains([" A.example/", "https://b.example"]);
+    let client = D::build(builder).unwrap();
+    for tenant in [a, b, a, b] {
+        let outcome = verify(&client, &token(tenant).mint().unwrap());
+        assert_eq!(outcome, Ok(tenant.issuer().to_owned()));
+        assert_eq!(tenant.request_count(Endpoint::Jwks), 1);
+    }
+    for (iss, expected) in [
+        ("https://evil.example/", IssuerError::NotAllowed),
+        // Other spellings are other issuers (RFC 8414 section 3.3).
+        ("https://a.example", IssuerError::NotAllowed),
+        ("https://A.example/", IssuerError::NotAllowed),
+        ("https://a.example:443/", IssuerError::NotAllowed),
+        ("https://a.example./", IssuerError::NotAllowed),
+        ("a.example", IssuerError::NotAllowed),
+        ("http://a.example/", IssuerError::Format),
+        ("https://a.example/x", IssuerError::Format),
+        ("https://x@a.example/", IssuerError::Format),
+        ("https://a.example\\", IssuerError::Format),
+        ("", IssuerError::Format),
+    ] {
+        for signer in [a, evil] {
+            let forged = token(signer).claim("iss", iss).mint().unwrap();
+            let expected = ErrorKind::VerifyAccessToken(TokenError::Issuer(expected));
+            assert_eq!(verify(&client, &forged), Err(expected), "{iss}");
+        }
+    }
+    assert!(evil.requests().is_empty(), "a stranger's server was asked");
+    let described = NOT_ALLOWED;
+    let error = client.verify_access_token(&token(evil).mint().unwrap(), &TokenOptions::new());
+    let error = error.unwrap_err();
+    assert_eq!(*error.kind(), described);
+    assert_eq!(
+        error.error_description(),
+        "Token issuer is not in the list of allowed domains"
+    );
+    assert_eq!(error.status_code(), 401);
+
+    // All of the list is warmed up.
+    let client = D::build(world.builder().domains(["a.example", "b.example"])).unwrap();
+    client.warm_up().unwrap();
+    for tenant in [a, b] {
+        assert_eq!(tenant.request_count(Endpoint::Jwks), 2);
+    }
+}
+
+pub fn rfc8725_3_8_issuers_that_name_their_keys_alike_do_not_share_them<D: Driver>() {
+    let world = World::new();
+    let [a, b, _] = &world.tenants;
+    for tenant in [a, b] {
+        let mut jwks = tenant.jwks();
+        jwks["keys"][0]["kid"] = "shared".into();
+        tenant.set_jwks_body(Some(jwks.to_string().as_bytes()));
+    }
+    let client = D::build(world.builder().domains(["a.example", "b.example"])).unwrap();
+    let of = |tenant: &LocalTenant| token(tenant).kid("shared");
+    for tenant in [a, b] {
+        assert!(verify(&client, &of(tenant).mint().unwrap()).is_ok());
+    }
+    for (signer, named) in [(a, b), (b, a)] {
+        let forged = of(signer).claim("iss", named.issuer()).mint().unwrap();
+        assert!(verify(&client, &forged).is_err());
+    }
+}
+
+pub fn the_domain_alone_is_not_trusted_where_domains_are_given<D: Driver>() {
+    let world = World::new();
+    let [a, b, _] = &world.tenants;
+    let builder = world.builder().domain("a.example").domains(["b.example"]);
+    let client = D::build(builder).unwrap();
+    assert!(verify(&client, &token(b).mint().unwrap()).is_ok());
+    assert_eq!(verify(&client, &token(a).mint().unwrap()), Err(NOT_ALLOWED));
+    assert!(a.requests().is_empty());
+}
+
+pub fn a_resolver_names_the_domains_of_each_request<D: Driver>() {
+    let world = World::new();
+    let [a, b, evil] = &world.tenants;
+    type Seen = (Option<String>, Vec<(String, String)>, String);
+    let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+    let resolver = {
+        let seen = Arc::clone(&seen);
+        move |context: &ResolverContext<'_>| {
+            // Nothing of it may be in a log by accident.
+            assert!(!format!("{context:?}").contains("canary"));
+            let fields = context.request_headers();
+            let fields = fields
+                .map(|(name, value)| (name, value.into_owned()))
+                .collect();
+            seen.lock().unwrap().push((
+                context.request_url().map(str::to_owned),
+                fields,
+                context.unverified_iss().to_owned(),
+            ));
+            let tenant = context.request_header("X-Tenant");
+            let domains = match tenant.as_deref() {
+                Some("a") => vec!["A.example/".to_owned()],
+                Some("b") => vec!["b.example".to_owned(), "c.example".to_owned()],
+                _ => vec!["nobody.example".to_owned()],
+            };
+            Ok::<_, io::Error>(domains)
+        }
+    };
+    let builder = world.builder().domains_resolver(resolver);
+    let client = D::build(builder.public_url("https://api.example/v1")).unwrap();
+    for (tenant, name, accepted) in [
+        (a, "a", true),
+        (b, "b", true),
+        (a, "b", false),
+        (b, "a", false),
+        (evil, "a", false),
+        (a, "", false),
+    ] {
+        let token = token(tenant).mint().unwrap();
+        let field = format!("Bearer {token}");
+        let request = Request::get("/orders?page=2")
+            .header("Authorization", &field)
+            .header("X-Tenant", name)
+            .header("X-Secret", "canary")
+            .body(())
+            .unwrap();
+        let outcome = client.verify_request((&request).into());
+        assert_eq!(outcome.is_ok(), accepted, "{} {name}", tenant.domain());
+        let (url, fields, iss) = seen.lock().unwrap().pop().unwrap();
+        assert_eq!(url.as_deref(), Some("https://api.example/v1/orders"));
+        assert_eq!(iss, tenant.issuer());
+        let field = |wanted: &str| {
+            let found = fields.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, value)| value.clone())
+        };
+        assert_eq!(field("authorization"), Some(format!("Bearer {token}")));
+        assert_eq!(field("x-tenant").as_deref(), Some(name));
+
+        // The same, for a token by itself.
+        let options = TokenOptions::new().request(&request);
+        assert_eq!(
+            client.verify_access_token(&token, &options).is_ok(),
+            accepted
+        );
+        assert!(
+            seen.lock().unwrap().pop().is_some(),
+            "it is asked every time"
+        );
+        let context = RequestContext::new()
+            .header("x-TENANT", name)
+            .url("https://x.example/");
+        let options = TokenOptions::new().request(context);
+        assert_eq!(
+            client.verify_access_token(&token, &options).is_ok(),
+            accepted
+        );
+        let (url, ..) = seen.lock().unwrap().pop().unwrap();
+        assert_eq!(url.as_deref(), Some("https://x.example/"));
+    }
+    assert!(evil.requests().is_empty());
+
+    // It is not asked for what no answer could let in.
+    for refused in [
+        token(a).header("alg", "HS256").mint().unwrap(),
+        token(a).claim("iss", "https://A.example/").mint().unwrap(),
+        token(a).claim("iss", "http://a.example/").mint().unwrap(),
+        token(a).claim("iss", 7).mint().unwrap(),
+    ] {
+        assert!(verify(&client, &refused).is_err());
+        assert!(seen.lock().unwrap().is_empty());
+    }
+    // There is nobody to warm up for.
+    assert!(client.warm_up().is_ok());
+}
+
+pub fn a_resolver_that_gives_no_domains_is_an_error_of_the_api<D: Driver>() {
+    let world = World::new();
+    let [a, ..] = &world.tenants;
+    let token = token(a).mint().unwrap();
+    type Answer = fn() -> Result<Vec<&'static str>, &'static str>;
+    for (answer, fault, description) in [
+        (
+            (|| Err("canary")) as Answer,
+            ResolverFault::Failed,
+            "Domains resolver function failed",
+        ),
+        (
+            || Ok(vec![]),
+            ResolverFault::NoDomains,
+            "Domains resolver returned an empty list",
+        ),
+        (
+            || Ok(vec!["a.example", " "]),
+            ResolverFault::Blank,
+            "Domains resolver must return a list of non-empty strings",
+        ),
+        (
+            || Ok(vec!["a.example", "http://canary.example"]),
+            ResolverFault::Domain(DomainError::NotHttps),
+            "Domains resolver returned invalid domain: invalid domain URL (https required)",
+        ),
+    ] {
+        let resolver = move |_: &ResolverContext<'_>| {
+            answer().map(|domains| domains.into_iter().map(str::to_owned).collect())
+        };
+        let client = D::build(world.builder().domains_resolver(resolver)).unwrap();
+        let error = client
+            .verify_access_token(&token, &TokenOptions::new())
+            .unwrap_err();
+        let ErrorKind::DomainsResolver(kind) = error.kind() else {
+            panic!("{error:?}");
+        };
+        assert_eq!(kind.fault(), fault);
+        assert_eq!(error.status_code(), 500);
+        assert_eq!(error.error_code(), "domains_resolver_error");
+        assert_eq!(error.error_description(), description);
+        assert!(error.challenges().is_empty());
+        assert!(!format!("{error} {error:?}").contains("canary"));
+        // The resolver's own error is there for a log of the API's own.
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        let own = (fault == ResolverFault::Failed).then(|| "canary".to_owned());
+        assert_eq!(source, own);
+    }
+    assert!(a.requests().is_empty());
+}
