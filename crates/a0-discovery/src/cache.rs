@@ -1,6 +1,7 @@
 //! Keys in memory: who fetches them, who waits, and who is served meanwhile.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -10,12 +11,12 @@ use http::Request;
 use lru::LruCache;
 
 use crate::adapter::CacheAdapter;
-use crate::error::KeysUnavailable;
-use crate::fetch::{FetchRules, IssuerKeys};
+use crate::error::{TokenEndpointError, Unavailable};
+use crate::fetch::{FetchRules, IssuerKeys, ServerMetadata};
 use crate::fetcher::{Clock, Fetcher, Goal};
-use crate::flight::{Flight, Slot};
+use crate::flight::{Acted, Flight, Found, Slot, Work};
 use crate::issuer::Issuer;
-use crate::policy::{CachePolicy, Decision, Good, Refresh, Round};
+use crate::policy::{CachePolicy, Refresh};
 use crate::second_level::SecondLevel;
 use crate::status::IssuerStatus;
 
@@ -28,7 +29,9 @@ use crate::status::IssuerStatus;
 pub struct KeyCache(Arc<Shared>);
 
 struct Shared {
-    slots: Mutex<LruCache<Issuer, Arc<Slot>>>,
+    keys: Slots<IssuerKeys>,
+    /// Of issuers whose keys nobody asked for.
+    metadata: Slots<ServerMetadata>,
     fetcher: Arc<Fetcher>,
 }
 
@@ -65,8 +68,8 @@ impl KeyCacheBuilder {
     /// An empty cache.
     pub fn build(self) -> KeyCache {
         KeyCache(Arc::new(Shared {
-            // Bounded by hand: a bounded one takes the room for all its entries at once.
-            slots: Mutex::new(LruCache::unbounded()),
+            keys: Slots::new(),
+            metadata: Slots::new(),
             fetcher: Arc::new(Fetcher {
                 rules: Arc::new(self.rules),
                 client: self.client,
@@ -94,14 +97,10 @@ impl KeyCache {
     ///
     /// # Errors
     ///
-    /// [`KeysUnavailable`] where none could be fetched and none may be served.
-    pub fn keys(
-        &self,
-        issuer: &Issuer,
-        now: NumericDate,
-    ) -> Result<Arc<IssuerKeys>, KeysUnavailable> {
+    /// [`Unavailable`] where none could be fetched and none may be served.
+    pub fn keys(&self, issuer: &Issuer, now: NumericDate) -> Result<Arc<IssuerKeys>, Unavailable> {
         let found = self.serve(&self.slot(issuer), issuer, now)?;
-        Ok(found.good.keys)
+        Ok(found.good.value)
     }
 
     /// The keys of `issuer`, fetched once more, within the policy's limits, if there is none among
@@ -109,7 +108,7 @@ impl KeyCache {
     ///
     /// # Errors
     ///
-    /// [`KeysUnavailable`], also where that fetch fails, or the last one did and it is too early for
+    /// [`Unavailable`], also where that fetch fails, or the last one did and it is too early for
     /// another: then nobody knows whether the issuer has such a key.
     pub fn keys_with(
         &self,
@@ -117,27 +116,55 @@ impl KeyCache {
         key_id: &str,
         algorithm: Algorithm,
         now: NumericDate,
-    ) -> Result<Arc<IssuerKeys>, KeysUnavailable> {
+    ) -> Result<Arc<IssuerKeys>, Unavailable> {
         let slot = self.slot(issuer);
         let Found { rounds, mut good } = self.serve(&slot, issuer, now)?;
         let policy = &self.0.fetcher.policy;
-        while !good.keys.keys().contains(key_id, algorithm) {
+        let fetch = |flight| self.carry_out(flight, issuer, Goal::Key(key_id, algorithm), now);
+        let work = Work::here(&fetch);
+        while !good.value.keys().contains(key_id, algorithm) {
             let decision = slot.lock().decide_unknown_kid(rounds, policy, now);
-            let goal = Goal::Key(key_id, algorithm);
-            let round = match self.act(decision, &slot, issuer, goal, now)? {
-                Acted::Served(good) => return Ok(good.keys),
+            let round = match slot.act(decision, &work)? {
+                Acted::Served(good) => return Ok(good.value),
                 Acted::Ended(round) => round,
             };
             let record = slot.lock();
             match (record.good(), record.failed_since(round, now)) {
-                (Some(newer), _) if newer.keys.keys().contains(key_id, algorithm) => good = newer,
+                (Some(newer), _) if newer.value.keys().contains(key_id, algorithm) => good = newer,
                 (_, Some(error)) => return Err(error.not_before(record.cool_down(policy, now))),
                 // Newer keys without it, which the next decision serves; or a round that began
                 // before this call, or that was abandoned.
                 (_, None) => {}
             }
         }
-        Ok(good.keys)
+        Ok(good.value)
+    }
+
+    /// Where the token endpoint of `issuer` is (RFC 8414 section 2): of the issuer's own origin, or of
+    /// a trusted one. The metadata is that of its keys, or is fetched alone.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenEndpointError`].
+    pub fn token_endpoint(
+        &self,
+        issuer: &Issuer,
+        now: NumericDate,
+    ) -> Result<String, TokenEndpointError> {
+        let fetcher = &self.0.fetcher;
+        let known = self.0.keys.lock().peek(issuer).map(Arc::clone);
+        let known = known.and_then(|slot| slot.lock().good());
+        if let Some(good) = known.filter(|good| fetcher.policy.are_fresh(&*good.value, now)) {
+            return fetcher.rules.token_endpoint(good.value.metadata(), issuer);
+        }
+        let slot = self.0.metadata.slot(issuer, fetcher.policy.max_issuers);
+        let fetch = |flight| {
+            fetcher.carry_out(flight, |_| fetcher.metadata(&*fetcher.client, issuer, now));
+        };
+        let found = slot.serve(&fetcher.policy, now, &Work::here(&fetch))?;
+        fetcher
+            .rules
+            .token_endpoint(&found.good.value.metadata, issuer)
     }
 
     /// Fetches the keys of `issuer` from the issuer itself, whatever is in memory or behind it, and
@@ -145,21 +172,22 @@ impl KeyCache {
     ///
     /// # Errors
     ///
-    /// [`KeysUnavailable`]; what is in memory is then served as before.
+    /// [`Unavailable`]; what is in memory is then served as before.
     pub fn reload(
         &self,
         issuer: &Issuer,
         now: NumericDate,
-    ) -> Result<Arc<IssuerKeys>, KeysUnavailable> {
+    ) -> Result<Arc<IssuerKeys>, Unavailable> {
         let slot = self.slot(issuer);
         let rounds = slot.lock().rounds();
+        let fetch = |flight| self.carry_out(flight, issuer, Goal::Newest, now);
         loop {
             let decision = slot.lock().decide_reload(now);
-            self.act(decision, &slot, issuer, Goal::Newest, now)?;
+            slot.act(decision, &Work::here(&fetch))?;
             let record = slot.lock();
             // A round that began before this call does not do: it may have missed what is new.
             match record.good().filter(|good| good.round > rounds) {
-                Some(good) => return Ok(good.keys),
+                Some(good) => return Ok(good.value),
                 None => match record.failed_since(rounds.saturating_add(1), now) {
                     Some(error) => return Err(error),
                     None => continue,
@@ -170,13 +198,20 @@ impl KeyCache {
 
     /// What is known of every issuer that this cache was asked about, as far as it is in memory.
     pub fn status(&self, now: NumericDate) -> Vec<IssuerStatus> {
-        let slots: Vec<(Issuer, Arc<Slot>)> = lock(&self.0.slots)
-            .iter()
-            .map(|(issuer, slot)| (issuer.clone(), Arc::clone(slot)))
+        let slots = self.0.keys.lock();
+        let slots = slots.iter();
+        let slots: Vec<_> = slots
+            .map(|(name, slot)| (name.clone(), Arc::clone(slot)))
             .collect();
         let policy = &self.0.fetcher.policy;
-        let status = |(issuer, slot): (Issuer, Arc<Slot>)| slot.lock().status(issuer, policy, now);
+        let status = |(issuer, slot): (Issuer, Arc<Slot<IssuerKeys>>)| {
+            slot.lock().status(issuer, policy, now)
+        };
         slots.into_iter().map(status).collect()
+    }
+
+    fn slot(&self, issuer: &Issuer) -> Arc<Slot<IssuerKeys>> {
+        self.0.keys.slot(issuer, self.0.fetcher.policy.max_issuers)
     }
 
     /// How often the adapter failed, or held something that could not be used.
@@ -184,75 +219,38 @@ impl KeyCache {
         self.0.fetcher.second_level.misses()
     }
 
-    fn slot(&self, issuer: &Issuer) -> Arc<Slot> {
-        let mut slots = lock(&self.0.slots);
-        if let Some(slot) = slots.get(issuer) {
-            return Arc::clone(slot);
-        }
-        let slot = Arc::default();
-        slots.put(issuer.clone(), Arc::clone(&slot));
-        if slots.len() > self.0.fetcher.policy.max_issuers.get() {
-            slots.pop_lru();
-        }
-        slot
-    }
-
     fn serve(
         &self,
-        slot: &Arc<Slot>,
+        slot: &Arc<Slot<IssuerKeys>>,
         issuer: &Issuer,
         now: NumericDate,
-    ) -> Result<Found, KeysUnavailable> {
-        let policy = &self.0.fetcher.policy;
-        let mut came_at = None;
-        loop {
-            let mut record = slot.lock();
-            let rounds = *came_at.get_or_insert(record.rounds());
-            let decision = record.decide(policy, now);
-            drop(record);
-            let round = match self.act(decision, slot, issuer, Goal::Fresh, now)? {
-                Acted::Served(good) => return Ok(Found { rounds, good }),
-                Acted::Ended(round) => round,
-            };
-            if let Some(outcome) = slot.lock().outcome(round, policy, now) {
-                return outcome.map(|good| Found { rounds, good });
-            }
-        }
+    ) -> Result<Found<IssuerKeys>, Unavailable> {
+        let work = |flight| self.carry_out(flight, issuer, Goal::Fresh, now);
+        let refresh = |flight| self.refresh(flight, issuer.clone(), now);
+        let in_background = self.0.fetcher.policy.refresh == Refresh::Background;
+        let work = Work {
+            here: &work,
+            behind: in_background.then_some(&refresh),
+        };
+        slot.serve(&self.0.fetcher.policy, now, &work)
     }
 
-    /// Does what was decided.
-    fn act(
+    fn carry_out(
         &self,
-        decision: Decision,
-        slot: &Arc<Slot>,
+        flight: Flight<IssuerKeys>,
         issuer: &Issuer,
         goal: Goal<'_>,
         now: NumericDate,
-    ) -> Result<Acted, KeysUnavailable> {
+    ) {
         let fetcher = &self.0.fetcher;
-        match decision {
-            Decision::Use(good) => Ok(Acted::Served(good)),
-            Decision::Fail(error) => Err(error),
-            Decision::Join(round) => {
-                slot.wait(round);
-                Ok(Acted::Ended(round))
-            }
-            Decision::UseAndRefresh(good, round)
-                if fetcher.policy.refresh == Refresh::Background =>
-            {
-                self.refresh(Flight::of(slot, round), issuer.clone(), now);
-                Ok(Acted::Served(good))
-            }
-            Decision::Fetch(round) | Decision::UseAndRefresh(_, round) => {
-                fetcher.carry_out(Flight::of(slot, round), &*fetcher.client, issuer, goal, now);
-                Ok(Acted::Ended(round))
-            }
-        }
+        fetcher.carry_out(flight, |in_memory| {
+            fetcher.keys(&*fetcher.client, issuer, goal, in_memory, now)
+        });
     }
 
     /// Carries out a round on a thread of its own, which asks for nothing more once the last clone of
     /// this cache is gone.
-    fn refresh(&self, flight: Flight, issuer: Issuer, now: NumericDate) {
+    fn refresh(&self, flight: Flight<IssuerKeys>, issuer: Issuer, now: NumericDate) {
         let cache = Arc::downgrade(&self.0);
         let fetcher = Arc::clone(&self.0.fetcher);
         let work = move || {
@@ -260,7 +258,9 @@ impl KeyCache {
                 0 => Err(TransportError::from(TransportErrorKind::Other)),
                 _ => fetcher.client.exchange(request),
             };
-            fetcher.carry_out(flight, &client, &issuer, Goal::Fresh, now);
+            fetcher.carry_out(flight, |in_memory| {
+                fetcher.keys(&client, &issuer, Goal::Fresh, in_memory, now)
+            });
         };
         // Where no thread can be had, the round is dropped with its work, and the next one is tried
         // when another may start.
@@ -270,29 +270,39 @@ impl KeyCache {
     }
 }
 
-/// Keys to serve, and the rounds that had started when the call came.
-struct Found {
-    rounds: Round,
-    good: Good,
-}
+/// Slots by issuer, the least recently used of which is dropped at the limit.
+struct Slots<T>(Mutex<LruCache<Issuer, Arc<Slot<T>>>>);
 
-/// What became of a decision.
-enum Acted {
-    Served(Good),
-    /// This round is over.
-    Ended(Round),
-}
+impl<T> Slots<T> {
+    /// Bounded by hand: a bounded map takes the room for all its entries at once.
+    fn new() -> Self {
+        Slots(Mutex::new(LruCache::unbounded()))
+    }
 
-/// A thread that panicked while it held the lock left a value that is whole all the same.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    fn slot(&self, issuer: &Issuer, limit: NonZeroUsize) -> Arc<Slot<T>> {
+        let mut slots = self.lock();
+        if let Some(slot) = slots.get(issuer) {
+            return Arc::clone(slot);
+        }
+        let slot = Arc::default();
+        slots.put(issuer.clone(), Arc::clone(&slot));
+        if slots.len() > limit.get() {
+            slots.pop_lru();
+        }
+        slot
+    }
+
+    /// A thread that panicked while it held the lock left a value that is whole all the same.
+    fn lock(&self) -> MutexGuard<'_, LruCache<Issuer, Arc<Slot<T>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for KeyCache {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("KeyCache")
-            .field("issuers", &lock(&self.0.slots).len())
+            .field("issuers", &self.0.keys.lock().len())
             .field("policy", &self.0.fetcher.policy)
             .finish_non_exhaustive()
     }

@@ -31,13 +31,13 @@ pub struct FetchError {
     pub retry_after: Option<Duration>,
 }
 
-/// Keys cannot be had now, and there are none in memory that may be served.
+/// What an issuer publishes cannot be had now, and there is nothing in memory that may be served.
 ///
 /// Its text is the [`FetchError`]'s.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
 #[non_exhaustive]
-pub struct KeysUnavailable {
+pub struct Unavailable {
     /// The last failure.
     #[source]
     pub error: FetchError,
@@ -81,7 +81,25 @@ pub enum FetchFailure {
     NoUsableKey,
 }
 
-impl KeysUnavailable {
+/// Why there is no token endpoint to send credentials to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenEndpointError {
+    /// The metadata cannot be had.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// It names no token endpoint.
+    #[error("Token endpoint missing in OIDC metadata")]
+    Missing,
+    /// It names one that is not an https URL of the issuer's origin or of a trusted one.
+    #[error(
+        "the token endpoint is not of the domain's own origin; \
+         if it is meant to be elsewhere, name that origin as a trusted endpoint"
+    )]
+    NotAllowed,
+}
+
+impl Unavailable {
     pub(crate) fn not_before(mut self, wait: Duration) -> Self {
         self.retry_in = self.retry_in.max(wait);
         self

@@ -9,10 +9,11 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use url::Url;
 
 use crate::cache_control::max_age;
-use crate::error::{Document, FetchError, FetchFailure};
+use crate::error::{Document, FetchError, FetchFailure, TokenEndpointError};
 use crate::issuer::Issuer;
 use crate::metadata::Metadata;
 use crate::origin::Origin;
+use crate::policy::Kept;
 
 /// The largest document that is read, in bytes of the decoded body. A tenant's are of a few
 /// kilobytes.
@@ -55,6 +56,18 @@ impl FetchRules {
             jwks_uri,
             stamp: text.stamp,
         })
+    }
+
+    /// Where the token endpoint is, if it is one that credentials may go to.
+    pub(crate) fn token_endpoint(
+        &self,
+        metadata: &Metadata,
+        issuer: &Issuer,
+    ) -> Result<String, TokenEndpointError> {
+        match metadata.endpoint("token_endpoint", issuer, &self.trusted_endpoints) {
+            None => Err(TokenEndpointError::Missing),
+            Some(url) => url.map(String::from).ok_or(TokenEndpointError::NotAllowed),
+        }
     }
 
     /// Judges a key set, wherever it comes from.
@@ -125,8 +138,26 @@ impl IssuerKeys {
 
     /// When the older of the two documents was asked for.
     pub fn requested_at(&self) -> NumericDate {
-        let (metadata, keys) = (self.source.stamp.requested_at, self.stamp.requested_at);
-        if metadata < keys { metadata } else { keys }
+        Kept::requested_at(self)
+    }
+}
+
+impl Kept for IssuerKeys {
+    fn stamps(&self) -> [Stamp; 2] {
+        [self.source.stamp, self.stamp]
+    }
+}
+
+/// Metadata for the sake of the endpoints in it.
+#[derive(Debug)]
+pub(crate) struct ServerMetadata {
+    pub(crate) metadata: Metadata,
+    stamp: Stamp,
+}
+
+impl Kept for ServerMetadata {
+    fn stamps(&self) -> [Stamp; 2] {
+        [self.stamp; 2]
     }
 }
 
@@ -246,6 +277,35 @@ impl Conversation for FetchKeys {
                 }))
             }
         }
+    }
+}
+
+/// The conversation that gets metadata alone. It may name nobody: no key is taken from it, and where
+/// its endpoints are is judged by their origin.
+#[derive(Debug)]
+pub(crate) struct FetchMetadata {
+    issuer: Issuer,
+    now: NumericDate,
+}
+
+impl FetchMetadata {
+    pub(crate) fn start(issuer: Issuer, now: NumericDate) -> Result<Step<Self>, FetchError> {
+        let request = get(&issuer.metadata_url(), Document::Metadata)?;
+        Ok(Step::Fetch(request, FetchMetadata { issuer, now }))
+    }
+}
+
+impl Conversation for FetchMetadata {
+    type Output = ServerMetadata;
+    type Error = FetchError;
+
+    fn resume(self, answer: Answer) -> Result<Step<Self>, FetchError> {
+        let document = Document::Metadata;
+        let text = judge_answer(answer, document, self.issuer.metadata_url(), self.now)?;
+        let metadata = Metadata::parse_unnamed(&text.body, &self.issuer)
+            .map_err(|failure| FetchError::new(document, failure))?;
+        let stamp = text.stamp;
+        Ok(Step::Done(ServerMetadata { metadata, stamp }))
     }
 }
 

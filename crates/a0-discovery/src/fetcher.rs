@@ -7,10 +7,10 @@ use a0_http::HttpClient;
 use a0_jose::{Algorithm, NumericDate};
 
 use crate::error::FetchError;
-use crate::fetch::{FetchKeys, FetchRules, IssuerKeys};
-use crate::flight::{Flight, Outcome};
+use crate::fetch::{FetchKeys, FetchMetadata, FetchRules, IssuerKeys, ServerMetadata};
+use crate::flight::Flight;
 use crate::issuer::Issuer;
-use crate::policy::CachePolicy;
+use crate::policy::{CachePolicy, Kept, Outcome};
 use crate::second_level::SecondLevel;
 
 pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -36,31 +36,44 @@ pub(crate) struct Fetcher {
 }
 
 impl Fetcher {
-    /// Carries out a round with `client`, which is this one's own but for refreshes that may have to
-    /// end early.
-    pub(crate) fn carry_out<C: HttpClient + ?Sized>(
+    /// Carries out a round: `fetch` is given what it is to replace.
+    pub(crate) fn carry_out<T: Kept>(
         &self,
-        flight: Flight,
-        client: &C,
-        issuer: &Issuer,
-        goal: Goal<'_>,
-        now: NumericDate,
+        flight: Flight<T>,
+        fetch: impl FnOnce(Option<Arc<T>>) -> Outcome<T>,
     ) {
-        let outcome = self.fetch(client, issuer, goal, flight.in_hand(), now);
+        let outcome = fetch(flight.in_hand());
         flight.finish(outcome, (self.clock)().into());
     }
 
-    fn fetch<C: HttpClient + ?Sized>(
+    /// Metadata alone.
+    pub(crate) fn metadata<C: HttpClient + ?Sized>(
+        &self,
+        client: &C,
+        issuer: &Issuer,
+        now: NumericDate,
+    ) -> Outcome<ServerMetadata> {
+        let fetched =
+            FetchMetadata::start(issuer.clone(), now).and_then(|step| a0_http::drive(client, step));
+        let (value, error) = match fetched {
+            Ok(metadata) => (Some(Arc::new(metadata)), None),
+            Err(error) => (None, Some(error)),
+        };
+        Outcome { value, error }
+    }
+
+    /// Metadata and keys, or the keys alone.
+    pub(crate) fn keys<C: HttpClient + ?Sized>(
         &self,
         client: &C,
         issuer: &Issuer,
         goal: Goal<'_>,
         in_memory: Option<Arc<IssuerKeys>>,
         now: NumericDate,
-    ) -> Outcome {
+    ) -> Outcome<IssuerKeys> {
         let is_newer = |keys: &Arc<IssuerKeys>| {
             let than = in_memory.as_ref();
-            self.policy.may_serve(keys, now)
+            self.policy.may_serve(&**keys, now)
                 && than.is_none_or(|than| keys.stamp.requested_at > than.stamp.requested_at)
         };
         let loaded = match goal {
@@ -72,18 +85,18 @@ impl Fetcher {
             && self.meets(goal, keys, now)
         {
             return Outcome {
-                keys: loaded,
+                value: loaded,
                 error: None,
             };
         }
         let in_hand = loaded.as_ref().or(in_memory.as_ref());
         match self.ask(client, issuer, goal, in_hand, now) {
             Ok(keys) => Outcome {
-                keys: Some(Arc::new(keys)),
+                value: Some(Arc::new(keys)),
                 error: None,
             },
             Err(error) => Outcome {
-                keys: loaded,
+                value: loaded,
                 error: Some(error),
             },
         }

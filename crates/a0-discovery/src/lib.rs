@@ -58,7 +58,7 @@ mod status;
 pub use adapter::{CacheAdapter, CacheAdapterError};
 pub use cache::{KeyCache, KeyCacheBuilder};
 pub use cache_control::max_age;
-pub use error::{Document, FetchError, FetchFailure, KeysUnavailable};
+pub use error::{Document, FetchError, FetchFailure, TokenEndpointError, Unavailable};
 pub use fetch::{FetchKeys, FetchRules, FetchedKeys, IssuerKeys, MAX_BODY};
 pub use in_memory::InMemoryCache;
 pub use issuer::{DomainError, Issuer, normalize_domain};

@@ -17,11 +17,20 @@ pub struct Metadata {
 impl Metadata {
     /// Takes a document that names exactly `issuer` (RFC 8414 section 3.3).
     pub(crate) fn parse(text: &[u8], issuer: &Issuer) -> Result<Self, FetchFailure> {
+        let metadata = Metadata::parse_unnamed(text, issuer)?;
+        match metadata.object.contains_key("issuer") {
+            true => Ok(metadata),
+            false => Err(FetchFailure::IssuerMissing),
+        }
+    }
+
+    /// Takes a document that names `issuer`, or nobody.
+    pub(crate) fn parse_unnamed(text: &[u8], issuer: &Issuer) -> Result<Self, FetchFailure> {
         let object = json::parse_object(text).map_err(|_| FetchFailure::NotAnObject)?;
         match object.get("issuer") {
-            None => Err(FetchFailure::IssuerMissing),
             Some(Value::String(named)) if named == issuer.as_str() => Ok(Metadata { object }),
             Some(_) => Err(FetchFailure::IssuerMismatch),
+            None => Ok(Metadata { object }),
         }
     }
 
@@ -36,16 +45,26 @@ impl Metadata {
         issuer: &Issuer,
         trusted: &[Origin],
     ) -> Result<Url, FetchFailure> {
-        let text = match self.object.get("jwks_uri") {
-            None | Some(Value::Null) => return Err(FetchFailure::JwksUriMissing),
-            Some(text) => text.as_str().ok_or(FetchFailure::JwksUriNotAllowed)?,
-        };
-        let url = Url::parse(text).map_err(|_| FetchFailure::JwksUriNotAllowed)?;
-        let origin = Origin::of(&url).ok_or(FetchFailure::JwksUriNotAllowed)?;
-        if Origin::of_issuer(issuer).as_ref() == Some(&origin) || trusted.contains(&origin) {
-            Ok(url)
-        } else {
-            Err(FetchFailure::JwksUriNotAllowed)
+        match self.endpoint("jwks_uri", issuer, trusted) {
+            None => Err(FetchFailure::JwksUriMissing),
+            Some(url) => url.ok_or(FetchFailure::JwksUriNotAllowed),
         }
+    }
+
+    /// The URL in a member, `None` where there is none, and `Some(None)` where it is not https or not
+    /// of the issuer's origin or a trusted one.
+    pub(crate) fn endpoint(
+        &self,
+        name: &str,
+        issuer: &Issuer,
+        trusted: &[Origin],
+    ) -> Option<Option<Url>> {
+        let text = self.object.get(name).filter(|text| !text.is_null())?;
+        let url = text.as_str().and_then(|text| Url::parse(text).ok());
+        Some(url.filter(|url| {
+            let origin = Origin::of(url);
+            origin.is_some() && (origin == Origin::of_issuer(issuer))
+                || origin.is_some_and(|origin| trusted.contains(&origin))
+        }))
     }
 }

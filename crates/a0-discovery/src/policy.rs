@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use a0_jose::NumericDate;
 
-use crate::error::{FetchError, KeysUnavailable};
+use crate::error::{FetchError, Unavailable};
 use crate::fetch::{IssuerKeys, Stamp};
 use crate::issuer::Issuer;
 use crate::status::{Freshness, IssuerStatus};
@@ -63,13 +63,25 @@ impl CachePolicy {
         elapsed(stamp.requested_at, now) < server.max(self.min_ttl).min(self.ttl)
     }
 
-    pub(crate) fn are_fresh(&self, keys: &IssuerKeys, now: NumericDate) -> bool {
-        self.is_fresh(keys.stamp, now) && self.is_fresh(keys.source.stamp, now)
+    pub(crate) fn are_fresh(&self, kept: &impl Kept, now: NumericDate) -> bool {
+        kept.stamps().iter().all(|stamp| self.is_fresh(*stamp, now))
     }
 
-    /// Whether keys may be served although newer ones cannot be had.
-    pub(crate) fn may_serve(&self, keys: &IssuerKeys, now: NumericDate) -> bool {
-        self.are_fresh(keys, now) || elapsed(keys.requested_at(), now) < self.max_stale
+    /// Whether something may be served although newer cannot be had.
+    pub(crate) fn may_serve(&self, kept: &impl Kept, now: NumericDate) -> bool {
+        self.are_fresh(kept, now) || elapsed(kept.requested_at(), now) < self.max_stale
+    }
+}
+
+/// What a record is about: documents of one issuer.
+pub(crate) trait Kept {
+    /// Those of its documents; the same one twice where there is one.
+    fn stamps(&self) -> [Stamp; 2];
+
+    /// When the older one was asked for.
+    fn requested_at(&self) -> NumericDate {
+        let [first, second] = self.stamps().map(|stamp| stamp.requested_at);
+        if first < second { first } else { second }
     }
 }
 
@@ -101,10 +113,10 @@ pub(crate) fn elapsed(since: NumericDate, now: NumericDate) -> Duration {
 /// abandoned.
 pub(crate) type Round = u64;
 
-/// What is known of one issuer's keys.
-#[derive(Debug, Default)]
-pub(crate) struct Record {
-    good: Option<Good>,
+/// What is known of one issuer's keys, or of another thing that it publishes.
+#[derive(Debug)]
+pub(crate) struct Record<T> {
+    good: Option<Good<T>>,
     /// The round that is under way.
     flight: Option<Round>,
     /// Rounds started so far.
@@ -117,11 +129,34 @@ pub(crate) struct Record {
     refetched_at: Option<NumericDate>,
 }
 
-/// The last good keys, and the round that brought them.
-#[derive(Debug, Clone)]
-pub(crate) struct Good {
-    pub(crate) keys: Arc<IssuerKeys>,
+/// The last good value, and the round that brought it.
+#[derive(Debug)]
+pub(crate) struct Good<T> {
+    pub(crate) value: Arc<T>,
     pub(crate) round: Round,
+}
+
+impl<T> Clone for Good<T> {
+    fn clone(&self) -> Self {
+        Good {
+            value: Arc::clone(&self.value),
+            round: self.round,
+        }
+    }
+}
+
+impl<T> Default for Record<T> {
+    fn default() -> Self {
+        Record {
+            good: None,
+            flight: None,
+            rounds: 0,
+            started_at: None,
+            failure: None,
+            failures: 0,
+            refetched_at: None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -131,33 +166,41 @@ struct Failure {
     round: Round,
 }
 
+/// What a round gave: something newer, or why there is nothing, or what a second source had and why
+/// there is nothing newer.
+#[derive(Debug)]
+pub(crate) struct Outcome<T> {
+    pub(crate) value: Option<Arc<T>>,
+    pub(crate) error: Option<FetchError>,
+}
+
 /// What a caller is to do.
 #[derive(Debug)]
-pub(crate) enum Decision {
-    Use(Good),
+pub(crate) enum Decision<T> {
+    Use(Good<T>),
     /// And somebody is to carry out this round, for whose end the caller need not wait.
-    UseAndRefresh(Good, Round),
+    UseAndRefresh(Good<T>, Round),
     /// Carry out this round.
     Fetch(Round),
     /// Wait for the end of this round.
     Join(Round),
-    Fail(KeysUnavailable),
+    Fail(Unavailable),
 }
 
-impl Record {
+impl<T: Kept> Record<T> {
     /// What a caller is to do who wants keys at the time `now`.
-    pub(crate) fn decide(&mut self, policy: &CachePolicy, now: NumericDate) -> Decision {
+    pub(crate) fn decide(&mut self, policy: &CachePolicy, now: NumericDate) -> Decision<T> {
         let good = self
             .good
             .clone()
-            .filter(|good| policy.may_serve(&good.keys, now));
+            .filter(|good| policy.may_serve(&*good.value, now));
         if let Some(good) = good {
-            if policy.are_fresh(&good.keys, now) {
+            if policy.are_fresh(&*good.value, now) {
                 return Decision::Use(good);
             }
             // While the issuer is known to fail, nobody who can be served waits for it.
             let waits = self.failures == 0
-                && elapsed(good.keys.requested_at(), now) >= policy.ttl.saturating_mul(2);
+                && elapsed(good.value.requested_at(), now) >= policy.ttl.saturating_mul(2);
             if !waits {
                 return match self.flight.is_none() && self.may_refresh(now) {
                     true => Decision::UseAndRefresh(good, self.start(now)),
@@ -175,7 +218,7 @@ impl Record {
         rounds: Round,
         policy: &CachePolicy,
         now: NumericDate,
-    ) -> Decision {
+    ) -> Decision<T> {
         let newer = self.good.as_ref().filter(|good| good.round > rounds);
         if let Some(good) = newer {
             return Decision::Use(good.clone());
@@ -199,14 +242,14 @@ impl Record {
     }
 
     /// What a caller is to do who wants newer keys than there are, whatever happened before.
-    pub(crate) fn decide_reload(&mut self, now: NumericDate) -> Decision {
+    pub(crate) fn decide_reload(&mut self, now: NumericDate) -> Decision<T> {
         match self.flight {
             Some(round) => Decision::Join(round),
             None => Decision::Fetch(self.start(now)),
         }
     }
 
-    fn join_or_fetch(&mut self, now: NumericDate) -> Decision {
+    fn join_or_fetch(&mut self, now: NumericDate) -> Decision<T> {
         match (self.flight, self.unavailable(now)) {
             (Some(round), _) => Decision::Join(round),
             (None, Some(error)) if self.back_off_left(now) > Duration::ZERO => {
@@ -223,20 +266,13 @@ impl Record {
         self.rounds
     }
 
-    /// The end of a round: `keys` replace those that were there, whole. With an `error` they are of
-    /// a second source and not newer than it could be.
-    pub(crate) fn finish(
-        &mut self,
-        round: Round,
-        keys: Option<Arc<IssuerKeys>>,
-        error: Option<FetchError>,
-        at: NumericDate,
-    ) {
+    /// The end of a round: what it brought replaces what was there, whole.
+    pub(crate) fn finish(&mut self, round: Round, outcome: Outcome<T>, at: NumericDate) {
         self.abandon(round);
-        if let Some(keys) = keys {
-            self.good = Some(Good { keys, round });
+        if let Some(value) = outcome.value {
+            self.good = Some(Good { value, round });
         }
-        match error {
+        match outcome.error {
             None => self.failures = 0,
             Some(error) => {
                 self.failures = self.failures.saturating_add(1);
@@ -258,7 +294,7 @@ impl Record {
         round: Round,
         policy: &CachePolicy,
         now: NumericDate,
-    ) -> Option<Result<Good, KeysUnavailable>> {
+    ) -> Option<Result<Good<T>, Unavailable>> {
         if let Some(good) = self.good.as_ref().filter(|good| good.round >= round) {
             return Some(Ok(good.clone()));
         }
@@ -266,12 +302,12 @@ impl Record {
         let served = self
             .good
             .clone()
-            .filter(|good| policy.may_serve(&good.keys, now));
+            .filter(|good| policy.may_serve(&*good.value, now));
         Some(served.ok_or(error))
     }
 
     /// The failure of this round or of one after it, if none has succeeded since.
-    pub(crate) fn failed_since(&self, round: Round, now: NumericDate) -> Option<KeysUnavailable> {
+    pub(crate) fn failed_since(&self, round: Round, now: NumericDate) -> Option<Unavailable> {
         self.unavailable(now).filter(|_| {
             self.failure
                 .as_ref()
@@ -280,9 +316,9 @@ impl Record {
     }
 
     /// The last failure, if the issuer is failing.
-    fn unavailable(&self, now: NumericDate) -> Option<KeysUnavailable> {
+    fn unavailable(&self, now: NumericDate) -> Option<Unavailable> {
         let failure = self.failure.as_ref().filter(|_| self.failures > 0)?;
-        Some(KeysUnavailable {
+        Some(Unavailable {
             error: failure.error.clone(),
             retry_in: self.back_off_left(now),
         })
@@ -312,8 +348,8 @@ impl Record {
         left.unwrap_or_default().max(self.back_off_left(now))
     }
 
-    /// The last good keys, whether or not they may be served.
-    pub(crate) fn good(&self) -> Option<Good> {
+    /// The last good value, whether or not it may be served.
+    pub(crate) fn good(&self) -> Option<Good<T>> {
         self.good.clone()
     }
 
@@ -325,7 +361,9 @@ impl Record {
     pub(crate) fn is_under_way(&self, round: Round) -> bool {
         self.flight == Some(round)
     }
+}
 
+impl Record<IssuerKeys> {
     /// What there is to tell, `issuer` being whose record this is.
     pub(crate) fn status(
         &self,
@@ -333,7 +371,7 @@ impl Record {
         policy: &CachePolicy,
         now: NumericDate,
     ) -> IssuerStatus {
-        let keys = self.good.as_ref().map(|good| &*good.keys);
+        let keys = self.good.as_ref().map(|good| &*good.value);
         let failure = self.failure.as_ref();
         IssuerStatus {
             issuer,

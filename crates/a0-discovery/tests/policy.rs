@@ -5,7 +5,7 @@ mod common;
 use std::time::{Duration, UNIX_EPOCH};
 
 use a0_discovery::{
-    CachePolicy, FetchFailure, Freshness, IssuerKeys, KeyCache, KeysUnavailable, Refresh,
+    CachePolicy, FetchFailure, Freshness, IssuerKeys, KeyCache, Refresh, Unavailable,
     normalize_domain,
 };
 use a0_jose::Algorithm;
@@ -14,7 +14,7 @@ use common::{START, at, fetches, policy, rules};
 use proptest::prelude::*;
 use std::sync::Arc;
 
-type Keys = Result<Arc<IssuerKeys>, KeysUnavailable>;
+type Keys = Result<Arc<IssuerKeys>, Unavailable>;
 
 /// A tenant, a cache, and the time.
 struct World {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use a0_discovery::KeysUnavailable;
+use a0_discovery::Unavailable;
 use a0_dpop::{ProofError, ReplayStoreError};
 use a0_jose::{ClaimError, HeaderError, ParseError, RuleError, VerifyError};
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -80,7 +80,7 @@ pub enum ErrorKind {
 pub enum Outage {
     /// The issuer's metadata or keys.
     #[error("{0}")]
-    Keys(#[source] KeysUnavailable),
+    Keys(#[source] Unavailable),
     /// The store that remembers proofs.
     #[error("{0}")]
     ReplayStore(#[source] ReplayStoreError),
@@ -296,8 +296,8 @@ impl From<ErrorKind> for Refusal {
     }
 }
 
-impl From<KeysUnavailable> for Refusal {
-    fn from(error: KeysUnavailable) -> Self {
+impl From<Unavailable> for Refusal {
+    fn from(error: Unavailable) -> Self {
         Refusal(ErrorKind::Unavailable(Outage::Keys(error)))
     }
 }

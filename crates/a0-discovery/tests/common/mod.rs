@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use a0_discovery::{
-    CachePolicy, FetchRules, IssuerKeys, KeyCache, KeysUnavailable, Refresh, normalize_domain,
+    CachePolicy, FetchRules, IssuerKeys, KeyCache, Refresh, Unavailable, normalize_domain,
 };
 use a0_http::HttpClient;
 use a0_jose::{Algorithm, NumericDate};
@@ -49,7 +49,7 @@ pub fn keys_of(
     cache: &KeyCache,
     tenant: &LocalTenant,
     seconds: i64,
-) -> Result<Arc<IssuerKeys>, KeysUnavailable> {
+) -> Result<Arc<IssuerKeys>, Unavailable> {
     cache.keys(&normalize_domain(tenant.domain()).unwrap(), at(seconds))
 }
 
