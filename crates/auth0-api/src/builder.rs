@@ -191,7 +191,7 @@ impl Builder {
     }
 
     /// How far in the past a proof's `iat` may lie; 300 seconds by default. Proofs are remembered
-    /// for as long.
+    /// for as long, and a minute more.
     pub fn dpop_iat_offset(mut self, offset: Duration) -> Self {
         self.proof_rules = self.proof_rules.iat_offset(offset);
         self

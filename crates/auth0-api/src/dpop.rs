@@ -2,12 +2,18 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use a0_dpop::{NonceIssuer, ProofError, ProofRules, ReplayStore, Seen, Target, VerifiedProof};
 use a0_jose::{Claims, NumericDate};
 
 use crate::error::{ErrorKind, Outage, Refusal};
 use crate::scheme::DpopMode;
+
+/// How much longer than its window a proof is remembered. `now` is read before keys are fetched: two
+/// exchanges, 20 seconds by default, may pass until the store is asked, and a store has a clock of
+/// its own. The window's last second is a part of it, which a store may take otherwise.
+const REPLAY_MARGIN: Duration = Duration::from_secs(60);
 
 /// How proofs are judged.
 #[derive(Clone)]
@@ -44,7 +50,8 @@ impl DpopSettings {
         let Some(store) = &self.replay_store else {
             return Ok(());
         };
-        match store.check_and_insert(proof.replay_key(), proof.replay_until(), now) {
+        let expires_at = proof.replay_until().plus(REPLAY_MARGIN);
+        match store.check_and_insert(proof.replay_key(), expires_at, now) {
             Ok(Seen::First) => Ok(()),
             Err(_) if self.replay_fail_open => Ok(()),
             Err(error) => Err(ErrorKind::Unavailable(Outage::ReplayStore(error)).into()),

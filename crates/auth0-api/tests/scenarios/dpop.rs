@@ -1,6 +1,7 @@
 //! Requests that prove possession of the key that their token is bound to.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use a0_testkit::{Algorithm, ProofBuilder, ProofKey};
@@ -545,6 +546,73 @@ pub fn a_proof_alone_can_be_verified<D: Driver>() {
     let required = World::<D>::with(|builder| builder.dpop(DpopMode::Required));
     assert!(required.client.is_dpop_required());
     assert_eq!(bound.world.fetches(), (0, 0));
+}
+
+/// A store with a clock of its own, which forgets a key at the very moment that it was told.
+struct Forgetful {
+    tenant: a0_testkit::LocalTenant,
+    held: Mutex<Vec<(ReplayKey, NumericDate)>>,
+}
+
+impl ReplayStore for Forgetful {
+    fn check_and_insert(
+        &self,
+        key: &ReplayKey,
+        expires_at: NumericDate,
+        _: NumericDate,
+    ) -> Result<Seen, ReplayStoreError> {
+        let now = NumericDate::from(self.tenant.now());
+        let mut held = self.held.lock().unwrap();
+        held.retain(|(_, expires_at)| now < *expires_at);
+        if held.iter().any(|(other, _)| other == key) {
+            return Ok(Seen::Before);
+        }
+        held.push((*key, expires_at));
+        Ok(Seen::First)
+    }
+}
+
+/// The window is inclusive, and the time at which a proof is judged is past when its store is asked.
+pub fn a_proof_is_remembered_for_longer_than_it_is_accepted<D: Driver>() {
+    let tenant = a0_testkit::LocalTenant::new("tenant.example").unwrap();
+    tenant.set_now(super::at(NOW));
+    let exchange_takes = Arc::new(AtomicU64::new(0));
+    let (slow, answers) = (Arc::clone(&exchange_takes), tenant.clone());
+    let store = Forgetful {
+        tenant: tenant.clone(),
+        held: Mutex::default(),
+    };
+    let client = super::builder(&tenant)
+        .cache_ttl(Duration::ZERO)
+        .replay_store(store)
+        .http_client(move |request| {
+            let answer = answers.handle(request);
+            let seconds = Duration::from_secs(slow.load(Ordering::SeqCst));
+            answers.set_now(answers.now() + seconds);
+            answer
+        });
+    let client = D::build(client).unwrap();
+    let world = World { tenant, client };
+    let key = ProofKey::generate().unwrap();
+    let token = world
+        .token()
+        .expires_in(3600)
+        .bound_to(&key)
+        .mint()
+        .unwrap();
+    let bound = Bound { world, key, token };
+    let replayed = Err("DPoP Proof has been used before".to_owned());
+    for (fetch, late) in [(0, 299), (0, 300), (10, 299), (10, 300)] {
+        bound.world.tenant.set_now(super::at(NOW));
+        exchange_takes.store(0, Ordering::SeqCst);
+        let proof = bound.proof().mint().unwrap();
+        assert_eq!(described(bound.send(&proof)), Ok(()));
+        bound.world.advance(late);
+        exchange_takes.store(fetch, Ordering::SeqCst);
+        assert_eq!(described(bound.send(&proof)), replayed, "{fetch} {late}");
+        let passed = bound.world.tenant.now().duration_since(super::at(NOW));
+        assert_eq!(passed.unwrap(), Duration::from_secs(late + 2 * fetch));
+    }
 }
 
 pub fn the_window_and_the_algorithms_of_proofs_are_options<D: Driver>() {

@@ -48,6 +48,7 @@ macro_rules! all_scenarios {
             dpop {
                 a_nonce_is_asked_for_where_the_api_wants_one,
                 a_proof_alone_can_be_verified,
+                a_proof_is_remembered_for_longer_than_it_is_accepted,
                 a_replay_store_that_fails_is_an_outage_unless_said_otherwise,
                 nothing_is_spent_or_fetched_for_a_request_that_is_refused,
                 rfc7800_3_1_and_rfc9449_6_the_token_names_the_key_of_the_proof,
