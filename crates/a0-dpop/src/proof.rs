@@ -166,7 +166,7 @@ impl ProofRules {
             return Err(ProofError::Method);
         }
         let htu = Htu::parse(htu).map_err(|_| ProofError::Url)?;
-        if request.url.as_ref() != Some(&htu) {
+        if htu != request.url {
             return Err(ProofError::Url);
         }
         if !equal_octets(ath.as_bytes(), request.ath.as_bytes()) {
@@ -249,18 +249,17 @@ fn member_is(jwk: &Map<String, Value>, name: &str, value: &str) -> bool {
 /// The request that a proof has to be for.
 pub struct Target<'r> {
     method: &'r str,
-    /// `None` for a URL that no proof can be for.
-    url: Option<Htu>,
+    url: Htu,
     ath: String,
 }
 
 impl<'r> Target<'r> {
-    /// `method` as it was sent; `url` as the client used it, with scheme and authority, its query
-    /// and fragment being left out of account; the access token that came with the proof.
-    pub fn new(method: &'r str, url: &str, access_token: &str) -> Self {
+    /// `method` as it was sent; `url` as the client used it; the access token that came with the
+    /// proof.
+    pub fn new(method: &'r str, url: Htu, access_token: &str) -> Self {
         Target {
             method,
-            url: Htu::parse(url).ok(),
+            url,
             ath: sha256_base64url(access_token),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use a0_dpop::{JudgedProof, NonceIssuer, ProofError, ProofRules, Target};
+use a0_dpop::{Htu, JudgedProof, NonceIssuer, ProofError, ProofRules, Target};
 use a0_jose::NumericDate;
 use a0_testkit::{ProofBuilder, ProofKey};
 use proptest::prelude::*;
@@ -240,7 +240,7 @@ fn rfc9449_4_3_10_and_9_a_proof_has_a_current_nonce_where_one_is_asked_for() {
         proof.issued_at(START)
     };
     let outcome = |proof: ProofBuilder, nonces: Option<&NonceIssuer>| {
-        let request = Target::new("GET", URL, TOKEN);
+        let request = Target::new("GET", Htu::parse(URL).unwrap(), TOKEN);
         let proof = proof.mint().unwrap();
         let judged = ProofRules::new().judge(&proof, &request, nonces, at(START));
         judged.and_then(JudgedProof::verify).map(|_| ())

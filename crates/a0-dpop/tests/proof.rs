@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use a0_dpop::{
-    InMemoryReplayStore, JudgedProof, MAX_JTI, NonceIssuer, ProofError, ProofRules, ReplayStore,
-    Seen, Target, VerifiedProof, one_proof,
+    Htu, InMemoryReplayStore, JudgedProof, MAX_JTI, NonceIssuer, ProofError, ProofRules,
+    ReplayStore, Seen, Target, VerifiedProof, one_proof,
 };
 use a0_jose::{
     Algorithm, ClaimError, HeaderError, JwkError, NumericDate, ParseError, Part, base64url_decode,
@@ -50,8 +50,12 @@ fn now() -> NumericDate {
     NumericDate::from_unix_seconds(NOW)
 }
 
+fn url_of(text: &str) -> Htu {
+    Htu::parse(text).unwrap()
+}
+
 fn target() -> Target<'static> {
-    Target::new(METHOD, URL, TOKEN)
+    Target::new(METHOD, url_of(URL), TOKEN)
 }
 
 fn verified_by(rules: &ProofRules, proof: &str) -> Result<VerifiedProof, ProofError> {
@@ -575,7 +579,7 @@ fn rfc9449_4_3_7_the_key_in_the_header_is_public_only() {
 fn rfc9449_4_3_8_htm_is_the_method_exactly() {
     let outcome = |htm: Value, method: &str| {
         let proof = good().claim("htm", htm).mint().unwrap();
-        let request = Target::new(method, URL, TOKEN);
+        let request = Target::new(method, url_of(URL), TOKEN);
         let judged = ProofRules::new().judge(&proof, &request, None, now());
         judged.and_then(JudgedProof::verify).map(|_| ())
     };
@@ -609,7 +613,7 @@ fn rfc9449_4_3_8_htm_is_the_method_exactly() {
 fn rfc9449_4_3_9_htu_is_the_url_without_query_and_fragment() {
     let outcome = |htu: Value, url: &str| {
         let proof = good().claim("htu", htu).mint().unwrap();
-        let request = Target::new(METHOD, url, TOKEN);
+        let request = Target::new(METHOD, url_of(url), TOKEN);
         let judged = ProofRules::new().judge(&proof, &request, None, now());
         judged.and_then(JudgedProof::verify).map(|_| ())
     };
@@ -907,7 +911,7 @@ fn rfc9449_11_1_a_proof_is_known_again_for_its_whole_window() {
     // Another URL is another proof, RFC 9449 section 11.1.
     let of = |url: &str| {
         let proof = one().claim("htu", url).mint().unwrap();
-        let request = Target::new(METHOD, url, TOKEN);
+        let request = Target::new(METHOD, url_of(url), TOKEN);
         let judged = ProofRules::new().judge(&proof, &request, None, now());
         *judged.and_then(JudgedProof::verify).unwrap().replay_key()
     };
@@ -1237,7 +1241,7 @@ fn rfc9449_7_1_the_printed_proof_passes_and_those_for_a_token_endpoint_do_not() 
     for (method, url, iat, expected, proof) in PRINTED {
         let outcome = |method, url, token, now| {
             let now = NumericDate::from_unix_seconds(now);
-            let request = Target::new(method, url, token);
+            let request = Target::new(method, url_of(url), token);
             let judged = rules.judge(proof, &request, None, now);
             judged.and_then(JudgedProof::verify)
         };
@@ -1319,7 +1323,7 @@ fn what_is_shown_holds_nothing_of_proof_or_token() {
             .header("jwk", jwk_with("kid", "canary"))
     };
     let good = || proof("GET");
-    let request = Target::new("GET", url, token);
+    let request = Target::new("GET", url_of(url), token);
     let mut shown = vec![format!("{request:?}"), format!("{:?}", ProofRules::new())];
     let mut secrets = vec!["canary".to_owned(), sha256_base64url(token)];
     for name in ["x", "y"] {

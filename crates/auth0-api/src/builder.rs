@@ -184,7 +184,8 @@ impl Builder {
         self
     }
 
-    /// How far in the future a proof's `iat` may lie; 30 seconds by default.
+    /// How far in the future a proof's `iat` may lie; 30 seconds by default. With
+    /// [`dpop_iat_offset`](Builder::dpop_iat_offset) 3600 seconds at most.
     pub fn dpop_iat_leeway(mut self, leeway: Duration) -> Self {
         self.proof_rules = self.proof_rules.iat_leeway(leeway);
         self

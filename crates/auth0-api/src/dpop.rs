@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use a0_dpop::{NonceIssuer, ProofError, ProofRules, ReplayStore, Seen, Target, VerifiedProof};
+use a0_dpop::{Htu, NonceIssuer, ProofError, ProofRules, ReplayStore, Seen, Target, VerifiedProof};
 use a0_jose::{Claims, NumericDate};
 
 use crate::error::{ErrorKind, Outage, Refusal};
@@ -20,7 +20,7 @@ const REPLAY_MARGIN: Duration = Duration::from_secs(60);
 pub(crate) struct DpopSettings {
     pub(crate) mode: DpopMode,
     pub(crate) rules: ProofRules,
-    pub(crate) public_url: Option<String>,
+    pub(crate) public_url: Option<Htu>,
     /// `None` where replay protection is turned off.
     pub(crate) replay_store: Option<Arc<dyn ReplayStore>>,
     pub(crate) replay_fail_open: bool,
@@ -43,6 +43,32 @@ impl DpopSettings {
             .into(),
             (error, _) => error.into(),
         })
+    }
+
+    /// All checks of one proof, replay included.
+    pub(crate) fn verify(
+        &self,
+        proof: &DpopProof<'_>,
+        now: NumericDate,
+    ) -> Result<Claims, Refusal> {
+        let missing = |argument| ErrorKind::MissingRequiredArgument { argument };
+        if let Some(argument) = proof.missing() {
+            return Err(missing(argument).into());
+        }
+        let url = Htu::parse(proof.url).map_err(|_| missing("http_url"))?;
+        if proof.proof.contains(',') {
+            return Err(ProofError::Multiple.into());
+        }
+        let target = Target::new(proof.method, url, proof.access_token);
+        let judged = self.judge(proof.proof, &target, now)?;
+        if let Some(expected) = proof.expected_thumbprint
+            && expected.parse().ok().as_ref() != Some(judged.thumbprint())
+        {
+            return Err(ProofError::Key.into());
+        }
+        let verified = judged.verify()?;
+        self.spend(&verified, now)?;
+        Ok(verified.into_claims())
     }
 
     /// The very last check: after it the proof is spent.
@@ -79,7 +105,7 @@ pub struct DpopProof<'a> {
 
 impl<'a> DpopProof<'a> {
     /// The access token that came with it, the value of the `DPoP` field, the method as it was
-    /// sent, and the URL as the client used it.
+    /// sent, and the URL as the client used it, with scheme and authority.
     pub fn new(access_token: &'a str, proof: &'a str, method: &'a str, url: &'a str) -> Self {
         DpopProof {
             access_token,
@@ -116,31 +142,5 @@ impl fmt::Debug for DpopProof<'_> {
             .debug_struct("DpopProof")
             .field("method", &self.method)
             .finish_non_exhaustive()
-    }
-}
-
-impl DpopSettings {
-    /// All checks of one proof, replay included.
-    pub(crate) fn verify(
-        &self,
-        proof: &DpopProof<'_>,
-        now: NumericDate,
-    ) -> Result<Claims, Refusal> {
-        if let Some(argument) = proof.missing() {
-            return Err(ErrorKind::MissingRequiredArgument { argument }.into());
-        }
-        if proof.proof.contains(',') {
-            return Err(ProofError::Multiple.into());
-        }
-        let target = Target::new(proof.method, proof.url, proof.access_token);
-        let judged = self.judge(proof.proof, &target, now)?;
-        if let Some(expected) = proof.expected_thumbprint
-            && expected.parse().ok().as_ref() != Some(judged.thumbprint())
-        {
-            return Err(ProofError::Key.into());
-        }
-        let verified = judged.verify()?;
-        self.spend(&verified, now)?;
-        Ok(verified.claims().clone())
     }
 }
