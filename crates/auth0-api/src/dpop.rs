@@ -128,7 +128,6 @@ impl<'a> DpopProof<'a> {
             ("dpop_proof", self.proof),
             ("access_token", self.access_token),
             ("http_method", self.method),
-            ("http_url", self.url),
         ]
         .into_iter()
         .find(|(_, value)| value.is_empty())
