@@ -3,10 +3,11 @@
 mod common;
 
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use a0_discovery::{FetchFailure, KeyCache, TokenEndpointError, normalize_domain};
 use a0_testkit::{Endpoint, Fault, LocalTenant};
-use common::{at, cache_of, fetches, keys_of, rules};
+use common::{START, at, cache_of, fetches, keys_of, rules};
 use serde_json::{Value, json};
 
 fn tenant() -> LocalTenant {
@@ -40,6 +41,7 @@ fn it_comes_from_metadata_alone_or_from_what_is_there_with_the_keys() {
 #[test]
 fn an_outage_is_outlived_and_shared() {
     let tenant = tenant();
+    tenant.set_now(UNIX_EPOCH + Duration::from_secs(START.unsigned_abs()));
     tenant.misbehave(Endpoint::Discovery, Fault::retry_after(503, 7));
     let cache = cache_of(&tenant);
     for _ in 0..2 {

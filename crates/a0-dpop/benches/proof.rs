@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use a0_dpop::{NewProof, ProofRules, Target};
+use a0_dpop::{Htu, NewProof, ProofRules, Target};
 use a0_jose::{NumericDate, Signer, SigningKey, base64url_decode};
 use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcKey, EcPoint};
@@ -94,7 +94,7 @@ const CANDIDATES: [Candidate; 2] = [
     Candidate {
         name: "whole proof check, key never seen",
         run: |case, now| {
-            let target = Target::new(METHOD, URL, &case.token);
+            let target = Target::new(METHOD, Htu::parse(URL).unwrap(), &case.token);
             let judged = ProofRules::new().judge(&case.proof, &target, None, now);
             black_box(judged.unwrap().verify().unwrap());
         },

@@ -10,7 +10,7 @@ use std::error::Error;
 use std::fs;
 use std::time::SystemTime;
 
-use a0_dpop::{JudgedProof, ProofRules, Target, one_proof};
+use a0_dpop::{Htu, JudgedProof, ProofRules, Target, one_proof};
 use a0_jose::{Algorithm, NumericDate};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let proof = fs::read_to_string(proof)?;
     let proof = one_proof([proof.trim()])?.ok_or("the file is empty")?;
 
-    let request = Target::new(method, url, token.trim());
+    let request = Target::new(method, Htu::parse(url)?, token.trim());
     let rules = ProofRules::new().algorithms(Algorithm::all());
     let outcome = rules
         .judge(proof, &request, None, now)

@@ -10,7 +10,7 @@ use crate::htu::Htu;
 /// A proof to make for one request. Each request needs a new one.
 ///
 /// ```
-/// use a0_dpop::{NewProof, ProofRules, Target};
+/// use a0_dpop::{Htu, NewProof, ProofRules, Target};
 /// use a0_jose::{NumericDate, SigningKey};
 ///
 /// let key = SigningKey::generate_es256()?;
@@ -19,7 +19,8 @@ use crate::htu::Htu;
 ///     .access_token("the.access.token")
 ///     .sign(&key, now)?;
 ///
-/// let request = Target::new("GET", "https://api.example/things", "the.access.token");
+/// let url = Htu::parse("https://api.example/things")?;
+/// let request = Target::new("GET", url, "the.access.token");
 /// assert!(ProofRules::new().judge(&proof, &request, None, now)?.verify().is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

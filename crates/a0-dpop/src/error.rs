@@ -33,14 +33,15 @@ pub enum ProofError {
     /// The key is not on the curve that the algorithm needs.
     #[error("Only {0} curve is supported")]
     Curve(&'static str),
-    /// The key is not acceptable (check 3).
+    /// The key is not acceptable (check 3). Whether it is for signatures, and on its curve, is looked
+    /// at last, after the nonce.
     #[error("Missing or invalid jwk in header")]
     Jwk(#[source] JwkError),
     /// A claim is absent (check 3).
     #[error("Missing required claim: {0}")]
     MissingClaim(&'static str),
     /// A claim has a wrong type (check 3).
-    #[error(transparent)]
+    #[error("{}", claim_type(.0))]
     ClaimType(#[from] ClaimError),
     /// `jti` is empty or white space only.
     #[error("jti claim must not be empty")]
@@ -83,8 +84,15 @@ impl ProofError {
             HeaderError::MissingAlgorithm
             | HeaderError::Symmetric(_)
             | HeaderError::AlgorithmNotAllowed => ProofError::Algorithm,
-            HeaderError::Type => ProofError::Type,
             other => ProofError::Header(other),
         }
+    }
+}
+
+fn claim_type(error: &ClaimError) -> String {
+    match error.claim {
+        "iat" => "Invalid iat claim (must be integer or float)".to_owned(),
+        "jti" => "jti claim must be a string".to_owned(),
+        _ => error.to_string(),
     }
 }

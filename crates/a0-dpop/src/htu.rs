@@ -13,10 +13,14 @@ use std::net::Ipv6Addr;
 /// - a port that is empty or the scheme's own is left out, others lose leading zeros;
 /// - percent-encoded unreserved characters are decoded, other encodings get upper-case digits
 ///   (`%2f` is `%2F` and no slash), and dot segments are removed after that;
+/// - `"`, `<`, `>`, `^`, `` ` ``, `{`, `|` and `}` in a path, which no URL holds but clients send, stand
+///   for their percent-encodings (RFC 3987 section 3.1);
 /// - an empty path is `/`; query and fragment are left out.
 ///
 /// What is not named here is compared as it is written: `http` and `https` differ, and so do
-/// `example.com` and `example.com.`, `/a` and `/a/` or `/A`, and two spellings of one IP address.
+/// `example.com` and `example.com.`, `/a` and `/a/` or `/A`, and two spellings of one IP address. So
+/// do `[` and `%5B` in a path: clients send the bracket, although the grammar has no place for it
+/// there, but it is reserved, and no reserved character is its encoding (RFC 3986 section 2.2).
 ///
 /// `Debug` shows scheme and authority only: a path may hold secrets (a link to reset a password, a
 /// signed download), and whoever logs a request's data did not choose to log those.
@@ -44,9 +48,8 @@ impl Htu {
     ///
     /// # Errors
     ///
-    /// [`InvalidHtu`] for everything else, and for each character outside the grammar: white space,
-    /// control characters, backslashes, whatever is not ASCII, and a `%` without two hexadecimal
-    /// digits.
+    /// [`InvalidHtu`] for everything else, and for white space, control characters, backslashes,
+    /// whatever is not ASCII, and a `%` without two hexadecimal digits.
     pub fn parse(url: &str) -> Result<Self, InvalidHtu> {
         let (scheme, rest) = url.split_once(':').ok_or(InvalidHtu::Scheme)?;
         let (prefix, default_port) = match scheme {
@@ -61,6 +64,34 @@ impl Htu {
         let mut text = String::from(prefix);
         text.reserve(rest.len());
         push_authority(&mut text, authority, default_port)?;
+        push_path(&mut text, path)?;
+        Ok(Htu(text))
+    }
+
+    /// The URL of a request for `path`, where this URL is in front of all paths of a server.
+    ///
+    /// Dot segments go no higher than the server's own root, as in the server itself: so none leads
+    /// out of this URL, and none out of it and back in.
+    ///
+    /// ```
+    /// use a0_dpop::Htu;
+    ///
+    /// let api = Htu::parse("https://api.example.com/v1")?;
+    /// assert_eq!(api.below("/orders?page=2")?.as_str(), "https://api.example.com/v1/orders");
+    /// assert_eq!(api.below("/../admin")?.as_str(), "https://api.example.com/v1/admin");
+    /// # Ok::<(), a0_dpop::InvalidHtu>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHtu`] for a path that [`parse`](Htu::parse) refuses, and for one that does not begin
+    /// with a slash.
+    pub fn below(&self, path: &str) -> Result<Self, InvalidHtu> {
+        if !path.starts_with('/') {
+            return Err(InvalidHtu::Path);
+        }
+        let (path, _dropped) = split_before(path, &['?', '#']);
+        let mut text = self.0.strip_suffix('/').unwrap_or(&self.0).to_owned();
         push_path(&mut text, path)?;
         Ok(Htu(text))
     }
@@ -179,6 +210,8 @@ fn push_segment(text: &mut String, segment: &str) -> Result<(), InvalidHtu> {
             push_encoded(text, high, low)?;
         } else if is_path_octet(octet) {
             text.push(char::from(octet));
+        } else if is_sent_unencoded(octet) {
+            text.push_str(&format!("%{octet:02X}"));
         } else {
             return Err(InvalidHtu::Path);
         }
@@ -207,9 +240,15 @@ fn hex_value(digit: u8) -> Option<u8> {
         .and_then(|value| value.try_into().ok())
 }
 
-/// `pchar` without percent-encodings, RFC 3986 section 3.3.
+/// `pchar` without percent-encodings, RFC 3986 section 3.3, and brackets.
 fn is_path_octet(octet: u8) -> bool {
-    is_unreserved(octet) || is_sub_delimiter(octet) || matches!(octet, b':' | b'@')
+    is_unreserved(octet) || is_sub_delimiter(octet) || matches!(octet, b':' | b'@' | b'[' | b']')
+}
+
+/// The printable characters that a URL holds percent-encoded only, but for the backslash, which some
+/// take for a slash.
+fn is_sent_unencoded(octet: u8) -> bool {
+    matches!(octet, b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
 fn is_unreserved(octet: u8) -> bool {
@@ -242,8 +281,9 @@ pub enum InvalidHtu {
     /// Not a number from 1 to 65535.
     #[error("the URL's port is not valid")]
     Port,
-    /// A character in the path that RFC 3986 does not allow there.
-    #[error("the URL's path holds a character that must be percent-encoded")]
+    /// White space, a control character, a backslash, or anything but ASCII in the path; or a path
+    /// without its first slash.
+    #[error("the URL's path holds a character that must be percent-encoded, or is not absolute")]
     Path,
     /// A `%` in the path without two hexadecimal digits.
     #[error("the URL's path holds a malformed percent-encoding")]

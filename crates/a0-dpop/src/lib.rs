@@ -13,7 +13,9 @@
 //! here does input or output. [`NewProof`] makes proofs, for clients.
 //!
 //! ```
-//! use a0_dpop::{InMemoryReplayStore, ProofError, ProofRules, ReplayStore, Seen, Target, one_proof};
+//! use a0_dpop::{
+//!     Htu, InMemoryReplayStore, ProofError, ProofRules, ReplayStore, Seen, Target, one_proof,
+//! };
 //! use a0_jose::{NumericDate, Thumbprint};
 //!
 //! // The request of RFC 9449, section 7.1, at the second at which its proof was made, and the
@@ -32,7 +34,8 @@
 //! let store = InMemoryReplayStore::default(); // one for all requests
 //!
 //! let proof = one_proof(fields)?.ok_or("no proof")?;
-//! let request = Target::new("GET", "https://resource.example.org/protectedresource?page=2", token);
+//! let url = Htu::parse("https://resource.example.org/protectedresource?page=2")?;
+//! let request = Target::new("GET", url, token);
 //! let judged = rules.judge(proof, &request, None, now)?;
 //! assert_eq!(*judged.thumbprint(), bound_to);
 //! // Here the access token's own signature is verified; then the proof's, and then it is spent.
@@ -41,7 +44,7 @@
 //! assert_eq!(seen, Seen::First);
 //!
 //! // For another URL, method or token, and at another time, it proves nothing.
-//! let elsewhere = Target::new("GET", "https://resource.example.org/other", token);
+//! let elsewhere = Target::new("GET", Htu::parse("https://resource.example.org/other")?, token);
 //! assert_eq!(rules.judge(proof, &elsewhere, None, now).unwrap_err(), ProofError::Url);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

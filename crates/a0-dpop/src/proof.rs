@@ -47,7 +47,7 @@ impl ProofRules {
     /// ES256 only; `iat` at most 300 s in the past and 30 s in the future; 16 KiB at most.
     pub fn new() -> Self {
         ProofRules {
-            header: header_rules([Algorithm::Es256]),
+            header: HeaderRules::new([Algorithm::Es256]),
             iat_leeway: Duration::from_secs(30),
             iat_offset: Duration::from_secs(300),
             max_size: 16 * 1024,
@@ -57,7 +57,7 @@ impl ProofRules {
     /// The allowed algorithms, in place of ES256.
     #[must_use]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        self.header = header_rules(algorithms);
+        self.header = HeaderRules::new(algorithms);
         self
     }
 
@@ -82,7 +82,12 @@ impl ProofRules {
         self
     }
 
-    /// The allowed algorithms: the `algs` of a challenge (RFC 9449 section 7.1).
+    /// How long a proof can be accepted, and has to be remembered: offset and leeway together.
+    pub fn window(&self) -> Duration {
+        self.iat_offset.saturating_add(self.iat_leeway)
+    }
+
+    /// The allowed algorithms, each once: the `algs` of a challenge (RFC 9449 section 7.1).
     pub fn allowed_algorithms(&self) -> &[Algorithm] {
         self.header.algorithms()
     }
@@ -105,7 +110,7 @@ impl ProofRules {
         let unverified = Compact::parse(proof, self.max_size)
             .and_then(Compact::decode)
             .map_err(ProofError::Parse)?;
-        if !self.header.accepts_type(unverified.header()) {
+        if !unverified.header().is_of_type("dpop+jwt") {
             return Err(ProofError::Type);
         }
         let admitted = unverified.admit(&self.header).map_err(ProofError::header)?;
@@ -117,12 +122,13 @@ impl ProofRules {
                 return Err(ProofError::Nonce);
             }
         }
+        let key = VerifyingKey::new(&jwk, &[admitted.algorithm()]).map_err(ProofError::Jwk)?;
         let thumbprint = jwk.thumbprint();
         Ok(JudgedProof {
             replay_key: ReplayKey::new(&thumbprint, &said.htu, said.jti),
             replay_until: said.iat.plus(self.iat_offset),
             thumbprint,
-            jwk,
+            key,
             token: admitted,
         })
     }
@@ -160,7 +166,7 @@ impl ProofRules {
             return Err(ProofError::Method);
         }
         let htu = Htu::parse(htu).map_err(|_| ProofError::Url)?;
-        if request.url.as_ref() != Some(&htu) {
+        if htu != request.url {
             return Err(ProofError::Url);
         }
         if !equal_octets(ath.as_bytes(), request.ath.as_bytes()) {
@@ -205,12 +211,6 @@ struct Said<'c> {
     jti: &'c str,
 }
 
-fn header_rules(algorithms: impl IntoIterator<Item = Algorithm>) -> HeaderRules {
-    HeaderRules::new(algorithms)
-        .types(["dpop+jwt"])
-        .require_type()
-}
-
 /// What `str.strip` of other languages takes for white space too, so that one value is blank for
 /// all.
 fn is_blank(character: char) -> bool {
@@ -249,18 +249,17 @@ fn member_is(jwk: &Map<String, Value>, name: &str, value: &str) -> bool {
 /// The request that a proof has to be for.
 pub struct Target<'r> {
     method: &'r str,
-    /// `None` for a URL that no proof can be for.
-    url: Option<Htu>,
+    url: Htu,
     ath: String,
 }
 
 impl<'r> Target<'r> {
-    /// `method` as it was sent; `url` as the client used it, with scheme and authority, its query
-    /// and fragment being left out of account; the access token that came with the proof.
-    pub fn new(method: &'r str, url: &str, access_token: &str) -> Self {
+    /// `method` as it was sent; `url` as the client used it; the access token that came with the
+    /// proof.
+    pub fn new(method: &'r str, url: Htu, access_token: &str) -> Self {
         Target {
             method,
-            url: Htu::parse(url).ok(),
+            url,
             ath: sha256_base64url(access_token),
         }
     }
@@ -279,7 +278,7 @@ impl fmt::Debug for Target<'_> {
 #[must_use = "a judged proof proves nothing until its signature is verified"]
 pub struct JudgedProof<'p> {
     token: Admitted<'p>,
-    jwk: Jwk,
+    key: VerifyingKey,
     thumbprint: Thumbprint,
     replay_key: ReplayKey,
     replay_until: NumericDate,
@@ -296,13 +295,11 @@ impl JudgedProof<'_> {
     ///
     /// # Errors
     ///
-    /// [`ProofError::Jwk`] for a point that is not on its curve, [`ProofError::Signature`].
+    /// [`ProofError::Signature`].
     pub fn verify(self) -> Result<VerifiedProof, ProofError> {
-        let key =
-            VerifyingKey::new(&self.jwk, &[self.token.algorithm()]).map_err(ProofError::Jwk)?;
         let verified = self
             .token
-            .verify_with(&key)
+            .verify_with(&self.key)
             .map_err(|_| ProofError::Signature)?;
         Ok(VerifiedProof {
             claims: verified.into_claims(),
@@ -328,6 +325,11 @@ impl VerifiedProof {
         &self.claims
     }
 
+    /// The proof's claims, by value.
+    pub fn into_claims(self) -> Claims {
+        self.claims
+    }
+
     /// The thumbprint of the key that signed.
     pub fn thumbprint(&self) -> &Thumbprint {
         &self.thumbprint
@@ -338,7 +340,8 @@ impl VerifiedProof {
         &self.replay_key
     }
 
-    /// Until when it has to.
+    /// Until when it has to, that second included: the end of the proof's window. A caller that asks
+    /// the store later than at the `now` that the proof was judged at adds what may lie between.
     pub fn replay_until(&self) -> NumericDate {
         self.replay_until
     }

@@ -23,7 +23,8 @@ use crate::Htu;
 ///
 /// A key is held up to and including `expires_at`, by the clock that `now` comes from, and may be
 /// held longer. That moment is the end of the proof's window, its `iat` plus the offset, and not
-/// some time from `now` on: of a proof from the future the window ends later. Where `expires_at` is
+/// some time from `now` on: of a proof from the future the window ends later. The caller puts it off
+/// by the longest time between reading its clock and asking here. Where `expires_at` is
 /// `now` or earlier, the key is held for this `now` all the same: at the very edge of the window
 /// two copies of a proof come in one second, and a time to live that is calculated to be zero or
 /// negative would let both through. A `now` that is earlier than that of a call before (clocks are
@@ -48,10 +49,9 @@ use crate::Htu;
 ///
 /// A store that each process has for itself lets a proof through once per process. A shared one
 /// needs an atomic operation, such as Redis' `SET key "" NX PX ttl`, with a `ttl` of `expires_at` -
-/// `now`, rounded up, not less than a second, plus one second, plus the longest time between reading
-/// the clock and asking the store (a verification may fetch two documents), plus the most by which
-/// the clocks of the processes differ. It has to be answered by the server that holds the data: a replica that lags behind, or
-/// a restart without the last writes, forgets.
+/// `now`, rounded up, not less than a second, plus one second, plus the most by which the clocks of
+/// the processes differ. It has to be answered by the server that holds the data: a replica that lags
+/// behind, or a restart without the last writes, forgets.
 ///
 /// ```
 /// use a0_dpop::{Htu, InMemoryReplayStore, ReplayKey, ReplayStore, Seen};
@@ -191,9 +191,9 @@ impl Error for ReplayStoreError {
 
 /// A bounded [`ReplayStore`] for one process. It never fails.
 ///
-/// The capacity has to hold every proof that is accepted during one window: with the usual 330
-/// seconds (an `iat` up to 300 seconds old or 30 seconds ahead) a million, the default, are 3000
-/// requests a second. When the store is full, expired entries go first, and then the one nearest
+/// The capacity has to hold every proof that is accepted while one is held: with the usual 330
+/// seconds (an `iat` up to 300 seconds old or 30 seconds ahead) and a minute that the caller adds, a
+/// million, the default, are 2500 requests a second. When the store is full, expired entries go first, and then the one nearest
 /// its expiry is dropped, since it has the least left to protect; the newcomer is always recorded.
 /// What is dropped unexpired is counted by [`evicted`](Self::evicted).
 ///

@@ -1,11 +1,15 @@
 //! Proofs that this crate makes are proofs that it takes, and nobody else's.
 
-use a0_dpop::{CreateProofError, NewProof, NonceIssuer, ProofError, ProofRules, Target};
+use a0_dpop::{CreateProofError, Htu, NewProof, NonceIssuer, ProofError, ProofRules, Target};
 use a0_jose::{Algorithm, Jwk, NumericDate, Signer, SigningError, SigningKey};
 use serde_json::{Map, Value};
 
 fn now() -> NumericDate {
     NumericDate::from_unix_seconds(1_700_000_000)
+}
+
+fn url_of(text: &str) -> Htu {
+    Htu::parse(text).unwrap()
 }
 
 #[test]
@@ -29,7 +33,7 @@ fn rfc9449_4_2_a_new_proof_has_every_member_and_passes() {
     assert_eq!(claims["htu"], "https://api.example/a/b");
     assert_eq!(claims["iat"], 1_700_000_000);
 
-    let request = Target::new("POST", "https://api.example/a/b", "the token");
+    let request = Target::new("POST", url_of("https://api.example/a/b"), "the token");
     let judged = ProofRules::new().judge(&proof, &request, Some(&nonces), now());
     let verified = judged.unwrap().verify().unwrap();
     let own = Jwk::from_object(key.public_jwk()).unwrap().thumbprint();
@@ -59,7 +63,7 @@ fn rsa_keys_sign_where_they_are_allowed() {
         let key = SigningKey::from_pem(algorithm, &rsa).unwrap();
         let new = NewProof::new("GET", "https://api.example/").access_token("t");
         let proof = new.sign(&key, now()).unwrap();
-        let request = Target::new("GET", "https://api.example/", "t");
+        let request = Target::new("GET", url_of("https://api.example/"), "t");
         let rules = ProofRules::new();
         let refused = rules.judge(&proof, &request, None, now());
         assert_eq!(refused.unwrap_err(), ProofError::Algorithm);

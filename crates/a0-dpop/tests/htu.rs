@@ -66,6 +66,17 @@ fn one_resource_has_one_normal_form() {
             "https://h/%21%24%26%27%28%29",
         ),
         ("https://h/a!$&'()*+,;=:@b", "https://h/a!$&'()*+,;=:@b"),
+        // What clients send although the grammar has it percent-encoded only; and brackets, which
+        // are reserved, so that their encodings are not they.
+        ("https://h/\"<>^`{|}", "https://h/%22%3C%3E%5E%60%7B%7C%7D"),
+        (
+            "https://h/%22%3c%3e%5e%60%7b%7c%7d",
+            "https://h/%22%3C%3E%5E%60%7B%7C%7D",
+        ),
+        ("https://h/[a]", "https://h/[a]"),
+        ("https://h/%5ba%5D", "https://h/%5Ba%5D"),
+        ("https://h/a|b/../{c}", "https://h/%7Bc%7D"),
+        ("https://h/.|/..", "https://h/"),
         // Dot segments, the examples of RFC 3986 section 5.4 among them.
         ("https://h/.", "https://h/"),
         ("https://h/..", "https://h/"),
@@ -132,6 +143,12 @@ fn different_resources_stay_different() {
         "https://example.com/a%5Cb",
         "https://example.com/a%3Fb",
         "https://example.com/a%23b",
+        "https://example.com/a|b",
+        "https://example.com/a%257Cb",
+        "https://example.com/a[b",
+        "https://example.com/a%5Bb",
+        "https://example.com/a]b",
+        "https://example.com/a%5Db",
         "https://example.com/a+b",
         "https://example.com/a%20b",
         "https://example.com/a%2Bb",
@@ -263,13 +280,6 @@ fn what_is_no_url_of_a_request_is_refused() {
         ("https://host/\u{ff41}", Path),
         ("https://host/a\u{ad}b", Path),
         ("https://host/\u{2025}/", Path),
-        ("https://host/\"", Path),
-        ("https://host/<a>", Path),
-        ("https://host/[a]", Path),
-        ("https://host/a^b", Path),
-        ("https://host/`", Path),
-        ("https://host/{id}", Path),
-        ("https://host/a|b", Path),
         ("https://host/\\../a", Path),
         ("https://host/\u{1F511}?a", Path),
         ("https://host/%", PercentEncoding),
@@ -292,8 +302,8 @@ fn what_is_no_url_of_a_request_is_refused() {
 }
 
 #[test]
-fn every_octet_of_a_path_is_kept_or_refused_as_the_grammar_says() {
-    let kept = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=:@/";
+fn every_octet_of_a_path_is_kept_encoded_or_refused() {
+    let kept = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=:@/[]";
     for octet in 0..=127_u8 {
         let character = char::from(octet);
         let url = format!("https://h/x{character}x");
@@ -301,11 +311,45 @@ fn every_octet_of_a_path_is_kept_or_refused_as_the_grammar_says() {
             '?' | '#' => Ok("https://h/x".to_owned()),
             '%' => Err(InvalidHtu::PercentEncoding),
             _ if kept.contains(character) => Ok(url.clone()),
+            _ if "\"<>^`{|}".contains(character) => Ok(format!("https://h/x%{octet:02X}x")),
             _ => Err(InvalidHtu::Path),
         };
         let found = Htu::parse(&url).map(|htu| htu.as_str().to_owned());
         assert_eq!(found, expected, "{octet:#x}");
     }
+}
+
+#[test]
+fn a_path_stays_below_the_url_in_front_of_it() {
+    let below = |url: &str, path: &str| {
+        let below = Htu::parse(url).unwrap().below(path);
+        below.map(|url| url.as_str().to_owned())
+    };
+    for (url, path, expected) in [
+        ("https://h", "/", "https://h/"),
+        ("https://h", "/a", "https://h/a"),
+        ("https://h/", "/a", "https://h/a"),
+        ("https://h/v1", "/", "https://h/v1/"),
+        ("https://h/v1", "/a/./b/../c", "https://h/v1/a/c"),
+        ("https://h/v1/", "/a", "https://h/v1/a"),
+        ("https://h/v1", "/a?b/../../c", "https://h/v1/a"),
+        ("https://h/v1", "/a#b", "https://h/v1/a"),
+        ("https://h/v1", "/%7e|%2f", "https://h/v1/~%7C%2F"),
+        ("https://h/v1", "//evil", "https://h/v1//evil"),
+        // Neither out, nor out and back in.
+        ("https://h/v1", "/..", "https://h/v1/"),
+        ("https://h/v1", "/../admin", "https://h/v1/admin"),
+        ("https://h/v1", "/%2e%2E/admin", "https://h/v1/admin"),
+        ("https://h/v1", "/a/../../admin", "https://h/v1/admin"),
+        ("https://h/v1", "/../v1/orders", "https://h/v1/v1/orders"),
+    ] {
+        assert_eq!(below(url, path), Ok(expected.to_owned()), "{url} {path}");
+    }
+    for path in ["", "*", "a", "?a", "../a", "https://h/a", "/a\\b", "/a b"] {
+        assert_eq!(below("https://h/v1", path), Err(InvalidHtu::Path), "{path}");
+    }
+    let percent = Err(InvalidHtu::PercentEncoding);
+    assert_eq!(below("https://h/v1", "/%zz"), percent);
 }
 
 #[test]
@@ -459,16 +503,22 @@ fn any_case(text: &str, dice: &mut impl FnMut(u32) -> u32) -> String {
         .collect()
 }
 
-/// Encodes some unreserved characters, and changes the case of what is encoded already.
+/// Encodes some unreserved characters, changes the case of what is encoded already, and leaves out
+/// some encodings that clients leave out.
 fn any_encoding(segment: &str, dice: &mut impl FnMut(u32) -> u32) -> String {
     let mut text = String::new();
     let mut rest = segment.chars();
     while let Some(character) = rest.next() {
         let unreserved = character.is_ascii_alphanumeric() || "-._~".contains(character);
         if character == '%' {
-            text.push('%');
             let digits: String = rest.by_ref().take(2).collect();
-            text += &any_case(&digits, dice);
+            let octet = u8::from_str_radix(&digits, 16).unwrap();
+            if "\"<>^`{|}".contains(char::from(octet)) && dice(2) == 0 {
+                text.push(char::from(octet));
+            } else {
+                text.push('%');
+                text += &any_case(&digits, dice);
+            }
         } else if unreserved && dice(3) == 0 {
             text.push('%');
             text += &any_case(&format!("{:02x}", u32::from(character)), dice);
@@ -486,8 +536,9 @@ fn any_resource() -> impl Strategy<Value = Resource> {
     ];
     let port = prop::option::of(prop_oneof![Just(80), Just(443), Just(8443), 1..=u16::MAX]);
     // Dot segments are for the spellings to add.
-    let segment = "([A-Za-z0-9_~!$&'()*+,;=:@-]|%2F|%C3|%25|%00|%3A|\\.){0,5}"
-        .prop_filter("a dot segment", |segment| segment != "." && segment != "..");
+    let segment =
+        "([A-Za-z0-9_~!$&'()*+,;=:@\\[\\]-]|%2F|%C3|%25|%00|%3A|%5B|%7C|%7B|%22|\\.){0,5}"
+            .prop_filter("a dot segment", |segment| segment != "." && segment != "..");
     (
         any::<bool>(),
         host,
@@ -519,13 +570,23 @@ proptest! {
             let Ok(htu) = Htu::parse(&url) else { continue };
             prop_assert_eq!(Htu::parse(htu.as_str()), Ok(htu.clone()), "{}", &url);
             prop_assert!(htu.as_str().is_ascii());
-            prop_assert!(htu.as_str().len() <= url.len() + 1);
+            prop_assert!(htu.as_str().len() <= 3 * url.len() + 1);
             let path: Vec<&str> = htu.as_str().splitn(4, '/').collect();
             prop_assert_eq!(path.len(), 4);
             for segment in path[3].split('/') {
                 prop_assert!(segment != "." && segment != "..", "{}", &url);
             }
         }
+    }
+
+    /// On a server that stands alone, and behind a prefix, a path is the same.
+    #[test]
+    fn a_prefix_changes_no_path(path in "(/(\\.|%2e|[a-z\\[{]|%[0-9a-f]{2}|v1){0,4}){1,6}") {
+        let alone = Htu::parse("https://h").unwrap().below(&path).unwrap();
+        let behind = Htu::parse("https://h/v1").unwrap().below(&path).unwrap();
+        prop_assert_eq!(&alone, &Htu::parse(&format!("https://h{path}")).unwrap());
+        let path = alone.as_str().strip_prefix("https://h").unwrap();
+        prop_assert_eq!(behind.as_str(), format!("https://h/v1{path}"));
     }
 
     #[test]

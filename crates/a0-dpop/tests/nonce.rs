@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use a0_dpop::{JudgedProof, NonceIssuer, ProofError, ProofRules, Target};
+use a0_dpop::{Htu, JudgedProof, NonceIssuer, ProofError, ProofRules, Target};
 use a0_jose::NumericDate;
 use a0_testkit::{ProofBuilder, ProofKey};
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ fn at(seconds: i64) -> NumericDate {
 }
 
 #[test]
-fn a_nonce_is_accepted_in_its_period_and_the_next() {
+fn a_nonce_is_accepted_in_its_period_and_those_beside_it() {
     assert_eq!(START % PERIOD, 0);
     let nonces = issuer(1);
     for (issued, used, accepted) in [
@@ -40,8 +40,12 @@ fn a_nonce_is_accepted_in_its_period_and_the_next() {
         (START - (1 << 16) * PERIOD, START, false),
         (0, START, false),
         // A clock that was set back, or another process's that is ahead.
-        (START, START - 1, false),
-        (START + PERIOD, START, false),
+        (START, START - 1, true),
+        (START, START - PERIOD, true),
+        (START, START - PERIOD - 1, false),
+        (START + PERIOD, START, true),
+        (START + 2 * PERIOD - 1, START, true),
+        (START + 2 * PERIOD, START, false),
         (START + 100 * PERIOD, START, false),
     ] {
         let nonce = nonces.issue(at(issued));
@@ -120,6 +124,40 @@ fn only_its_own_nonces_are_accepted() {
 }
 
 #[test]
+fn another_secret_is_accepted_while_secrets_are_changed() {
+    let period = Duration::from_secs(PERIOD as u64);
+    let now = at(START);
+    let both = issuer(2).also_accept([1; 32]);
+    let three = issuer(3).also_accept([1; 32]).also_accept([2; 32]);
+    for (nonces, secrets) in [
+        (&issuer(2), &[2][..]),
+        (&both, &[1, 2]),
+        (&three, &[1, 2, 3]),
+    ] {
+        for secret in 0..=4 {
+            for (issued, in_time) in [
+                (START, true),
+                (START - PERIOD, true),
+                (START + PERIOD, true),
+                (START - 2 * PERIOD, false),
+                (START + 2 * PERIOD, false),
+            ] {
+                let nonce = issuer(secret).issue(at(issued));
+                let expected = in_time && secrets.contains(&secret);
+                assert_eq!(nonces.accepts(&nonce, now), expected, "{secret} {issued}");
+            }
+            // A secret is accepted with the issuer's own period.
+            let shorter = NonceIssuer::new([secret; 32], period / 2).issue(now);
+            assert!(!nonces.accepts(&shorter, now), "{secret}");
+        }
+        assert!(!nonces.accepts("", now));
+    }
+    // Given out is only what the first one makes.
+    assert_eq!(both.issue(now), issuer(2).issue(now));
+    assert_eq!(three.issue(now), issuer(3).issue(now));
+}
+
+#[test]
 fn no_clock_makes_it_panic_and_each_knows_its_own() {
     let extremes = ["1e300", "-1e300", "1e-300", "-0.5"]
         .map(|text| NumericDate::from_json(&serde_json::from_str(text).unwrap()).unwrap());
@@ -142,8 +180,9 @@ fn no_clock_makes_it_panic_and_each_knows_its_own() {
         (-1, PERIOD, false),
         (-PERIOD - 1, -1, true),
         (-PERIOD - 1, 0, false),
-        (0, -1, false),
-        (PERIOD - 1, -PERIOD, false),
+        (0, -1, true),
+        (0, -PERIOD - 1, false),
+        (PERIOD - 1, -PERIOD, true),
     ] {
         let nonce = nonces.issue(at(issued));
         assert_eq!(
@@ -180,11 +219,11 @@ fn the_octets_of_a_nonce_stay_what_they_are() {
 
 #[test]
 fn debug_shows_no_secret_and_no_nonce() {
-    let nonces = issuer(0xab);
+    let nonces = issuer(0xab).also_accept([0xcd; 32]);
     let shown = format!("{nonces:?} {nonces:#?}");
     assert!(shown.contains("300"), "{shown}");
     let nonce = nonces.issue(at(START));
-    for secret in ["171", "ab", "AB", "Hmac", &nonce] {
+    for secret in ["171", "ab", "AB", "205", "cd", "CD", "Hmac", &nonce] {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
@@ -201,7 +240,7 @@ fn rfc9449_4_3_10_and_9_a_proof_has_a_current_nonce_where_one_is_asked_for() {
         proof.issued_at(START)
     };
     let outcome = |proof: ProofBuilder, nonces: Option<&NonceIssuer>| {
-        let request = Target::new("GET", URL, TOKEN);
+        let request = Target::new("GET", Htu::parse(URL).unwrap(), TOKEN);
         let proof = proof.mint().unwrap();
         let judged = ProofRules::new().judge(&proof, &request, nonces, at(START));
         judged.and_then(JudgedProof::verify).map(|_| ())
@@ -213,7 +252,8 @@ fn rfc9449_4_3_10_and_9_a_proof_has_a_current_nonce_where_one_is_asked_for() {
         (json!(current), Ok(())),
         (json!(issued(START - 1)), Ok(())),
         (json!(issued(START - PERIOD - 1)), refused()),
-        (json!(issued(START + PERIOD)), refused()),
+        (json!(issued(START + PERIOD)), Ok(())),
+        (json!(issued(START + 2 * PERIOD)), refused()),
         (json!(issuer(2).issue(at(START))), refused()),
         (json!(""), refused()),
         (json!("x"), refused()),
@@ -261,6 +301,7 @@ proptest! {
         if later >= 2 * period {
             prop_assert!(!accepted);
         }
-        prop_assert!(!nonces.accepts(&nonce, at(issued - period)));
+        prop_assert!(nonces.accepts(&nonce, at(issued - period)));
+        prop_assert!(!nonces.accepts(&nonce, at(issued - 2 * period)));
     }
 }

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use a0_dpop::{
-    InMemoryReplayStore, JudgedProof, MAX_JTI, NonceIssuer, ProofError, ProofRules, ReplayStore,
-    Seen, Target, VerifiedProof, one_proof,
+    Htu, InMemoryReplayStore, JudgedProof, MAX_JTI, NonceIssuer, ProofError, ProofRules,
+    ReplayStore, Seen, Target, VerifiedProof, one_proof,
 };
 use a0_jose::{
     Algorithm, ClaimError, HeaderError, JwkError, NumericDate, ParseError, Part, base64url_decode,
@@ -50,8 +50,12 @@ fn now() -> NumericDate {
     NumericDate::from_unix_seconds(NOW)
 }
 
+fn url_of(text: &str) -> Htu {
+    Htu::parse(text).unwrap()
+}
+
 fn target() -> Target<'static> {
-    Target::new(METHOD, URL, TOKEN)
+    Target::new(METHOD, url_of(URL), TOKEN)
 }
 
 fn verified_by(rules: &ProofRules, proof: &str) -> Result<VerifiedProof, ProofError> {
@@ -364,6 +368,10 @@ fn rfc9449_4_3_3_the_key_is_one_public_key_of_the_algorithm() {
         (jwk_with("alg", "ECDH-ES"), invalid(JwkError::Algorithm)),
         (jwk_with("alg", Value::Null), invalid(JwkError::Algorithm)),
     ] {
+        // Known before the signature is looked at, and so before anything is fetched for it.
+        let unsigned = good().header("jwk", jwk.clone()).unsigned().mint().unwrap();
+        let judged = ProofRules::new().judge(&unsigned, &target(), None, now());
+        assert_eq!(judged.map(|_| ()), expected, "{jwk}");
         assert_eq!(
             outcome(good().header("jwk", jwk.clone())),
             expected,
@@ -454,6 +462,11 @@ fn rfc9449_4_3_5_alg_is_asymmetric_and_allowed() {
             assert_eq!(outcome, expected, "{algorithm}");
         }
     }
+    let twice = [Algorithm::Es384, Algorithm::Es256, Algorithm::Es384];
+    assert_eq!(
+        ProofRules::new().algorithms(twice).allowed_algorithms(),
+        [Algorithm::Es384, Algorithm::Es256]
+    );
     assert_eq!(ProofRules::new().allowed_algorithms(), [Algorithm::Es256]);
     assert_eq!(
         ProofRules::default().allowed_algorithms(),
@@ -566,7 +579,7 @@ fn rfc9449_4_3_7_the_key_in_the_header_is_public_only() {
 fn rfc9449_4_3_8_htm_is_the_method_exactly() {
     let outcome = |htm: Value, method: &str| {
         let proof = good().claim("htm", htm).mint().unwrap();
-        let request = Target::new(method, URL, TOKEN);
+        let request = Target::new(method, url_of(URL), TOKEN);
         let judged = ProofRules::new().judge(&proof, &request, None, now());
         judged.and_then(JudgedProof::verify).map(|_| ())
     };
@@ -600,7 +613,7 @@ fn rfc9449_4_3_8_htm_is_the_method_exactly() {
 fn rfc9449_4_3_9_htu_is_the_url_without_query_and_fragment() {
     let outcome = |htu: Value, url: &str| {
         let proof = good().claim("htu", htu).mint().unwrap();
-        let request = Target::new(METHOD, url, TOKEN);
+        let request = Target::new(METHOD, url_of(url), TOKEN);
         let judged = ProofRules::new().judge(&proof, &request, None, now());
         judged.and_then(JudgedProof::verify).map(|_| ())
     };
@@ -647,15 +660,6 @@ fn rfc9449_4_3_9_htu_is_the_url_without_query_and_fragment() {
         ("https://api.example/v1/orders ", URL, refused()),
         ("https:\\\\api.example\\v1\\orders", URL, refused()),
         ("urn:example", URL, refused()),
-        // A request whose URL is none: two wrongs make no right.
-        ("", "", refused()),
-        ("/v1/orders", "/v1/orders", refused()),
-        (
-            "https://joe@api.example/v1/orders",
-            "https://joe@api.example/v1/orders",
-            refused(),
-        ),
-        (URL, "ftp://api.example/v1/orders", refused()),
     ] {
         assert_eq!(outcome(htu.into(), url), expected, "{htu:?} {url:?}");
     }
@@ -726,6 +730,12 @@ fn rfc9449_4_3_11_iat_lies_in_the_window() {
 
 #[test]
 fn the_window_is_the_one_that_was_configured() {
+    let of = |offset, leeway| {
+        let rules = ProofRules::new().iat_offset(offset).iat_leeway(leeway);
+        rules.window()
+    };
+    assert_eq!(ProofRules::new().window(), Duration::from_secs(330));
+    assert_eq!(of(Duration::MAX, Duration::MAX), Duration::MAX);
     let second = Duration::from_secs(1);
     let zero = Duration::ZERO;
     let old = || Err(ProofError::TooOld);
@@ -901,7 +911,7 @@ fn rfc9449_11_1_a_proof_is_known_again_for_its_whole_window() {
     // Another URL is another proof, RFC 9449 section 11.1.
     let of = |url: &str| {
         let proof = one().claim("htu", url).mint().unwrap();
-        let request = Target::new(METHOD, url, TOKEN);
+        let request = Target::new(METHOD, url_of(url), TOKEN);
         let judged = ProofRules::new().judge(&proof, &request, None, now());
         *judged.and_then(JudgedProof::verify).unwrap().replay_key()
     };
@@ -1049,7 +1059,7 @@ fn the_first_fault_in_order_is_the_one_reported() {
         ),
         (
             type_error("iat"),
-            "Invalid 'iat' claim: not a number",
+            "Invalid iat claim (must be integer or float)",
             |proof| proof.claim("iat", 0),
         ),
         (
@@ -1067,11 +1077,9 @@ fn the_first_fault_in_order_is_the_one_reported() {
             "Invalid 'htu' claim: not a string",
             |proof| proof.claim("htu", ""),
         ),
-        (
-            type_error("jti"),
-            "Invalid 'jti' claim: not a string",
-            |proof| proof.claim("jti", ""),
-        ),
+        (type_error("jti"), "jti claim must be a string", |proof| {
+            proof.claim("jti", "")
+        }),
         (
             ProofError::BlankJti,
             "jti claim must not be empty",
@@ -1185,6 +1193,10 @@ fn causes_are_sources() {
     let error = outcome(good().header("jwk", jwk_without("y"))).unwrap_err();
     let source = error.source().unwrap();
     assert_eq!(source.downcast_ref(), Some(&JwkError::Member("y")));
+    let error = outcome(good().claim("jti", 1)).unwrap_err();
+    let source = error.source().unwrap();
+    let expected = ClaimError::new("jti", "a string");
+    assert_eq!(source.downcast_ref(), Some(&expected));
     assert!(ProofError::Signature.source().is_none());
 }
 
@@ -1229,7 +1241,7 @@ fn rfc9449_7_1_the_printed_proof_passes_and_those_for_a_token_endpoint_do_not() 
     for (method, url, iat, expected, proof) in PRINTED {
         let outcome = |method, url, token, now| {
             let now = NumericDate::from_unix_seconds(now);
-            let request = Target::new(method, url, token);
+            let request = Target::new(method, url_of(url), token);
             let judged = rules.judge(proof, &request, None, now);
             judged.and_then(JudgedProof::verify)
         };
@@ -1311,7 +1323,7 @@ fn what_is_shown_holds_nothing_of_proof_or_token() {
             .header("jwk", jwk_with("kid", "canary"))
     };
     let good = || proof("GET");
-    let request = Target::new("GET", url, token);
+    let request = Target::new("GET", url_of(url), token);
     let mut shown = vec![format!("{request:?}"), format!("{:?}", ProofRules::new())];
     let mut secrets = vec!["canary".to_owned(), sha256_base64url(token)];
     for name in ["x", "y"] {

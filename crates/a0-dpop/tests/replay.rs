@@ -136,6 +136,17 @@ fn contract_over_time<S: ReplayStore>(store: &S) {
         assert_eq!(see(store, "c", 2300.0, now), Seen::Before, "{now}");
     }
     assert_eq!(see(store, "later", 2400.0, 2100.0), Seen::First);
+
+    // A request that was judged in time and asks late: its `now` is older than what others, who came
+    // meanwhile and made room, said. Exactly at the end of the window, too.
+    for (jti, start, late) in [("stale", 1e4, 299.0), ("stale at the end", 2e4, 300.0)] {
+        let end = start + 300.0;
+        assert_eq!(see(store, jti, end, start), Seen::First);
+        for number in 0..200 {
+            let _ = see(store, format!("{jti} {number}"), end + 320.0, end + 20.0);
+        }
+        assert_eq!(see(store, jti, end, start + late), Seen::Before, "{jti}");
+    }
 }
 
 #[test]

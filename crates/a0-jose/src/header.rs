@@ -33,6 +33,13 @@ impl Header {
             .and_then(Value::as_str)
             .ok_or(HeaderError::MissingKeyId)
     }
+
+    /// Whether `typ` is there and is this media type: case does not matter and `application/` may
+    /// be left out (RFC 7515 section 4.1.9).
+    pub fn is_of_type(&self, media_type: &str) -> bool {
+        let typ = self.0.get("typ").and_then(Value::as_str);
+        typ.is_some_and(|typ| same_media_type(typ, media_type))
+    }
 }
 
 impl fmt::Debug for Header {
@@ -66,8 +73,14 @@ pub struct HeaderRules {
 impl HeaderRules {
     /// Allows these algorithms and no other, and any `typ`.
     pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        let mut each_once = Vec::new();
+        for algorithm in algorithms {
+            if !each_once.contains(&algorithm) {
+                each_once.push(algorithm);
+            }
+        }
         HeaderRules {
-            algorithms: algorithms.into_iter().collect(),
+            algorithms: each_once,
             types: None,
             type_required: false,
         }
@@ -88,14 +101,9 @@ impl HeaderRules {
         self
     }
 
-    /// The allowed algorithms, in the order they were given.
+    /// The allowed algorithms, each once, in the order they were given.
     pub fn algorithms(&self) -> &[Algorithm] {
         &self.algorithms
-    }
-
-    /// Whether `typ` is acceptable: for callers that must know before everything else.
-    pub fn accepts_type(&self, header: &Header) -> bool {
-        self.judge_type(header).is_ok()
     }
 
     /// Judges `alg`, `crit`, `b64`, `cty` and `typ`, in this order, and gives the algorithm.
@@ -135,17 +143,12 @@ impl HeaderRules {
     }
 
     fn judge_type(&self, header: &Header) -> Result<(), HeaderError> {
-        match header.get("typ") {
-            None if self.type_required => Err(HeaderError::Type),
-            None => Ok(()),
-            Some(Value::String(typ)) => match &self.types {
-                Some(types) if !types.iter().any(|allowed| same_media_type(typ, allowed)) => {
-                    Err(HeaderError::Type)
-                }
-                _ => Ok(()),
-            },
-            Some(_) => Err(HeaderError::Type),
-        }
+        let accepted = match (header.get("typ"), &self.types) {
+            (None, _) => !self.type_required,
+            (Some(_), Some(types)) => types.iter().any(|allowed| header.is_of_type(allowed)),
+            (Some(typ), None) => typ.is_string(),
+        };
+        accepted.then_some(()).ok_or(HeaderError::Type)
     }
 }
 

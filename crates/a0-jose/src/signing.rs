@@ -7,6 +7,9 @@ use josekit::jwk::KeyPair;
 use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
 use josekit::jwk::alg::rsa::RsaKeyPair;
 use josekit::jws::{self, JwsSigner};
+use openssl::error::ErrorStack;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, PKeyRef, Private};
 use serde_json::{Map, Value};
 
 use crate::algorithm::Algorithm;
@@ -77,7 +80,8 @@ impl SigningKey {
         SigningKey::from_pair(Algorithm::Es256, &pair)
     }
 
-    /// A private key in PEM: PKCS#8, or the traditional form of its type.
+    /// A private key in PEM: PKCS#8, or the traditional form of its type. One that is encrypted is
+    /// refused, and nobody is asked for a passphrase.
     ///
     /// # Errors
     ///
@@ -87,11 +91,13 @@ impl SigningKey {
         let unusable = |_| SigningError::Unusable;
         match algorithm {
             Algorithm::Es256 => {
-                let pair = EcKeyPair::from_pem(pem, Some(EcCurve::P256)).map_err(unusable)?;
+                let der = pkcs8(pem, is_p256)?;
+                let pair = EcKeyPair::from_der(der, Some(EcCurve::P256)).map_err(unusable)?;
                 SigningKey::from_pair(algorithm, &pair)
             }
             Algorithm::Rs256 | Algorithm::Ps256 => {
-                let pair = RsaKeyPair::from_pem(pem).map_err(unusable)?;
+                let der = pkcs8(pem, is_rsa)?;
+                let pair = RsaKeyPair::from_der(der).map_err(unusable)?;
                 SigningKey::from_pair(algorithm, &pair)
             }
             _ => Err(SigningError::Unsupported),
@@ -111,6 +117,29 @@ impl SigningKey {
             public_jwk,
         })
     }
+}
+
+/// A private key in PEM that passes, as DER. OpenSSL reads the PEM: josekit's reader takes memory
+/// for whatever length the text states, and a malformed one ends the process.
+fn pkcs8(pem: &[u8], passes: fn(&PKeyRef<Private>) -> bool) -> Result<Vec<u8>, SigningError> {
+    // Without this OpenSSL asks the terminal for the passphrase of an encrypted key.
+    let no_passphrase = |_: &mut [u8]| Err(ErrorStack::get());
+    let key = PKey::private_key_from_pem_callback(pem, no_passphrase).ok();
+    key.filter(|key| passes(key))
+        .and_then(|key| key.private_key_to_pkcs8().ok())
+        .ok_or(SigningError::Unusable)
+}
+
+fn is_p256(key: &PKeyRef<Private>) -> bool {
+    key.ec_key().is_ok_and(|key| {
+        key.group().curve_name() == Some(Nid::X9_62_PRIME256V1) && key.check_key().is_ok()
+    })
+}
+
+/// An RSA key whose numbers belong together. How large it may be is for [`Jwk`](crate::Jwk) to say.
+fn is_rsa(key: &PKeyRef<Private>) -> bool {
+    key.rsa()
+        .is_ok_and(|key| matches!(key.check_key(), Ok(true)))
 }
 
 fn signer(

@@ -3,8 +3,8 @@
 mod common;
 
 use a0_jose::{
-    Algorithm, Compact, HeaderRules, Jwk, JwkError, JwkSet, MAX_CANDIDATES, MAX_KEYS, VerifyError,
-    base64url_encode, has_private_member, json,
+    Algorithm, Compact, HeaderRules, Jwk, JwkError, JwkSet, MAX_CANDIDATES, MAX_KEYS, SigningError,
+    VerifyError, base64url_encode, has_private_member, json,
 };
 use common::{MAX_SIZE, SigningKey, key_set, with};
 use serde_json::{Map, Value, json as value};
@@ -638,6 +638,81 @@ fn a_refused_signature_leaves_no_error_for_others_to_find() {
     let jwk = Jwk::from_object(off_curve.as_object().unwrap()).unwrap();
     assert!(a0_jose::VerifyingKey::new(&jwk, &all()).is_err());
     assert_eq!(queue(), 0);
+}
+
+/// In PEM, and without anybody being asked for anything.
+#[test]
+fn a_private_key_is_one_for_its_algorithm_of_sane_size_and_not_encrypted() {
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::nid::Nid;
+    use openssl::pkey::{PKey, Private};
+    use openssl::rsa::Rsa;
+    use openssl::symm::Cipher;
+
+    let rsa = |bits| PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap();
+    let ec = |curve| {
+        let group = EcGroup::from_curve_name(curve).unwrap();
+        PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+    };
+    let pem = |key: &PKey<Private>| key.private_key_to_pem_pkcs8().unwrap();
+    let encrypted = |key: &PKey<Private>| {
+        key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_128_cbc(), b"secret")
+            .unwrap()
+    };
+    let (p256, rsa_2048) = (ec(Nid::X9_62_PRIME256V1), rsa(2048));
+    let wrong_parts = {
+        let (key, other) = (rsa_2048.rsa().unwrap(), Rsa::generate(2048).unwrap());
+        let own = |number: &openssl::bn::BigNumRef| number.to_owned().unwrap();
+        let (n, e, d) = (own(key.n()), own(key.e()), own(key.d()));
+        let (p, q) = (own(other.p().unwrap()), own(other.q().unwrap()));
+        let (dp, dq) = (own(key.dmp1().unwrap()), own(key.dmq1().unwrap()));
+        let qi = own(key.iqmp().unwrap());
+        PKey::from_rsa(Rsa::from_private_components(n, e, d, p, q, dp, dq, qi).unwrap()).unwrap()
+    };
+    let other_point = {
+        let (key, other) = (p256.ec_key().unwrap(), ec(Nid::X9_62_PRIME256V1));
+        let other = other.ec_key().unwrap();
+        let key =
+            EcKey::from_private_components(key.group(), key.private_key(), other.public_key());
+        PKey::from_ec_key(key.unwrap()).unwrap()
+    };
+    let traditional = p256.ec_key().unwrap().private_key_to_pem().unwrap();
+    let parameters =
+        b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    let behind_parameters = [&parameters[..], &traditional].concat();
+    let ed25519 = PKey::generate_ed25519().unwrap();
+    let (unusable, unsupported) = (Err(SigningError::Unusable), Err(SigningError::Unsupported));
+    for (algorithm, pem, expected) in [
+        (Algorithm::Es256, pem(&p256), Ok(())),
+        (Algorithm::Es256, traditional, Ok(())),
+        (Algorithm::Es256, behind_parameters, Ok(())),
+        (Algorithm::Es256, pem(&ec(Nid::SECP384R1)), unusable),
+        (Algorithm::Es256, pem(&ec(Nid::SECP256K1)), unusable),
+        (Algorithm::Es256, pem(&rsa_2048), unusable),
+        (Algorithm::Es256, pem(&other_point), unusable),
+        (Algorithm::Es256, pem(&ed25519), unusable),
+        (Algorithm::Es256, encrypted(&p256), unusable),
+        (
+            Algorithm::Es256,
+            p256.public_key_to_pem().unwrap(),
+            unusable,
+        ),
+        (Algorithm::Rs256, pem(&rsa_2048), Ok(())),
+        (Algorithm::Ps256, pem(&rsa_2048), Ok(())),
+        (Algorithm::Rs256, pem(&rsa(1024)), unusable),
+        (Algorithm::Ps256, pem(&rsa(2047)), unusable),
+        (Algorithm::Rs256, pem(&p256), unusable),
+        (Algorithm::Rs256, pem(&wrong_parts), unusable),
+        (Algorithm::Rs256, encrypted(&rsa_2048), unusable),
+        (Algorithm::Rs512, pem(&rsa_2048), unsupported),
+        (Algorithm::Es384, pem(&ec(Nid::SECP384R1)), unsupported),
+        (Algorithm::Es256, Vec::new(), unusable),
+    ] {
+        let outcome = a0_jose::SigningKey::from_pem(algorithm, &pem).map(|_| ());
+        assert_eq!(outcome, expected, "{algorithm}");
+        let queue = openssl::error::ErrorStack::get();
+        assert!(queue.errors().is_empty(), "{algorithm}: {queue}");
+    }
 }
 
 #[test]

@@ -2,11 +2,17 @@
 
 mod common;
 
+use std::sync::OnceLock;
+
 use a0_jose::{
-    Algorithm, ClaimRules, Compact, HeaderRules, Jwk, JwkSet, NumericDate, Thumbprint,
+    Algorithm, ClaimRules, Compact, HeaderRules, Jwk, JwkSet, NumericDate, Signer, Thumbprint,
     base64url_decode, base64url_encode, json,
 };
 use common::{MAX_SIZE, SigningKey, key_set};
+use openssl::ec::{EcGroup, EcKey};
+use openssl::nid::Nid;
+use openssl::pkey::PKey;
+use openssl::rsa::Rsa;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
@@ -59,6 +65,90 @@ const CLAIM_NAMES: &[&str] = &[
 const KEY_NAMES: &[&str] = &[
     "kty", "crv", "x", "y", "n", "e", "kid", "use", "key_ops", "alg",
 ];
+
+/// The private keys that somebody may have, in each form, as DER.
+fn private_keys() -> &'static [(&'static str, Vec<u8>)] {
+    static KEYS: OnceLock<Vec<(&str, Vec<u8>)>> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        let ec = EcKey::generate(&curve).unwrap();
+        let rsa = Rsa::generate(2048).unwrap();
+        let traditional = [
+            ("EC PRIVATE KEY", ec.private_key_to_der().unwrap()),
+            ("RSA PRIVATE KEY", rsa.private_key_to_der().unwrap()),
+        ];
+        let modern = [PKey::from_ec_key(ec).unwrap(), PKey::from_rsa(rsa).unwrap()]
+            .map(|key| ("PRIVATE KEY", key.private_key_to_pkcs8().unwrap()));
+        traditional.into_iter().chain(modern).collect()
+    })
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let body = openssl::base64::encode_block(der);
+    format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+}
+
+/// Reads a PEM for each algorithm, and signs with what can be read.
+fn read_and_sign(pem: &str) -> usize {
+    let algorithms = [Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256];
+    let keys = algorithms.map(|algorithm| a0_jose::SigningKey::from_pem(algorithm, pem.as_bytes()));
+    let readable = keys.iter().flatten();
+    readable
+        .map(|key| key.sign(b"message"))
+        .filter(Result::is_ok)
+        .count()
+}
+
+#[test]
+fn a_malformed_pem_is_refused() {
+    for (label, der) in private_keys() {
+        let readable = if der.len() < 200 { 1 } else { 2 };
+        assert_eq!(read_and_sign(&pem(label, der)), readable, "{label}");
+        assert_eq!(read_and_sign(&pem("PUBLIC KEY", der)), 0, "{label}");
+    }
+    // Lengths that are not there: some readers take memory for them, or calculate with them.
+    for der in [
+        &b"\x04\x88\x00\xff\xff\xff\xff\xff\xff\xff"[..],
+        b"\x04\x88\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"\x30\x88\x7f\xff\xff\xff\xff\xff\xff\xff",
+        b"\x30\x84\xff\xff\xff\xff\x02\x01\x00",
+        b"\x30\x80\x00\x00",
+        b"\x30\xff",
+        b"\x02\x00",
+        b"",
+    ] {
+        for label in ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"] {
+            assert_eq!(read_and_sign(&pem(label, der)), 0, "{label} {der:x?}");
+        }
+    }
+}
+
+proptest! {
+    // Most of them are RSA keys, whose numbers are looked at for a while.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_pem(
+        which in 0..4_usize,
+        place in any::<prop::sample::Index>(),
+        octets in prop::collection::vec(any::<u8>(), 0..12),
+        length in any::<prop::sample::Index>(),
+        text in any::<String>(),
+    ) {
+        let (label, der) = &private_keys()[which];
+        let _ = read_and_sign(&pem(label, &octets));
+        let _ = read_and_sign(&text);
+        let mut changed = der.clone();
+        // Often where the lengths stand.
+        let start = place.index(if octets.len() % 2 == 0 { 40 } else { der.len() });
+        for (place, octet) in changed.iter_mut().skip(start).zip(&octets) {
+            *place = *octet;
+        }
+        let _ = read_and_sign(&pem(label, &changed));
+        changed.truncate(length.index(der.len()));
+        let _ = read_and_sign(&pem(label, &changed));
+    }
+}
 
 proptest! {
     #[test]

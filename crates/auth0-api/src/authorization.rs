@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use a0_dpop::one_proof;
+use a0_dpop::{Htu, one_proof};
 
 use crate::error::{ErrorKind, Refusal, SchemeError};
 use crate::request::RequestContext;
@@ -64,13 +64,13 @@ impl<'c> Credentials<'c> {
 pub(crate) struct ProofOfRequest<'c> {
     pub(crate) proof: Cow<'c, str>,
     pub(crate) method: &'c str,
-    pub(crate) url: Cow<'c, str>,
+    pub(crate) url: Htu,
 }
 
 impl<'c> ProofOfRequest<'c> {
     pub(crate) fn read(
         context: &'c RequestContext<'_>,
-        public_url: Option<&str>,
+        public_url: Option<&Htu>,
     ) -> Result<Self, Refusal> {
         let missing = |argument| ErrorKind::MissingRequiredArgument { argument };
         let proof = one_proof(context.field("dpop"))?

@@ -19,6 +19,10 @@ use crate::issuers::Issuers;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
+/// RFC 9449 section 11.1 speaks of seconds or minutes. Each second more is a second for a thief, and
+/// proofs to remember.
+const MAX_PROOF_WINDOW: Duration = Duration::from_secs(3600);
+
 /// What RFC 9068 section 2.2 requires of an access token, beside what every token needs.
 const RFC9068_CLAIMS: [&str; 3] = ["sub", "client_id", "jti"];
 
@@ -100,6 +104,11 @@ impl Builder {
     fn dpop_settings(&self) -> Result<DpopSettings, Error> {
         let algorithms = algorithms("dpop_algorithms", &self.dpop_algorithms)?;
         let rules = self.proof_rules.clone().algorithms(algorithms);
+        if rules.window() > MAX_PROOF_WINDOW {
+            return Err(Error::configuration(
+                "dpop_iat_offset and dpop_iat_leeway must be at most 3600 seconds together",
+            ));
+        }
         Ok(DpopSettings {
             mode: self.dpop.unwrap_or_default(),
             rules: rules.max_size(self.max_token_size),
@@ -116,10 +125,10 @@ impl Builder {
 }
 
 /// A URL without the slashes at its end, for a path to be put behind.
-fn public_url(url: &str) -> Result<String, Error> {
-    let prefix = url.trim_end_matches('/');
-    let plain = !prefix.contains(['?', '#']) && Htu::parse(prefix).is_ok();
-    plain.then(|| prefix.to_owned()).ok_or_else(|| {
+fn public_url(url: &str) -> Result<Htu, Error> {
+    let prefix = Some(url.trim_end_matches('/')).filter(|prefix| !prefix.contains(['?', '#']));
+    let parsed = prefix.and_then(|prefix| Htu::parse(prefix).ok());
+    parsed.ok_or_else(|| {
         Error::configuration(
             "public_url must be an http or https URL without credentials, query and fragment, \
              as in https://api.example/v1",

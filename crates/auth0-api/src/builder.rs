@@ -259,14 +259,15 @@ impl Builder {
         self
     }
 
-    /// How far in the future a proof's `iat` may lie; 30 seconds by default.
+    /// How far in the future a proof's `iat` may lie; 30 seconds by default. With
+    /// [`dpop_iat_offset`](Builder::dpop_iat_offset) 3600 seconds at most.
     pub fn dpop_iat_leeway(mut self, leeway: Duration) -> Self {
         self.proof_rules = self.proof_rules.iat_leeway(leeway);
         self
     }
 
     /// How far in the past a proof's `iat` may lie; 300 seconds by default. Proofs are remembered
-    /// for as long.
+    /// for as long, and a minute more.
     pub fn dpop_iat_offset(mut self, offset: Duration) -> Self {
         self.proof_rules = self.proof_rules.iat_offset(offset);
         self

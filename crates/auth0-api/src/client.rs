@@ -139,11 +139,11 @@ impl ApiClient {
         token: &str,
     ) -> Result<VerifiedToken, Refusal> {
         let dpop = &self.0.dpop;
-        let proof = ProofOfRequest::read(context, dpop.public_url.as_deref())?;
+        let proof = ProofOfRequest::read(context, dpop.public_url.as_ref())?;
         let now = self.now();
         let token_judged = self.judge_token(token, context, now)?;
         let bound_to = confirmation::dpop_key(token_judged.claims())?;
-        let target = Target::new(proof.method, &proof.url, token);
+        let target = Target::new(proof.method, proof.url, token);
         let judged = dpop.judge(&proof.proof, &target, now)?;
         if *judged.thumbprint() != bound_to {
             return Err(ConfirmationError::Mismatch.into());
@@ -156,9 +156,13 @@ impl ApiClient {
     /// Decides on one proof (RFC 9449 section 4.3), and spends it. It does not judge the access token
     /// beyond its hash. Use [`verify_request`](ApiClient::verify_request) for requests.
     ///
+    /// It does so in every mode, `Disabled` included: whoever calls it asks for it by name. The
+    /// challenges of its errors are those of the mode all the same, so where DPoP is disabled there
+    /// is only that of `Bearer`, which then says what went wrong.
+    ///
     /// # Errors
     ///
-    /// `MissingRequiredArgument` for an empty argument, `InvalidDpopProof`, `UseDpopNonce`, and
+    /// `MissingRequiredArgument` for an empty argument or a URL that is not absolute, `InvalidDpopProof`, `UseDpopNonce`, and
     /// `Unavailable` where the replay store fails.
     pub fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
         self.0
@@ -229,7 +233,7 @@ impl ApiClient {
         let Ok(Some(iss)) = admitted.claims().issuer() else {
             return Err(IssuerError::Missing.into());
         };
-        let public_url = self.0.dpop.public_url.as_deref();
+        let public_url = self.0.dpop.public_url.as_ref();
         let issuer = self.0.issuers.trusted(iss, request, public_url)?;
         self.0.claim_rules.judge(admitted.claims(), now)?;
         Ok(JudgedToken { admitted, issuer })

@@ -2,19 +2,25 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use a0_dpop::{NonceIssuer, ProofError, ProofRules, ReplayStore, Seen, Target, VerifiedProof};
+use a0_dpop::{Htu, NonceIssuer, ProofError, ProofRules, ReplayStore, Seen, Target, VerifiedProof};
 use a0_jose::{Claims, NumericDate};
 
 use crate::error::{ErrorKind, Outage, Refusal};
 use crate::scheme::DpopMode;
+
+/// How much longer than its window a proof is remembered. `now` is read before keys are fetched: two
+/// exchanges, 20 seconds by default, may pass until the store is asked, and a store has a clock of
+/// its own. The window's last second is a part of it, which a store may take otherwise.
+const REPLAY_MARGIN: Duration = Duration::from_secs(60);
 
 /// How proofs are judged.
 #[derive(Clone)]
 pub(crate) struct DpopSettings {
     pub(crate) mode: DpopMode,
     pub(crate) rules: ProofRules,
-    pub(crate) public_url: Option<String>,
+    pub(crate) public_url: Option<Htu>,
     /// `None` where replay protection is turned off.
     pub(crate) replay_store: Option<Arc<dyn ReplayStore>>,
     pub(crate) replay_fail_open: bool,
@@ -39,12 +45,39 @@ impl DpopSettings {
         })
     }
 
+    /// All checks of one proof, replay included.
+    pub(crate) fn verify(
+        &self,
+        proof: &DpopProof<'_>,
+        now: NumericDate,
+    ) -> Result<Claims, Refusal> {
+        let missing = |argument| ErrorKind::MissingRequiredArgument { argument };
+        if let Some(argument) = proof.missing() {
+            return Err(missing(argument).into());
+        }
+        let url = Htu::parse(proof.url).map_err(|_| missing("http_url"))?;
+        if proof.proof.contains(',') {
+            return Err(ProofError::Multiple.into());
+        }
+        let target = Target::new(proof.method, url, proof.access_token);
+        let judged = self.judge(proof.proof, &target, now)?;
+        if let Some(expected) = proof.expected_thumbprint
+            && expected.parse().ok().as_ref() != Some(judged.thumbprint())
+        {
+            return Err(ProofError::Key.into());
+        }
+        let verified = judged.verify()?;
+        self.spend(&verified, now)?;
+        Ok(verified.into_claims())
+    }
+
     /// The very last check: after it the proof is spent.
     pub(crate) fn spend(&self, proof: &VerifiedProof, now: NumericDate) -> Result<(), Refusal> {
         let Some(store) = &self.replay_store else {
             return Ok(());
         };
-        match store.check_and_insert(proof.replay_key(), proof.replay_until(), now) {
+        let expires_at = proof.replay_until().plus(REPLAY_MARGIN);
+        match store.check_and_insert(proof.replay_key(), expires_at, now) {
             Ok(Seen::First) => Ok(()),
             Err(_) if self.replay_fail_open => Ok(()),
             Err(error) => Err(ErrorKind::Unavailable(Outage::ReplayStore(error)).into()),
@@ -72,7 +105,7 @@ pub struct DpopProof<'a> {
 
 impl<'a> DpopProof<'a> {
     /// The access token that came with it, the value of the `DPoP` field, the method as it was
-    /// sent, and the URL as the client used it.
+    /// sent, and the URL as the client used it, with scheme and authority.
     pub fn new(access_token: &'a str, proof: &'a str, method: &'a str, url: &'a str) -> Self {
         DpopProof {
             access_token,
@@ -95,7 +128,6 @@ impl<'a> DpopProof<'a> {
             ("dpop_proof", self.proof),
             ("access_token", self.access_token),
             ("http_method", self.method),
-            ("http_url", self.url),
         ]
         .into_iter()
         .find(|(_, value)| value.is_empty())
@@ -109,31 +141,5 @@ impl fmt::Debug for DpopProof<'_> {
             .debug_struct("DpopProof")
             .field("method", &self.method)
             .finish_non_exhaustive()
-    }
-}
-
-impl DpopSettings {
-    /// All checks of one proof, replay included.
-    pub(crate) fn verify(
-        &self,
-        proof: &DpopProof<'_>,
-        now: NumericDate,
-    ) -> Result<Claims, Refusal> {
-        if let Some(argument) = proof.missing() {
-            return Err(ErrorKind::MissingRequiredArgument { argument }.into());
-        }
-        if proof.proof.contains(',') {
-            return Err(ProofError::Multiple.into());
-        }
-        let target = Target::new(proof.method, proof.url, proof.access_token);
-        let judged = self.judge(proof.proof, &target, now)?;
-        if let Some(expected) = proof.expected_thumbprint
-            && expected.parse().ok().as_ref() != Some(judged.thumbprint())
-        {
-            return Err(ProofError::Key.into());
-        }
-        let verified = judged.verify()?;
-        self.spend(&verified, now)?;
-        Ok(verified.claims().clone())
     }
 }

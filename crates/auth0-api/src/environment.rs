@@ -22,6 +22,21 @@ impl Builder {
     ///
     /// A variable takes the place of what was set before; one that is absent or empty changes
     /// nothing. One that cannot be used makes [`build`](Builder::build) fail with its name.
+    ///
+    /// The two for DPoP may strengthen what the code says, and never weaken what it requires. By what
+    /// was set before, they give:
+    ///
+    /// | `AUTH0_DPOP_ENABLED` | `AUTH0_DPOP_REQUIRED` | nothing, `Allowed` or `Disabled` | `Required` |
+    /// |---|---|---|---|
+    /// | | | the same | `Required` |
+    /// | `true` | | `Allowed` | `Required` |
+    /// | `false` | | `Disabled` | error |
+    /// | | `true` | `Required` | `Required` |
+    /// | `true` | `true` | `Required` | `Required` |
+    /// | `false` | `true` | error | error |
+    /// | | `false` | the same | error |
+    /// | `true` | `false` | `Allowed` | error |
+    /// | `false` | `false` | `Disabled` | error |
     pub fn from_env(self) -> Self {
         self.with_variables(|name| match std::env::var(name) {
             Ok(value) => Ok(Some(value)),
@@ -49,27 +64,45 @@ impl Builder {
 
     fn with_variables(mut self, lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Self {
         for (name, set) in VARIABLES {
-            let value = match lookup(name) {
-                Ok(value) => value.unwrap_or_default(),
-                Err(reason) => {
-                    self.refused.get_or_insert(reason);
-                    continue;
-                }
-            };
-            if value.is_empty() {
-                continue;
-            }
-            if let Err(reason) = set(&mut self, value.trim()) {
-                self.refused.get_or_insert(format!("{name} {reason}"));
+            self.take(&lookup, name, set);
+        }
+        let (mut enabled, mut required) = (None, None);
+        self.take(&lookup, DPOP_ENABLED, |_, value| {
+            enabled = Some(flag(value)?);
+            Ok(())
+        });
+        self.take(&lookup, DPOP_REQUIRED, |_, value| {
+            required = Some(flag(value)?);
+            Ok(())
+        });
+        match dpop_mode(self.dpop, enabled, required) {
+            Ok(mode) => self.dpop = mode,
+            Err(reason) => {
+                self.refused.get_or_insert(reason);
             }
         }
         self
+    }
+
+    fn take(
+        &mut self,
+        lookup: impl Fn(&str) -> Result<Option<String>, String>,
+        name: &str,
+        set: impl FnOnce(&mut Builder, &str) -> Result<(), String>,
+    ) {
+        let outcome = lookup(name).and_then(|value| match value.unwrap_or_default() {
+            nothing if nothing.is_empty() => Ok(()),
+            value => set(self, value.trim()).map_err(|reason| format!("{name} {reason}")),
+        });
+        if let Err(reason) = outcome {
+            self.refused.get_or_insert(reason);
+        }
     }
 }
 
 type Set = fn(&mut Builder, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 7] = [
+const VARIABLES: [(&str, Set); 5] = [
     ("AUTH0_DOMAIN", |builder, value| {
         normalize_domain(value).map_err(|error| format!("cannot be used: {error}"))?;
         builder.domain = Some(value.to_owned());
@@ -86,28 +119,6 @@ const VARIABLES: [(&str, Set); 7] = [
     ("AUTH0_AUDIENCE", |builder, value| {
         builder.audiences = several(value)?;
         Ok(())
-    }),
-    ("AUTH0_DPOP_ENABLED", |builder, value| {
-        builder.dpop = match (flag(value)?, builder.dpop) {
-            (false, _) => Some(DpopMode::Disabled),
-            // What is required is enabled: this variable does not weaken it.
-            (true, Some(DpopMode::Required)) => Some(DpopMode::Required),
-            (true, _) => Some(DpopMode::Allowed),
-        };
-        Ok(())
-    }),
-    // Behind the one before, which it narrows.
-    ("AUTH0_DPOP_REQUIRED", |builder, value| {
-        match (flag(value)?, builder.dpop) {
-            (false, _) => Ok(()),
-            (true, Some(DpopMode::Disabled)) => Err("cannot be true where DPoP is disabled: \
-                     see AUTH0_DPOP_ENABLED and the option dpop"
-                .to_owned()),
-            (true, _) => {
-                builder.dpop = Some(DpopMode::Required);
-                Ok(())
-            }
-        }
     }),
     ("AUTH0_CACHE_TTL", |builder, value| {
         builder.cache_policy.ttl = seconds(value)?;
@@ -127,6 +138,31 @@ fn several(text: &str) -> Result<Vec<String>, String> {
     match values.is_empty() {
         true => Err("holds no value".to_owned()),
         false => Ok(values),
+    }
+}
+
+const DPOP_ENABLED: &str = "AUTH0_DPOP_ENABLED";
+const DPOP_REQUIRED: &str = "AUTH0_DPOP_REQUIRED";
+
+/// The table of [`Builder::from_env`].
+fn dpop_mode(
+    before: Option<DpopMode>,
+    enabled: Option<bool>,
+    required: Option<bool>,
+) -> Result<Option<DpopMode>, String> {
+    let weaker = |name| format!("{name} cannot be false where the option dpop is Required");
+    match (enabled, required, before) {
+        (Some(false), Some(true), _) => Err(format!(
+            "{DPOP_REQUIRED} cannot be true where {DPOP_ENABLED} is false"
+        )),
+        (Some(false), _, Some(DpopMode::Required)) => Err(weaker(DPOP_ENABLED)),
+        (_, Some(false), Some(DpopMode::Required)) => Err(weaker(DPOP_REQUIRED)),
+        (_, Some(true), _) | (Some(true), _, Some(DpopMode::Required)) => {
+            Ok(Some(DpopMode::Required))
+        }
+        (Some(true), ..) => Ok(Some(DpopMode::Allowed)),
+        (Some(false), ..) => Ok(Some(DpopMode::Disabled)),
+        (None, ..) => Ok(before),
     }
 }
 

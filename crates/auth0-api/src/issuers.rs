@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use a0_discovery::{DomainError, Issuer, normalize_domain};
+use a0_dpop::Htu;
 
 use crate::error::{ErrorKind, IssuerError, Refusal};
 use crate::request::RequestContext;
@@ -28,7 +29,7 @@ impl Issuers {
         &self,
         iss: &str,
         request: &RequestContext<'_>,
-        public_url: Option<&str>,
+        public_url: Option<&Htu>,
     ) -> Result<Cow<'_, Issuer>, Refusal> {
         let known = match self {
             Issuers::One(issuer) => Some(issuer).filter(|issuer| issuer.as_str() == iss),
@@ -100,15 +101,16 @@ fn resolve(
 #[derive(Debug)]
 pub struct ResolverContext<'c> {
     request: &'c RequestContext<'c>,
-    url: Option<Cow<'c, str>>,
+    url: Option<Htu>,
     issuer: &'c Issuer,
 }
 
 impl ResolverContext<'_> {
     /// The URL that the client used, where it is known: given with the request, or put together from
-    /// `public_url` and the request's path.
+    /// `public_url` and the request's path. It is normalised (RFC 3986 section 6.2.2) and has neither
+    /// query nor fragment.
     pub fn request_url(&self) -> Option<&str> {
-        self.url.as_deref()
+        self.url.as_ref().map(Htu::as_str)
     }
 
     /// The request's header fields, names in lower case, in order, `Authorization` among them.

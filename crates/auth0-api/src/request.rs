@@ -66,7 +66,7 @@ impl<'r> RequestContext<'r> {
 
     /// The URL that the client used, with scheme and authority. Behind a proxy that is not the URL
     /// that arrives here; never put it together from `Host` or `Forwarded` fields, which the client
-    /// writes.
+    /// writes. One that is not absolute is as good as none.
     #[must_use]
     pub fn url(mut self, url: impl Into<Cow<'r, str>>) -> Self {
         self.url = Some(url.into());
@@ -78,17 +78,11 @@ impl<'r> RequestContext<'r> {
     }
 
     /// The URL that the client used: the one that was given, or else the path below `public_url`.
-    pub(crate) fn full_url(&self, public_url: Option<&str>) -> Option<Cow<'_, str>> {
-        if let Some(url) = self.url.as_deref().filter(|url| !url.is_empty()) {
-            return Some(Cow::Borrowed(url));
+    pub(crate) fn full_url(&self, public_url: Option<&Htu>) -> Option<Htu> {
+        match self.url.as_deref() {
+            Some(url) => Htu::parse(url).ok(),
+            None => public_url?.below(self.path?).ok(),
         }
-        let path = self.path.filter(|path| path.starts_with('/'))?;
-        let prefix = public_url?;
-        let url = format!("{prefix}{path}");
-        // Dot segments must not climb out of the prefix: below another one lives another API.
-        let root = Htu::parse(&format!("{prefix}/")).ok()?;
-        let below = Htu::parse(&url).is_ok_and(|url| url.as_str().starts_with(root.as_str()));
-        below.then_some(Cow::Owned(url))
     }
 
     fn path(mut self, path: &'r str) -> Self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth0_api::{ApiClient, Builder, ErrorKind, RequestContext, ResolverContext};
+use auth0_api::{ApiClient, Builder, DpopMode, ErrorKind, RequestContext, ResolverContext};
 
 fn complete() -> Builder {
     ApiClient::builder()
@@ -210,49 +210,6 @@ fn variables_set_options_and_a_bad_one_is_named() {
             "{bad}"
         );
     }
-    for (enabled, required, expected) in [
-        ("", "", Ok(false)),
-        ("true", "", Ok(false)),
-        ("TRUE", "True", Ok(true)),
-        ("", "true", Ok(true)),
-        ("false", "", Ok(false)),
-        ("false", "false", Ok(false)),
-        (
-            "False",
-            "true",
-            Err(
-                "AUTH0_DPOP_REQUIRED cannot be true where DPoP is disabled: \
-                 see AUTH0_DPOP_ENABLED and the option dpop",
-            ),
-        ),
-    ] {
-        let variables = [
-            base[0],
-            base[1],
-            ("AUTH0_DPOP_ENABLED", enabled),
-            ("AUTH0_DPOP_REQUIRED", required),
-        ];
-        let outcome = from(&variables).build();
-        let outcome = outcome.map(|client| client.is_dpop_required());
-        let outcome = outcome.map_err(|error| error.error_description());
-        assert_eq!(
-            outcome,
-            expected.map_err(str::to_owned),
-            "{enabled} {required}"
-        );
-    }
-    let enabled = |name: &str| (name == "AUTH0_DPOP_ENABLED").then(|| "true".to_owned());
-    let required = complete()
-        .dpop(auth0_api::DpopMode::Required)
-        .from_vars(enabled);
-    assert!(required.build().unwrap().is_dpop_required());
-    let disabled = from(&[base[0], base[1], ("AUTH0_DPOP_ENABLED", "false")]);
-    let error = disabled
-        .build()
-        .unwrap()
-        .verify_request(RequestContext::new());
-    assert_eq!(error.unwrap_err().challenges().len(), 1);
-
     // A variable takes the place of what was set before; an absent or empty one leaves it.
     let replaced = complete().from_vars(|name| (name == "AUTH0_AUDIENCE").then(|| "b\n".into()));
     assert!(
@@ -261,6 +218,62 @@ fn variables_set_options_and_a_bad_one_is_named() {
     );
     let kept = complete().from_vars(|name| (name == "AUTH0_DOMAIN").then(String::new));
     assert!(kept.build().is_ok());
+}
+
+/// The table of `from_env`: each mode that the code may have set, and each pair of variables.
+#[test]
+fn the_environment_may_strengthen_dpop_and_never_weakens_it() {
+    use DpopMode::{Allowed, Disabled, Required};
+    let both = || Err("AUTH0_DPOP_REQUIRED cannot be true where AUTH0_DPOP_ENABLED is false");
+    let enabled = || Err("AUTH0_DPOP_ENABLED cannot be false where the option dpop is Required");
+    let required = || Err("AUTH0_DPOP_REQUIRED cannot be false where the option dpop is Required");
+    // What comes of: nothing, Disabled, Allowed, Required.
+    let before = [None, Some(Disabled), Some(Allowed), Some(Required)];
+    let kept = [Ok(Allowed), Ok(Disabled), Ok(Allowed)];
+    let table = [
+        ("", "", kept, Ok(Required)),
+        ("true", "", [Ok(Allowed); 3], Ok(Required)),
+        ("false", "", [Ok(Disabled); 3], enabled()),
+        ("", "true", [Ok(Required); 3], Ok(Required)),
+        ("True", "TRUE", [Ok(Required); 3], Ok(Required)),
+        ("False", "true", [both(); 3], both()),
+        ("", "false", kept, required()),
+        ("true", "false", [Ok(Allowed); 3], required()),
+        ("false", "false", [Ok(Disabled); 3], enabled()),
+    ];
+    for (enabled, required, others, of_required) in table {
+        for (mode, expected) in before
+            .into_iter()
+            .zip(others.into_iter().chain([of_required]))
+        {
+            let builder = mode.into_iter().fold(complete(), Builder::dpop);
+            let outcome = builder.from_vars(|name| match name {
+                "AUTH0_DPOP_ENABLED" => Some(enabled.to_owned()),
+                "AUTH0_DPOP_REQUIRED" => Some(required.to_owned()),
+                _ => None,
+            });
+            let outcome = outcome.build().map(|client| {
+                let error = client.verify_request(RequestContext::new()).unwrap_err();
+                let schemes: Vec<_> = error.challenges().iter().map(|it| it.scheme()).collect();
+                match schemes[..] {
+                    ["Bearer"] => Disabled,
+                    ["Bearer", "DPoP"] => Allowed,
+                    ["DPoP"] => Required,
+                    _ => panic!("{schemes:?}"),
+                }
+            });
+            let outcome = outcome.map_err(|error| {
+                assert_eq!(error.error_code(), "invalid_configuration");
+                error.error_description()
+            });
+            let expected = expected.map_err(str::to_owned);
+            assert_eq!(outcome, expected, "{mode:?} {enabled:?} {required:?}");
+        }
+    }
+    for name in ["AUTH0_DPOP_ENABLED", "AUTH0_DPOP_REQUIRED"] {
+        let bad = complete().from_vars(|other| (other == name).then(|| "yes".to_owned()));
+        assert_eq!(refusal(bad), format!("{name} must be true or false"));
+    }
 }
 
 /// Variables belong to the process, so this test runs itself as another one.

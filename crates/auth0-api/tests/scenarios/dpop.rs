@@ -1,6 +1,7 @@
 //! Requests that prove possession of the key that their token is bound to.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use a0_testkit::{Algorithm, ProofBuilder, ProofKey};
@@ -204,6 +205,18 @@ pub fn nothing_is_spent_or_fetched_for_a_request_that_is_refused<D: Driver>() {
             .send(&bound.proof().claim("htu", "https://x/").mint().unwrap())
             .is_err()
     );
+    let jwk = |name: &str, value: &str| {
+        let mut jwk = bound.key.public_jwk();
+        jwk[name] = value.into();
+        bound.proof().header("jwk", jwk).mint().unwrap()
+    };
+    let off_curve = bound.key.public_jwk()["x"].as_str().unwrap().to_owned();
+    for unusable in [jwk("use", "enc"), jwk("alg", "ES384"), jwk("y", &off_curve)] {
+        assert_eq!(
+            described(bound.send(&unusable)),
+            Err("Missing or invalid jwk in header".into())
+        );
+    }
     assert_eq!(bound.world.fetches(), (0, 0));
     let unsigned = bound
         .proof()
@@ -354,23 +367,54 @@ pub fn rfc9449_4_2_the_url_is_the_one_that_clients_know<D: Driver>() {
         assert_eq!(outcome.is_ok(), accepted, "{public_url} {htu}");
     }
 
-    // A path does not climb out of the prefix, so a proof for one API opens no other.
-    for target in ["/../admin", "/%2e%2e/admin", "/a/../../admin", "/..", "*"] {
-        let bound = of("https://api.example/v1");
-        let proof = bound
-            .key
-            .proof("GET", "https://api.example/admin")
-            .for_token(&bound.token);
+    let outcome_at = |bound: &Bound<D>, target: &str, htu: &str| {
+        let proof = bound.key.proof("GET", htu).for_token(&bound.token);
         let request = http::Request::get(target)
             .header("authorization", format!("DPoP {}", bound.token))
             .header("dpop", proof.issued_at(NOW).mint().unwrap())
             .body(())
             .unwrap();
-        let error = bound
-            .world
-            .client
-            .verify_request((&request).into())
-            .unwrap_err();
+        bound.world.client.verify_request((&request).into())
+    };
+    let mismatch = || Err("DPoP Proof htu mismatch".to_owned());
+
+    // A path does not climb out of the prefix, nor out and back in: a proof for one API opens no
+    // other, and one for a resource no other of the same API.
+    let bound = of("https://api.example/v1");
+    for (target, htu, expected) in [
+        ("/../admin", "https://api.example/admin", mismatch()),
+        ("/%2e%2e/admin", "https://api.example/admin", mismatch()),
+        ("/a/../../admin", "https://api.example/admin", mismatch()),
+        ("/..", "https://api.example/", mismatch()),
+        ("/../v1/admin", "https://api.example/v1/admin", mismatch()),
+        ("/a/../admin", "https://api.example/v1/admin", Ok(())),
+    ] {
+        assert_eq!(
+            described(outcome_at(&bound, target, htu)),
+            expected,
+            "{target}"
+        );
+    }
+    let error = outcome_at(&bound, "*", "https://api.example/v1").unwrap_err();
+    assert_eq!(error.argument(), Some("http_url"));
+
+    // What clients send although no URL holds it.
+    let base = "https://api.example/v1";
+    for (target, htu, expected) in [
+        ("/a|b", "/a|b", Ok(())),
+        ("/a|c", "/a%7Cc", Ok(())),
+        ("/a%7cd", "/a|d", Ok(())),
+        ("/{id}\"^", "/%7Bid%7D%22%5E", Ok(())),
+        ("/[e]", "/[e]", Ok(())),
+        ("/[f]", "/%5Bf%5D", mismatch()),
+        ("/a|g", "/ag", mismatch()),
+        ("/a|h", "/a%257Ch", mismatch()),
+    ] {
+        let outcome = outcome_at(&bound, target, &format!("{base}{htu}"));
+        assert_eq!(described(outcome), expected, "{target} {htu}");
+    }
+    for target in ["/a\\b", "/\u{e9}"] {
+        let error = outcome_at(&bound, target, "https://api.example/v1/ab").unwrap_err();
         assert_eq!(error.argument(), Some("http_url"), "{target}");
     }
 
@@ -535,6 +579,14 @@ pub fn a_proof_alone_can_be_verified<D: Driver>() {
         let error = client.verify_dpop_proof(&request).unwrap_err();
         assert_eq!(error.argument(), Some(argument));
     }
+    for url in [
+        "/v1/orders",
+        "api.example/v1/orders",
+        "https://u@api.example/v1/orders",
+    ] {
+        let error = client.verify_dpop_proof(&DpopProof::new(token, &proof, METHOD, url));
+        assert_eq!(error.unwrap_err().argument(), Some("http_url"), "{url}");
+    }
     let list = format!("{proof},{proof}");
     let several = client.verify_dpop_proof(&DpopProof::new(token, &list, METHOD, URL));
     assert_eq!(
@@ -545,6 +597,153 @@ pub fn a_proof_alone_can_be_verified<D: Driver>() {
     let required = World::<D>::with(|builder| builder.dpop(DpopMode::Required));
     assert!(required.client.is_dpop_required());
     assert_eq!(bound.world.fetches(), (0, 0));
+}
+
+/// Whoever calls it asks for it by name, so the mode does not matter but for the challenge.
+pub fn a_proof_alone_is_verified_where_dpop_is_disabled_too<D: Driver>() {
+    let bound = Bound::<D>::with(|builder| builder.dpop(DpopMode::Disabled));
+    let verify = |proof: &str| {
+        let request = DpopProof::new(&bound.token, proof, METHOD, URL);
+        bound.world.client.verify_dpop_proof(&request)
+    };
+    let proof = bound.proof().mint().unwrap();
+    assert!(verify(&proof).is_ok());
+    let error = verify(&proof).unwrap_err();
+    assert_eq!(error.error_code(), "invalid_dpop_proof");
+    let challenge = concat!(
+        r#"Bearer realm="api", error="invalid_dpop_proof", "#,
+        r#"error_description="DPoP Proof has been used before""#
+    );
+    assert_eq!(error.www_authenticate().as_deref(), Some(challenge));
+    assert_eq!(
+        error.headers().get_all("www-authenticate").iter().count(),
+        1
+    );
+}
+
+/// The API's own mistake is not told as the client's.
+pub fn a_request_without_a_method_or_an_absolute_url_is_refused_as_such<D: Driver>() {
+    let bound = Bound::<D>::new();
+    let proof = bound.proof().mint().unwrap();
+    let request = || bound.request(&bound.token, &proof);
+    for (request, argument) in [
+        (request().method(""), "http_method"),
+        (request().url(""), "http_url"),
+        (request().url("/v1/orders"), "http_url"),
+        (request().url("api.example/v1/orders"), "http_url"),
+        (request().url("//api.example/v1/orders"), "http_url"),
+        (request().url("ftp://api.example/v1/orders"), "http_url"),
+        (request().url("https://u@api.example/v1/orders"), "http_url"),
+    ] {
+        let error = bound.world.client.verify_request(request).unwrap_err();
+        assert_eq!(error.argument(), Some(argument));
+        assert_eq!(error.status_code(), 400);
+    }
+    assert_eq!(bound.world.fetches(), (0, 0));
+    assert!(bound.send(&proof).is_ok());
+}
+
+pub fn a_proof_beside_a_bearer_token<D: Driver>() {
+    let bound = Bound::<D>::new();
+    let proof = bound.proof().mint().unwrap();
+    let free = bound.world.token().mint().unwrap();
+    let scheme = "DPoP-bound token requires the DPoP authentication scheme, not Bearer";
+    let beside = "DPoP proof requires DPoP authentication scheme, not Bearer";
+    for (token, fields, expected) in [
+        (&bound.token, &[][..], Err(scheme)),
+        (&bound.token, &[""], Err(scheme)),
+        (&bound.token, &[&proof], Err(scheme)),
+        (&free, &[&proof], Err(beside)),
+        (&free, &["x"], Err(beside)),
+        (&free, &["", "x"], Err(beside)),
+        // An empty field holds no proof.
+        (&free, &[""], Ok(())),
+        (&free, &[], Ok(())),
+    ] {
+        let request = RequestContext::new().header("Authorization", format!("Bearer {token}"));
+        let request = fields
+            .iter()
+            .fold(request, |request, field| request.header("DPoP", *field));
+        let outcome = described(bound.world.client.verify_request(request));
+        assert_eq!(outcome, expected.map_err(str::to_owned), "{}", fields.len());
+    }
+}
+
+pub fn the_size_limit_is_for_proofs_too<D: Driver>() {
+    let bound = Bound::<D>::with(|builder| builder.max_token_size(3000));
+    let filled = |length: usize| bound.proof().claim("a", "a".repeat(length)).mint().unwrap();
+    let (small, large) = (filled(1000), filled(3000));
+    assert!(small.len() < 3000 && (3000..16 * 1024).contains(&large.len()));
+    assert_eq!(described(bound.send(&small)), Ok(()));
+    let refused = Err("Failed to verify DPoP proof".to_owned());
+    assert_eq!(described(bound.send(&large)), refused);
+}
+
+/// A store with a clock of its own, which forgets a key at the very moment that it was told.
+struct Forgetful {
+    tenant: a0_testkit::LocalTenant,
+    held: Mutex<Vec<(ReplayKey, NumericDate)>>,
+}
+
+impl ReplayStore for Forgetful {
+    fn check_and_insert(
+        &self,
+        key: &ReplayKey,
+        expires_at: NumericDate,
+        _: NumericDate,
+    ) -> Result<Seen, ReplayStoreError> {
+        let now = NumericDate::from(self.tenant.now());
+        let mut held = self.held.lock().unwrap();
+        held.retain(|(_, expires_at)| now < *expires_at);
+        if held.iter().any(|(other, _)| other == key) {
+            return Ok(Seen::Before);
+        }
+        held.push((*key, expires_at));
+        Ok(Seen::First)
+    }
+}
+
+/// The window is inclusive, and the time at which a proof is judged is past when its store is asked.
+pub fn a_proof_is_remembered_for_longer_than_it_is_accepted<D: Driver>() {
+    let tenant = a0_testkit::LocalTenant::new("tenant.example").unwrap();
+    tenant.set_now(super::at(NOW));
+    let exchange_takes = Arc::new(AtomicU64::new(0));
+    let (slow, answers) = (Arc::clone(&exchange_takes), tenant.clone());
+    let store = Forgetful {
+        tenant: tenant.clone(),
+        held: Mutex::default(),
+    };
+    let client = super::builder(&tenant)
+        .cache_ttl(Duration::ZERO)
+        .replay_store(store)
+        .http_client(move |request| {
+            let answer = answers.handle(request);
+            let seconds = Duration::from_secs(slow.load(Ordering::SeqCst));
+            answers.set_now(answers.now() + seconds);
+            answer
+        });
+    let client = D::build(client).unwrap();
+    let world = World { tenant, client };
+    let key = ProofKey::generate().unwrap();
+    let token = world
+        .token()
+        .expires_in(3600)
+        .bound_to(&key)
+        .mint()
+        .unwrap();
+    let bound = Bound { world, key, token };
+    let replayed = Err("DPoP Proof has been used before".to_owned());
+    for (fetch, late) in [(0, 299), (0, 300), (10, 299), (10, 300)] {
+        bound.world.tenant.set_now(super::at(NOW));
+        exchange_takes.store(0, Ordering::SeqCst);
+        let proof = bound.proof().mint().unwrap();
+        assert_eq!(described(bound.send(&proof)), Ok(()));
+        bound.world.advance(late);
+        exchange_takes.store(fetch, Ordering::SeqCst);
+        assert_eq!(described(bound.send(&proof)), replayed, "{fetch} {late}");
+        let passed = bound.world.tenant.now().duration_since(super::at(NOW));
+        assert_eq!(passed.unwrap(), Duration::from_secs(late + 2 * fetch));
+    }
 }
 
 pub fn the_window_and_the_algorithms_of_proofs_are_options<D: Driver>() {
@@ -563,19 +762,36 @@ pub fn the_window_and_the_algorithms_of_proofs_are_options<D: Driver>() {
         let proof = bound.proof().issued_at(iat).mint().unwrap();
         assert_eq!(bound.send(&proof).is_ok(), accepted, "{iat}");
     }
+    for (offset, leeway, usable) in [
+        (seconds(3600), seconds(0), true),
+        (seconds(3000), seconds(600), true),
+        (seconds(3600), Duration::from_nanos(1), false),
+        (seconds(0), seconds(3601), false),
+        (Duration::MAX, Duration::MAX, false),
+    ] {
+        let world = a0_testkit::LocalTenant::new("tenant.example").unwrap();
+        let builder = super::builder(&world).dpop_iat_offset(offset);
+        let outcome = described(D::build(builder.dpop_iat_leeway(leeway)));
+        let too_long = "dpop_iat_offset and dpop_iat_leeway must be at most 3600 seconds together";
+        let expected = usable.then_some(()).ok_or(too_long.to_owned());
+        assert_eq!(outcome, expected, "{offset:?} {leeway:?}");
+    }
     let p384 = || a0_testkit::SigningKey::generate(Algorithm::Es384).unwrap();
-    for (algorithms, accepted) in [(&["ES256"][..], false), (&["ES256", "ES384"], true)] {
+    for (algorithms, algs, accepted) in [
+        (&["ES256"][..], "ES256", false),
+        (&["ES256", "ES256"], "ES256", false),
+        (&["ES256", "ES384", "ES256"], "ES256 ES384", true),
+    ] {
         let mut bound = Bound::<D>::with(|builder| builder.dpop_algorithms(algorithms.to_vec()));
         bound.key = ProofKey::new(p384(), Algorithm::Es384).unwrap();
         bound.token = bound.world.token().bound_to(&bound.key).mint().unwrap();
         let outcome = bound.send(&bound.proof().mint().unwrap());
         assert_eq!(outcome.is_ok(), accepted, "{algorithms:?}");
-        let algs = algorithms.join(" ");
         let error = bound
             .world
             .client
             .verify_request(RequestContext::new())
             .unwrap_err();
-        assert_eq!(error.challenges()[1].get("algs"), Some(algs.as_str()));
+        assert_eq!(error.challenges()[1].get("algs"), Some(algs));
     }
 }

@@ -53,13 +53,18 @@ macro_rules! all_scenarios {
             dpop {
                 a_nonce_is_asked_for_where_the_api_wants_one,
                 a_proof_alone_can_be_verified,
+                a_proof_alone_is_verified_where_dpop_is_disabled_too,
+                a_proof_beside_a_bearer_token,
+                a_proof_is_remembered_for_longer_than_it_is_accepted,
                 a_replay_store_that_fails_is_an_outage_unless_said_otherwise,
+                a_request_without_a_method_or_an_absolute_url_is_refused_as_such,
                 nothing_is_spent_or_fetched_for_a_request_that_is_refused,
                 rfc7800_3_1_and_rfc9449_6_the_token_names_the_key_of_the_proof,
                 rfc9449_11_1_a_proof_serves_once,
                 rfc9449_4_2_the_url_is_the_one_that_clients_know,
                 rfc9449_4_3_1_there_is_one_proof,
                 rfc9449_7_1_the_first_failure_in_order_is_the_one_reported,
+                the_size_limit_is_for_proofs_too,
                 the_window_and_the_algorithms_of_proofs_are_options,
             }
             fapi2 {
