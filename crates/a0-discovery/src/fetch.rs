@@ -13,7 +13,7 @@ use crate::error::{Document, FetchError, FetchFailure, TokenEndpointError};
 use crate::issuer::Issuer;
 use crate::metadata::Metadata;
 use crate::origin::Origin;
-use crate::policy::Kept;
+use crate::stamp::{Kept, Stamp};
 
 /// The largest document that is read, in bytes of the decoded body. A tenant's are of a few
 /// kilobytes.
@@ -86,13 +86,6 @@ impl FetchRules {
             stamp: text.stamp,
         })
     }
-}
-
-/// When a document was asked for, and how long its server lets it be kept.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Stamp {
-    pub(crate) requested_at: NumericDate,
-    pub(crate) max_age: Option<Duration>,
 }
 
 /// A document as it came.

@@ -10,8 +10,10 @@ use crate::error::FetchError;
 use crate::fetch::{FetchKeys, FetchMetadata, FetchRules, IssuerKeys, ServerMetadata};
 use crate::flight::Flight;
 use crate::issuer::Issuer;
-use crate::policy::{CachePolicy, Kept, Outcome};
+use crate::policy::CachePolicy;
+use crate::record::Outcome;
 use crate::second_level::SecondLevel;
+use crate::stamp::Kept;
 
 pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 

@@ -5,7 +5,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use a0_jose::NumericDate;
 
 use crate::error::Unavailable;
-use crate::policy::{CachePolicy, Decision, Good, Kept, Outcome, Record, Round};
+use crate::policy::CachePolicy;
+use crate::record::{Decision, Good, Outcome, Record, Round};
+use crate::stamp::Kept;
 
 /// The record of one issuer. Its lock is held for a moment only, never while somebody fetches.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use a0_jose::NumericDate;
 use lru::LruCache;
 
 use crate::adapter::{CacheAdapter, CacheAdapterError};
-use crate::policy::elapsed;
+use crate::stamp::elapsed;
 
 /// A [`CacheAdapter`] in the memory of one process: bounded, the least recently used value goes
 /// first. For tests, and for several clients in one process.

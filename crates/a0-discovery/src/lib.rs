@@ -52,7 +52,9 @@ mod issuer;
 mod metadata;
 mod origin;
 mod policy;
+mod record;
 mod second_level;
+mod stamp;
 mod status;
 
 pub use adapter::{CacheAdapter, CacheAdapterError};

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::adapter::CacheAdapter;
 use crate::error::Document;
-use crate::fetch::{DocumentText, FetchRules, FetchedKeys, IssuerKeys, MAX_BODY, Stamp};
+use crate::fetch::{DocumentText, FetchRules, FetchedKeys, IssuerKeys, MAX_BODY};
 use crate::issuer::Issuer;
-use crate::policy::elapsed;
+use crate::stamp::{Stamp, elapsed};
 
 /// The longest entry that is read, in bytes: a document in which every octet is escaped.
 const MAX_ENTRY: usize = 6 * MAX_BODY + 4096;

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::challenge::{self, Challenge};
 use crate::confirmation::ConfirmationError;
-use crate::issuers::DomainsResolverError;
+use crate::resolver_error::DomainsResolverError;
 
 /// Why a request was refused, or why nothing could be decided.
 ///
@@ -299,6 +299,12 @@ impl From<ErrorKind> for Refusal {
 impl From<Unavailable> for Refusal {
     fn from(error: Unavailable) -> Self {
         Refusal(ErrorKind::Unavailable(Outage::Keys(error)))
+    }
+}
+
+impl From<DomainsResolverError> for Refusal {
+    fn from(error: DomainsResolverError) -> Self {
+        ErrorKind::DomainsResolver(error).into()
     }
 }
 

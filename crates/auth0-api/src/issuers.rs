@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 
 use a0_discovery::{DomainError, Issuer, normalize_domain};
 use a0_dpop::Htu;
 
-use crate::error::{ErrorKind, IssuerError, Refusal};
+use crate::error::{IssuerError, Refusal};
 use crate::request::RequestContext;
+use crate::resolver_error::{DomainsResolverError, ResolverFault};
 
 /// The issuers whose tokens are taken.
 pub(crate) enum Issuers {
@@ -74,10 +74,7 @@ fn resolve(
     resolver: &Resolver,
     context: &ResolverContext<'_>,
 ) -> Result<Vec<Issuer>, DomainsResolverError> {
-    let domains = resolver(context).map_err(|cause| DomainsResolverError {
-        fault: ResolverFault::Failed,
-        cause: Some(Arc::from(cause)),
-    })?;
+    let domains = resolver(context).map_err(DomainsResolverError::failed)?;
     if domains.is_empty() {
         return Err(ResolverFault::NoDomains.into());
     }
@@ -128,80 +125,5 @@ impl ResolverContext<'_> {
     /// The issuer that the token names, which nobody vouches for yet: `https://host[:port]/`.
     pub fn unverified_iss(&self) -> &str {
         self.issuer.as_str()
-    }
-}
-
-/// The domains resolver did not give a list of domains: 500. Two are equal if their
-/// [`fault`](DomainsResolverError::fault) is; the resolver's own error is in `source()` alone.
-#[derive(Clone)]
-pub struct DomainsResolverError {
-    fault: ResolverFault,
-    cause: Option<Arc<dyn Error + Send + Sync>>,
-}
-
-/// What is wrong with a domains resolver's answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResolverFault {
-    /// It gave an error.
-    #[error("Domains resolver function failed")]
-    Failed,
-    /// It gave no domain.
-    #[error("Domains resolver returned an empty list")]
-    NoDomains,
-    /// It gave a blank one.
-    #[error("Domains resolver must return a list of non-empty strings")]
-    Blank,
-    /// It gave one that cannot be an issuer's.
-    #[error("Domains resolver returned invalid domain: {0}")]
-    Domain(DomainError),
-}
-
-impl DomainsResolverError {
-    /// What is wrong.
-    pub fn fault(&self) -> ResolverFault {
-        self.fault
-    }
-}
-
-impl From<ResolverFault> for DomainsResolverError {
-    fn from(fault: ResolverFault) -> Self {
-        DomainsResolverError { fault, cause: None }
-    }
-}
-
-impl From<DomainsResolverError> for Refusal {
-    fn from(error: DomainsResolverError) -> Self {
-        ErrorKind::DomainsResolver(error).into()
-    }
-}
-
-impl PartialEq for DomainsResolverError {
-    fn eq(&self, other: &Self) -> bool {
-        self.fault == other.fault
-    }
-}
-
-impl Eq for DomainsResolverError {}
-
-impl fmt::Debug for DomainsResolverError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("DomainsResolverError")
-            .field("fault", &self.fault)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for DomainsResolverError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fault.fmt(formatter)
-    }
-}
-
-impl Error for DomainsResolverError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        let cause = self.cause.as_deref()?;
-        Some(cause)
     }
 }

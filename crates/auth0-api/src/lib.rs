@@ -48,6 +48,7 @@ mod environment;
 mod error;
 mod issuers;
 mod request;
+mod resolver_error;
 mod scheme;
 mod verified;
 
@@ -69,8 +70,9 @@ pub use client::{ApiClient, TokenOptions};
 pub use confirmation::ConfirmationError;
 pub use dpop::DpopProof;
 pub use error::{Error, ErrorKind, IssuerError, Outage, SchemeError, TokenError};
-pub use issuers::{DomainsResolverError, ResolverContext, ResolverFault};
+pub use issuers::ResolverContext;
 pub use request::RequestContext;
+pub use resolver_error::{DomainsResolverError, ResolverFault};
 pub use scheme::DpopMode;
 pub use verified::{Verified, VerifiedToken};
 

@@ -1,0 +1,83 @@
+//! What can be wrong with a domains resolver.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use a0_discovery::DomainError;
+
+/// The domains resolver did not give a list of domains: 500. Two are equal if their
+/// [`fault`](DomainsResolverError::fault) is; the resolver's own error is in `source()` alone.
+#[derive(Clone)]
+pub struct DomainsResolverError {
+    fault: ResolverFault,
+    cause: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What is wrong with a domains resolver's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolverFault {
+    /// It gave an error.
+    #[error("Domains resolver function failed")]
+    Failed,
+    /// It gave no domain.
+    #[error("Domains resolver returned an empty list")]
+    NoDomains,
+    /// It gave a blank one.
+    #[error("Domains resolver must return a list of non-empty strings")]
+    Blank,
+    /// It gave one that cannot be an issuer's.
+    #[error("Domains resolver returned invalid domain: {0}")]
+    Domain(DomainError),
+}
+
+impl DomainsResolverError {
+    pub(crate) fn failed(cause: Box<dyn Error + Send + Sync>) -> Self {
+        DomainsResolverError {
+            fault: ResolverFault::Failed,
+            cause: Some(Arc::from(cause)),
+        }
+    }
+
+    /// What is wrong.
+    pub fn fault(&self) -> ResolverFault {
+        self.fault
+    }
+}
+
+impl From<ResolverFault> for DomainsResolverError {
+    fn from(fault: ResolverFault) -> Self {
+        DomainsResolverError { fault, cause: None }
+    }
+}
+
+impl PartialEq for DomainsResolverError {
+    fn eq(&self, other: &Self) -> bool {
+        self.fault == other.fault
+    }
+}
+
+impl Eq for DomainsResolverError {}
+
+impl fmt::Debug for DomainsResolverError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DomainsResolverError")
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for DomainsResolverError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fault.fmt(formatter)
+    }
+}
+
+impl Error for DomainsResolverError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let cause = self.cause.as_deref()?;
+        Some(cause)
+    }
+}
