@@ -106,7 +106,8 @@ impl<T> Call<T> {
     /// The request: POST, a form, and what authenticates the client. Proof and assertion are fresh
     /// each time, so every request that is sent wants one of its own.
     ///
-    /// The body is wiped by nobody once it is out of this crate's hands.
+    /// The body holds the tokens, and maybe the secret. It is wiped by nobody once it is out of this
+    /// crate's hands, and `Debug` of an `http::Request` shows it.
     ///
     /// # Errors
     ///

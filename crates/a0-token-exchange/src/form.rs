@@ -44,7 +44,8 @@ fn append(body: &mut Vec<u8>, pairs: &[(&str, &str)]) {
         if !body.is_empty() {
             body.push(b'&');
         }
-        append_encoded(body, name);
+        // A name has no character that would be encoded: the module of extra parameters sees to it.
+        body.extend_from_slice(name.as_bytes());
         body.push(b'=');
         append_encoded(body, value);
     }

@@ -1,6 +1,6 @@
 //! Text that is shown to nobody and wiped from memory.
-
-use std::fmt;
+//!
+//! It has no `Debug`, so that none can be derived for what holds it.
 
 use zeroize::Zeroizing;
 
@@ -14,11 +14,5 @@ impl Secret {
 
     pub(crate) fn expose(&self) -> &str {
         &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("[redacted]")
     }
 }

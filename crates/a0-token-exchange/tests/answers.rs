@@ -247,6 +247,7 @@ fn a_malformed_answer_is_an_error() {
             assert_eq!(accept(body).unwrap_err(), expected);
         }
     }
+    assert_eq!(MAX_BODY, 1024 * 1024);
     let fits = format!(r#"{{"access_token":"a"{}}}"#, " ".repeat(MAX_BODY - 20));
     assert_eq!(fits.len(), MAX_BODY);
     assert!(accept(&fits).is_ok());

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use a0_http::{Conversation, Step, TransportError, TransportErrorKind, drive};
 use a0_testkit::{Endpoint, Fault, LocalTenant, ProofKey, RecordedRequest};
 use a0_token_exchange::{
-    Call, ClientAuth, ConnectionToken, ExchangeError, InvalidResponse, OnBehalfOf, ProofRequest,
-    TokenClient, TokenExchange, TokenResponse,
+    Call, ClientAuth, ConnectionToken, ExchangeError, InvalidResponse, OnBehalfOf, Pending,
+    ProofRequest, TokenClient, TokenExchange, TokenResponse,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -294,6 +294,15 @@ fn a_failure_of_the_transport_ends_the_conversation() {
         assert_eq!(error, ExchangeError::Transport(kind.into()));
         assert_eq!(asked.into_inner(), 1);
     }
+}
+
+#[test]
+fn clients_and_calls_go_from_thread_to_thread() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<TokenClient>();
+    check::<Call<TokenResponse>>();
+    check::<Pending<TokenResponse>>();
+    check::<ExchangeError>();
 }
 
 /// The same by hand, for whoever drives it otherwise.
