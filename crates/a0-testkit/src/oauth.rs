@@ -12,6 +12,10 @@ use crate::{AccessTokenBuilder, Error, LocalTenant, form, jws, reply, thumbprint
 const CLIENT_CREDENTIALS: &str = "client_credentials";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+const CONNECTION_EXCHANGE: &str =
+    "urn:auth0:params:oauth:grant-type:token-exchange:federated-connection-access-token";
+const CONNECTION_TOKEN_TYPE: &str =
+    "http://auth0.com/oauth/token-type/federated-connection-access-token";
 
 /// The members of the discovery document (OpenID Connect Discovery 1.0, RFC 8414).
 pub(crate) fn metadata(issuer: &str) -> Map<String, Value> {
@@ -24,7 +28,7 @@ pub(crate) fn metadata(issuer: &str) -> Map<String, Value> {
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
-        "grant_types_supported": [CLIENT_CREDENTIALS, TOKEN_EXCHANGE],
+        "grant_types_supported": [CLIENT_CREDENTIALS, TOKEN_EXCHANGE, CONNECTION_EXCHANGE],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "dpop_signing_alg_values_supported": ["ES256"],
     });
@@ -105,6 +109,7 @@ fn grant(tenant: &LocalTenant, request: &Request<Vec<u8>>) -> Result<Value, Refu
             exchange(tenant, &form, &client_id)?,
             Some(ACCESS_TOKEN_TYPE),
         ),
+        CONNECTION_EXCHANGE => return connection_token(&form),
         _ => {
             return Err(Refusal {
                 status: 400,
@@ -197,6 +202,24 @@ fn exchange(
         // An opaque token says nothing about its subject: the default one stands in.
         None => token,
     })
+}
+
+/// A token of another provider, which is opaque here: it names connection and account.
+fn connection_token(form: &Form) -> Result<Value, Refusal> {
+    let connection = form.required("connection", "connection is missing")?;
+    form.required("subject_token", "subject_token is missing")?;
+    if form.get("subject_token_type") != Some(ACCESS_TOKEN_TYPE)
+        || form.get("requested_token_type") != Some(CONNECTION_TOKEN_TYPE)
+    {
+        return Err(Refusal::invalid_request("Token types of another exchange"));
+    }
+    let account = form.get("login_hint").unwrap_or("default");
+    Ok(json!({
+        "access_token": format!("{connection}:{account}"),
+        "token_type": "Bearer",
+        "expires_in": LIFETIME,
+        "issued_token_type": CONNECTION_TOKEN_TYPE,
+    }))
 }
 
 fn requested(

@@ -438,3 +438,27 @@ fn token_exchange_nests_the_actors_and_binds_to_the_proof() {
     );
     assert!(exchange("one", "opaque", None)["access_token"].is_string());
 }
+
+#[test]
+fn a_connection_token_names_connection_and_account() {
+    let tenant = tenant();
+    tenant.register_client("client", "secret");
+    let good = "grant_type=urn%3Aauth0%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange%3A\
+        federated-connection-access-token&connection=google&subject_token=t&subject_token_type=\
+        urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token&requested_token_type=\
+        http%3A%2F%2Fauth0.com%2Foauth%2Ftoken-type%2Ffederated-connection-access-token\
+        &client_id=client&client_secret=secret";
+    for (body, token) in [
+        (good.to_owned(), Some("google:default")),
+        (format!("{good}&login_hint=ada"), Some("google:ada")),
+        (good.replace("connection=google", "connection="), None),
+        (good.replace("subject_token=t", "subject_token="), None),
+        (good.replace("Aaccess_token", "Aid_token"), None),
+        (good.replace("requested_token_type", "wanted"), None),
+    ] {
+        let json = json_of(&tenant.handle(token_request(&[], &body)).unwrap());
+        assert_eq!(json["access_token"].as_str(), token, "{body}");
+        let error = token.is_none().then_some("invalid_request");
+        assert_eq!(json["error"].as_str(), error, "{body}");
+    }
+}

@@ -1,0 +1,71 @@
+//! Client assertions: RFC 7523 section 3, by a key of the client's own.
+
+use std::time::{Duration, SystemTime};
+
+use a0_jose::{Algorithm, NumericDate, Signer, SigningError, random_token_id};
+use serde_json::Map;
+use zeroize::Zeroizing;
+
+use crate::{ExchangeError, RequestError};
+
+/// How long an assertion can be used after the moment of its request: 60 s. It is used at once, and
+/// whoever reads it can use it for as long.
+pub const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
+
+/// The value of `client_assertion_type` (RFC 7523 section 2.2).
+pub(crate) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+pub(crate) struct Assertion {
+    issuer: String,
+    key_id: Option<String>,
+    signer: Box<dyn Signer>,
+}
+
+impl Assertion {
+    pub(crate) fn new(
+        issuer: String,
+        key_id: Option<&str>,
+        signer: Box<dyn Signer>,
+    ) -> Result<Self, RequestError> {
+        // An audience that another server could name as its own would let it use the assertion.
+        if !issuer.starts_with("https://") {
+            return Err(RequestError::Issuer);
+        }
+        match signer.algorithm() {
+            Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => Ok(Assertion {
+                issuer,
+                key_id: key_id.map(str::to_owned),
+                signer,
+            }),
+            _ => Err(RequestError::Algorithm),
+        }
+    }
+
+    pub(crate) fn sign(
+        &self,
+        client_id: &str,
+        now: SystemTime,
+    ) -> Result<Zeroizing<String>, ExchangeError> {
+        self.try_sign(client_id, now.into())
+            .map(Zeroizing::new)
+            .map_err(|error| ExchangeError::signing("client assertion", error))
+    }
+
+    fn try_sign(&self, client_id: &str, now: NumericDate) -> Result<String, SigningError> {
+        let mut header = Map::new();
+        header.insert("typ".into(), "JWT".into());
+        header.insert("alg".into(), self.signer.algorithm().name().into());
+        if let Some(key_id) = &self.key_id {
+            header.insert("kid".into(), key_id.as_str().into());
+        }
+        let expires = now.plus(ASSERTION_LIFETIME);
+        let mut claims = Map::new();
+        claims.insert("iss".into(), client_id.into());
+        claims.insert("sub".into(), client_id.into());
+        claims.insert("aud".into(), self.issuer.as_str().into());
+        claims.insert("jti".into(), random_token_id()?.into());
+        claims.insert("iat".into(), now.as_unix_seconds().into());
+        claims.insert("exp".into(), expires.as_unix_seconds().into());
+        self.signer.sign_compact(header, claims)
+    }
+}

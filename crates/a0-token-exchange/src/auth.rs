@@ -1,0 +1,162 @@
+//! How a client proves to a token endpoint who it is.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use zeroize::Zeroizing;
+
+#[cfg(feature = "private-key-jwt")]
+use crate::assertion::Assertion;
+use crate::form::{Form, encode};
+use crate::secret::Secret;
+use crate::{ExchangeError, RequestError};
+
+/// How a client authenticates at a token endpoint: in exactly one way.
+///
+/// `Debug` shows the client's identifier and no secret.
+///
+/// ```
+/// use a0_token_exchange::{ClientAuth, RequestError};
+///
+/// let auth = ClientAuth::basic("my-client", "my-secret")?;
+/// assert!(!format!("{auth:?}").contains("my-secret"));
+/// assert_eq!(ClientAuth::post("my-client", "").unwrap_err(), RequestError::MissingCredentials);
+/// # Ok::<(), RequestError>(())
+/// ```
+pub struct ClientAuth {
+    client_id: String,
+    method: Method,
+}
+
+enum Method {
+    Basic(Secret),
+    Post(Secret),
+    #[cfg(feature = "private-key-jwt")]
+    PrivateKeyJwt(Assertion),
+}
+
+impl ClientAuth {
+    /// Identifier and secret in the `Authorization` field, each form-encoded first (RFC 6749 section
+    /// 2.3.1); neither is then in the form.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::MissingCredentials`] if one of them is empty.
+    pub fn basic(
+        client_id: impl Into<String>,
+        client_secret: impl Into<String>,
+    ) -> Result<Self, RequestError> {
+        ClientAuth::with_secret(client_id, client_secret, Method::Basic)
+    }
+
+    /// Identifier and secret in the form (RFC 6749 section 2.3.1), for servers that want it so.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::MissingCredentials`] if one of them is empty.
+    pub fn post(
+        client_id: impl Into<String>,
+        client_secret: impl Into<String>,
+    ) -> Result<Self, RequestError> {
+        ClientAuth::with_secret(client_id, client_secret, Method::Post)
+    }
+
+    /// An assertion in the form, signed anew for each request (RFC 7523 section 2.2), which has the
+    /// client as `iss` and `sub`, the `issuer` as its one `aud`, a random `jti`, and lives for
+    /// [`ASSERTION_LIFETIME`](crate::ASSERTION_LIFETIME).
+    ///
+    /// `issuer` is the authorization server's identifier, as in `https://tenant.example/`, and not
+    /// the token endpoint. `key_id` is the `kid` that the server knows the key by, if it needs one.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::MissingCredentials`] for an empty identifier, [`RequestError::Issuer`] for an
+    /// issuer that is not https, [`RequestError::Algorithm`] for a signer of another algorithm than
+    /// RS256, PS256 and ES256.
+    #[cfg(feature = "private-key-jwt")]
+    pub fn private_key_jwt(
+        client_id: impl Into<String>,
+        issuer: impl Into<String>,
+        key_id: Option<&str>,
+        signer: impl a0_jose::Signer + 'static,
+    ) -> Result<Self, RequestError> {
+        let client_id = client_id.into();
+        if client_id.is_empty() {
+            return Err(RequestError::MissingCredentials);
+        }
+        let assertion = Assertion::new(issuer.into(), key_id, Box::new(signer))?;
+        Ok(ClientAuth {
+            client_id,
+            method: Method::PrivateKeyJwt(assertion),
+        })
+    }
+
+    fn with_secret(
+        client_id: impl Into<String>,
+        client_secret: impl Into<String>,
+        method: fn(Secret) -> Method,
+    ) -> Result<Self, RequestError> {
+        let (client_id, secret) = (client_id.into(), Secret::new(client_secret));
+        if client_id.is_empty() || secret.expose().is_empty() {
+            return Err(RequestError::MissingCredentials);
+        }
+        Ok(ClientAuth {
+            client_id,
+            method: method(secret),
+        })
+    }
+
+    /// The body of one request: `form` and what authenticates the client, where that is not a field.
+    #[cfg_attr(
+        not(feature = "private-key-jwt"),
+        allow(unused_variables, reason = "only an assertion has a time")
+    )]
+    pub(crate) fn apply(
+        &self,
+        form: &Form,
+        fields: &mut HeaderMap,
+        now: SystemTime,
+    ) -> Result<Vec<u8>, ExchangeError> {
+        let client_id = ("client_id", self.client_id.as_str());
+        match &self.method {
+            Method::Basic(secret) => {
+                let id = encode(&self.client_id);
+                let pair = Zeroizing::new([&*id, ":", &*encode(secret.expose())].concat());
+                let encoded = Zeroizing::new(STANDARD.encode(&*pair));
+                let field = Zeroizing::new(["Basic ", &encoded].concat());
+                fields.insert(AUTHORIZATION, sensitive(&field)?);
+                Ok(form.body(&[]))
+            }
+            Method::Post(secret) => Ok(form.body(&[client_id, ("client_secret", secret.expose())])),
+            #[cfg(feature = "private-key-jwt")]
+            Method::PrivateKeyJwt(assertion) => {
+                let signed = assertion.sign(&self.client_id, now)?;
+                Ok(form.body(&[
+                    client_id,
+                    ("client_assertion_type", crate::assertion::TYPE),
+                    ("client_assertion", &signed),
+                ]))
+            }
+        }
+    }
+}
+
+/// A field's value that `Debug` of a request does not show.
+fn sensitive(text: &str) -> Result<HeaderValue, ExchangeError> {
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|error| ExchangeError::signing("Authorization field", error))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl fmt::Debug for ClientAuth {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ClientAuth")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}

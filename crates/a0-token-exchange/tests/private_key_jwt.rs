@@ -1,0 +1,176 @@
+//! Client assertions.
+
+#![cfg(feature = "private-key-jwt")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use a0_http::{Conversation, Step};
+use a0_jose::{
+    Algorithm, Compact, HeaderRules, Jwk, Signer, SigningError, SigningKey, VerifiedJws,
+    VerifyingKey,
+};
+use a0_token_exchange::{ASSERTION_LIFETIME, ClientAuth, RequestError, TokenClient, TokenExchange};
+use http::Request;
+use serde_json::{Map, Value, json};
+use support::{ENDPOINT, NOW, form, now, parameter};
+
+const ISSUER: &str = "https://tenant.example/";
+
+fn client(key_id: Option<&str>, key: SigningKey) -> TokenClient {
+    let auth = ClientAuth::private_key_jwt("a:b", ISSUER, key_id, key).unwrap();
+    TokenClient::new(ENDPOINT, auth).unwrap()
+}
+
+fn verified(request: &Request<Vec<u8>>, key: &SigningKey) -> VerifiedJws {
+    let assertion = parameter(request, "client_assertion").unwrap();
+    let allowed = [key.algorithm()];
+    let public = Jwk::from_object(key.public_jwk()).unwrap();
+    let public = VerifyingKey::new(&public, &allowed).unwrap();
+    let unverified = Compact::parse(&assertion, 4096).unwrap().decode().unwrap();
+    let admitted = unverified.admit(&HeaderRules::new(allowed)).unwrap();
+    admitted.verify_with(&public).unwrap()
+}
+
+#[test]
+fn rfc7523_3_an_assertion_is_of_the_client_for_the_issuer_and_short_lived() {
+    let rsa = a0_testkit::SigningKey::cached_rsa("client")
+        .unwrap()
+        .private_pem()
+        .unwrap();
+    for key in [
+        SigningKey::generate_es256().unwrap(),
+        SigningKey::from_pem(Algorithm::Rs256, &rsa).unwrap(),
+        SigningKey::from_pem(Algorithm::Ps256, &rsa).unwrap(),
+    ] {
+        for key_id in [None, Some("key-1")] {
+            let client = client(key_id, key.clone());
+            let call = client.exchange(&TokenExchange::new("t", "urn:x")).unwrap();
+            let request = call.prepare(now() + Duration::from_millis(900)).unwrap();
+            assert!(!request.headers().contains_key("authorization"));
+            let names: Vec<String> = form(&request).into_iter().map(|(name, _)| name).collect();
+            let own = ["client_id", "client_assertion_type", "client_assertion"];
+            assert_eq!(names[3..], own);
+            assert_eq!(parameter(&request, "client_id").as_deref(), Some("a:b"));
+            assert_eq!(
+                parameter(&request, "client_assertion_type").as_deref(),
+                Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+            );
+
+            let jws = verified(&request, &key);
+            let mut header = json!({"typ": "JWT", "alg": key.algorithm().name()});
+            if let Some(key_id) = key_id {
+                header["kid"] = key_id.into();
+            }
+            for (name, value) in header.as_object().unwrap() {
+                assert_eq!(jws.header().get(name), Some(value), "{name}");
+            }
+            assert_eq!(jws.header().get("kid").is_some(), key_id.is_some());
+            let mut claims = jws.into_claims().into_object();
+            let jti = claims.remove("jti").unwrap();
+            assert!(jti.as_str().unwrap().len() >= 22);
+            let end = NOW + ASSERTION_LIFETIME.as_secs();
+            let expected =
+                json!({"iss": "a:b", "sub": "a:b", "aud": ISSUER, "iat": NOW, "exp": end});
+            assert_eq!(Value::Object(claims), expected);
+        }
+    }
+    assert_eq!(ASSERTION_LIFETIME, Duration::from_secs(60));
+}
+
+#[test]
+fn rfc7523_3_each_request_has_an_assertion_of_its_own() {
+    let key = SigningKey::generate_es256().unwrap();
+    let client = client(None, key.clone());
+    let call = || {
+        let call = client.exchange(&TokenExchange::new("t", "urn:x")).unwrap();
+        call.with_proof(|_| Ok::<_, std::io::Error>("proof".to_owned()))
+    };
+    let again = call();
+    let mut requests = vec![again.prepare(now()).unwrap(), again.prepare(now()).unwrap()];
+    // A retry with a nonce as well.
+    let Step::Fetch(request, pending) = call().start(now()).unwrap() else {
+        panic!("no request")
+    };
+    requests.push(request);
+    let mut wants = support::answer(400, "application/json", r#"{"error":"use_dpop_nonce"}"#);
+    wants
+        .headers_mut()
+        .insert("dpop-nonce", "n".parse().unwrap());
+    let Step::Fetch(request, _) = pending.resume(Ok(wants)).unwrap() else {
+        panic!("no request")
+    };
+    requests.push(request);
+    let ids: BTreeSet<String> = requests
+        .iter()
+        .map(|request| {
+            verified(request, &key)
+                .claims()
+                .token_id()
+                .unwrap()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(ids.len(), requests.len());
+}
+
+/// A signer of any algorithm, or one that fails.
+struct Odd(Algorithm, Map<String, Value>);
+
+impl Signer for Odd {
+    fn algorithm(&self) -> Algorithm {
+        self.0
+    }
+
+    fn public_jwk(&self) -> &Map<String, Value> {
+        &self.1
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SigningError> {
+        Err(SigningError::Unusable)
+    }
+}
+
+#[test]
+fn what_no_server_would_take_is_refused_first() {
+    let auth = |id, issuer, algorithm| {
+        ClientAuth::private_key_jwt(id, issuer, None, Odd(algorithm, Map::new())).map(|_| ())
+    };
+    for algorithm in Algorithm::all() {
+        let good = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256].contains(&algorithm);
+        let expected = if good {
+            Ok(())
+        } else {
+            Err(RequestError::Algorithm)
+        };
+        assert_eq!(auth("id", ISSUER, algorithm), expected);
+    }
+    for (id, issuer, error) in [
+        ("", ISSUER, RequestError::MissingCredentials),
+        ("id", "", RequestError::Issuer),
+        ("id", "tenant.example", RequestError::Issuer),
+        ("id", "http://tenant.example/", RequestError::Issuer),
+        // The two in the wrong order.
+        (ISSUER, "id", RequestError::Issuer),
+    ] {
+        assert_eq!(auth(id, issuer, Algorithm::Es256), Err(error));
+    }
+}
+
+#[test]
+fn without_a_signature_nothing_is_sent() {
+    let signer = Odd(Algorithm::Es256, Map::new());
+    let auth = ClientAuth::private_key_jwt("id", ISSUER, None, signer).unwrap();
+    let client = TokenClient::new(ENDPOINT, auth).unwrap();
+    let call = client.exchange(&TokenExchange::new("t", "urn:x")).unwrap();
+    let error = call.start(now()).unwrap_err();
+    assert_eq!(
+        (error.status_code(), error.error_code()),
+        (500, "signing_error")
+    );
+    assert_eq!(error.to_string(), "no client assertion could be made");
+    assert!(std::error::Error::source(&error).is_some_and(|it| it.is::<SigningError>()));
+}
