@@ -172,6 +172,8 @@ impl<T> Call<T> {
             return Err(InvalidResponse::TooLarge.into());
         }
         let members = Members::parse(&body).ok_or(ExchangeError::InvalidJson)?;
+        // A nonce that served is good until the endpoint gives another.
+        let nonce = nonce.or_else(|| self.nonce.clone());
         let issued = IssuedToken::read(&members, nonce, now)?;
         if self.prove.is_some() && !issued.is_token_type("DPoP") {
             return Err(InvalidResponse::NotBound.into());

@@ -20,20 +20,24 @@ pub struct TokenClient(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) url: String,
     pub(crate) uri: Uri,
-    pub(crate) auth: ClientAuth,
+    pub(crate) auth: Arc<ClientAuth>,
 }
 
 impl TokenClient {
     /// A client of the endpoint at this URL. Credentials go there: that it is the endpoint of the
-    /// right server is for the caller to see to.
+    /// right server is for the caller to see to. Clients of several endpoints can share them, in an
+    /// `Arc`.
     ///
     /// # Errors
     ///
     /// [`RequestError::Endpoint`] if it is not an absolute https URL, or has user name, password or
     /// fragment (RFC 6749 section 3.2).
-    pub fn new(token_endpoint: &str, auth: ClientAuth) -> Result<Self, RequestError> {
+    pub fn new(
+        token_endpoint: &str,
+        auth: impl Into<Arc<ClientAuth>>,
+    ) -> Result<Self, RequestError> {
         let uri = endpoint(token_endpoint).ok_or(RequestError::Endpoint)?;
-        let url = token_endpoint.to_owned();
+        let (url, auth) = (token_endpoint.to_owned(), auth.into());
         Ok(TokenClient(Arc::new(Inner { url, uri, auth })))
     }
 

@@ -107,6 +107,15 @@ impl<'a> TokenExchange<'a> {
         self
     }
 
+    /// Judges what was given, before there is an endpoint to send it to.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], as the method of [`TokenClient`](crate::TokenClient) gives it.
+    pub fn judge(&self) -> Result<(), RequestError> {
+        self.form().map(|_| ())
+    }
+
     pub(crate) fn form(&self) -> Result<Form, RequestError> {
         required("subject_token", self.subject_token)?;
         required("subject_token_type", self.subject_token_type)?;
@@ -160,10 +169,34 @@ impl<'a> OnBehalfOf<'a> {
         }
     }
 
+    /// The access token that is exchanged.
+    pub fn access_token(&self) -> &'a str {
+        self.access_token
+    }
+
+    /// The API downstream.
+    pub fn requested_audience(&self) -> &'a str {
+        self.audience
+    }
+
+    /// The scopes that are asked for; empty where none are.
+    pub fn requested_scope(&self) -> &'a str {
+        self.scope
+    }
+
     /// The scopes that are asked for, with spaces between them.
     pub fn scope(mut self, scope: &'a str) -> Self {
         self.scope = scope;
         self
+    }
+
+    /// Judges what was given, before there is an endpoint to send it to.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], as the method of [`TokenClient`](crate::TokenClient) gives it.
+    pub fn judge(&self) -> Result<(), RequestError> {
+        self.form().map(|_| ())
     }
 
     pub(crate) fn form(&self) -> Result<Form, RequestError> {
@@ -201,6 +234,15 @@ impl<'a> ConnectionToken<'a> {
     pub fn login_hint(mut self, login_hint: &'a str) -> Self {
         self.login_hint = login_hint;
         self
+    }
+
+    /// Judges what was given, before there is an endpoint to send it to.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], as the method of [`TokenClient`](crate::TokenClient) gives it.
+    pub fn judge(&self) -> Result<(), RequestError> {
+        self.form().map(|_| ())
     }
 
     pub(crate) fn form(&self) -> Result<Form, RequestError> {

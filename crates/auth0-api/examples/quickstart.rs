@@ -6,11 +6,15 @@
 //! ```
 
 use std::error::Error;
-use std::io::{IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
 use std::process::ExitCode;
 
-use a0_testkit::{Endpoint, LocalTenant, ProofKey, TenantServer};
-use auth0_api::{ApiClient, RequestContext, UreqClient, VerifiedToken};
+use a0_testkit::{Endpoint, HttpsServer, LocalTenant, ProofKey, TenantServer};
+use auth0_api::{
+    ApiClient, Builder, ErrorKind, HttpClient, OnBehalfOf, RequestContext, UreqClient,
+    VerifiedToken,
+};
+use http::{Request, Response, StatusCode};
 
 const HELP: &str = "\
 Shows what auth0-api decides, and why.
@@ -111,10 +115,11 @@ fn local_tenant() -> Result<(), Box<dyn Error>> {
     }
     bound_requests(&api, tenant)?;
     println!(
-        "\nThe tenant was asked {} time for its metadata and {} time for its keys.",
+        "\nUp to here the tenant was asked {} time for its metadata and {} time for its keys.",
         tenant.request_count(Endpoint::Discovery),
         tenant.request_count(Endpoint::Jwks),
     );
+    delegated_request(&server)?;
     println!("Next: give --domain and --audience of a tenant of your own (--help says how).");
     Ok(())
 }
@@ -151,6 +156,121 @@ fn bound_requests(api: &ApiClient, tenant: &LocalTenant) -> Result<(), Box<dyn E
         report(what, api.verify_request(request), expected)?;
     }
     Ok(())
+}
+
+/// API A is called by a user and calls API B on behalf of that user: two servers, three parties.
+fn delegated_request(tenant: &TenantServer) -> Result<(), Box<dyn Error>> {
+    const A: &str = "https://a.example/";
+    const B: &str = "https://b.example/";
+    let api = |audience: &str| -> Result<Builder, Box<dyn Error>> {
+        let http = UreqClient::builder()
+            .root_certificates_pem(tenant.ca_pem().as_bytes())?
+            .build();
+        let builder = ApiClient::builder().domain(tenant.domain());
+        Ok(builder.audience(audience).http_client(http))
+    };
+
+    // API B verifies, and reads who acts for whom.
+    let verifier = api(B)?.build()?;
+    let b = HttpsServer::start(move |request| {
+        answer(verifier.verify_request(&request).and_then(|token| {
+            let user = token.subject()?.unwrap_or_default().to_owned();
+            let actor = token.current_actor()?;
+            let actor = actor.map_or("nobody", |actor| actor.sub()).to_owned();
+            let chain = token.delegation_chain()?;
+            let chain: Vec<&str> = chain.iter().map(|actor| actor.sub()).collect();
+            Ok(format!(
+                "B served {user}; {actor} acts for them; the chain is {chain:?}"
+            ))
+        }))
+    })?;
+
+    // API A verifies, exchanges the user's token for one of B's, and calls B with it.
+    tenant
+        .tenant()
+        .register_client("api-a", "a secret of api-a");
+    let client = api(A)?
+        .client_id("api-a")
+        .client_secret("a secret of api-a")
+        .build()?;
+    let to_b = UreqClient::builder()
+        .root_certificates_pem(b.ca_pem().as_bytes())?
+        .build();
+    let url = format!("{}/reports", b.origin());
+    let a = HttpsServer::start(move |request| {
+        let token = client.verify_request(&request).and_then(|_| {
+            let field = request.headers().get("authorization");
+            let field = field
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default();
+            let bearer = field.split(' ').next_back().unwrap_or_default();
+            let wanted = OnBehalfOf::new(bearer, B).scope("read:reports");
+            client.get_token_on_behalf_of(&wanted)
+        });
+        match token {
+            Ok(token) => get(&to_b, &url, token.access_token()),
+            Err(error) => answer(Err(error)),
+        }
+    })?;
+
+    println!(
+        "\nAPI A at {} calls API B at {} on behalf of a user:",
+        a.origin(),
+        b.origin()
+    );
+    let user = UreqClient::builder()
+        .root_certificates_pem(a.ca_pem().as_bytes())?
+        .build();
+    let token = tenant.tenant().access_token().subject("auth0|ada");
+    let url = format!("{}/", a.origin());
+    for (what, token, expected) in [
+        (
+            "a user with a token for A",
+            token.clone().audience(A).mint()?,
+            200,
+        ),
+        (
+            "a user with a token for B, sent to A",
+            token.audience(B).mint()?,
+            401,
+        ),
+    ] {
+        let answer = get(&user, &url, &token)?;
+        println!("{what}:");
+        println!(
+            "  {}: {}",
+            answer.status(),
+            String::from_utf8_lossy(answer.body())
+        );
+        if answer.status() != expected {
+            return Err(format!("{what}: this should not have happened").into());
+        }
+    }
+    Ok(())
+}
+
+/// What an API answers: a text, or the error with its challenges.
+fn answer(outcome: Result<String, auth0_api::Error>) -> io::Result<Response<Vec<u8>>> {
+    let mut response = Response::new(Vec::new());
+    match outcome {
+        Ok(text) => *response.body_mut() = text.into_bytes(),
+        Err(error) => {
+            // What the token endpoint says of this API is no answer to this API's caller.
+            *response.status_mut() = match error.kind() {
+                ErrorKind::Api(_) => StatusCode::BAD_GATEWAY,
+                _ => error.status_code(),
+            };
+            *response.headers_mut() = error.headers();
+            *response.body_mut() = error.to_string().into_bytes();
+        }
+    }
+    Ok(response)
+}
+
+fn get(client: &UreqClient, url: &str, token: &str) -> io::Result<Response<Vec<u8>>> {
+    let request = Request::get(url).header("authorization", format!("Bearer {token}"));
+    let request = request.body(Vec::new()).map_err(io::Error::other)?;
+    client.exchange(request).map_err(io::Error::other)
 }
 
 fn report(

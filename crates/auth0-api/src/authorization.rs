@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use a0_dpop::{Htu, one_proof};
 
-use crate::error::{ErrorKind, Refusal, SchemeError};
+use crate::error::{ErrorKind, SchemeError};
+use crate::refusal::Refusal;
 use crate::request::RequestContext;
 use crate::scheme::{DpopMode, Scheme};
 

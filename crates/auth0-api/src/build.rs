@@ -9,10 +9,12 @@ use a0_discovery::{FetchRules, Issuer, KeyCache, Origin, normalize_domain};
 use a0_dpop::{Htu, InMemoryReplayStore};
 use a0_http::HttpClient;
 use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
+use a0_token_exchange::ClientAuth;
 
 use crate::builder::{Builder, Replay, TokenProfile};
 use crate::challenger::Challenger;
 use crate::client::{ApiClient, Settings};
+use crate::client_flows::{ClientFlows, FlowOptions, OboCache, Proofs};
 use crate::dpop::DpopSettings;
 use crate::error::Error;
 use crate::issuers::Issuers;
@@ -41,6 +43,7 @@ impl Builder {
             return Err(Error::missing_option("audience"));
         }
         let issuers = self.issuers()?;
+        let flows = self.client_flows()?;
         if self.leeway > MAX_LEEWAY {
             return Err(Error::configuration("leeway must be at most 300 seconds"));
         }
@@ -55,7 +58,8 @@ impl Builder {
                 Error::configuration("cache_max_entries must be an integer greater than 1")
             })?;
         let clock = Arc::clone(&self.clock);
-        let mut keys = KeyCache::builder(fetch_rules, http_client(self.http_client, self.timeout)?)
+        let http_client = http_client(self.http_client, self.timeout)?;
+        let mut keys = KeyCache::builder(fetch_rules, Arc::clone(&http_client))
             .policy(policy)
             .clock(move || clock());
         if let Some(adapter) = self.cache {
@@ -71,6 +75,8 @@ impl Builder {
                 .require_strings(profile_claims)
                 .require(self.required_claims),
             keys: keys.build(),
+            flows,
+            http_client,
             challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
             dpop,
             clock: self.clock,
@@ -99,6 +105,42 @@ impl Builder {
                  single-domain mode, 'domains' for multi-domain support.",
             )),
         }
+    }
+
+    /// Credentials are for the domain alone: they go nowhere else.
+    fn client_flows(&self) -> Result<ClientFlows, Error> {
+        let FlowOptions {
+            client_id,
+            client_secret,
+            client_auth,
+            ..
+        } = &self.flows;
+        let given = |option: &Option<String>| option.clone().filter(|text| !text.is_empty());
+        let auth = match (given(client_id), client_secret, client_auth) {
+            (Some(_), _, Some(_)) => {
+                return Err(Error::configuration(
+                    "client_id and client_auth exclude each other: give one of them",
+                ));
+            }
+            (None, _, Some(auth)) => Some(Arc::clone(auth)),
+            // Without a secret the first flow says what is missing.
+            (Some(id), Some(secret), None) => {
+                ClientAuth::basic(id, secret.as_str()).ok().map(Arc::new)
+            }
+            _ => None,
+        };
+        let domain = given(&self.domain);
+        if domain.is_none() && (auth.is_some() || given(client_id).is_some()) {
+            return Err(Error::configuration(
+                "The 'domain' parameter is required when 'client_id' is configured.",
+            ));
+        }
+        let issuer = domain.map(|domain| issuer("domain", &domain)).transpose()?;
+        Ok(ClientFlows {
+            credentials: issuer.zip(auth),
+            proofs: self.flows.dpop_key.clone().map(Proofs::new),
+            obo_cache: NonZeroUsize::new(self.flows.obo_cache).map(OboCache::new),
+        })
     }
 
     fn dpop_settings(&self) -> Result<DpopSettings, Error> {

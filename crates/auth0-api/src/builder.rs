@@ -8,8 +8,11 @@ use std::time::{Duration, SystemTime};
 use a0_discovery::{CacheAdapter, CachePolicy, Refresh};
 use a0_dpop::{NonceIssuer, ProofRules, ReplayStore};
 use a0_http::HttpClient;
-use a0_jose::Algorithm;
+use a0_jose::{Algorithm, Signer};
+use a0_token_exchange::ClientAuth;
+use zeroize::Zeroizing;
 
+use crate::client_flows::FlowOptions;
 use crate::issuers::{Resolver, ResolverContext};
 use crate::scheme::DpopMode;
 
@@ -63,6 +66,7 @@ pub struct Builder {
     pub(crate) replay_store: Replay,
     pub(crate) replay_fail_open: bool,
     pub(crate) nonces: Option<NonceIssuer>,
+    pub(crate) flows: FlowOptions,
     pub(crate) timeout: Option<Duration>,
     pub(crate) http_client: Option<Arc<dyn HttpClient>>,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
@@ -102,6 +106,7 @@ impl Default for Builder {
             replay_store: Replay::InMemory,
             replay_fail_open: false,
             nonces: None,
+            flows: FlowOptions::default(),
             timeout: None,
             http_client: None,
             clock: Arc::new(SystemTime::now),
@@ -310,6 +315,45 @@ impl Builder {
     /// Asks every proof for a nonce of this API (RFC 9449 section 9); off by default.
     pub fn dpop_nonces(mut self, nonces: NonceIssuer) -> Self {
         self.nonces = Some(nonces);
+        self
+    }
+
+    /// The identifier of this API's own client at the `domain`, for client flows: exchanges, Token
+    /// Vault. It authenticates with [`client_secret`](Builder::client_secret) by HTTP Basic.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.flows.client_id = Some(client_id.into());
+        self
+    }
+
+    /// The secret that goes with [`client_id`](Builder::client_id). It is wiped when builder and
+    /// client are gone.
+    pub fn client_secret(mut self, client_secret: impl Into<String>) -> Self {
+        self.flows.client_secret = Some(Arc::new(Zeroizing::new(client_secret.into())));
+        self
+    }
+
+    /// Another way to authenticate than by `client_id` and `client_secret`: in the form, or by an
+    /// assertion (feature `private-key-jwt`).
+    pub fn client_auth(mut self, auth: ClientAuth) -> Self {
+        self.flows.client_auth = Some(Arc::new(auth));
+        self
+    }
+
+    /// A key that exchanged tokens are to be bound to: every exchange then sends a DPoP proof by it
+    /// (RFC 9449 section 5), and an answer whose token is not bound is an error. Whoever uses such a
+    /// token makes a [`NewProof`](a0_dpop::NewProof) with the same key for each request.
+    pub fn exchange_dpop_key(mut self, key: impl Signer + 'static) -> Self {
+        self.flows.dpop_key = Some(Arc::new(key));
+        self
+    }
+
+    /// Keeps the tokens of
+    /// [`get_token_on_behalf_of`](crate::ApiClient::get_token_on_behalf_of) in memory, so many at
+    /// most, and gives them again for the same access token, audience and scope until shortly before
+    /// they or that access token expire. Off by default: a grant that is revoked meanwhile is not
+    /// noticed until then.
+    pub fn obo_cache(mut self, max_entries: usize) -> Self {
+        self.flows.obo_cache = max_entries;
         self
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use a0_jose::Algorithm;
 
 use crate::challenge::Challenge;
-use crate::error::{Error, Refusal};
+use crate::error::Error;
+use crate::refusal::Refusal;
 use crate::scheme::{DpopMode, Scheme};
 
 const REALM: &str = "api";
@@ -45,19 +46,21 @@ impl Challenger {
             DpopMode::Required => Scheme::Dpop,
             DpopMode::Allowed => used.unwrap_or(Scheme::Bearer),
         };
+        let mut challenges = Vec::with_capacity(2);
         let said_on = |scheme| said.as_ref().filter(|_| scheme == blamed);
         if self.mode != DpopMode::Required {
             let mut bearer = Challenge::bearer();
             bearer.set_cleaned("realm", REALM);
             bearer.set_error(said_on(Scheme::Bearer));
-            error.add_challenge(bearer);
+            challenges.push(bearer);
         }
         if self.mode != DpopMode::Disabled {
             let mut dpop = Challenge::dpop();
             dpop.set_error(said_on(Scheme::Dpop));
             dpop.set_cleaned("algs", &self.algs);
-            error.add_challenge(dpop);
+            challenges.push(dpop);
         }
+        error.set_challenges(challenges);
         error
     }
 }

@@ -7,15 +7,18 @@ use std::time::SystemTime;
 
 use a0_discovery::{Issuer, IssuerStatus, KeyCache, normalize_domain};
 use a0_dpop::Target;
+use a0_http::HttpClient;
 use a0_jose::{Admitted, ClaimRules, Claims, Compact, HeaderRules, NumericDate};
 
 use crate::authorization::{Credentials, ProofOfRequest, refuse_proof};
 use crate::builder::Builder;
 use crate::challenger::Challenger;
+use crate::client_flows::ClientFlows;
 use crate::confirmation::{self, ConfirmationError};
 use crate::dpop::{DpopProof, DpopSettings};
-use crate::error::{Error, ErrorKind, IssuerError, Refusal};
+use crate::error::{Error, ErrorKind, IssuerError};
 use crate::issuers::Issuers;
+use crate::refusal::Refusal;
 use crate::request::RequestContext;
 use crate::scheme::{DpopMode, Scheme};
 use crate::verified::VerifiedToken;
@@ -23,7 +26,7 @@ use crate::verified::VerifiedToken;
 /// Verifies what clients send to one API. Cheap to clone; make one and keep it, because it keeps
 /// the issuers' keys.
 #[derive(Clone)]
-pub struct ApiClient(Arc<Settings>);
+pub struct ApiClient(pub(crate) Arc<Settings>);
 
 pub(crate) struct Settings {
     pub(crate) issuers: Issuers,
@@ -33,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) keys: KeyCache,
     pub(crate) dpop: DpopSettings,
     pub(crate) challenger: Challenger,
+    pub(crate) flows: ClientFlows,
+    pub(crate) http_client: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
 }
 
@@ -298,7 +303,7 @@ impl ApiClient {
         self.0.challenger.challenged(refusal.into(), scheme)
     }
 
-    fn now(&self) -> NumericDate {
+    pub(crate) fn now(&self) -> NumericDate {
         (self.0.clock)().into()
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use a0_dpop::{Htu, NonceIssuer, ProofError, ProofRules, ReplayStore, Seen, Target, VerifiedProof};
 use a0_jose::{Claims, NumericDate};
 
-use crate::error::{ErrorKind, Outage, Refusal};
+use crate::error::{ErrorKind, Outage};
+use crate::refusal::Refusal;
 use crate::scheme::DpopMode;
 
 /// How much longer than its window a proof is remembered. `now` is read before keys are fetched: two

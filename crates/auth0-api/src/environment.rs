@@ -1,9 +1,11 @@
 //! Options from environment variables.
 
 use std::env::VarError;
+use std::sync::Arc;
 use std::time::Duration;
 
 use a0_discovery::normalize_domain;
+use zeroize::Zeroizing;
 
 use crate::builder::Builder;
 use crate::scheme::DpopMode;
@@ -17,6 +19,7 @@ impl Builder {
     /// | `AUTH0_DOMAINS` | `domains`, separated by white space or commas |
     /// | `AUTH0_AUDIENCE` | `audience`; several are separated by white space or commas |
     /// | `AUTH0_DPOP_ENABLED`, `AUTH0_DPOP_REQUIRED` | `dpop`; each `true` or `false`, in any case |
+    /// | `AUTH0_CLIENT_ID`, `AUTH0_CLIENT_SECRET` | `client_id`, `client_secret` |
     /// | `AUTH0_CACHE_TTL` | `cache_ttl`, in seconds |
     /// | `AUTH0_TIMEOUT` | `timeout`, in seconds |
     ///
@@ -102,7 +105,7 @@ impl Builder {
 
 type Set = fn(&mut Builder, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 5] = [
+const VARIABLES: [(&str, Set); 7] = [
     ("AUTH0_DOMAIN", |builder, value| {
         normalize_domain(value).map_err(|error| format!("cannot be used: {error}"))?;
         builder.domain = Some(value.to_owned());
@@ -118,6 +121,14 @@ const VARIABLES: [(&str, Set); 5] = [
     }),
     ("AUTH0_AUDIENCE", |builder, value| {
         builder.audiences = several(value)?;
+        Ok(())
+    }),
+    ("AUTH0_CLIENT_ID", |builder, value| {
+        builder.flows.client_id = Some(value.to_owned());
+        Ok(())
+    }),
+    ("AUTH0_CLIENT_SECRET", |builder, value| {
+        builder.flows.client_secret = Some(Arc::new(Zeroizing::new(value.to_owned())));
         Ok(())
     }),
     ("AUTH0_CACHE_TTL", |builder, value| {

@@ -8,6 +8,7 @@ use a0_jose::{ClaimError, HeaderError, ParseError, RuleError, VerifyError};
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use crate::api_error::{ApiError, ClientFlowError};
 use crate::challenge::{self, Challenge};
 use crate::confirmation::ConfirmationError;
 use crate::resolver_error::DomainsResolverError;
@@ -72,6 +73,13 @@ pub enum ErrorKind {
     Configuration(String),
     /// The domains resolver gave no list of domains: 500.
     DomainsResolver(DomainsResolverError),
+    /// An exchange that cannot be asked for: 400. Nothing was sent to the token endpoint.
+    GetTokenByExchangeProfile(ClientFlowError),
+    /// A token of Token Vault that cannot be asked for: 400. Nothing was sent to the token endpoint.
+    GetAccessTokenForConnection(ClientFlowError),
+    /// The token endpoint, or the way to it, gave no token. The status is the endpoint's, and not one
+    /// to answer one's own caller with.
+    Api(ApiError),
 }
 
 /// What could not be had.
@@ -158,17 +166,17 @@ pub enum IssuerError {
     NotAllowed,
 }
 
-/// An error on its way to the caller, still without the challenges that go with it. No method of
-/// the public API gives one, so none can forget them.
-#[derive(Debug)]
-pub(crate) struct Refusal(pub(crate) ErrorKind);
-
 impl Error {
     pub(crate) fn new(kind: ErrorKind, challenges: Vec<Challenge>) -> Self {
         Error(Box::new(Inner { kind, challenges }))
     }
 
     /// For errors that are no answer to a request.
+    pub(crate) fn of_client_flow(kind: ErrorKind) -> Self {
+        Error::new(kind, Vec::new())
+    }
+
+    /// As [`of_client_flow`](Error::of_client_flow).
     pub(crate) fn configuration(description: impl Into<String>) -> Self {
         Error::new(ErrorKind::Configuration(description.into()), Vec::new())
     }
@@ -178,8 +186,8 @@ impl Error {
         Error::new(ErrorKind::MissingRequiredArgument { argument }, Vec::new())
     }
 
-    pub(crate) fn add_challenge(&mut self, challenge: Challenge) {
-        self.0.challenges.push(challenge);
+    pub(crate) fn set_challenges(&mut self, challenges: Vec<Challenge>) {
+        self.0.challenges = challenges;
     }
 
     /// What went wrong, as data.
@@ -189,14 +197,17 @@ impl Error {
 
     /// The status of the HTTP answer.
     pub fn status_code(&self) -> StatusCode {
-        match self.0.kind {
+        match &self.0.kind {
             ErrorKind::MissingAuthorization
             | ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials)
             | ErrorKind::VerifyAccessToken(_)
             | ErrorKind::UseDpopNonce { .. } => StatusCode::UNAUTHORIZED,
             ErrorKind::InvalidAuthScheme(_)
             | ErrorKind::MissingRequiredArgument { .. }
-            | ErrorKind::InvalidDpopProof(_) => StatusCode::BAD_REQUEST,
+            | ErrorKind::InvalidDpopProof(_)
+            | ErrorKind::GetTokenByExchangeProfile(_)
+            | ErrorKind::GetAccessTokenForConnection(_) => StatusCode::BAD_REQUEST,
+            ErrorKind::Api(error) => error.status_code(),
             ErrorKind::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::Configuration(_) | ErrorKind::DomainsResolver(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -204,9 +215,9 @@ impl Error {
         }
     }
 
-    /// The error code of RFC 6750 section 3.1, or one in its manner.
-    pub fn error_code(&self) -> &'static str {
-        match self.0.kind {
+    /// The error code of RFC 6750 section 3.1, or one in its manner; of an `Api` error the endpoint's.
+    pub fn error_code(&self) -> &str {
+        match &self.0.kind {
             ErrorKind::MissingAuthorization
             | ErrorKind::InvalidAuthScheme(_)
             | ErrorKind::MissingRequiredArgument { .. } => "invalid_request",
@@ -216,6 +227,9 @@ impl Error {
             ErrorKind::Unavailable(_) => "temporarily_unavailable",
             ErrorKind::Configuration(_) => "invalid_configuration",
             ErrorKind::DomainsResolver(_) => "domains_resolver_error",
+            ErrorKind::GetTokenByExchangeProfile(_) => "get_token_by_exchange_profile_error",
+            ErrorKind::GetAccessTokenForConnection(_) => "get_access_token_for_connection_error",
+            ErrorKind::Api(error) => error.error_code(),
         }
     }
 
@@ -286,59 +300,11 @@ impl ErrorKind {
             ErrorKind::Unavailable(error) => error.to_string(),
             ErrorKind::Configuration(description) => description.clone(),
             ErrorKind::DomainsResolver(error) => error.to_string(),
+            ErrorKind::GetTokenByExchangeProfile(error)
+            | ErrorKind::GetAccessTokenForConnection(error) => error.to_string(),
+            ErrorKind::Api(error) => error.to_string(),
         }
     }
-}
-
-impl From<ErrorKind> for Refusal {
-    fn from(kind: ErrorKind) -> Self {
-        Refusal(kind)
-    }
-}
-
-impl From<Unavailable> for Refusal {
-    fn from(error: Unavailable) -> Self {
-        Refusal(ErrorKind::Unavailable(Outage::Keys(error)))
-    }
-}
-
-impl From<DomainsResolverError> for Refusal {
-    fn from(error: DomainsResolverError) -> Self {
-        ErrorKind::DomainsResolver(error).into()
-    }
-}
-
-impl From<ProofError> for Refusal {
-    fn from(error: ProofError) -> Self {
-        Refusal(ErrorKind::InvalidDpopProof(error))
-    }
-}
-
-impl From<TokenError> for Refusal {
-    fn from(error: TokenError) -> Self {
-        Refusal(ErrorKind::VerifyAccessToken(error))
-    }
-}
-
-macro_rules! token_errors {
-    ($($part:ty => $variant:ident),* $(,)?) => {$(
-        impl From<$part> for Refusal {
-            fn from(error: $part) -> Self {
-                TokenError::$variant(error).into()
-            }
-        }
-    )*};
-}
-
-token_errors! {
-    ParseError => Parse,
-    HeaderError => Header,
-    IssuerError => Issuer,
-    RuleError => Claims,
-    ConfirmationError => Confirmation,
-    VerifyError => Signature,
-    ClaimError => ClaimType,
-    a0_act::ActError => Actor,
 }
 
 impl PartialEq for Error {
@@ -373,6 +339,7 @@ impl std::error::Error for Error {
             ErrorKind::Unavailable(Outage::Keys(error)) => Some(&error.error.failure),
             ErrorKind::Unavailable(Outage::ReplayStore(error)) => error.source(),
             ErrorKind::DomainsResolver(error) => error.source(),
+            ErrorKind::Api(error) => error.cause(),
             _ => None,
         }
     }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use a0_discovery::{DomainError, Issuer, normalize_domain};
 use a0_dpop::Htu;
 
-use crate::error::{IssuerError, Refusal};
+use crate::error::IssuerError;
+use crate::refusal::Refusal;
 use crate::request::RequestContext;
 use crate::resolver_error::{DomainsResolverError, ResolverFault};
 

@@ -36,20 +36,25 @@
     clippy::exhaustive_structs
 )]
 
+mod api_error;
 mod authorization;
 mod build;
 mod builder;
 mod challenge;
 mod challenger;
 mod client;
+mod client_flows;
 mod confirmation;
 mod dpop;
 mod environment;
 mod error;
+mod exchange;
 mod issuers;
+mod refusal;
 mod request;
 mod resolver_error;
 mod scheme;
+mod single_flight;
 mod verified;
 
 pub use a0_act::{get_current_actor, get_delegation_chain};
@@ -58,12 +63,16 @@ pub use a0_discovery::{CacheAdapter, Freshness, IssuerStatus, Refresh, normalize
 pub use a0_http::UreqClient;
 pub use a0_http::{HttpClient, TransportError};
 pub use a0_jose::NumericDate;
+pub use a0_token_exchange::{
+    ClientAuth, ConnectionToken, IssuedToken, OnBehalfOf, TokenExchange, TokenResponse,
+};
 /// The crates below this one, for the types that its own types hold.
 pub use {
     a0_act as act, a0_discovery as discovery, a0_dpop as proof, a0_http as transport,
-    a0_jose as jose,
+    a0_jose as jose, a0_token_exchange as token_exchange,
 };
 
+pub use api_error::{ApiError, ClientFlowError};
 pub use builder::{Builder, TokenProfile};
 pub use challenge::{Challenge, InvalidParameter};
 pub use client::{ApiClient, TokenOptions};
@@ -99,3 +108,7 @@ struct CachingGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/multiple-custom-domains.md")]
 struct DomainsGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/token-exchange.md")]
+struct ExchangeGuide;

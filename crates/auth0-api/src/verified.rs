@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::challenger::Challenger;
-use crate::error::{Error, Refusal, TokenError};
+use crate::error::{Error, TokenError};
+use crate::refusal::Refusal;
 use crate::scheme::Scheme;
 
 /// The claims of an access token that was verified. Only verification makes one.

@@ -5,7 +5,8 @@ mod scenarios;
 
 use auth0_api::jose::Claims;
 use auth0_api::{
-    ApiClient, Builder, DpopProof, Error, IssuerStatus, RequestContext, TokenOptions, VerifiedToken,
+    ApiClient, Builder, ConnectionToken, DpopProof, Error, IssuedToken, IssuerStatus, OnBehalfOf,
+    RequestContext, TokenExchange, TokenOptions, TokenResponse, VerifiedToken,
 };
 use scenarios::Driver;
 
@@ -50,6 +51,24 @@ impl Driver for Blocking {
 
     fn key_status(&self) -> Vec<IssuerStatus> {
         self.0.key_status()
+    }
+
+    fn get_token_by_exchange_profile(
+        &self,
+        request: &TokenExchange<'_>,
+    ) -> Result<TokenResponse, Error> {
+        self.0.get_token_by_exchange_profile(request)
+    }
+
+    fn get_token_on_behalf_of(&self, request: &OnBehalfOf<'_>) -> Result<IssuedToken, Error> {
+        self.0.get_token_on_behalf_of(request)
+    }
+
+    fn get_access_token_for_connection(
+        &self,
+        request: &ConnectionToken<'_>,
+    ) -> Result<IssuedToken, Error> {
+        self.0.get_access_token_for_connection(request)
     }
 }
 

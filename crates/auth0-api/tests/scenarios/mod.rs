@@ -11,6 +11,7 @@
 pub mod confirmation;
 pub mod dpop;
 pub mod errors;
+pub mod exchange;
 pub mod fapi2;
 pub mod issuers;
 pub mod keys;
@@ -23,8 +24,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use a0_testkit::{AccessTokenBuilder, Endpoint, LocalTenant};
 use auth0_api::jose::Claims;
 use auth0_api::{
-    ApiClient, Builder, DpopProof, Error, IssuerStatus, Refresh, RequestContext, TokenOptions,
-    VerifiedToken,
+    ApiClient, Builder, ConnectionToken, DpopProof, Error, IssuedToken, IssuerStatus, OnBehalfOf,
+    Refresh, RequestContext, TokenExchange, TokenOptions, TokenResponse, VerifiedToken,
 };
 
 pub trait Driver: Sized + Send + Sync + 'static {
@@ -41,6 +42,15 @@ pub trait Driver: Sized + Send + Sync + 'static {
     fn warm_up(&self) -> Result<(), Error>;
     fn reload(&self, domain: &str) -> Result<(), Error>;
     fn key_status(&self) -> Vec<IssuerStatus>;
+    fn get_token_by_exchange_profile(
+        &self,
+        request: &TokenExchange<'_>,
+    ) -> Result<TokenResponse, Error>;
+    fn get_token_on_behalf_of(&self, request: &OnBehalfOf<'_>) -> Result<IssuedToken, Error>;
+    fn get_access_token_for_connection(
+        &self,
+        request: &ConnectionToken<'_>,
+    ) -> Result<IssuedToken, Error>;
 }
 
 /// The list of all scenarios, as tests of one driver.
@@ -75,6 +85,19 @@ macro_rules! all_scenarios {
                 rfc6750_3_a_parameter_holds_the_allowed_characters_only,
                 no_error_holds_a_part_of_a_token_or_of_an_answer,
                 rfc6750_3_every_error_is_an_http_answer,
+            }
+            exchange {
+                a_kept_token_outlives_neither_itself_nor_its_subject,
+                callers_with_one_token_make_one_exchange,
+                credentials_go_to_the_domains_own_endpoint,
+                each_flow_sends_its_form_and_the_credentials,
+                no_credential_is_in_an_error_or_a_debug_output,
+                nothing_is_sent_for_what_cannot_be_asked,
+                other_ways_to_authenticate_are_an_option,
+                rfc9449_5_a_key_binds_the_tokens_of_exchanges,
+                the_endpoint_comes_through_the_same_cache,
+                tokens_on_behalf_of_a_user_are_kept_where_that_is_asked_for,
+                what_the_endpoint_or_the_way_to_it_does_is_an_api_error,
             }
             issuers {
                 a_resolver_names_the_domains_of_each_request,

@@ -1,0 +1,65 @@
+//! An error on its way to the caller.
+
+use a0_discovery::Unavailable;
+use a0_dpop::ProofError;
+use a0_jose::{ClaimError, HeaderError, ParseError, RuleError, VerifyError};
+
+use crate::confirmation::ConfirmationError;
+use crate::error::{ErrorKind, IssuerError, Outage, TokenError};
+use crate::resolver_error::DomainsResolverError;
+
+/// An error that is still without the challenges that go with it. No method of
+/// the public API gives one, so none can forget them.
+#[derive(Debug)]
+pub(crate) struct Refusal(pub(crate) ErrorKind);
+
+impl From<ErrorKind> for Refusal {
+    fn from(kind: ErrorKind) -> Self {
+        Refusal(kind)
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(error: Unavailable) -> Self {
+        Refusal(ErrorKind::Unavailable(Outage::Keys(error)))
+    }
+}
+
+impl From<DomainsResolverError> for Refusal {
+    fn from(error: DomainsResolverError) -> Self {
+        ErrorKind::DomainsResolver(error).into()
+    }
+}
+
+impl From<ProofError> for Refusal {
+    fn from(error: ProofError) -> Self {
+        Refusal(ErrorKind::InvalidDpopProof(error))
+    }
+}
+
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        Refusal(ErrorKind::VerifyAccessToken(error))
+    }
+}
+
+macro_rules! token_errors {
+    ($($part:ty => $variant:ident),* $(,)?) => {$(
+        impl From<$part> for Refusal {
+            fn from(error: $part) -> Self {
+                TokenError::$variant(error).into()
+            }
+        }
+    )*};
+}
+
+token_errors! {
+    ParseError => Parse,
+    HeaderError => Header,
+    IssuerError => Issuer,
+    RuleError => Claims,
+    ConfirmationError => Confirmation,
+    VerifyError => Signature,
+    ClaimError => ClaimType,
+    a0_act::ActError => Actor,
+}

@@ -1,0 +1,121 @@
+//! One call at a time for each key, whose outcome all who want it share.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
+
+/// Outcomes by key, the least recently used of which is dropped at the limit.
+pub(crate) struct SingleFlight<T> {
+    calls: Mutex<LruCache<String, Arc<Call<T>>>>,
+    limit: NonZeroUsize,
+}
+
+struct Call<T> {
+    state: Mutex<State<T>>,
+    ended: Condvar,
+}
+
+enum State<T> {
+    UnderWay,
+    Ended(T),
+    /// It came to nothing, as when its thread panics.
+    Abandoned,
+}
+
+impl<T: Clone> SingleFlight<T> {
+    pub(crate) fn new(limit: NonZeroUsize) -> Self {
+        // Bounded by hand: a bounded map takes the room for all its entries at once.
+        let calls = Mutex::new(LruCache::unbounded());
+        SingleFlight { calls, limit }
+    }
+
+    /// The outcome of `key`: the one that is kept, if it `is_good` still; that of a call under way;
+    /// or that of `call`.
+    pub(crate) fn get(
+        &self,
+        key: &str,
+        is_good: impl Fn(&T) -> bool,
+        call: impl FnOnce() -> T,
+    ) -> T {
+        loop {
+            let shared = match self.join_or_lead(key, &is_good) {
+                Ok(own) => {
+                    let duty = Duty(&own);
+                    let outcome = call();
+                    *duty.0.lock() = State::Ended(outcome.clone());
+                    return outcome;
+                }
+                Err(shared) => shared,
+            };
+            if let Some(outcome) = shared.wait() {
+                return outcome;
+            }
+        }
+    }
+
+    /// A new call to carry out, or one to share.
+    fn join_or_lead(
+        &self,
+        key: &str,
+        is_good: impl Fn(&T) -> bool,
+    ) -> Result<Arc<Call<T>>, Arc<Call<T>>> {
+        let mut calls = lock(&self.calls);
+        if let Some(call) = calls.get(key).filter(|call| call.may_be_shared(is_good)) {
+            return Err(Arc::clone(call));
+        }
+        let call = Arc::new(Call {
+            state: Mutex::new(State::UnderWay),
+            ended: Condvar::new(),
+        });
+        calls.put(key.to_owned(), Arc::clone(&call));
+        if calls.len() > self.limit.get() {
+            calls.pop_lru();
+        }
+        Ok(call)
+    }
+}
+
+impl<T: Clone> Call<T> {
+    fn may_be_shared(&self, is_good: impl Fn(&T) -> bool) -> bool {
+        match &*self.lock() {
+            State::UnderWay => true,
+            State::Ended(outcome) => is_good(outcome),
+            State::Abandoned => false,
+        }
+    }
+
+    fn wait(&self) -> Option<T> {
+        let under_way = |state: &mut State<T>| matches!(state, State::UnderWay);
+        let state = self.ended.wait_while(self.lock(), under_way);
+        match &*state.unwrap_or_else(PoisonError::into_inner) {
+            State::Ended(outcome) => Some(outcome.clone()),
+            State::UnderWay | State::Abandoned => None,
+        }
+    }
+}
+
+impl<T> Call<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        lock(&self.state)
+    }
+}
+
+/// The duty to end a call, so that nobody waits for ever.
+struct Duty<'c, T>(&'c Call<T>);
+
+impl<T> Drop for Duty<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if matches!(*state, State::UnderWay) {
+            *state = State::Abandoned;
+        }
+        drop(state);
+        self.0.ended.notify_all();
+    }
+}
+
+/// A thread that panicked while it held the lock left a value that is whole all the same.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

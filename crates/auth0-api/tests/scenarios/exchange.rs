@@ -1,0 +1,715 @@
+//! Tokens for other APIs: exchanges, on behalf of a user, Token Vault.
+
+use std::io;
+use std::sync::Barrier;
+
+use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant, RecordedRequest};
+use auth0_api::discovery::TokenEndpointError;
+use auth0_api::jose::{SigningKey, unverified_payload};
+use auth0_api::token_exchange::{ExchangeError, InvalidResponse, RequestError};
+use auth0_api::{
+    ApiClient, ApiError, Builder, ClientAuth, ClientFlowError, ConnectionToken, Error, ErrorKind,
+    OnBehalfOf, TokenExchange,
+};
+
+use super::{AUDIENCE, Driver, World, builder};
+
+const ID: &str = "my client";
+const SECRET: &str = "canary:secret%&";
+const DOWNSTREAM: &str = "https://downstream.example/";
+const PROFILE: &str = "urn:example:legacy";
+
+fn world<D: Driver>(options: impl FnOnce(Builder) -> Builder) -> World<D> {
+    let world = World::with(|builder| options(builder.client_id(ID).client_secret(SECRET)));
+    world.tenant.register_client(ID, SECRET);
+    world
+}
+
+fn token_requests(tenant: &LocalTenant) -> Vec<RecordedRequest> {
+    let requests = tenant.requests().into_iter();
+    requests
+        .filter(|request| request.endpoint() == Some(Endpoint::Token))
+        .collect()
+}
+
+fn exchange<D: Driver>(world: &World<D>) -> Result<(), Error> {
+    let request = TokenExchange::new("subject", PROFILE).audience(DOWNSTREAM);
+    world
+        .client
+        .get_token_by_exchange_profile(&request)
+        .map(|_| ())
+}
+
+pub fn each_flow_sends_its_form_and_the_credentials<D: Driver>() {
+    let world = world::<D>(|builder| builder);
+    let subject = world.token().subject("auth0|ada").mint().unwrap();
+    let request = TokenExchange::new(&subject, PROFILE)
+        .audience(DOWNSTREAM)
+        .scope("read:a read:b")
+        .requested_token_type("urn:example:wanted")
+        .organization("org_1")
+        .actor("actor", "urn:example:actor")
+        .extra("device", "kiosk & co");
+    let response = world
+        .client
+        .get_token_by_exchange_profile(&request)
+        .unwrap();
+    assert_eq!(response.scope(), Some("read:a read:b"));
+    assert_eq!(response.token_type(), Some("Bearer"));
+    assert_eq!(response.refresh_token(), None);
+    let claims = unverified_payload(response.access_token(), 16_384).unwrap();
+    assert_eq!(claims["sub"], "auth0|ada");
+    assert_eq!(claims["act"]["sub"], ID);
+
+    let request = OnBehalfOf::new(&subject, DOWNSTREAM).scope("read:a");
+    let token = world.client.get_token_on_behalf_of(&request).unwrap();
+    assert_eq!(token.scope(), Some("read:a"));
+    let now = super::NOW.unsigned_abs();
+    assert_eq!(token.expires_at(), now + token.expires_in());
+
+    let request = ConnectionToken::new("github", &subject).login_hint("ada@example");
+    let token = world
+        .client
+        .get_access_token_for_connection(&request)
+        .unwrap();
+    assert_eq!(token.access_token(), "github:ada@example");
+    assert_eq!(token.scope(), Some(""));
+
+    let expected = [
+        vec![
+            (
+                "grant_type",
+                "urn:ietf:params:oauth:grant-type:token-exchange",
+            ),
+            ("subject_token", &subject),
+            ("subject_token_type", PROFILE),
+            ("audience", DOWNSTREAM),
+            ("scope", "read:a read:b"),
+            ("requested_token_type", "urn:example:wanted"),
+            ("organization", "org_1"),
+            ("actor_token", "actor"),
+            ("actor_token_type", "urn:example:actor"),
+            ("device", "kiosk & co"),
+        ],
+        vec![
+            (
+                "grant_type",
+                "urn:ietf:params:oauth:grant-type:token-exchange",
+            ),
+            ("subject_token", &subject),
+            (
+                "subject_token_type",
+                "urn:ietf:params:oauth:token-type:access_token",
+            ),
+            ("audience", DOWNSTREAM),
+            ("scope", "read:a"),
+            (
+                "requested_token_type",
+                "urn:ietf:params:oauth:token-type:access_token",
+            ),
+        ],
+        vec![
+            ("connection", "github"),
+            (
+                "requested_token_type",
+                "http://auth0.com/oauth/token-type/federated-connection-access-token",
+            ),
+            (
+                "grant_type",
+                "urn:auth0:params:oauth:grant-type:token-exchange:federated-connection-access-token",
+            ),
+            ("subject_token", &subject),
+            (
+                "subject_token_type",
+                "urn:ietf:params:oauth:token-type:access_token",
+            ),
+            ("login_hint", "ada@example"),
+        ],
+    ];
+    let sent = token_requests(&world.tenant);
+    assert_eq!(sent.len(), expected.len());
+    // my+client:canary%3Asecret%25%26
+    let basic = "bXkrY2xpZW50OmNhbmFyeSUzQXNlY3JldCUyNSUyNg==";
+    for (request, expected) in sent.iter().zip(expected) {
+        let expected: Vec<(String, String)> = expected
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        assert_eq!(request.form(), expected);
+        let fields = request.headers();
+        assert_eq!(fields["authorization"], format!("Basic {basic}"));
+        assert_eq!(fields["content-type"], "application/x-www-form-urlencoded");
+        assert!(fields.get("dpop").is_none());
+    }
+    // The endpoint was looked up once, and no key was asked for.
+    assert_eq!(world.fetches(), (1, 0));
+}
+
+pub fn other_ways_to_authenticate_are_an_option<D: Driver>() {
+    let tenant = LocalTenant::new("tenant.example").unwrap();
+    tenant.register_client(ID, SECRET);
+    let auth = ClientAuth::post(ID, SECRET).unwrap();
+    let client = D::build(builder(&tenant).client_auth(auth)).unwrap();
+    let world = World { tenant, client };
+    assert!(exchange(&world).is_ok());
+    let sent = token_requests(&world.tenant).remove(0);
+    assert!(sent.headers().get("authorization").is_none());
+    assert!(
+        sent.form()
+            .contains(&("client_secret".into(), SECRET.into()))
+    );
+}
+
+pub fn nothing_is_sent_for_what_cannot_be_asked<D: Driver>() {
+    use ClientFlowError::Request;
+    use ErrorKind::{GetTokenByExchangeProfile, MissingRequiredArgument};
+    let world = world::<D>(|builder| builder);
+    let of = TokenExchange::new;
+    for (request, expected) in [
+        (
+            of("", PROFILE),
+            MissingRequiredArgument {
+                argument: "subject_token",
+            },
+        ),
+        (
+            of("a", ""),
+            MissingRequiredArgument {
+                argument: "subject_token_type",
+            },
+        ),
+        (
+            of(" ", PROFILE),
+            GetTokenByExchangeProfile(Request(RequestError::Blank("subject_token"))),
+        ),
+        (
+            of("a ", PROFILE),
+            GetTokenByExchangeProfile(Request(RequestError::Whitespace("subject_token"))),
+        ),
+        (
+            of("BEARER a", PROFILE),
+            GetTokenByExchangeProfile(Request(RequestError::BearerPrefix("subject_token"))),
+        ),
+        (
+            of("a", PROFILE).extra("Client_ID", "x"),
+            GetTokenByExchangeProfile(Request(RequestError::ReservedParameter("client_id"))),
+        ),
+        (
+            of("a", PROFILE).extra_list("x", ["y"; 21]),
+            GetTokenByExchangeProfile(Request(RequestError::TooManyValues("x".into()))),
+        ),
+        (
+            of("a", PROFILE).actor("b", ""),
+            GetTokenByExchangeProfile(Request(RequestError::ActorPair)),
+        ),
+    ] {
+        let error = world
+            .client
+            .get_token_by_exchange_profile(&request)
+            .unwrap_err();
+        assert_eq!(*error.kind(), expected);
+        assert_eq!(error.status_code(), 400);
+        assert!(
+            error.challenges().is_empty(),
+            "it is no answer to a request"
+        );
+    }
+    for (request, argument) in [
+        (OnBehalfOf::new("", DOWNSTREAM), "subject_token"),
+        (OnBehalfOf::new("a", ""), "audience"),
+    ] {
+        let error = world.client.get_token_on_behalf_of(&request).unwrap_err();
+        assert_eq!(*error.kind(), MissingRequiredArgument { argument });
+    }
+    for (request, argument) in [
+        (ConnectionToken::new("", "a"), "connection"),
+        (ConnectionToken::new("github", ""), "access_token"),
+    ] {
+        let error = world
+            .client
+            .get_access_token_for_connection(&request)
+            .unwrap_err();
+        assert_eq!(*error.kind(), MissingRequiredArgument { argument });
+    }
+    assert!(world.tenant.requests().is_empty());
+
+    // Without credentials.
+    let bare = |options: fn(Builder) -> Builder| World::<D>::with(options);
+    for world in [
+        bare(|builder| builder),
+        bare(|builder| builder.client_id(ID)),
+        bare(|builder| builder.client_secret(SECRET)),
+        bare(|builder| builder.client_id(ID).client_secret("")),
+        bare(|builder| builder.client_id("").client_secret(SECRET)),
+    ] {
+        let text = "Client credentials are required";
+        let error = exchange(&world).unwrap_err();
+        assert_eq!(
+            *error.kind(),
+            GetTokenByExchangeProfile(ClientFlowError::NoCredentials)
+        );
+        assert_eq!(error.error_code(), "get_token_by_exchange_profile_error");
+        assert!(error.error_description().starts_with(text));
+        let request = OnBehalfOf::new("a", DOWNSTREAM);
+        let error = world.client.get_token_on_behalf_of(&request).unwrap_err();
+        assert_eq!(error.error_code(), "get_token_by_exchange_profile_error");
+        let request = ConnectionToken::new("github", "a");
+        let error = world
+            .client
+            .get_access_token_for_connection(&request)
+            .unwrap_err();
+        assert_eq!(error.error_code(), "get_access_token_for_connection_error");
+        assert_eq!(error.status_code(), 400);
+        assert!(world.tenant.requests().is_empty());
+    }
+}
+
+pub fn credentials_go_to_the_domains_own_endpoint<D: Driver>() {
+    // (token_endpoint in the metadata, what is wrong with it)
+    for (endpoint, fault) in [
+        (
+            Some("https://evil.example/oauth/token"),
+            TokenEndpointError::NotAllowed,
+        ),
+        (
+            Some("http://tenant.example/oauth/token"),
+            TokenEndpointError::NotAllowed,
+        ),
+        (
+            Some("https://169.254.169.254/"),
+            TokenEndpointError::NotAllowed,
+        ),
+        (None, TokenEndpointError::Missing),
+    ] {
+        let world = world::<D>(|builder| builder);
+        match endpoint {
+            Some(endpoint) => world.tenant.set_metadata("token_endpoint", endpoint),
+            None => world.tenant.remove_metadata("token_endpoint"),
+        }
+        let error = exchange(&world).unwrap_err();
+        let expected = ClientFlowError::Endpoint(fault.clone());
+        assert_eq!(
+            *error.kind(),
+            ErrorKind::GetTokenByExchangeProfile(expected.clone())
+        );
+        let request = ConnectionToken::new("github", "a");
+        let error = world
+            .client
+            .get_access_token_for_connection(&request)
+            .unwrap_err();
+        assert_eq!(
+            *error.kind(),
+            ErrorKind::GetAccessTokenForConnection(expected)
+        );
+        assert_eq!(
+            world.tenant.refused().len() + token_requests(&world.tenant).len(),
+            0
+        );
+    }
+    // Of the domain, whatever issuers are trusted otherwise.
+    let network = LocalNetwork::new();
+    let [own, other] = ["own.example", "other.example"].map(|d| network.tenant(d).unwrap());
+    for tenant in [&own, &other] {
+        tenant.register_client(ID, SECRET);
+    }
+    let builder = ApiClient::builder()
+        .domain("own.example")
+        .domains(["other.example"])
+        .audience(AUDIENCE)
+        .client_id(ID)
+        .client_secret(SECRET)
+        .http_client(network.client());
+    let client = D::build(builder).unwrap();
+    let subject = other.access_token().audience(AUDIENCE).mint().unwrap();
+    assert!(
+        client
+            .verify_access_token(&subject, &Default::default())
+            .is_ok()
+    );
+    let request = OnBehalfOf::new(&subject, DOWNSTREAM);
+    assert!(client.get_token_on_behalf_of(&request).is_ok());
+    assert_eq!(token_requests(&own).len(), 1);
+    assert_eq!(token_requests(&other).len(), 0);
+
+    // An endpoint elsewhere can be trusted by name, and metadata may name nobody.
+    let world = world::<D>(|builder| builder.trusted_endpoints(["https://login.example"]));
+    world
+        .tenant
+        .set_metadata("token_endpoint", "https://login.example/token");
+    world.tenant.remove_metadata("issuer");
+    let error = exchange(&world).unwrap_err();
+    assert_eq!(error.error_code(), "network_error");
+    let refused = world.tenant.refused();
+    assert_eq!(refused[0].to_string(), "https://login.example/token");
+}
+
+/// The metadata that came with the keys serves; an outage of the keys is none of the endpoint's.
+pub fn the_endpoint_comes_through_the_same_cache<D: Driver>() {
+    let world = world::<D>(|builder| builder);
+    let token = world.token().mint().unwrap();
+    assert!(world.verify(&token).is_ok());
+    assert!(exchange(&world).is_ok());
+    assert_eq!(world.fetches(), (1, 1));
+
+    let world = self::world::<D>(|builder| builder);
+    world.tenant.misbehave(Endpoint::Jwks, Fault::status(500));
+    assert!(world.verify(&token).is_err());
+    assert!(exchange(&world).is_ok());
+}
+
+pub fn what_the_endpoint_or_the_way_to_it_does_is_an_api_error<D: Driver>() {
+    let json = |status, body: &str| Fault::body(status, "application/json", body);
+    let refusal = r#"{"error":"invalid_grant","error_description":"canary description"}"#;
+    for (fault, status, exchange_code, connection_code) in [
+        (json(400, refusal), 400, "invalid_grant", "invalid_grant"),
+        (json(403, refusal), 403, "invalid_grant", "invalid_grant"),
+        (
+            Fault::body(503, "text/json", refusal),
+            503,
+            "invalid_grant",
+            "invalid_grant",
+        ),
+        (
+            Fault::body(429, "text/html", refusal),
+            429,
+            "token_exchange_error",
+            "connection_token_error",
+        ),
+        (
+            json(500, "{"),
+            500,
+            "token_exchange_error",
+            "connection_token_error",
+        ),
+        (
+            Fault::redirect("https://evil.example/"),
+            502,
+            "invalid_response",
+            "invalid_response",
+        ),
+        (json(200, "<html>"), 502, "invalid_json", "invalid_json"),
+        (json(200, "[]"), 502, "invalid_json", "invalid_json"),
+        (json(200, "{}"), 502, "invalid_response", "invalid_response"),
+        (
+            json(200, r#"{"access_token":"a","expires_in":-1}"#),
+            502,
+            "invalid_response",
+            "invalid_response",
+        ),
+        (
+            Fault::endless_body(),
+            502,
+            "invalid_response",
+            "invalid_response",
+        ),
+        (
+            Fault::transport(io::ErrorKind::ConnectionRefused),
+            502,
+            "network_error",
+            "network_error",
+        ),
+        (
+            Fault::transport(io::ErrorKind::TimedOut),
+            504,
+            "timeout_error",
+            "timeout_error",
+        ),
+    ] {
+        let world = world::<D>(|builder| builder);
+        world.tenant.misbehave(Endpoint::Token, fault.clone());
+        let own = exchange(&world).unwrap_err();
+        let request = ConnectionToken::new("github", "a");
+        let connection = world
+            .client
+            .get_access_token_for_connection(&request)
+            .unwrap_err();
+        for (error, code) in [(own, exchange_code), (connection, connection_code)] {
+            assert!(matches!(error.kind(), ErrorKind::Api(_)), "{error:?}");
+            assert_eq!(error.status_code(), status, "{fault:?}");
+            assert_eq!(error.error_code(), code, "{fault:?}");
+            assert!(error.challenges().is_empty() && error.headers().is_empty());
+            assert!(!format!("{error} {error:?}").contains("canary"));
+            if let ErrorKind::Api(api) = error.kind() {
+                let described = api.endpoint_description();
+                assert_eq!(described.is_some(), code == "invalid_grant");
+            }
+        }
+        assert!(world.tenant.refused().is_empty(), "a redirect was followed");
+    }
+    for (fault, status, code) in [
+        (Fault::status(500), 502, "invalid_response"),
+        (json(200, "[]"), 502, "invalid_response"),
+        (
+            Fault::transport(io::ErrorKind::ConnectionRefused),
+            502,
+            "network_error",
+        ),
+        (
+            Fault::transport(io::ErrorKind::TimedOut),
+            504,
+            "timeout_error",
+        ),
+    ] {
+        let world = world::<D>(|builder| builder);
+        world.tenant.misbehave(Endpoint::Discovery, fault);
+        let error = exchange(&world).unwrap_err();
+        assert!(matches!(
+            error.kind(),
+            ErrorKind::Api(ApiError::Discovery(_))
+        ));
+        assert_eq!(
+            (error.status_code().as_u16(), error.error_code()),
+            (status, code)
+        );
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}
+
+pub fn no_credential_is_in_an_error_or_a_debug_output<D: Driver>() {
+    let canaries = [
+        SECRET,
+        "canary-subject",
+        "canary-actor",
+        "canary-access",
+        "canary-refresh",
+    ];
+    let clean = |text: String| {
+        for canary in canaries {
+            assert!(!text.contains(canary), "{text}");
+        }
+    };
+    let builder = ApiClient::builder().client_id(ID).client_secret(SECRET);
+    clean(format!("{builder:?}"));
+    clean(format!("{:?}", ClientAuth::basic(ID, SECRET).unwrap()));
+    let world = world::<D>(|builder| builder.obo_cache(10));
+    let subject = "canary-subject";
+    let request = TokenExchange::new(subject, PROFILE).actor("canary-actor", "urn:example:a");
+    clean(format!("{request:?}"));
+    let echo = format!(r#"{{"error":"{subject}","error_description":"{SECRET} canary-actor"}}"#);
+    let good = r#"{"access_token":"canary-access","refresh_token":"canary-refresh"}"#;
+    let json = |status, body: &str| Fault::body(status, "application/json", body);
+    for fault in [
+        json(400, &echo),
+        json(200, &echo),
+        json(
+            200,
+            r#"{"access_token":"canary-access","expires_in":"canary-refresh"}"#,
+        ),
+        Fault::transport(io::ErrorKind::TimedOut),
+    ] {
+        world.tenant.misbehave(Endpoint::Token, fault);
+        let error = world
+            .client
+            .get_token_by_exchange_profile(&request)
+            .unwrap_err();
+        clean(format!("{error} {error:?} {}", error.error_description()));
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            clean(format!("{cause} {cause:?}"));
+            source = cause.source();
+        }
+        let request = OnBehalfOf::new(subject, DOWNSTREAM);
+        let error = world.client.get_token_on_behalf_of(&request).unwrap_err();
+        clean(format!("{error} {error:?}"));
+    }
+    world.tenant.misbehave(Endpoint::Token, json(200, good));
+    let response = world
+        .client
+        .get_token_by_exchange_profile(&request)
+        .unwrap();
+    assert_eq!(response.refresh_token(), Some("canary-refresh"));
+    clean(format!("{response:?}"));
+}
+
+pub fn rfc9449_5_a_key_binds_the_tokens_of_exchanges<D: Driver>() {
+    let key = || SigningKey::generate_es256().unwrap();
+    let world = world::<D>(|builder| builder.exchange_dpop_key(key()));
+    let nonce = |nonce: &str| {
+        Fault::body(400, "application/json", r#"{"error":"use_dpop_nonce"}"#)
+            .with_header("dpop-nonce", nonce)
+    };
+    let proof_of = |request: &RecordedRequest| {
+        let proof = request.headers()["dpop"].to_str().unwrap();
+        unverified_payload(proof, 16_384).unwrap()
+    };
+    let subject = world.token().mint().unwrap();
+    let request = OnBehalfOf::new(&subject, DOWNSTREAM);
+    world
+        .tenant
+        .misbehave_times(Endpoint::Token, 1, nonce("first"));
+    let token = world.client.get_token_on_behalf_of(&request).unwrap();
+    assert!(token.is_token_type("DPoP"));
+    let claims = unverified_payload(token.access_token(), 16_384).unwrap();
+    assert!(claims["cnf"]["jkt"].is_string());
+    // One retry, with a new proof; the nonce serves on.
+    assert!(world.client.get_token_on_behalf_of(&request).is_ok());
+    let proofs: Vec<_> = token_requests(&world.tenant).iter().map(proof_of).collect();
+    let nonces: Vec<_> = proofs
+        .iter()
+        .map(|proof| proof.get("nonce").cloned())
+        .collect();
+    assert_eq!(nonces, [None, Some("first".into()), Some("first".into())]);
+    let mut ids: Vec<_> = proofs
+        .iter()
+        .map(|proof| proof["jti"].to_string())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 3);
+    for proof in &proofs {
+        assert_eq!(proof["htm"], "POST");
+        assert_eq!(proof["htu"], "https://tenant.example/oauth/token");
+        assert!(proof.get("ath").is_none());
+    }
+
+    // An endpoint that always wants another is asked twice.
+    world.tenant.reset_requests();
+    world.tenant.misbehave(Endpoint::Token, nonce("again"));
+    let error = world.client.get_token_on_behalf_of(&request).unwrap_err();
+    assert_eq!(error.error_code(), "use_dpop_nonce");
+    assert_eq!(token_requests(&world.tenant).len(), 2);
+
+    // A token that is not bound is not what was asked for.
+    let bearer = r#"{"access_token":"a","token_type":"Bearer","expires_in":60}"#;
+    let bearer = Fault::body(200, "application/json", bearer);
+    world.tenant.misbehave(Endpoint::Token, bearer);
+    let error = world.client.get_token_on_behalf_of(&request).unwrap_err();
+    let not_bound = ExchangeError::InvalidResponse(InvalidResponse::NotBound);
+    assert_eq!(*error.kind(), ErrorKind::Api(ApiError::Exchange(not_bound)));
+
+    // Tokens of other providers are not bound, and no proof is sent for them.
+    world.tenant.recover(Endpoint::Token);
+    world.tenant.reset_requests();
+    let request = ConnectionToken::new("github", &subject);
+    assert!(
+        world
+            .client
+            .get_access_token_for_connection(&request)
+            .is_ok()
+    );
+    assert!(
+        token_requests(&world.tenant)[0]
+            .headers()
+            .get("dpop")
+            .is_none()
+    );
+}
+
+pub fn tokens_on_behalf_of_a_user_are_kept_where_that_is_asked_for<D: Driver>() {
+    for (entries, requests) in [(0, 3), (100, 1)] {
+        let world = world::<D>(|builder| builder.obo_cache(entries));
+        let subject = world.token().mint().unwrap();
+        let request = OnBehalfOf::new(&subject, DOWNSTREAM);
+        for _ in 0..3 {
+            assert!(world.client.get_token_on_behalf_of(&request).is_ok());
+        }
+        assert_eq!(token_requests(&world.tenant).len(), requests);
+    }
+
+    // By everything that the token depends on.
+    let world = world::<D>(|builder| builder.obo_cache(100));
+    let users = ["ada", "grace"].map(|user| world.token().subject(user).mint().unwrap());
+    for _ in 0..2 {
+        for subject in &users {
+            for audience in [DOWNSTREAM, "https://other.example/"] {
+                for scope in ["", "read:a", "read:a read:b"] {
+                    let request = OnBehalfOf::new(subject, audience).scope(scope);
+                    let token = world.client.get_token_on_behalf_of(&request).unwrap();
+                    let claims = unverified_payload(token.access_token(), 16_384).unwrap();
+                    let own = unverified_payload(subject, 16_384).unwrap();
+                    assert_eq!(
+                        (&claims["sub"], &claims["aud"]),
+                        (&own["sub"], &audience.into())
+                    );
+                    assert_eq!(token.scope(), Some(scope).filter(|scope| !scope.is_empty()));
+                }
+            }
+        }
+    }
+    assert_eq!(token_requests(&world.tenant).len(), 12);
+    // The least recently used goes first.
+    let world = self::world::<D>(|builder| builder.obo_cache(1));
+    for subject in [&users[0], &users[1], &users[0]] {
+        let request = OnBehalfOf::new(subject, DOWNSTREAM);
+        assert!(world.client.get_token_on_behalf_of(&request).is_ok());
+    }
+    assert_eq!(token_requests(&world.tenant).len(), 3);
+}
+
+pub fn a_kept_token_outlives_neither_itself_nor_its_subject<D: Driver>() {
+    let answer = |expires_in: &str| {
+        let body = format!(r#"{{"access_token":"a"{expires_in}}}"#);
+        Fault::body(200, "application/json", body)
+    };
+    // (lifetime of the subject's token, of the exchanged one, last second at which it is given)
+    for (subject, exchanged, last) in [
+        (3600, r#","expires_in":100"#, Some(89)),
+        (50, r#","expires_in":100"#, Some(49)),
+        (3600, r#","expires_in":10"#, None),
+        (3600, r#","expires_in":0"#, None),
+        (3600, "", None),
+        (0, r#","expires_in":100"#, None),
+    ] {
+        let world = world::<D>(|builder| builder.obo_cache(100));
+        world.tenant.misbehave(Endpoint::Token, answer(exchanged));
+        let subject = world.token().expires_in(subject).mint().unwrap();
+        let request = OnBehalfOf::new(&subject, DOWNSTREAM);
+        let requests_after = |seconds| {
+            world.advance(seconds);
+            assert!(world.client.get_token_on_behalf_of(&request).is_ok());
+            token_requests(&world.tenant).len()
+        };
+        assert_eq!(requests_after(0), 1);
+        match last {
+            Some(last) => {
+                assert_eq!(requests_after(last), 1, "{exchanged}");
+                assert_eq!(requests_after(1), 2, "{exchanged}");
+            }
+            None => assert_eq!(requests_after(0), 2, "{exchanged}"),
+        }
+    }
+    // Of an opaque token nobody can tell how long it lives.
+    let world = world::<D>(|builder| builder.obo_cache(100));
+    for requests in 1..3 {
+        let request = OnBehalfOf::new("opaque", DOWNSTREAM);
+        assert!(world.client.get_token_on_behalf_of(&request).is_ok());
+        assert_eq!(token_requests(&world.tenant).len(), requests);
+    }
+}
+
+pub fn callers_with_one_token_make_one_exchange<D: Driver>() {
+    for (fault, accepted) in [(Fault::none(), true), (Fault::status(500), false)] {
+        let world = world::<D>(|builder| builder.obo_cache(100));
+        let gate = a0_testkit::Gate::new();
+        let subject = world.token().mint().unwrap();
+        let held = Fault::hold_then(&gate, fault);
+        world.tenant.misbehave_times(Endpoint::Token, 1, held);
+        let request = OnBehalfOf::new(&subject, DOWNSTREAM);
+        let exchange = || world.client.get_token_on_behalf_of(&request).is_ok();
+        let called = Barrier::new(17);
+        std::thread::scope(|scope| {
+            let first = scope.spawn(exchange);
+            assert!(gate.wait_arrived());
+            let others: Vec<_> = (0..16)
+                .map(|_| {
+                    scope.spawn(|| {
+                        called.wait();
+                        exchange()
+                    })
+                })
+                .collect();
+            called.wait();
+            gate.release();
+            assert_eq!(first.join().unwrap(), accepted);
+            for other in others {
+                // One that came after a failure has tried again.
+                assert!(other.join().unwrap() || !accepted);
+            }
+        });
+        if accepted {
+            assert_eq!(token_requests(&world.tenant).len(), 1);
+        }
+        // A failure is not kept.
+        assert!(exchange());
+    }
+}
