@@ -11,14 +11,18 @@ use http::Request;
 use lru::LruCache;
 
 use crate::adapter::CacheAdapter;
+use crate::errand::{KeysErrand, Rules, Want};
 use crate::error::{TokenEndpointError, Unavailable};
-use crate::fetch::{FetchRules, IssuerKeys, ServerMetadata};
-use crate::fetcher::{Clock, Fetcher, Goal};
-use crate::flight::{Acted, Flight, Found, Slot, Work};
+use crate::fetch::{FetchMetadata, FetchRules, IssuerKeys, ServerMetadata};
+use crate::flight::{Flight, Slot};
 use crate::issuer::Issuer;
-use crate::policy::{CachePolicy, Refresh};
-use crate::second_level::SecondLevel;
+use crate::lookup::{Goal, Lookup, Todo};
+use crate::policy::CachePolicy;
+use crate::second_level::{Entry, Misses};
+use crate::stamp::Kept;
 use crate::status::IssuerStatus;
+
+type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// The keys of issuers, each issuer's apart from all others'. Cheap to clone; clones share the keys.
 ///
@@ -33,6 +37,14 @@ struct Shared {
     /// Of issuers whose keys nobody asked for.
     metadata: Slots<ServerMetadata>,
     fetcher: Arc<Fetcher>,
+}
+
+/// Everything that a round needs.
+struct Fetcher {
+    rules: Rules,
+    client: Arc<dyn HttpClient>,
+    adapter: Option<Arc<dyn CacheAdapter>>,
+    clock: Clock,
 }
 
 /// The options of a [`KeyCache`].
@@ -71,10 +83,14 @@ impl KeyCacheBuilder {
             keys: Slots::new(),
             metadata: Slots::new(),
             fetcher: Arc::new(Fetcher {
-                rules: Arc::new(self.rules),
+                rules: Rules {
+                    fetch: Arc::new(self.rules),
+                    policy: self.policy,
+                    has_adapter: self.adapter.is_some(),
+                    misses: Misses::default(),
+                },
                 client: self.client,
-                policy: self.policy,
-                second_level: SecondLevel::new(self.adapter),
+                adapter: self.adapter,
                 clock: self.clock,
             }),
         }))
@@ -99,8 +115,7 @@ impl KeyCache {
     ///
     /// [`Unavailable`] where none could be fetched and none may be served.
     pub fn keys(&self, issuer: &Issuer, now: NumericDate) -> Result<Arc<IssuerKeys>, Unavailable> {
-        let found = self.serve(&self.slot(issuer), issuer, now)?;
-        Ok(found.good.value)
+        self.look_up(issuer, Goal::Fresh, now)
     }
 
     /// The keys of `issuer`, fetched once more, within the policy's limits, if there is none among
@@ -117,27 +132,7 @@ impl KeyCache {
         algorithm: Algorithm,
         now: NumericDate,
     ) -> Result<Arc<IssuerKeys>, Unavailable> {
-        let slot = self.slot(issuer);
-        let Found { rounds, mut good } = self.serve(&slot, issuer, now)?;
-        let policy = &self.0.fetcher.policy;
-        let fetch = |flight| self.carry_out(flight, issuer, Goal::Key(key_id, algorithm), now);
-        let work = Work::here(&fetch);
-        while !good.value.keys().contains(key_id, algorithm) {
-            let decision = slot.lock().decide_unknown_kid(rounds, policy, now);
-            let round = match slot.act(decision, &work)? {
-                Acted::Served(good) => return Ok(good.value),
-                Acted::Ended(round) => round,
-            };
-            let record = slot.lock();
-            match (record.good(), record.failed_since(round, now)) {
-                (Some(newer), _) if newer.value.keys().contains(key_id, algorithm) => good = newer,
-                (_, Some(error)) => return Err(error.not_before(record.cool_down(policy, now))),
-                // Newer keys without it, which the next decision serves; or a round that began
-                // before this call, or that was abandoned.
-                (_, None) => {}
-            }
-        }
-        Ok(good.value)
+        self.look_up(issuer, Goal::Key(key_id, algorithm), now)
     }
 
     /// Where the token endpoint of `issuer` is (RFC 8414 section 2): of the issuer's own origin, or of
@@ -151,20 +146,28 @@ impl KeyCache {
         issuer: &Issuer,
         now: NumericDate,
     ) -> Result<String, TokenEndpointError> {
-        let fetcher = &self.0.fetcher;
-        let known = self.0.keys.lock().peek(issuer).map(Arc::clone);
-        let known = known.and_then(|slot| slot.lock().good());
-        if let Some(good) = known.filter(|good| fetcher.policy.are_fresh(&*good.value, now)) {
-            return fetcher.rules.token_endpoint(good.value.metadata(), issuer);
+        let Rules { fetch, policy, .. } = &self.0.fetcher.rules;
+        if let Some(keys) = self
+            .0
+            .keys
+            .peek(issuer)
+            .filter(|keys| policy.are_fresh(&**keys, now))
+        {
+            return fetch.token_endpoint(keys.metadata(), issuer);
         }
-        let slot = self.0.metadata.slot(issuer, fetcher.policy.max_issuers);
-        let fetch = |flight| {
-            fetcher.carry_out(flight, |_| fetcher.metadata(&*fetcher.client, issuer, now));
+        let slot = self.0.metadata.slot(issuer, policy.max_issuers);
+        let mut lookup = Lookup::new(&slot, policy, false, Goal::Fresh, now);
+        let fetcher = &self.0.fetcher;
+        let found = loop {
+            match lookup.next() {
+                Todo::Return(found) => break found?,
+                Todo::Wait(round) => slot.wait(round),
+                Todo::Fetch(flight, _) | Todo::Behind(flight) => {
+                    fetcher.metadata(flight, issuer, now)
+                }
+            }
         };
-        let found = slot.serve(&fetcher.policy, now, &Work::here(&fetch))?;
-        fetcher
-            .rules
-            .token_endpoint(&found.good.value.metadata, issuer)
+        fetch.token_endpoint(&found.metadata, issuer)
     }
 
     /// Fetches the keys of `issuer` from the issuer itself, whatever is in memory or behind it, and
@@ -178,22 +181,7 @@ impl KeyCache {
         issuer: &Issuer,
         now: NumericDate,
     ) -> Result<Arc<IssuerKeys>, Unavailable> {
-        let slot = self.slot(issuer);
-        let rounds = slot.lock().rounds();
-        let fetch = |flight| self.carry_out(flight, issuer, Goal::Newest, now);
-        loop {
-            let decision = slot.lock().decide_reload(now);
-            slot.act(decision, &Work::here(&fetch))?;
-            let record = slot.lock();
-            // A round that began before this call does not do: it may have missed what is new.
-            match record.good().filter(|good| good.round > rounds) {
-                Some(good) => return Ok(good.value),
-                None => match record.failed_since(rounds.saturating_add(1), now) {
-                    Some(error) => return Err(error),
-                    None => continue,
-                },
-            }
-        }
+        self.look_up(issuer, Goal::Newest, now)
     }
 
     /// What is known of every issuer that this cache was asked about, as far as it is in memory.
@@ -203,49 +191,42 @@ impl KeyCache {
         let slots: Vec<_> = slots
             .map(|(name, slot)| (name.clone(), Arc::clone(slot)))
             .collect();
-        let policy = &self.0.fetcher.policy;
+        let policy = &self.0.fetcher.rules.policy;
         let status = |(issuer, slot): (Issuer, Arc<Slot<IssuerKeys>>)| {
             slot.lock().status(issuer, policy, now)
         };
         slots.into_iter().map(status).collect()
     }
 
-    fn slot(&self, issuer: &Issuer) -> Arc<Slot<IssuerKeys>> {
-        self.0.keys.slot(issuer, self.0.fetcher.policy.max_issuers)
-    }
-
     /// How often the adapter failed, or held something that could not be used.
     pub fn adapter_misses(&self) -> u64 {
-        self.0.fetcher.second_level.misses()
+        self.0.fetcher.rules.misses.get()
     }
 
-    fn serve(
+    fn look_up(
         &self,
-        slot: &Arc<Slot<IssuerKeys>>,
-        issuer: &Issuer,
-        now: NumericDate,
-    ) -> Result<Found<IssuerKeys>, Unavailable> {
-        let work = |flight| self.carry_out(flight, issuer, Goal::Fresh, now);
-        let refresh = |flight| self.refresh(flight, issuer.clone(), now);
-        let in_background = self.0.fetcher.policy.refresh == Refresh::Background;
-        let work = Work {
-            here: &work,
-            behind: in_background.then_some(&refresh),
-        };
-        slot.serve(&self.0.fetcher.policy, now, &work)
-    }
-
-    fn carry_out(
-        &self,
-        flight: Flight<IssuerKeys>,
         issuer: &Issuer,
         goal: Goal<'_>,
         now: NumericDate,
-    ) {
+    ) -> Result<Arc<IssuerKeys>, Unavailable> {
         let fetcher = &self.0.fetcher;
-        fetcher.carry_out(flight, |in_memory| {
-            fetcher.keys(&*fetcher.client, issuer, goal, in_memory, now)
-        });
+        let slot = self.0.keys.slot(issuer, fetcher.rules.policy.max_issuers);
+        let Rules {
+            policy,
+            has_adapter,
+            ..
+        } = &fetcher.rules;
+        let mut lookup = Lookup::new(&slot, policy, *has_adapter, goal, now);
+        loop {
+            match lookup.next() {
+                Todo::Return(answer) => return answer,
+                Todo::Wait(round) => slot.wait(round),
+                Todo::Fetch(flight, goal) => {
+                    fetcher.keys(flight, &*fetcher.client, issuer, goal, now);
+                }
+                Todo::Behind(flight) => self.refresh(flight, issuer.clone(), now),
+            }
+        }
     }
 
     /// Carries out a round on a thread of its own, which asks for nothing more once the last clone of
@@ -258,9 +239,7 @@ impl KeyCache {
                 0 => Err(TransportError::from(TransportErrorKind::Other)),
                 _ => fetcher.client.exchange(request),
             };
-            fetcher.carry_out(flight, |in_memory| {
-                fetcher.keys(&client, &issuer, Goal::Fresh, in_memory, now)
-            });
+            fetcher.keys(flight, &client, &issuer, Goal::Fresh, now);
         };
         // Where no thread can be had, the round is dropped with its work, and the next one is tried
         // when another may start.
@@ -270,10 +249,58 @@ impl KeyCache {
     }
 }
 
-/// Slots by issuer, the least recently used of which is dropped at the limit.
-struct Slots<T>(Mutex<LruCache<Issuer, Arc<Slot<T>>>>);
+impl Fetcher {
+    /// Carries out a round with `client`, which is this one's own but for refreshes that may have to
+    /// end early.
+    fn keys<C: HttpClient + ?Sized>(
+        &self,
+        flight: Flight<IssuerKeys>,
+        client: &C,
+        issuer: &Issuer,
+        goal: Goal<'_>,
+        now: NumericDate,
+    ) {
+        let in_memory = flight.in_hand();
+        let mut want = KeysErrand::begin(&self.rules, issuer, goal, in_memory, now);
+        loop {
+            want = match want {
+                Want::Read(key, errand) => errand.read(self.read(&key)),
+                Want::Ask(request, errand) => errand.answered(client.exchange(request)),
+                Want::Done(outcome, entries) => {
+                    flight.finish(outcome, self.now());
+                    return entries.iter().for_each(|entry| self.write(entry));
+                }
+            };
+        }
+    }
 
-impl<T> Slots<T> {
+    fn metadata(&self, flight: Flight<ServerMetadata>, issuer: &Issuer, now: NumericDate) {
+        let fetched = FetchMetadata::start(issuer.clone(), now)
+            .and_then(|step| a0_http::drive(&*self.client, step));
+        flight.finish(fetched.into(), self.now());
+    }
+
+    fn read(&self, key: &str) -> Option<String> {
+        let entry = self.adapter.as_ref()?.get(key);
+        self.rules.misses.count(entry.ok())?
+    }
+
+    fn write(&self, entry: &Entry) {
+        if let Some(adapter) = &self.adapter {
+            let written = adapter.set(&entry.key, &entry.value, entry.ttl);
+            self.rules.misses.count(written.ok());
+        }
+    }
+
+    fn now(&self) -> NumericDate {
+        (self.clock)().into()
+    }
+}
+
+/// Slots by issuer, the least recently used of which is dropped at the limit.
+struct Slots<T: Kept>(Mutex<LruCache<Issuer, Arc<Slot<T>>>>);
+
+impl<T: Kept> Slots<T> {
     /// Bounded by hand: a bounded map takes the room for all its entries at once.
     fn new() -> Self {
         Slots(Mutex::new(LruCache::unbounded()))
@@ -292,6 +319,13 @@ impl<T> Slots<T> {
         slot
     }
 
+    /// The last good value of an issuer, as it is.
+    fn peek(&self, issuer: &Issuer) -> Option<Arc<T>> {
+        let slot = self.lock().peek(issuer).map(Arc::clone)?;
+        let good = slot.lock().good();
+        good.map(|good| good.value)
+    }
+
     /// A thread that panicked while it held the lock left a value that is whole all the same.
     fn lock(&self) -> MutexGuard<'_, LruCache<Issuer, Arc<Slot<T>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -303,7 +337,7 @@ impl fmt::Debug for KeyCache {
         formatter
             .debug_struct("KeyCache")
             .field("issuers", &self.0.keys.lock().len())
-            .field("policy", &self.0.fetcher.policy)
+            .field("policy", &self.0.fetcher.rules.policy)
             .finish_non_exhaustive()
     }
 }

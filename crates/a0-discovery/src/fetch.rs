@@ -139,6 +139,10 @@ impl Kept for IssuerKeys {
     fn stamps(&self) -> [Stamp; 2] {
         [self.source.stamp, self.stamp]
     }
+
+    fn has_key(&self, key_id: &str, algorithm: Algorithm) -> bool {
+        self.keys.contains(key_id, algorithm)
+    }
 }
 
 /// Metadata for the sake of the endpoints in it.
@@ -174,7 +178,6 @@ impl FetchedKeys {
 /// hand.
 #[derive(Debug)]
 pub struct FetchKeys {
-    issuer: Issuer,
     rules: Arc<FetchRules>,
     now: NumericDate,
     next: Next,
@@ -183,7 +186,8 @@ pub struct FetchKeys {
 /// What the next answer will be.
 #[derive(Debug)]
 enum Next {
-    Metadata,
+    /// The metadata of this issuer.
+    Metadata(Issuer),
     /// The keys of this source, with the metadata's text if it was fetched in this conversation.
     Keys(Arc<KeySource>, Option<DocumentText>),
 }
@@ -201,16 +205,8 @@ impl FetchKeys {
         now: NumericDate,
     ) -> Result<Step<Self>, FetchError> {
         let request = get(&issuer.metadata_url(), Document::Metadata)?;
-        let next = Next::Metadata;
-        Ok(Step::Fetch(
-            request,
-            FetchKeys {
-                issuer,
-                rules,
-                now,
-                next,
-            },
-        ))
+        let next = Next::Metadata(issuer);
+        Ok(Step::Fetch(request, FetchKeys { rules, now, next }))
     }
 
     /// Asks for the keys alone, where the metadata in hand says that they are.
@@ -220,28 +216,21 @@ impl FetchKeys {
     /// None in practice: the URL was checked with the metadata.
     pub fn start_with(
         in_hand: &IssuerKeys,
-        issuer: Issuer,
         rules: Arc<FetchRules>,
         now: NumericDate,
     ) -> Result<Step<Self>, FetchError> {
-        let source = Arc::clone(&in_hand.source);
-        let conversation = FetchKeys {
-            issuer,
-            rules,
-            now,
-            next: Next::Metadata,
-        };
-        conversation.ask_for_keys(source, None)
+        FetchKeys::ask_for_keys(rules, now, Arc::clone(&in_hand.source), None)
     }
 
     fn ask_for_keys(
-        mut self,
+        rules: Arc<FetchRules>,
+        now: NumericDate,
         source: Arc<KeySource>,
-        text: Option<DocumentText>,
+        metadata: Option<DocumentText>,
     ) -> Result<Step<Self>, FetchError> {
         let request = get(source.jwks_uri.as_str(), Document::Jwks)?;
-        self.next = Next::Keys(source, text);
-        Ok(Step::Fetch(request, self))
+        let next = Next::Keys(source, metadata);
+        Ok(Step::Fetch(request, FetchKeys { rules, now, next }))
     }
 }
 
@@ -249,19 +238,20 @@ impl Conversation for FetchKeys {
     type Output = FetchedKeys;
     type Error = FetchError;
 
-    fn resume(mut self, answer: Answer) -> Result<Step<Self>, FetchError> {
-        match std::mem::replace(&mut self.next, Next::Metadata) {
-            Next::Metadata => {
+    fn resume(self, answer: Answer) -> Result<Step<Self>, FetchError> {
+        let FetchKeys { rules, now, next } = self;
+        match next {
+            Next::Metadata(issuer) => {
                 let document = Document::Metadata;
-                let text = judge_answer(answer, document, self.issuer.metadata_url(), self.now)?;
-                let source = self.rules.read_metadata(&self.issuer, &text);
+                let text = judge_answer(answer, document, issuer.metadata_url(), now)?;
+                let source = rules.read_metadata(&issuer, &text);
                 let source = source.map_err(|failure| FetchError::new(document, failure))?;
-                self.ask_for_keys(Arc::new(source), Some(text))
+                FetchKeys::ask_for_keys(rules, now, Arc::new(source), Some(text))
             }
             Next::Keys(source, metadata) => {
                 let document = Document::Jwks;
-                let jwks = judge_answer(answer, document, source.jwks_uri.to_string(), self.now)?;
-                let keys = self.rules.read_keys(source, &jwks);
+                let jwks = judge_answer(answer, document, source.jwks_uri.to_string(), now)?;
+                let keys = rules.read_keys(source, &jwks);
                 let keys = keys.map_err(|failure| FetchError::new(document, failure))?;
                 Ok(Step::Done(FetchedKeys {
                     keys,

@@ -4,9 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use a0_jose::NumericDate;
 
-use crate::error::Unavailable;
-use crate::policy::CachePolicy;
-use crate::record::{Decision, Good, Outcome, Record, Round};
+use crate::record::{Outcome, Record, Round};
 use crate::stamp::Kept;
 
 /// The record of one issuer. Its lock is held for a moment only, never while somebody fetches.
@@ -14,33 +12,6 @@ use crate::stamp::Kept;
 pub(crate) struct Slot<T> {
     record: Mutex<Record<T>>,
     ended: Condvar,
-}
-
-/// How rounds are carried out.
-pub(crate) struct Work<'w, T: Kept> {
-    /// On the caller's own thread.
-    pub(crate) here: &'w dyn Fn(Flight<T>),
-    /// Without the caller's waiting for its end, where that is possible.
-    pub(crate) behind: Option<&'w dyn Fn(Flight<T>)>,
-}
-
-impl<'w, T: Kept> Work<'w, T> {
-    pub(crate) fn here(here: &'w dyn Fn(Flight<T>)) -> Self {
-        Work { here, behind: None }
-    }
-}
-
-/// Something to serve, and the rounds that had started when the call came.
-pub(crate) struct Found<T> {
-    pub(crate) rounds: Round,
-    pub(crate) good: Good<T>,
-}
-
-/// What became of a decision.
-pub(crate) enum Acted<T> {
-    Served(Good<T>),
-    /// This round is over.
-    Ended(Round),
 }
 
 impl<T> Default for Slot<T> {
@@ -53,60 +24,13 @@ impl<T> Default for Slot<T> {
 }
 
 impl<T: Kept> Slot<T> {
-    /// What may be served at the time `now`, fetched if need be.
-    pub(crate) fn serve(
-        self: &Arc<Self>,
-        policy: &CachePolicy,
-        now: NumericDate,
-        work: &Work<'_, T>,
-    ) -> Result<Found<T>, Unavailable> {
-        let mut came_at = None;
-        loop {
-            let mut record = self.lock();
-            let rounds = *came_at.get_or_insert(record.rounds());
-            let decision = record.decide(policy, now);
-            drop(record);
-            let round = match self.act(decision, work)? {
-                Acted::Served(good) => return Ok(Found { rounds, good }),
-                Acted::Ended(round) => round,
-            };
-            if let Some(outcome) = self.lock().outcome(round, policy, now) {
-                return outcome.map(|good| Found { rounds, good });
-            }
-        }
-    }
-
-    /// Does what was decided.
-    pub(crate) fn act(
-        self: &Arc<Self>,
-        decision: Decision<T>,
-        work: &Work<'_, T>,
-    ) -> Result<Acted<T>, Unavailable> {
-        match (decision, work.behind) {
-            (Decision::Use(good), _) => Ok(Acted::Served(good)),
-            (Decision::Fail(error), _) => Err(error),
-            (Decision::Join(round), _) => {
-                self.wait(round);
-                Ok(Acted::Ended(round))
-            }
-            (Decision::UseAndRefresh(good, round), Some(behind)) => {
-                behind(Flight::of(self, round));
-                Ok(Acted::Served(good))
-            }
-            (Decision::Fetch(round) | Decision::UseAndRefresh(_, round), _) => {
-                (work.here)(Flight::of(self, round));
-                Ok(Acted::Ended(round))
-            }
-        }
-    }
-
     /// A thread that panicked while it held the lock left a record that is whole all the same.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Record<T>> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until `round` is over, however it ends.
-    fn wait(&self, round: Round) {
+    pub(crate) fn wait(&self, round: Round) {
         let ended = self
             .ended
             .wait_while(self.lock(), |record| record.is_under_way(round));
@@ -122,7 +46,7 @@ pub(crate) struct Flight<T: Kept> {
 }
 
 impl<T: Kept> Flight<T> {
-    fn of(slot: &Arc<Slot<T>>, round: Round) -> Self {
+    pub(crate) fn of(slot: &Arc<Slot<T>>, round: Round) -> Self {
         let slot = Arc::clone(slot);
         Flight { slot, round }
     }

@@ -43,12 +43,13 @@
 mod adapter;
 mod cache;
 mod cache_control;
+mod errand;
 mod error;
 mod fetch;
-mod fetcher;
 mod flight;
 mod in_memory;
 mod issuer;
+mod lookup;
 mod metadata;
 mod origin;
 mod policy;

@@ -62,6 +62,12 @@ impl CachePolicy {
         kept.stamps().iter().all(|stamp| self.is_fresh(*stamp, now))
     }
 
+    /// Whether something is young enough for nobody to wait for newer.
+    pub(crate) fn is_young(&self, kept: &impl Kept, now: NumericDate) -> bool {
+        let age = elapsed(kept.requested_at(), now);
+        age < self.ttl.saturating_mul(2) && age < self.max_stale
+    }
+
     /// Whether something may be served although newer cannot be had.
     pub(crate) fn may_serve(&self, kept: &impl Kept, now: NumericDate) -> bool {
         self.are_fresh(kept, now) || elapsed(kept.requested_at(), now) < self.max_stale

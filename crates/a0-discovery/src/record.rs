@@ -24,6 +24,12 @@ const MAX_BACK_OFF: Duration = Duration::from_secs(60);
 /// What a server can ask for at most with `Retry-After`.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
+/// How long a failure says that the next attempt would fail too: longer than any wait after one.
+const FAILURE_LASTS: Duration = Duration::from_secs(360);
+
+/// The shortest time between two readings of the second level while the issuer is left alone.
+const MIN_REREAD_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The rounds of fetching of one issuer are counted from 1. A round succeeds, fails, or is
 /// abandoned.
 pub(crate) type Round = u64;
@@ -40,8 +46,8 @@ pub(crate) struct Record<T> {
     failure: Option<Failure>,
     /// Failures since the last success.
     failures: u32,
-    /// When keys were last fetched for the sake of an unknown `kid`.
-    refetched_at: Option<NumericDate>,
+    /// The last round for the sake of an unknown `kid`, and when it began.
+    refetch: Option<(Round, NumericDate)>,
 }
 
 /// The last good value, and the round that brought it.
@@ -49,13 +55,15 @@ pub(crate) struct Record<T> {
 pub(crate) struct Good<T> {
     pub(crate) value: Arc<T>,
     pub(crate) round: Round,
+    /// Whether the issuer itself said so in that round.
+    pub(crate) of_issuer: bool,
 }
 
 impl<T> Clone for Good<T> {
     fn clone(&self) -> Self {
         Good {
             value: Arc::clone(&self.value),
-            round: self.round,
+            ..*self
         }
     }
 }
@@ -69,7 +77,7 @@ impl<T> Default for Record<T> {
             started_at: None,
             failure: None,
             failures: 0,
-            refetched_at: None,
+            refetch: None,
         }
     }
 }
@@ -87,6 +95,22 @@ struct Failure {
 pub(crate) struct Outcome<T> {
     pub(crate) value: Option<Arc<T>>,
     pub(crate) error: Option<FetchError>,
+    /// Whether the issuer was asked.
+    pub(crate) asked: bool,
+}
+
+impl<T> From<Result<T, FetchError>> for Outcome<T> {
+    fn from(fetched: Result<T, FetchError>) -> Self {
+        let (value, error) = match fetched {
+            Ok(value) => (Some(Arc::new(value)), None),
+            Err(error) => (None, Some(error)),
+        };
+        Outcome {
+            value,
+            error,
+            asked: true,
+        }
+    }
 }
 
 /// What a caller is to do.
@@ -97,6 +121,8 @@ pub(crate) enum Decision<T> {
     UseAndRefresh(Good<T>, Round),
     /// Carry out this round.
     Fetch(Round),
+    /// Carry out this round, in the second level alone.
+    Reread(Round),
     /// Wait for the end of this round.
     Join(Round),
     Fail(Unavailable),
@@ -104,7 +130,12 @@ pub(crate) enum Decision<T> {
 
 impl<T: Kept> Record<T> {
     /// What a caller is to do who wants keys at the time `now`.
-    pub(crate) fn decide(&mut self, policy: &CachePolicy, now: NumericDate) -> Decision<T> {
+    pub(crate) fn decide(
+        &mut self,
+        policy: &CachePolicy,
+        has_second_level: bool,
+        now: NumericDate,
+    ) -> Decision<T> {
         let good = self
             .good
             .clone()
@@ -114,16 +145,22 @@ impl<T: Kept> Record<T> {
                 return Decision::Use(good);
             }
             // While the issuer is known to fail, nobody who can be served waits for it.
-            let waits = self.failures == 0
-                && elapsed(good.value.requested_at(), now) >= policy.ttl.saturating_mul(2);
-            if !waits {
+            if policy.is_young(&*good.value, now) || self.has_failed_lately(policy, now) {
                 return match self.flight.is_none() && self.may_refresh(now) {
                     true => Decision::UseAndRefresh(good, self.start(now)),
                     false => Decision::Use(good),
                 };
             }
         }
-        self.join_or_fetch(now)
+        match self.join_or_fetch(now) {
+            // Another process may have what this one cannot fetch.
+            Decision::Fail(_)
+                if has_second_level && !self.started_within(MIN_REREAD_INTERVAL, now) =>
+            {
+                Decision::Reread(self.start(now))
+            }
+            decision => decision,
+        }
     }
 
     /// What a caller is to do who has keys, without the one that its token names. `rounds` were
@@ -134,7 +171,8 @@ impl<T: Kept> Record<T> {
         policy: &CachePolicy,
         now: NumericDate,
     ) -> Decision<T> {
-        let newer = self.good.as_ref().filter(|good| good.round > rounds);
+        let good = self.good.as_ref();
+        let newer = good.filter(|good| good.of_issuer && good.round > rounds);
         if let Some(good) = newer {
             return Decision::Use(good.clone());
         }
@@ -150,8 +188,8 @@ impl<T: Kept> Record<T> {
             }
         }
         let decision = self.join_or_fetch(now);
-        if matches!(decision, Decision::Fetch(_)) {
-            self.refetched_at = Some(now);
+        if let Decision::Fetch(round) = decision {
+            self.refetch = Some((round, now));
         }
         decision
     }
@@ -185,14 +223,20 @@ impl<T: Kept> Record<T> {
     pub(crate) fn finish(&mut self, round: Round, outcome: Outcome<T>, at: NumericDate) {
         self.abandon(round);
         if let Some(value) = outcome.value {
-            self.good = Some(Good { value, round });
+            self.good = Some(Good {
+                value,
+                round,
+                of_issuer: outcome.asked && outcome.error.is_none(),
+            });
         }
         match outcome.error {
-            None => self.failures = 0,
             Some(error) => {
                 self.failures = self.failures.saturating_add(1);
                 self.failure = Some(Failure { error, at, round });
             }
+            None if outcome.asked => self.failures = 0,
+            // Nobody was bothered.
+            None => self.refetch = self.refetch.filter(|(refetch, _)| *refetch != round),
         }
     }
 
@@ -240,8 +284,22 @@ impl<T: Kept> Record<T> {
     }
 
     fn may_refresh(&self, now: NumericDate) -> bool {
-        let recently = |at| elapsed(at, now) < MIN_REFRESH_INTERVAL;
-        self.back_off_left(now).is_zero() && !self.started_at.is_some_and(recently)
+        self.back_off_left(now).is_zero() && !self.started_within(MIN_REFRESH_INTERVAL, now)
+    }
+
+    fn started_within(&self, interval: Duration, now: NumericDate) -> bool {
+        self.started_at
+            .is_some_and(|at| elapsed(at, now) < interval)
+    }
+
+    /// Whether asking the issuer again would most likely end as it did. A failure from before a pause
+    /// says nothing. Where keys are fetched for every call, the back-off alone counts.
+    fn has_failed_lately(&self, policy: &CachePolicy, now: NumericDate) -> bool {
+        let lately = |failure: &Failure| elapsed(failure.at, now) < FAILURE_LASTS;
+        match policy.ttl.is_zero() {
+            true => !self.back_off_left(now).is_zero(),
+            false => self.failures > 0 && self.failure.as_ref().is_some_and(lately),
+        }
     }
 
     /// How long nobody is to ask the issuer, because it failed.
@@ -258,7 +316,7 @@ impl<T: Kept> Record<T> {
 
     /// How long nobody is to ask the issuer for the sake of an unknown `kid`.
     pub(crate) fn cool_down(&self, policy: &CachePolicy, now: NumericDate) -> Duration {
-        let since = self.refetched_at.map(|at| elapsed(at, now));
+        let since = self.refetch.map(|(_, at)| elapsed(at, now));
         let left = since.map(|since| policy.kid_cooldown.saturating_sub(since));
         left.unwrap_or_default().max(self.back_off_left(now))
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use a0_jose::NumericDate;
+use a0_jose::{Algorithm, NumericDate};
 
 /// When a document was asked for, and how long its server lets it be kept.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,11 @@ pub(crate) struct Stamp {
 pub(crate) trait Kept {
     /// Those of its documents; the same one twice where there is one.
     fn stamps(&self) -> [Stamp; 2];
+
+    /// Whether it holds a key of this `kid` for this algorithm.
+    fn has_key(&self, _key_id: &str, _algorithm: Algorithm) -> bool {
+        false
+    }
 
     /// When the older one was asked for.
     fn requested_at(&self) -> NumericDate {

@@ -78,7 +78,10 @@ fn rfc8693_2_1_an_exchange_is_a_form_with_each_parameter_that_is_not_empty() {
             "&k=-9223372036854775808&l=1.0",
         ),
         (exchange().extra("k", 0.1), "&k=0.1"),
-        (exchange().extra("k", 1e16).extra("l", 1e-7), "&k=1e16&l=1e-7"),
+        (
+            exchange().extra("k", 1e16).extra("l", 1e-7),
+            "&k=1e16&l=1e-7",
+        ),
         (exchange().extra_list("k", ["a", "b"]), "&k=a&k=b"),
         (
             exchange().extra_list(
