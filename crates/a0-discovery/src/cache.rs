@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use a0_http::{HttpClient, TransportError, TransportErrorKind};
@@ -10,12 +10,13 @@ use a0_jose::{Algorithm, NumericDate};
 use http::Request;
 use lru::LruCache;
 
-use crate::adapter::CacheAdapter;
+use crate::adapter::{CacheAdapter, CacheAdapterError};
 use crate::errand::{KeysErrand, Rules, Want};
 use crate::error::{TokenEndpointError, Unavailable};
 use crate::fetch::{FetchMetadata, FetchRules, IssuerKeys, ServerMetadata};
 use crate::flight::{Flight, Slot};
 use crate::issuer::Issuer;
+use crate::lock::lock;
 use crate::lookup::{Goal, Lookup, Todo};
 use crate::policy::CachePolicy;
 use crate::second_level::{Entry, Misses};
@@ -200,7 +201,12 @@ impl KeyCache {
 
     /// How often the adapter failed, or held something that could not be used.
     pub fn adapter_misses(&self) -> u64 {
-        self.0.fetcher.rules.misses.get()
+        self.0.fetcher.rules.misses.count()
+    }
+
+    /// The last error of the adapter.
+    pub fn last_adapter_error(&self) -> Option<CacheAdapterError> {
+        self.0.fetcher.rules.misses.last_error()
     }
 
     fn look_up(
@@ -282,13 +288,13 @@ impl Fetcher {
 
     fn read(&self, key: &str) -> Option<String> {
         let entry = self.adapter.as_ref()?.get(key);
-        self.rules.misses.count(entry.ok())?
+        self.rules.misses.answered(entry)?
     }
 
     fn write(&self, entry: &Entry) {
         if let Some(adapter) = &self.adapter {
             let written = adapter.set(&entry.key, &entry.value, entry.ttl);
-            self.rules.misses.count(written.ok());
+            self.rules.misses.answered(written);
         }
     }
 
@@ -326,9 +332,8 @@ impl<T: Kept> Slots<T> {
         good.map(|good| good.value)
     }
 
-    /// A thread that panicked while it held the lock left a value that is whole all the same.
     fn lock(&self) -> MutexGuard<'_, LruCache<Issuer, Arc<Slot<T>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -26,6 +26,10 @@ pub(crate) struct Rules {
 }
 
 /// What a round wants next.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is moved a few times in a fetch; a box would cost as much"
+)]
 pub(crate) enum Want<'e> {
     /// The entry of this key, of the second level: [`KeysErrand::read`].
     Read(String, KeysErrand<'e>),
@@ -83,7 +87,7 @@ impl<'e> KeysErrand<'e> {
         let (rules, issuer) = (self.rules, self.issuer);
         let text = decode(entry, &issuer.metadata_url(), self.now);
         let source = text.and_then(|text| rules.fetch.read_metadata(issuer, &text).ok());
-        match rules.misses.count(source) {
+        match rules.misses.usable(source) {
             Some(source) => {
                 let waits_for = WaitsFor::StoredKeys(source);
                 Want::Read(
@@ -101,7 +105,7 @@ impl<'e> KeysErrand<'e> {
         self.loaded = self
             .rules
             .misses
-            .count(keys)
+            .usable(keys)
             .map(Arc::new)
             .filter(|keys| self.is_newer(keys));
         match self.loaded.clone() {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use a0_jose::NumericDate;
 
+use crate::lock::lock;
 use crate::record::{Outcome, Record, Round};
 use crate::stamp::Kept;
 
@@ -24,9 +25,8 @@ impl<T> Default for Slot<T> {
 }
 
 impl<T: Kept> Slot<T> {
-    /// A thread that panicked while it held the lock left a record that is whole all the same.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Record<T>> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.record)
     }
 
     /// Waits until `round` is over, however it ends.

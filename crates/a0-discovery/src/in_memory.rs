@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use a0_jose::NumericDate;
 use lru::LruCache;
 
 use crate::adapter::{CacheAdapter, CacheAdapterError};
+use crate::lock::lock;
 use crate::stamp::elapsed;
 
 /// A [`CacheAdapter`] in the memory of one process: bounded, the least recently used value goes
@@ -44,7 +45,7 @@ impl InMemoryCache {
     }
 
     fn lock(&self) -> MutexGuard<'_, LruCache<String, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.entries)
     }
 
     fn now(&self) -> NumericDate {

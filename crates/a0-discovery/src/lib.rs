@@ -49,6 +49,7 @@ mod fetch;
 mod flight;
 mod in_memory;
 mod issuer;
+mod lock;
 mod lookup;
 mod metadata;
 mod origin;

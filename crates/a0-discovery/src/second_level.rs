@@ -1,14 +1,17 @@
 //! Documents as a cache adapter holds them: written after each fetch, and read before one.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use a0_jose::{NumericDate, json};
 use serde_json::{Value, json};
 
+use crate::adapter::CacheAdapterError;
 use crate::error::Document;
 use crate::fetch::{DocumentText, MAX_BODY};
 use crate::issuer::Issuer;
+use crate::lock::lock;
 use crate::stamp::{Stamp, elapsed};
 
 /// The longest entry that is read, in bytes: a document in which every octet is escaped.
@@ -23,19 +26,37 @@ pub(crate) struct Entry {
 
 /// Errors of the adapter, and entries that could not be used.
 #[derive(Debug, Default)]
-pub(crate) struct Misses(AtomicU64);
+pub(crate) struct Misses {
+    count: AtomicU64,
+    last_error: Mutex<Option<CacheAdapterError>>,
+}
 
 impl Misses {
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn last_error(&self) -> Option<CacheAdapterError> {
+        lock(&self.last_error).clone()
+    }
+
+    /// What can be used of what the adapter said.
+    pub(crate) fn answered<T>(&self, answer: Result<T, CacheAdapterError>) -> Option<T> {
+        match answer {
+            Ok(value) => Some(value),
+            Err(error) => {
+                *lock(&self.last_error) = Some(error);
+                self.usable(None)
+            }
+        }
     }
 
     /// Counts what cannot be used.
-    pub(crate) fn count<T>(&self, outcome: Option<T>) -> Option<T> {
-        if outcome.is_none() {
-            self.0.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn usable<T>(&self, entry: Option<T>) -> Option<T> {
+        if entry.is_none() {
+            self.count.fetch_add(1, Ordering::Relaxed);
         }
-        outcome
+        entry
     }
 }
 

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use a0_discovery::{CacheAdapter, CacheAdapterError, InMemoryCache, KeyCache, normalize_domain};
@@ -18,6 +18,9 @@ use serde_json::{Value, json};
 struct Store {
     entries: Mutex<BTreeMap<String, (String, Duration)>>,
     broken: Mutex<bool>,
+    reads: AtomicI64,
+    /// What happens before the first value is set.
+    on_set: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Store {
@@ -52,10 +55,15 @@ impl Store {
 
 impl CacheAdapter for Store {
     fn get(&self, key: &str) -> Result<Option<String>, CacheAdapterError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         self.answer(|entries| entries.get(key).map(|(value, _)| value.clone()))
     }
 
     fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<(), CacheAdapterError> {
+        let on_set = self.on_set.lock().unwrap().take();
+        if let Some(on_set) = on_set {
+            on_set();
+        }
         self.answer(|entries| entries.insert(key.to_owned(), (value.to_owned(), ttl)))?;
         Ok(())
     }
@@ -149,6 +157,133 @@ fn a_key_that_another_process_found_makes_no_request() {
     assert_eq!(fetches(&tenant), (1, 3));
 }
 
+/// What another process was told says nothing of a key that is newer.
+#[test]
+fn a_key_that_is_not_in_the_store_is_asked_for_by_a_cold_process_too() {
+    let (tenant, store) = world();
+    keys_of(&process(tenant.client(), &store), &tenant, 0).unwrap();
+    let old = store.entries.lock().unwrap().clone();
+    tenant.rotate_keys().unwrap();
+    let (kid, issuer) = (tenant.kid(), normalize_domain("a.example").unwrap());
+    for cold in 1..3 {
+        *store.entries.lock().unwrap() = old.clone();
+        let process = process(tenant.client(), &store);
+        let keys = process
+            .keys_with(&issuer, &kid, Algorithm::Rs256, at(200))
+            .unwrap();
+        assert!(keys.keys().contains(&kid, Algorithm::Rs256));
+        assert_eq!(
+            fetches(&tenant),
+            (1, 1 + cold),
+            "the metadata in hand will do"
+        );
+    }
+    // While the issuer fails it is no verdict either.
+    *store.entries.lock().unwrap() = old;
+    for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
+        tenant.misbehave(endpoint, Fault::status(500));
+    }
+    for second in [200, 700, 1300] {
+        let process = process(tenant.client(), &store);
+        let outcome = process.keys_with(&issuer, &kid, Algorithm::Rs256, at(second));
+        assert!(outcome.is_err(), "{second}");
+    }
+}
+
+/// The cool-down is for the issuer's sake: a key that the store had does not begin it.
+#[test]
+fn a_key_from_the_store_begins_no_cool_down() {
+    let (tenant, store) = world();
+    let [first, second] = [0, 1].map(|_| process(tenant.client(), &store));
+    let issuer = normalize_domain("a.example").unwrap();
+    for process in [&first, &second] {
+        keys_of(process, &tenant, 0).unwrap();
+    }
+    for now in [10, 45] {
+        tenant.rotate_keys().unwrap();
+        let kid = tenant.kid();
+        for process in [&first, &second] {
+            let keys = process
+                .keys_with(&issuer, &kid, Algorithm::Rs256, at(now))
+                .unwrap();
+            assert!(keys.keys().contains(&kid, Algorithm::Rs256));
+        }
+    }
+    assert_eq!(fetches(&tenant), (1, 3));
+    tenant.rotate_keys().unwrap();
+    let keys = second
+        .keys_with(&issuer, &tenant.kid(), Algorithm::Rs256, at(46))
+        .unwrap();
+    assert!(
+        keys.keys().contains(&tenant.kid(), Algorithm::Rs256),
+        "it had asked for nothing yet"
+    );
+}
+
+#[test]
+fn keys_in_the_store_serve_a_cold_process_at_once() {
+    let (tenant, store) = world();
+    keys_of(&process(tenant.client(), &store), &tenant, 0).unwrap();
+    // Beyond twice the time to live the issuer is asked first.
+    for (second, expected) in [(1199, (1, 1)), (1200, (2, 2))] {
+        let process = process(tenant.client(), &store);
+        keys_of(&process, &tenant, second).unwrap();
+        assert_eq!(fetches(&tenant), expected, "{second}");
+    }
+    // The next caller starts the refresh.
+    let (tenant, store) = world();
+    keys_of(&process(tenant.client(), &store), &tenant, 0).unwrap();
+    let process = process(tenant.client(), &store);
+    for (second, expected) in [(301, (1, 1)), (317, (2, 2))] {
+        keys_of(&process, &tenant, second).unwrap();
+        assert_eq!(fetches(&tenant), expected, "{second}");
+    }
+}
+
+#[test]
+fn a_process_that_may_not_ask_finds_what_another_stored() {
+    let (tenant, store) = world();
+    tenant.misbehave(Endpoint::Discovery, Fault::retry_after(429, 300));
+    let refused = process(tenant.client(), &store);
+    assert!(keys_of(&refused, &tenant, 0).is_err());
+    tenant.recover(Endpoint::Discovery);
+    keys_of(&process(tenant.client(), &store), &tenant, 1).unwrap();
+    assert!(keys_of(&refused, &tenant, 2).is_ok());
+    assert_eq!(fetches(&tenant), (2, 1));
+
+    // It looks there once a second at most.
+    let empty = Arc::default();
+    tenant.misbehave(Endpoint::Discovery, Fault::retry_after(429, 300));
+    let cache = process(tenant.client(), &empty);
+    for second in 0..10 {
+        for _ in 0..100 {
+            assert!(keys_of(&cache, &tenant, second).is_err());
+        }
+    }
+    assert_eq!(empty.reads.load(Ordering::SeqCst), 10);
+}
+
+/// A store that is slow to write delays nobody but the one who writes.
+#[test]
+fn keys_are_served_before_they_are_stored() {
+    let (tenant, store) = world();
+    let (open, gate) = mpsc::channel::<()>();
+    let (writes, is_writing) = mpsc::sync_channel(1);
+    *store.on_set.lock().unwrap() = Some(Box::new(move || {
+        writes.send(()).unwrap();
+        let _ = gate.recv();
+    }));
+    let cache = process(tenant.client(), &store);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| keys_of(&cache, &tenant, 0).is_ok());
+        is_writing.recv().unwrap();
+        assert!(keys_of(&cache, &tenant, 0).is_ok());
+        drop(open);
+        assert!(writer.join().unwrap());
+    });
+    assert_eq!(fetches(&tenant), (1, 1));
+}
+
 #[test]
 fn a_reload_goes_to_the_issuer_and_tells_the_others() {
     let (tenant, store) = world();
@@ -172,6 +307,9 @@ fn an_adapter_that_fails_is_a_miss() {
     assert_eq!(fetches(&tenant), (1, 1));
     // One to read, two to write.
     assert_eq!(process.adapter_misses(), 3);
+    let error = process.last_adapter_error().unwrap();
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(source.to_string(), "out of order");
     store.breaks(false);
     assert!(keys_of(&process, &tenant, 300).is_ok());
     assert_eq!((store.keys().len(), process.adapter_misses()), (2, 3));
@@ -197,6 +335,12 @@ fn garbage_and_lies_are_misses() {
         }
     };
     type Change = Box<dyn Fn(&str) -> String>;
+    let padded = |entry: &str| {
+        let mut entry: Value = serde_json::from_str(entry).unwrap();
+        let body = entry["body"].as_str().unwrap();
+        entry["body"] = format!("{body}{}", " ".repeat(1024 * 1024)).into();
+        entry.to_string()
+    };
     let without = |member: &'static str| {
         move |entry: &str| {
             let mut entry: Value = serde_json::from_str(entry).unwrap();
@@ -236,7 +380,8 @@ fn garbage_and_lies_are_misses() {
         ),
     ];
     for name in ["metadata", "jwks"] {
-        let all: [Change; 18] = [
+        let all: [Change; 19] = [
+            Box::new(padded),
             Box::new(|_| String::new()),
             Box::new(|_| "null".into()),
             Box::new(|_| "[]".into()),
@@ -318,6 +463,16 @@ fn nothing_is_kept_for_no_time() {
         .build();
     keys_of(&process, &tenant, 0).unwrap();
     assert_eq!(store.keys(), [""; 0]);
+
+    // Nor for less than it is fresh.
+    policy.ttl = Duration::from_secs(60);
+    let process = KeyCache::builder(rules(), Arc::new(tenant.client()))
+        .policy(policy)
+        .adapter(Arc::clone(&store))
+        .build();
+    keys_of(&process, &tenant, 0).unwrap();
+    let entries = store.entries.lock().unwrap();
+    assert!(entries.len() == 2 && entries.values().all(|(_, ttl)| *ttl == policy.ttl));
 }
 
 /// What an adapter owes, of the one that ships.

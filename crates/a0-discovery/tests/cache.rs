@@ -154,6 +154,16 @@ fn each_failure_is_told_apart() {
             };
             assert_eq!(failure, expected, "{endpoint:?} {length}");
         }
+        // And but for their status.
+        let good = match endpoint {
+            Endpoint::Discovery => tenant.metadata(),
+            _ => tenant.jwks(),
+        };
+        for status in [201, 202, 203, 206, 299, 404] {
+            let body = good.to_string();
+            tenant.misbehave(endpoint, Fault::body(status, "application/json", body));
+            assert_eq!(failure_of(&tenant), FetchFailure::Status(status));
+        }
         tenant.misbehave(endpoint, Fault::status(302));
         assert_eq!(failure_of(&tenant), FetchFailure::Status(302));
     }

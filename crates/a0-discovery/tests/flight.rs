@@ -93,6 +93,55 @@ fn the_others_go_on_when_a_fetcher_panics() {
     assert_eq!(fetches(&tenant), (1, 1));
 }
 
+/// Who waited for a round that was abandoned is not told of an older one's failure.
+#[test]
+fn the_failure_of_one_round_is_not_that_of_the_next() {
+    let tenant = tenant();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let client = {
+        let (calls, tenant) = (Arc::clone(&calls), tenant.clone());
+        move |request| match calls.fetch_add(1, Ordering::SeqCst) {
+            0 => Err(std::io::ErrorKind::ConnectionRefused.into()),
+            1 => {
+                // For the others to come and wait.
+                std::thread::yield_now();
+                panic!("the second fetcher panics");
+            }
+            _ => tenant.handle(request),
+        }
+    };
+    let cache = cache_with(client, policy());
+    assert!(keys_of(&cache, &tenant, 0).is_err());
+    let outcomes = on_threads(|_| {
+        let call = AssertUnwindSafe(|| keys_of(&cache, &tenant, 10).is_ok());
+        catch_unwind(call).ok()
+    });
+    let count = |outcome| outcomes.iter().filter(|o| **o == outcome).count();
+    assert_eq!((count(None), count(Some(true))), (1, THREADS - 1));
+}
+
+#[test]
+fn a_refresh_under_way_is_not_started_again() {
+    let tenant = tenant();
+    let cache = cache_of(&tenant);
+    let gate = Gate::new();
+    let old = keys_of(&cache, &tenant, 0).unwrap();
+    tenant.misbehave_times(Endpoint::Discovery, 1, Fault::hold_at(&gate));
+    std::thread::scope(|scope| {
+        let refreshing = scope.spawn(|| keys_of(&cache, &tenant, 300).is_ok());
+        assert!(gate.wait_arrived());
+        for second in 300..1199 {
+            assert!(Arc::ptr_eq(
+                &old,
+                &keys_of(&cache, &tenant, second).unwrap()
+            ));
+        }
+        assert_eq!(fetches(&tenant), (2, 1));
+        gate.release();
+        assert!(refreshing.join().unwrap());
+    });
+}
+
 #[test]
 fn an_issuer_that_does_not_answer_delays_no_other() {
     let network = LocalNetwork::new();
@@ -191,11 +240,16 @@ fn unknown_key_ids_on_many_threads_make_one_request() {
 
 #[test]
 fn a_reload_waits_for_the_round_under_way_and_then_asks_anew() {
+    a_reload_during(Fault::none(), (3, 3));
+    a_reload_during(Fault::status(500), (3, 2));
+}
+
+fn a_reload_during(fault: Fault, expected: (usize, usize)) {
     let tenant = tenant();
     let cache = in_background(tenant.client());
     let gate = Gate::new();
     keys_of(&cache, &tenant, 0).unwrap();
-    tenant.misbehave_times(Endpoint::Discovery, 1, Fault::hold_at(&gate));
+    tenant.misbehave_times(Endpoint::Discovery, 1, Fault::hold_then(&gate, fault));
     keys_of(&cache, &tenant, 300).unwrap();
     assert!(gate.wait_arrived());
     let issuer = normalize_domain(tenant.domain()).unwrap();
@@ -209,7 +263,7 @@ fn a_reload_waits_for_the_round_under_way_and_then_asks_anew() {
         gate.release();
         assert!(waiting.join().unwrap().is_ok());
     });
-    assert_eq!(fetches(&tenant), (3, 3));
+    assert_eq!(fetches(&tenant), expected);
 }
 
 /// What is under way when the last clone goes asks for nothing more.

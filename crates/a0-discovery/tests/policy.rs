@@ -240,6 +240,70 @@ fn keys_that_were_not_asked_for_long_are_fetched_before_they_are_served() {
     assert_eq!(world.requests(), 3);
 }
 
+/// A failure from before a pause is no reason to serve old keys: the issuer may be well, and have
+/// removed one of them.
+#[test]
+fn after_a_failure_and_a_pause_the_issuer_is_asked_first() {
+    let world = World::new();
+    let old = world.tenant.kid();
+    assert!(world.keys(0).is_ok());
+    world
+        .tenant
+        .misbehave_times(Endpoint::Discovery, 1, Fault::status(500));
+    assert!(world.keys(300).is_ok());
+    world.tenant.replace_keys().unwrap();
+    let keys = world.keys(3500).unwrap();
+    assert!(!keys.keys().contains(&old, Algorithm::Rs256));
+}
+
+#[test]
+fn without_a_time_to_live_only_the_back_off_spares_a_fetch() {
+    let world = World::with(|policy| policy.ttl = Duration::ZERO);
+    assert!(world.keys(0).is_ok());
+    world
+        .tenant
+        .misbehave_times(Endpoint::Discovery, 1, Fault::status(500));
+    for (second, expected) in [(1, (2, 1)), (1, (2, 1)), (2, (3, 2)), (3, (4, 3))] {
+        assert!(world.keys(second).is_ok());
+        assert_eq!(world.fetches(), expected, "{second}");
+    }
+}
+
+/// The keys alone are fetched for an unknown `kid`: an issuer whose metadata cannot be had can still
+/// rotate.
+#[test]
+fn a_rotation_is_found_although_the_metadata_is_out() {
+    let world = World::new();
+    assert!(world.keys(0).is_ok());
+    world
+        .tenant
+        .misbehave(Endpoint::Discovery, Fault::status(500));
+    assert!(world.keys(300).is_ok());
+    world.tenant.replace_keys().unwrap();
+    let kid = world.tenant.kid();
+    let keys = world.keys_with(&kid, 302).unwrap();
+    assert!(keys.keys().contains(&kid, Algorithm::Rs256));
+    assert_eq!(world.fetches(), (2, 2));
+}
+
+#[test]
+fn an_unknown_key_id_does_not_break_the_back_off() {
+    let world = World::new();
+    assert!(world.keys(0).is_ok());
+    world
+        .tenant
+        .misbehave(Endpoint::Discovery, Fault::retry_after(503, 40));
+    assert!(world.keys(300).is_ok());
+    for (second, retry_in) in [(301, 39), (339, 1)] {
+        let error = world.keys_with("nobody's", second).unwrap_err();
+        assert_eq!(error.retry_in, Duration::from_secs(retry_in));
+    }
+    assert_eq!(world.fetches(), (2, 1));
+    world.comes_back();
+    assert!(world.keys_with("nobody's", 340).is_ok());
+    assert_eq!(world.fetches(), (3, 2));
+}
+
 #[test]
 fn keys_are_served_no_longer_than_they_may_be() {
     // (max_stale, last second at which they are served, while the tenant is out)

@@ -137,15 +137,12 @@ impl Builder {
     /// What it looks at comes from the client: see [`ResolverContext`].
     ///
     /// ```
-    /// use std::convert::Infallible;
     /// use auth0_api::{ApiClient, ResolverContext};
     ///
-    /// let resolver = |context: &ResolverContext<'_>| {
-    ///     let domains = match context.request_url() {
-    ///         Some(url) if url.starts_with("https://eu.api.example/") => ["eu.tenant.example"],
-    ///         _ => ["us.tenant.example"],
-    ///     };
-    ///     Ok::<_, Infallible>(domains.map(str::to_owned).to_vec())
+    /// let resolver = |context: &ResolverContext<'_>| match context.request_url() {
+    ///     Some(url) if url.starts_with("https://eu.api.example/") => Ok(vec!["eu.tenant.example".into()]),
+    ///     Some(url) if url.starts_with("https://us.api.example/") => Ok(vec!["us.tenant.example".into()]),
+    ///     _ => Err("a request to a URL that is not ours"),
     /// };
     /// ApiClient::builder().domains_resolver(resolver).audience("https://api.example/").build()?;
     /// # Ok::<(), auth0_api::Error>(())
@@ -207,15 +204,16 @@ impl Builder {
     }
 
     /// The shortest such time, whatever the server says; 300 seconds by default. With zero, keys are
-    /// fetched as often as the server's `max-age` asks for, and every 15 seconds at most.
+    /// fetched as often as the server's `max-age` asks for; fetches that nobody waits for are at
+    /// least 15 seconds apart all the same.
     pub fn cache_min_ttl(mut self, min_ttl: Duration) -> Self {
         self.cache_policy.min_ttl = min_ttl;
         self
     }
 
     /// How long after they were fetched keys may serve while newer ones cannot be had; one hour by
-    /// default. It is also the longest time that a key which was removed can live while its issuer
-    /// does not answer.
+    /// default. A key that was removed can live as long while its issuer does not answer, or for
+    /// `cache_ttl` if that is longer.
     pub fn max_stale(mut self, max_stale: Duration) -> Self {
         self.cache_policy.max_stale = max_stale;
         self

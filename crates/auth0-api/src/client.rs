@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use a0_discovery::{Issuer, IssuerStatus, KeyCache, normalize_domain};
+use a0_discovery::{CacheAdapterError, Issuer, IssuerStatus, KeyCache, normalize_domain};
 use a0_dpop::Target;
 use a0_http::HttpClient;
 use a0_jose::{Admitted, ClaimRules, Claims, Compact, HeaderRules, NumericDate};
@@ -271,8 +271,7 @@ impl ApiClient {
     ///
     /// `Unavailable` for the first issuer whose keys cannot be had, once all have been asked.
     pub fn warm_up(&self) -> Result<(), Error> {
-        let now = self.now();
-        let fetch = |issuer| self.0.keys.keys(issuer, now).map(|_| ());
+        let fetch = |issuer| self.0.keys.keys(issuer, self.now()).map(|_| ());
         let outcomes: Vec<_> = self.0.issuers.known().map(fetch).collect();
         let outcome: Result<(), _> = outcomes.into_iter().collect();
         outcome.map_err(|error| self.challenged(error, None))
@@ -283,10 +282,16 @@ impl ApiClient {
     ///
     /// # Errors
     ///
-    /// `Configuration` for a domain that cannot be one, `Unavailable` where the keys cannot be had.
+    /// `Configuration` for a domain whose tokens are not taken, where that is known without a
+    /// request; `Unavailable` where the keys cannot be had.
     pub fn reload(&self, domain: &str) -> Result<(), Error> {
         let issuer = normalize_domain(domain)
             .map_err(|error| Error::configuration(format!("domain: {error}")))?;
+        if self.0.issuers.exclude(&issuer) {
+            return Err(Error::configuration(
+                "domain: tokens of this domain are not taken; name it as in domain or domains",
+            ));
+        }
         let outcome = self.0.keys.reload(&issuer, self.now());
         outcome
             .map(|_| ())
@@ -297,6 +302,13 @@ impl ApiClient {
     /// failure. For health checks and metrics; nothing is fetched.
     pub fn key_status(&self) -> Vec<IssuerStatus> {
         self.0.keys.status(self.now())
+    }
+
+    /// How often the adapter given to [`cache`](Builder::cache) failed or held something that could not
+    /// be used, and its last error.
+    pub fn cache_misses(&self) -> (u64, Option<CacheAdapterError>) {
+        let keys = &self.0.keys;
+        (keys.adapter_misses(), keys.last_adapter_error())
     }
 
     fn challenged(&self, refusal: impl Into<Refusal>, scheme: Option<Scheme>) -> Error {

@@ -272,7 +272,7 @@ impl Error {
             fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         if let ErrorKind::Unavailable(Outage::Keys(error)) = &self.0.kind {
-            let seconds = error.retry_in.as_secs_f64().ceil().max(1.0) as u64;
+            let seconds = error.retry_in.as_secs_f64().ceil() as u64;
             fields.insert(RETRY_AFTER, seconds.into());
         }
         fields

@@ -59,6 +59,15 @@ impl Issuers {
         }
     }
 
+    /// Whether tokens of this issuer are never taken.
+    pub(crate) fn exclude(&self, issuer: &Issuer) -> bool {
+        match self {
+            Issuers::One(one) => one != issuer,
+            Issuers::List(issuers) => !issuers.contains(issuer),
+            Issuers::Resolver(_) => false,
+        }
+    }
+
     /// Those that are known without a request.
     pub(crate) fn known(&self) -> impl Iterator<Item = &Issuer> {
         let (one, list) = match self {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use a0_testkit::{AccessTokenBuilder, Endpoint, LocalNetwork, LocalTenant};
+use a0_testkit::{AccessTokenBuilder, Endpoint, Fault, LocalNetwork, LocalTenant};
 use auth0_api::discovery::DomainError;
 use auth0_api::{
     ApiClient, Builder, ErrorKind, IssuerError, Refresh, RequestContext, ResolverContext,
@@ -96,12 +96,30 @@ pub fn a_token_of_any_listed_domain_is_taken_and_of_no_other<D: Driver>() {
     );
     assert_eq!(error.status_code(), 401);
 
-    // All of the list is warmed up.
+    // All of the list is warmed up, also where that fails for one.
+    for failing in [a, b] {
+        failing.misbehave_times(Endpoint::Jwks, 1, Fault::status(500));
+        let client = D::build(world.builder().domains(["a.example", "b.example"])).unwrap();
+        let asked = [a, b].map(|tenant| tenant.request_count(Endpoint::Jwks) + 1);
+        assert!(client.warm_up().is_err());
+        assert_eq!(
+            [a, b].map(|tenant| tenant.request_count(Endpoint::Jwks)),
+            asked
+        );
+    }
+    for tenant in [a, b] {
+        tenant.reset_requests();
+    }
     let client = D::build(world.builder().domains(["a.example", "b.example"])).unwrap();
     client.warm_up().unwrap();
     for tenant in [a, b] {
-        assert_eq!(tenant.request_count(Endpoint::Jwks), 2);
+        assert_eq!(tenant.request_count(Endpoint::Jwks), 1);
     }
+    // Nor is a stranger asked because somebody reloads its keys.
+    let error = client.reload("evil.example").unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Configuration(_)));
+    assert!(evil.requests().is_empty());
+    assert!(client.reload("A.example").is_ok());
 }
 
 pub fn rfc8725_3_8_issuers_that_name_their_keys_alike_do_not_share_them<D: Driver>() {
@@ -203,14 +221,15 @@ pub fn a_resolver_names_the_domains_of_each_request<D: Driver>() {
         );
         let context = RequestContext::new()
             .header("x-TENANT", name)
-            .url("https://x.example/");
+            .url("https://X.example/?canary");
         let options = TokenOptions::new().request(context);
         assert_eq!(
             client.verify_access_token(&token, &options).is_ok(),
             accepted
         );
-        let (url, ..) = seen.lock().unwrap().pop().unwrap();
+        let (url, fields, _) = seen.lock().unwrap().pop().unwrap();
         assert_eq!(url.as_deref(), Some("https://x.example/"));
+        assert_eq!(fields[0].0, "x-tenant");
     }
     assert!(evil.requests().is_empty());
 
