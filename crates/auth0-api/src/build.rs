@@ -17,7 +17,8 @@ use crate::client::{ApiClient, Settings};
 use crate::client_flows::{ClientFlows, FlowOptions, OboCache, Proofs};
 use crate::dpop::DpopSettings;
 use crate::error::Error;
-use crate::issuers::Issuers;
+use crate::issuers::{Issuers, Resolver};
+use crate::judge::Judge;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
@@ -67,24 +68,26 @@ impl Builder {
         }
         let (header_rules, profile_claims) = profile_rules(self.token_profile, &algorithms);
         Ok(ApiClient::from_settings(Settings {
-            issuers,
-            max_token_size: self.max_token_size,
-            header_rules,
-            claim_rules: ClaimRules::new(self.audiences)
-                .leeway(self.leeway)
-                .require_strings(profile_claims)
-                .require(self.required_claims),
+            judge: Judge {
+                issuers,
+                max_token_size: self.max_token_size,
+                header_rules,
+                claim_rules: ClaimRules::new(self.audiences)
+                    .leeway(self.leeway)
+                    .require_strings(profile_claims)
+                    .require(self.required_claims),
+                challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
+                dpop,
+                clock: self.clock,
+            },
             keys: keys.build(),
             flows,
             http_client,
-            challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
-            dpop,
-            clock: self.clock,
         }))
     }
 
     /// Whose tokens are taken.
-    fn issuers(&self) -> Result<Issuers, Error> {
+    fn issuers(&self) -> Result<Issuers<Resolver>, Error> {
         let domain = self.domain.as_deref().filter(|domain| !domain.is_empty());
         let domain = domain.map(|domain| issuer("domain", domain)).transpose()?;
         match (domain, &self.domains, &self.domains_resolver) {

@@ -1,23 +1,21 @@
-//! The decision itself, in its order.
+//! The client whose callers block.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use a0_discovery::{CacheAdapterError, Issuer, IssuerStatus, KeyCache, normalize_domain};
-use a0_dpop::Target;
+use a0_discovery::{CacheAdapterError, Issuer, IssuerStatus, KeyCache};
 use a0_http::HttpClient;
-use a0_jose::{Admitted, ClaimRules, Claims, Compact, HeaderRules, NumericDate};
+use a0_jose::{Claims, NumericDate};
 
-use crate::authorization::{Credentials, ProofOfRequest, refuse_proof};
+use crate::authorization::Credentials;
 use crate::builder::Builder;
-use crate::challenger::Challenger;
 use crate::client_flows::ClientFlows;
-use crate::confirmation::{self, ConfirmationError};
-use crate::dpop::{DpopProof, DpopSettings};
-use crate::error::{Error, ErrorKind, IssuerError};
-use crate::issuers::Issuers;
+use crate::dpop::DpopProof;
+use crate::error::Error;
+use crate::issuers::{Resolver, Trust, resolved};
+use crate::judge::{Judge, JudgedToken};
+use crate::options::TokenOptions;
 use crate::refusal::Refusal;
 use crate::request::RequestContext;
 use crate::scheme::{DpopMode, Scheme};
@@ -29,50 +27,10 @@ use crate::verified::VerifiedToken;
 pub struct ApiClient(pub(crate) Arc<Settings>);
 
 pub(crate) struct Settings {
-    pub(crate) issuers: Issuers,
-    pub(crate) max_token_size: usize,
-    pub(crate) header_rules: HeaderRules,
-    pub(crate) claim_rules: ClaimRules,
+    pub(crate) judge: Judge<Resolver>,
     pub(crate) keys: KeyCache,
-    pub(crate) dpop: DpopSettings,
-    pub(crate) challenger: Challenger,
     pub(crate) flows: ClientFlows,
     pub(crate) http_client: Arc<dyn HttpClient>,
-    pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
-}
-
-/// What one verification asks for beyond the client's own settings.
-///
-/// ```
-/// let options = auth0_api::TokenOptions::new().require(["org_id"]);
-/// # let _ = options;
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct TokenOptions<'r> {
-    required_claims: Vec<String>,
-    request: RequestContext<'r>,
-}
-
-impl<'r> TokenOptions<'r> {
-    /// Nothing more.
-    pub fn new() -> Self {
-        TokenOptions::default()
-    }
-
-    /// Claims that must be there, of whatever value, beside those of the client.
-    #[must_use]
-    pub fn require<S: Into<String>>(mut self, claims: impl IntoIterator<Item = S>) -> Self {
-        self.required_claims
-            .extend(claims.into_iter().map(Into::into));
-        self
-    }
-
-    /// The request that the token came with, for a domains resolver to look at.
-    #[must_use]
-    pub fn request(mut self, request: impl Into<RequestContext<'r>>) -> Self {
-        self.request = request.into();
-        self
-    }
 }
 
 impl ApiClient {
@@ -113,48 +71,27 @@ impl ApiClient {
         request: impl Into<RequestContext<'r>>,
     ) -> Result<VerifiedToken, Error> {
         let context = request.into();
-        let credentials = Credentials::read(&context, self.0.dpop.mode)
-            .map_err(|kind| self.challenged(kind, None))?;
-        let scheme = credentials.scheme;
-        let outcome = match scheme {
-            Scheme::Bearer => self.judge_bearer(&context, credentials.token()),
-            Scheme::Dpop => self.judge_dpop(&context, credentials.token()),
-        };
-        outcome.map_err(|refusal| self.challenged(refusal, Some(scheme)))
-    }
-
-    fn judge_bearer(
-        &self,
-        context: &RequestContext<'_>,
-        token: &str,
-    ) -> Result<VerifiedToken, Refusal> {
-        let now = self.now();
-        let mode = self.0.dpop.mode;
-        let judged = self.judge_token(token, context, now)?;
-        confirmation::judge_bearer(judged.claims(), mode)?;
-        refuse_proof(context, mode)?;
-        self.verify_signature(judged, Scheme::Bearer, now)
+        let credentials = self.0.judge.credentials(&context)?;
+        let outcome = self.judge_request(&context, &credentials);
+        outcome.map_err(|refusal| self.0.judge.challenged(refusal, Some(credentials.scheme)))
     }
 
     /// Cheap and local first: what needs no key, then the keys, then the signatures, and at the very
     /// end the store that the proof is spent in.
-    fn judge_dpop(
+    fn judge_request(
         &self,
         context: &RequestContext<'_>,
-        token: &str,
+        credentials: &Credentials<'_>,
     ) -> Result<VerifiedToken, Refusal> {
-        let dpop = &self.0.dpop;
-        let proof = ProofOfRequest::read(context, dpop.public_url.as_ref())?;
-        let now = self.now();
-        let token_judged = self.judge_token(token, context, now)?;
-        let bound_to = confirmation::dpop_key(token_judged.claims())?;
-        let target = Target::new(proof.method, proof.url, token);
-        let judged = dpop.judge(&proof.proof, &target, now)?;
-        if *judged.thumbprint() != bound_to {
-            return Err(ConfirmationError::Mismatch.into());
+        let (judge, scheme) = (&self.0.judge, credentials.scheme);
+        let proof = judge.proof_of(context, scheme)?;
+        let now = judge.now();
+        let token = self.judge_token(credentials.token(), context, now)?;
+        let proof = judge.bind(&token, context, credentials, proof.as_ref(), now)?;
+        let verified = self.verify_signature(token, scheme, now)?;
+        if let Some(proof) = proof {
+            judge.dpop.spend(&proof.verify()?, now)?;
         }
-        let verified = self.verify_signature(token_judged, Scheme::Dpop, now)?;
-        dpop.spend(&judged.verify()?, now)?;
         Ok(verified)
     }
 
@@ -170,22 +107,20 @@ impl ApiClient {
     /// `MissingRequiredArgument` for an empty argument or a URL that is not absolute, `InvalidDpopProof`, `UseDpopNonce`, and
     /// `Unavailable` where the replay store fails.
     pub fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
-        self.0
-            .dpop
-            .verify(proof, self.now())
-            .map_err(|refusal| self.challenged(refusal, Some(Scheme::Dpop)))
+        let judge = &self.0.judge;
+        let outcome = judge.dpop.verify(proof, judge.now());
+        outcome.map_err(|refusal| judge.challenged(refusal, Some(Scheme::Dpop)))
     }
 
     /// Whether only requests of the scheme DPoP are taken.
     pub fn is_dpop_required(&self) -> bool {
-        self.0.dpop.mode == DpopMode::Required
+        self.0.judge.dpop.mode == DpopMode::Required
     }
 
     /// A current nonce for the `DPoP-Nonce` field of any answer (RFC 9449 section 8.2), where the
     /// API asks for nonces. An answer that carries one must not be cached.
     pub fn dpop_nonce(&self) -> Option<String> {
-        let nonces = self.0.dpop.nonces.as_ref()?;
-        Some(nonces.issue(self.now()))
+        self.0.judge.nonce()
     }
 
     /// Decides on a raw access token. It judges neither `cnf` nor proofs: a token that is bound to a
@@ -214,16 +149,12 @@ impl ApiClient {
         options: &TokenOptions<'_>,
     ) -> Result<VerifiedToken, Error> {
         let verify = || -> Result<VerifiedToken, Refusal> {
-            if access_token.is_empty() {
-                let argument = "access_token";
-                return Err(ErrorKind::MissingRequiredArgument { argument }.into());
-            }
-            let now = self.now();
-            let judged = self.judge_token(access_token, &options.request, now)?;
-            judged.claims().require(&options.required_claims)?;
-            self.verify_signature(judged, Scheme::Bearer, now)
+            let now = self.0.judge.now();
+            let token = self.judge_token(access_token, &options.request, now)?;
+            token.require(options)?;
+            self.verify_signature(token, Scheme::Bearer, now)
         };
-        verify().map_err(|refusal| self.challenged(refusal, Some(Scheme::Bearer)))
+        verify().map_err(|refusal| self.0.judge.challenged(refusal, Some(Scheme::Bearer)))
     }
 
     /// Everything about a token that needs no key.
@@ -233,15 +164,16 @@ impl ApiClient {
         request: &RequestContext<'_>,
         now: NumericDate,
     ) -> Result<JudgedToken<'t, '_>, Refusal> {
-        let unverified = Compact::parse(token, self.0.max_token_size)?.decode()?;
-        let admitted = unverified.admit(&self.0.header_rules)?;
-        let Ok(Some(iss)) = admitted.claims().issuer() else {
-            return Err(IssuerError::Missing.into());
+        let judge = &self.0.judge;
+        let (admitted, trust) = judge.admit(token)?;
+        let issuer = match trust {
+            Trust::Yes(issuer) => issuer,
+            Trust::Ask(resolver, issuer) => {
+                let answer = resolver(&judge.resolver_context(request, &issuer));
+                Cow::Owned(resolved(issuer, answer)?)
+            }
         };
-        let public_url = self.0.dpop.public_url.as_ref();
-        let issuer = self.0.issuers.trusted(iss, request, public_url)?;
-        self.0.claim_rules.judge(admitted.claims(), now)?;
-        Ok(JudgedToken { admitted, issuer })
+        judge.judge(admitted, issuer, now)
     }
 
     fn verify_signature(
@@ -250,18 +182,11 @@ impl ApiClient {
         scheme: Scheme,
         now: NumericDate,
     ) -> Result<VerifiedToken, Refusal> {
-        let JudgedToken { admitted, issuer } = token;
         // A token that names no key is refused before any is fetched.
-        let key_id = admitted.header().key_id()?;
-        let algorithm = admitted.algorithm();
-        let keys = self.0.keys.keys_with(&issuer, key_id, algorithm, now)?;
-        let verified = admitted.verify(keys.keys())?;
-        let challenger = self.0.challenger.clone();
-        Ok(VerifiedToken::new(
-            verified.into_claims(),
-            challenger,
-            scheme,
-        ))
+        let key_id = token.key_id()?;
+        let keys = &self.0.keys;
+        let keys = keys.keys_with(token.issuer(), key_id, token.algorithm(), now)?;
+        self.0.judge.verify(token, &keys, scheme)
     }
 
     /// Fetches the keys of every issuer that is known by now, one after the other: all but those
@@ -272,9 +197,9 @@ impl ApiClient {
     /// `Unavailable` for the first issuer whose keys cannot be had, once all have been asked.
     pub fn warm_up(&self) -> Result<(), Error> {
         let fetch = |issuer| self.0.keys.keys(issuer, self.now()).map(|_| ());
-        let outcomes: Vec<_> = self.0.issuers.known().map(fetch).collect();
+        let outcomes: Vec<_> = self.0.judge.issuers.known().map(fetch).collect();
         let outcome: Result<(), _> = outcomes.into_iter().collect();
-        outcome.map_err(|error| self.challenged(error, None))
+        outcome.map_err(|error| self.0.judge.challenged(error, None))
     }
 
     /// Fetches the keys of a domain's issuer now, whatever is in memory: after a key had to be
@@ -285,17 +210,11 @@ impl ApiClient {
     /// `Configuration` for a domain whose tokens are not taken, where that is known without a
     /// request; `Unavailable` where the keys cannot be had.
     pub fn reload(&self, domain: &str) -> Result<(), Error> {
-        let issuer = normalize_domain(domain)
-            .map_err(|error| Error::configuration(format!("domain: {error}")))?;
-        if self.0.issuers.exclude(&issuer) {
-            return Err(Error::configuration(
-                "domain: tokens of this domain are not taken; name it as in domain or domains",
-            ));
-        }
+        let issuer = self.0.judge.issuers.named(domain)?;
         let outcome = self.0.keys.reload(&issuer, self.now());
         outcome
             .map(|_| ())
-            .map_err(|error| self.challenged(error, None))
+            .map_err(|error| self.0.judge.challenged(error, None))
     }
 
     /// What is known of the keys of every issuer in memory: their age, their names, the last
@@ -311,30 +230,14 @@ impl ApiClient {
         (keys.adapter_misses(), keys.last_adapter_error())
     }
 
-    fn challenged(&self, refusal: impl Into<Refusal>, scheme: Option<Scheme>) -> Error {
-        self.0.challenger.challenged(refusal.into(), scheme)
-    }
-
     pub(crate) fn now(&self) -> NumericDate {
-        (self.0.clock)().into()
-    }
-}
-
-/// A token that needs nothing but a key of its issuer.
-struct JudgedToken<'t, 'i> {
-    admitted: Admitted<'t>,
-    issuer: Cow<'i, Issuer>,
-}
-
-impl JudgedToken<'_, '_> {
-    fn claims(&self) -> &Claims {
-        self.admitted.claims()
+        self.0.judge.now()
     }
 }
 
 impl fmt::Debug for ApiClient {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let issuers: Vec<&Issuer> = self.0.issuers.known().collect();
+        let issuers: Vec<&Issuer> = self.0.judge.issuers.known().collect();
         formatter
             .debug_struct("ApiClient")
             .field("issuers", &issuers)

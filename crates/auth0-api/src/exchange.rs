@@ -129,7 +129,7 @@ impl ApiClient {
             None => call,
         };
         let outcome = call
-            .start((self.0.clock)())
+            .start((self.0.judge.clock)())
             .and_then(|step| a0_http::drive(&*self.0.http_client, step));
         outcome.map_err(|error| Error::of_client_flow(ErrorKind::Api(ApiError::Exchange(error))))
     }
@@ -142,7 +142,7 @@ impl ApiClient {
 
     /// When a token says that it expires; nobody vouches for it here.
     fn expiry(&self, token: &str) -> Option<NumericDate> {
-        let claims = unverified_payload(token, self.0.max_token_size).ok()?;
+        let claims = unverified_payload(token, self.0.judge.max_token_size).ok()?;
         NumericDate::from_json(claims.get("exp")?)
     }
 }

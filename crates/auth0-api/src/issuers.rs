@@ -13,54 +13,60 @@ use crate::refusal::Refusal;
 use crate::request::RequestContext;
 use crate::resolver_error::{DomainsResolverError, ResolverFault};
 
-/// The issuers whose tokens are taken.
-pub(crate) enum Issuers {
+/// The issuers whose tokens are taken. `R` is how they are asked for where they depend on the request.
+pub(crate) enum Issuers<R> {
     One(Issuer),
     List(HashSet<Issuer>),
-    Resolver(Resolver),
+    Resolver(R),
 }
 
-pub(crate) type Resolver = Arc<
-    dyn Fn(&ResolverContext<'_>) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> + Send + Sync,
->;
+pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
-impl Issuers {
-    /// The issuer that a token names, if it is one of these, octet for octet. Nothing is fetched.
-    pub(crate) fn trusted(
-        &self,
-        iss: &str,
-        request: &RequestContext<'_>,
-        public_url: Option<&Htu>,
-    ) -> Result<Cow<'_, Issuer>, Refusal> {
+pub(crate) type Resolver =
+    Arc<dyn Fn(&ResolverContext<'_>) -> Result<Vec<String>, Cause> + Send + Sync>;
+
+/// Whether tokens of an issuer are taken.
+pub(crate) enum Trust<'i, R> {
+    Yes(Cow<'i, Issuer>),
+    /// If the resolver names it: see [`resolved`].
+    Ask(&'i R, Issuer),
+}
+
+impl<R> Issuers<R> {
+    /// Judges the issuer that a token names, octet for octet. Nothing is fetched.
+    pub(crate) fn judge(&self, iss: &str) -> Result<Trust<'_, R>, IssuerError> {
         let known = match self {
             Issuers::One(issuer) => Some(issuer).filter(|issuer| issuer.as_str() == iss),
             Issuers::List(issuers) => issuers.get(iss),
             Issuers::Resolver(_) => None,
         };
         if let Some(issuer) = known {
-            return Ok(Cow::Borrowed(issuer));
+            return Ok(Trust::Yes(Cow::Borrowed(issuer)));
         }
         let issuer = normalize_domain(iss).map_err(|_| IssuerError::Format)?;
         match self {
-            Issuers::One(_) => Err(IssuerError::Mismatch.into()),
+            Issuers::One(_) => Err(IssuerError::Mismatch),
             // Another spelling of an issuer is another issuer: there is no need to ask for it.
             Issuers::Resolver(resolver) if issuer.as_str() == iss => {
-                let context = ResolverContext {
-                    request,
-                    url: request.full_url(public_url),
-                    issuer: &issuer,
-                };
-                match resolve(resolver, &context)?.contains(&issuer) {
-                    true => Ok(Cow::Owned(issuer)),
-                    false => Err(IssuerError::NotAllowed.into()),
-                }
+                Ok(Trust::Ask(resolver, issuer))
             }
-            Issuers::List(_) | Issuers::Resolver(_) => Err(IssuerError::NotAllowed.into()),
+            Issuers::List(_) | Issuers::Resolver(_) => Err(IssuerError::NotAllowed),
         }
     }
 
-    /// Whether tokens of this issuer are never taken.
-    pub(crate) fn exclude(&self, issuer: &Issuer) -> bool {
+    /// The issuer of a domain, unless its tokens are never taken.
+    pub(crate) fn named(&self, domain: &str) -> Result<Issuer, crate::Error> {
+        let issuer = normalize_domain(domain)
+            .map_err(|error| crate::Error::configuration(format!("domain: {error}")))?;
+        match self.exclude(&issuer) {
+            false => Ok(issuer),
+            true => Err(crate::Error::configuration(
+                "domain: tokens of this domain are not taken; name it as in domain or domains",
+            )),
+        }
+    }
+
+    fn exclude(&self, issuer: &Issuer) -> bool {
         match self {
             Issuers::One(one) => one != issuer,
             Issuers::List(issuers) => !issuers.contains(issuer),
@@ -79,22 +85,29 @@ impl Issuers {
     }
 }
 
-/// Asks the function, and judges what it gives before the token is judged by it.
-fn resolve(
-    resolver: &Resolver,
-    context: &ResolverContext<'_>,
-) -> Result<Vec<Issuer>, DomainsResolverError> {
-    let domains = resolver(context).map_err(DomainsResolverError::failed)?;
+/// Judges what a resolver gave, all of it, before the token is judged by it.
+pub(crate) fn resolved(
+    issuer: Issuer,
+    answer: Result<Vec<String>, Cause>,
+) -> Result<Issuer, Refusal> {
+    let domains = answer.map_err(DomainsResolverError::failed)?;
     if domains.is_empty() {
-        return Err(ResolverFault::NoDomains.into());
+        return Err(DomainsResolverError::from(ResolverFault::NoDomains).into());
     }
     let normalize = |domain: &String| {
         normalize_domain(domain).map_err(|error| match error {
-            DomainError::Blank => ResolverFault::Blank.into(),
-            error => ResolverFault::Domain(error).into(),
+            DomainError::Blank => ResolverFault::Blank,
+            error => ResolverFault::Domain(error),
         })
     };
-    domains.iter().map(normalize).collect()
+    let allowed: Result<Vec<Issuer>, ResolverFault> = domains.iter().map(normalize).collect();
+    match allowed
+        .map_err(DomainsResolverError::from)?
+        .contains(&issuer)
+    {
+        true => Ok(issuer),
+        false => Err(IssuerError::NotAllowed.into()),
+    }
 }
 
 /// What a domains resolver may look at: what is known of a token's request before anything is
@@ -110,6 +123,20 @@ pub struct ResolverContext<'c> {
     request: &'c RequestContext<'c>,
     url: Option<Htu>,
     issuer: &'c Issuer,
+}
+
+impl<'c> ResolverContext<'c> {
+    pub(crate) fn new(
+        request: &'c RequestContext<'c>,
+        public_url: Option<&Htu>,
+        issuer: &'c Issuer,
+    ) -> Self {
+        ResolverContext {
+            request,
+            url: request.full_url(public_url),
+            issuer,
+        }
+    }
 }
 
 impl ResolverContext<'_> {
