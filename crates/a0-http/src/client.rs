@@ -13,16 +13,7 @@ use crate::TransportError;
 /// `Arc<T>` is a client where `T` is one. References and boxes of a client are not clients
 /// themselves (that place is taken by closures), but every function of this crate takes a
 /// `&C where C: HttpClient + ?Sized`, so `&*boxed` and `&dyn HttpClient` go wherever a client goes.
-///
-/// # What an implementation owes
-///
-/// The callers of this trait send credentials and parse what comes back. They rely on this:
-///
-/// - One request, one answer: a redirect (3xx) is an answer, returned and never followed.
-/// - Every status is an answer, with its headers and its body. Errors are for exchanges that have
-///   no complete answer.
-/// - Time and size are bounded: the call ends even if the server never does.
-/// - Requests go to `https` URLs only, and the server's certificate is verified.
+#[doc = include_str!("contract.md")]
 ///
 /// [`UreqClient`](crate::UreqClient) keeps all of it.
 ///

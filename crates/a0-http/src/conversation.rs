@@ -4,6 +4,8 @@ use std::fmt;
 
 use http::{Request, Response};
 
+#[cfg(feature = "async")]
+use crate::AsyncHttpClient;
 use crate::{HttpClient, TransportError, TransportErrorKind};
 
 /// The most exchanges that one conversation gets: 8.
@@ -112,20 +114,88 @@ where
     C: HttpClient + ?Sized,
     P: Conversation,
 {
+    let mut allowance = Allowance(MAX_EXCHANGES);
     let mut step = step;
-    let mut exchanges = 0;
     loop {
         step = match step {
             Step::Done(output) => return Ok(output),
             Step::Fetch(request, conversation) => {
-                let answer = if exchanges < MAX_EXCHANGES {
-                    exchanges += 1;
-                    client.exchange(request)
-                } else {
-                    Err(TransportErrorKind::TooManyExchanges.into())
+                let answer = allowance.spend().and_then(|()| client.exchange(request));
+                conversation.resume(answer)?
+            }
+        };
+    }
+}
+
+/// Holds a conversation to its end over an async client: [`drive`] for async callers, with the same
+/// conversations and the same limit.
+///
+/// It names no runtime: the future waits for nothing but the client's. It may be dropped at any
+/// time, and the conversation and the exchange under way are dropped with it.
+///
+/// # Errors
+///
+/// As [`drive`].
+///
+/// # Example
+///
+/// ```
+/// use a0_http::{Conversation, Step, TransportError, drive_async};
+///
+/// type Request = http::Request<Vec<u8>>;
+/// type Response = http::Response<Vec<u8>>;
+///
+/// /// Asks one server for its status.
+/// struct Ping;
+///
+/// impl Conversation for Ping {
+///     type Output = http::StatusCode;
+///     type Error = TransportError;
+///
+///     fn resume(self, answer: Result<Response, TransportError>) -> Result<Step<Self>, TransportError> {
+///         Ok(Step::Done(answer?.status()))
+///     }
+/// }
+///
+/// async fn ping() -> Result<http::StatusCode, Box<dyn std::error::Error>> {
+///     let client = |_: Request| async { Ok::<_, TransportError>(Response::new(Vec::new())) };
+///     let request = http::Request::get("https://server.example/").body(Vec::new())?;
+///     Ok(drive_async(&client, Step::Fetch(request, Ping)).await?)
+/// }
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// assert_eq!(ping().await?, 200);
+/// # Ok::<_, Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[cfg(feature = "async")]
+pub async fn drive_async<C, P>(client: &C, step: Step<P>) -> Result<P::Output, P::Error>
+where
+    C: AsyncHttpClient + ?Sized,
+    P: Conversation,
+{
+    let mut allowance = Allowance(MAX_EXCHANGES);
+    let mut step = step;
+    loop {
+        step = match step {
+            Step::Done(output) => return Ok(output),
+            Step::Fetch(request, conversation) => {
+                let answer = match allowance.spend() {
+                    Ok(()) => client.exchange(request).await,
+                    Err(error) => Err(error),
                 };
                 conversation.resume(answer)?
             }
         };
+    }
+}
+
+/// The exchanges that a conversation may still have.
+struct Allowance(usize);
+
+impl Allowance {
+    fn spend(&mut self) -> Result<(), TransportError> {
+        let left = self.0.checked_sub(1);
+        self.0 = left.ok_or(TransportErrorKind::TooManyExchanges)?;
+        Ok(())
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Protocol code that needs the network does not wait here: it is a [`Conversation`], a value that
 //! yields a request and is resumed with the answer. [`drive`] carries the requests to an
-//! [`HttpClient`] and back. So the protocol is written once, tested without a network, and works
-//! with any client: [`UreqClient`], a closure, or one of your own.
+//! [`HttpClient`] and back, [`drive_async`] to an [`AsyncHttpClient`]. So the protocol is written
+//! once, tested without a network, and works with any client, blocking or async: [`UreqClient`],
+//! [`ReqwestClient`], a closure, or one of your own.
 //!
 //! ```text
 //!              Step::Fetch(request, conversation)
@@ -73,9 +74,11 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `ureq` | yes | [`UreqClient`], a blocking client over the `ureq` crate |
+//! | `async` | no | [`AsyncHttpClient`] and [`drive_async`], for any runtime; no dependency |
+//! | `reqwest` | no | `async`, and [`ReqwestClient`], an async client for `tokio` over the `reqwest` crate |
 //!
-//! Without it the trait, [`Step`], [`drive`] and the errors remain, on the `http` crate's types
-//! alone.
+//! Without any of them [`HttpClient`], [`Step`], [`drive`] and the errors remain, on the `http`
+//! crate's types alone.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![deny(
@@ -89,28 +92,44 @@
 )]
 #![deny(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 #![cfg_attr(
-    not(feature = "ureq"),
+    not(all(feature = "ureq", feature = "reqwest")),
     allow(
         rustdoc::broken_intra_doc_links,
-        reason = "the front page names the client that this build leaves out"
+        reason = "the documentation names what this build leaves out"
     )
 )]
 
+#[cfg(feature = "async")]
+mod async_client;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod builder;
 mod client;
 mod conversation;
 mod error;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod request;
+#[cfg(feature = "reqwest")]
+mod reqwest_client;
 #[cfg(feature = "ureq")]
 mod ureq_client;
 
+#[cfg(feature = "async")]
+pub use async_client::{AsyncHttpClient, Exchange};
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+pub use builder::{
+    ClientBuilder, ClientOptionError, DEFAULT_MAX_BODY_SIZE, DEFAULT_TIMEOUT, MAX_HEADER_SIZE,
+    MAX_TIMEOUT,
+};
 pub use client::HttpClient;
+#[cfg(feature = "async")]
+pub use conversation::drive_async;
 pub use conversation::{Conversation, MAX_EXCHANGES, Step, drive};
 pub use error::{TransportError, TransportErrorKind};
+#[cfg(feature = "reqwest")]
+pub use reqwest_client::ReqwestClient;
 #[cfg(feature = "ureq")]
-pub use ureq_client::{
-    DEFAULT_MAX_BODY_SIZE, DEFAULT_TIMEOUT, MAX_HEADER_SIZE, MAX_TIMEOUT, UreqClient,
-    UreqClientBuilder, UreqOptionError,
-};
+pub use ureq_client::UreqClient;
 
-#[cfg(all(doctest, feature = "ureq"))]
+#[cfg(all(doctest, feature = "ureq", feature = "reqwest"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

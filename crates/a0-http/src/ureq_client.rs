@@ -5,19 +5,16 @@ use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{Method, Request, Response};
-use ureq::Agent;
+use http::{Request, Response};
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, Proxy};
 
-use crate::{HttpClient, TransportError, TransportErrorKind};
-
-mod builder;
-mod failure;
-
-pub use builder::{
-    DEFAULT_MAX_BODY_SIZE, DEFAULT_TIMEOUT, MAX_HEADER_SIZE, MAX_TIMEOUT, UreqClientBuilder,
-    UreqOptionError,
+use crate::builder::{Buildable, MAX_IDLE_AGE, MAX_IDLE_PER_HOST, USER_AGENT};
+use crate::{
+    ClientBuilder, HttpClient, MAX_HEADER_SIZE, TransportError, TransportErrorKind, request,
 };
+
+mod failure;
 
 /// A blocking HTTPS client with limits, over the `ureq` crate.
 ///
@@ -26,17 +23,17 @@ pub use builder::{
 /// - `https` only. Another scheme is refused before a name is looked up.
 /// - No redirect is followed: a 3xx is an answer like any other.
 /// - A status is never an error; headers and body are kept.
-/// - One [timeout](UreqClientBuilder::timeout) covers everything from the name lookup to the last
+/// - One [timeout](ClientBuilder::timeout) covers everything from the name lookup to the last
 ///   byte of the body, so a server that sends a byte now and then gains nothing.
-/// - The body has a [limit](UreqClientBuilder::max_body_size), and so do the headers
+/// - The body has a [limit](ClientBuilder::max_body_size), and so do the headers
 ///   ([`MAX_HEADER_SIZE`]). Reading stops when a limit is passed.
 /// - It asks for no compression: `Accept-Encoding` is never sent. A body that comes compressed all
 ///   the same is handed on as it came, and the limit counts the bytes that are handed on.
 /// - It keeps no cookies.
 /// - The proxy variables of the environment are ignored unless
-///   [asked for](UreqClientBuilder::proxy_from_env).
+///   [asked for](ClientBuilder::proxy_from_env).
 /// - The server's certificate is verified, against the Mozilla roots that are built in, or against
-///   [your own](UreqClientBuilder::root_certificates_pem).
+///   [your own](ClientBuilder::root_certificates_pem).
 ///
 /// Of the request's headers `Content-Length`, `Transfer-Encoding` and `Accept-Encoding` are
 /// replaced by the client's own choice. The request's and the answer's extensions are dropped.
@@ -76,32 +73,24 @@ pub struct UreqClient {
 }
 
 impl UreqClient {
-    /// A client with the default limits: see [`DEFAULT_TIMEOUT`] and [`DEFAULT_MAX_BODY_SIZE`].
+    /// A client with the default limits: see [`DEFAULT_TIMEOUT`](crate::DEFAULT_TIMEOUT) and
+    /// [`DEFAULT_MAX_BODY_SIZE`](crate::DEFAULT_MAX_BODY_SIZE).
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
     /// Starts a client with limits or roots of its own.
-    pub fn builder() -> UreqClientBuilder {
-        UreqClientBuilder::new()
+    pub fn builder() -> ClientBuilder<Self> {
+        ClientBuilder::new()
     }
 
     fn run(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
-        let (mut parts, body) = request.into_parts();
-        // A caller's length that does not fit the body would stall the exchange.
-        for name in [CONTENT_LENGTH, TRANSFER_ENCODING, ACCEPT_ENCODING] {
-            parts.headers.remove(name);
-        }
-        // ureq looks for settings of its own there, which would overrule this client's.
-        parts.extensions.clear();
-
-        let has_body =
-            !body.is_empty() || matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
-        let answer = if has_body {
-            self.agent.run(Request::from_parts(parts, body))
+        let request = request::bare(request);
+        let answer = if request::has_body(&request) {
+            self.agent.run(request)
         } else {
-            self.agent.run(Request::from_parts(parts, ()))
+            self.agent.run(request.map(|_| ()))
         };
 
         let (mut parts, body) = answer.map_err(failure::from_ureq)?.into_parts();
@@ -124,6 +113,63 @@ impl UreqClient {
             return Err(TransportErrorKind::BodyTooLarge.into());
         }
         Ok(bytes)
+    }
+}
+
+impl Buildable for UreqClient {
+    type Proxy = Proxy;
+
+    fn proxy(url: &str, exceptions: &str) -> Option<Proxy> {
+        let named = Proxy::new(url).ok()?;
+        let mut builder = Proxy::builder(named.protocol())
+            .host(named.host())
+            .port(named.port());
+        if let Some(username) = named.username() {
+            builder = builder.username(username);
+        }
+        if let Some(password) = named.password() {
+            builder = builder.password(password);
+        }
+        for exception in exceptions.split(',') {
+            builder = builder.no_proxy(exception);
+        }
+        builder.build().ok()
+    }
+
+    fn with(options: ClientBuilder<Self>) -> Self {
+        let roots = match &options.roots {
+            None => RootCerts::WebPki,
+            Some(roots) => roots
+                .iter()
+                .map(|root| Certificate::from_der(root).to_owned())
+                .collect::<Vec<_>>()
+                .into(),
+        };
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .root_certs(roots)
+            .build();
+        // Defaults that matter are written out, so that none can change under this client.
+        let config = Agent::config_builder()
+            .https_only(true)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .timeout_global(Some(options.timeout))
+            .max_response_header_size(MAX_HEADER_SIZE)
+            .proxy(options.proxy)
+            .accept_encoding("")
+            .user_agent(USER_AGENT)
+            .max_idle_connections(10)
+            .max_idle_connections_per_host(MAX_IDLE_PER_HOST)
+            .max_idle_age(MAX_IDLE_AGE)
+            .tls_config(tls)
+            .build();
+        Self {
+            agent: Agent::new_with_config(config),
+            timeout: options.timeout,
+            max_body_size: options.max_body_size,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The loop, over closures.
+//! The loop, over closures: each case over the blocking driver and over the async one.
 
 use std::io;
 use std::sync::Arc;
@@ -54,36 +54,49 @@ impl Conversation for Count {
     }
 }
 
+type Client<'a> = dyn Fn(Request) -> io::Result<Response> + Send + Sync + 'a;
+type Drive<P> =
+    fn(&Client<'_>, Step<P>) -> Result<<P as Conversation>::Output, <P as Conversation>::Error>;
+
+fn drivers<P: Conversation>() -> Vec<Drive<P>> {
+    vec![
+        |client, step| drive(&client, step),
+        #[cfg(feature = "async")]
+        asynchronous::drive,
+    ]
+}
+
 fn echo(request: Request) -> io::Result<Response> {
     Ok(Response::new(request.uri().path().into()))
 }
 
 #[test]
 fn answers_come_back_in_order() {
-    for (exchanges, expected) in [(0, vec![]), (1, vec!["/1"]), (2, vec!["/1", "/2"])] {
-        assert_eq!(drive(&echo, Count::start(exchanges)).unwrap(), expected);
+    for drive in drivers() {
+        for (exchanges, expected) in [(0, vec![]), (1, vec!["/1"]), (2, vec!["/1", "/2"])] {
+            assert_eq!(drive(&echo, Count::start(exchanges)).unwrap(), expected);
+        }
     }
 }
 
 #[test]
 fn a_conversation_has_at_most_eight_exchanges() {
     assert_eq!(MAX_EXCHANGES, 8);
-    for (wanted, sent) in [(8, 8), (9, 8), (1_000, 8)] {
-        let count = AtomicUsize::new(0);
-        let client = |request: Request| {
-            count.fetch_add(1, Ordering::Relaxed);
-            echo(request)
-        };
-        let result = drive(&client, Count::start(wanted));
-        assert_eq!(count.load(Ordering::Relaxed), sent, "{wanted}");
-        if wanted == 8 {
-            assert_eq!(result.unwrap().len(), 8);
-        } else {
-            assert_eq!(
-                result,
-                Err(TransportErrorKind::TooManyExchanges.into()),
-                "{wanted}"
-            );
+    for drive in drivers() {
+        for (wanted, sent) in [(8, 8), (9, 8), (1_000, 8)] {
+            let count = AtomicUsize::new(0);
+            let client = |request: Request| {
+                count.fetch_add(1, Ordering::Relaxed);
+                echo(request)
+            };
+            let result = drive(&client, Count::start(wanted));
+            assert_eq!(count.load(Ordering::Relaxed), sent, "{wanted}");
+            if wanted == 8 {
+                assert_eq!(result.unwrap().len(), 8);
+            } else {
+                let error = TransportErrorKind::TooManyExchanges.into();
+                assert_eq!(result, Err(error), "{wanted}");
+            }
         }
     }
 }
@@ -113,51 +126,49 @@ fn the_conversation_decides_about_failures_and_statuses() {
         (&[None, None, Some(503)], Err("refused")),
         (&[Some(302)], Err("refused")),
     ];
-    for (script, expected) in scripts {
-        let answers = Mutex::new(script.iter());
-        let client = |_: Request| match answers.lock().unwrap().next().unwrap() {
-            Some(status) => Ok(http::Response::builder()
-                .status(*status)
-                .body(Vec::new())
-                .unwrap()),
-            None => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
-        };
-        let result = drive(&client, Step::Fetch(get("/"), Stubborn(0)));
-        assert_eq!(
-            result.as_deref(),
-            expected.as_ref().map(|text| *text),
-            "{script:?}"
-        );
+    for drive in drivers() {
+        for (script, expected) in scripts {
+            let answers = Mutex::new(script.iter());
+            let client = |_: Request| match answers.lock().unwrap().next().unwrap() {
+                Some(status) => Ok(http::Response::builder()
+                    .status(*status)
+                    .body(Vec::new())
+                    .unwrap()),
+                None => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+            };
+            let result = drive(&client, Step::Fetch(get("/"), Stubborn(0)));
+            assert_eq!(
+                result.as_deref(),
+                expected.as_ref().map(|text| *text),
+                "{script:?}"
+            );
+        }
     }
 }
 
 #[test]
 fn the_request_arrives_unchanged() {
-    let seen = Mutex::new(None);
-    let client = |request: Request| {
-        *seen.lock().unwrap() = Some(request);
-        Ok::<_, TransportError>(Response::new(Vec::new()))
-    };
-    let request = http::Request::post("https://server.example/a?b=c")
-        .header("x-one", "1")
-        .body(b"body".to_vec())
-        .unwrap();
-    drive(
-        &client,
-        Step::Fetch(
-            request,
-            Count {
-                last: 1,
-                bodies: Vec::new(),
-            },
-        ),
-    )
-    .unwrap();
-    let seen = seen.lock().unwrap().take().unwrap();
-    assert_eq!(seen.method(), "POST");
-    assert_eq!(seen.uri(), "https://server.example/a?b=c");
-    assert_eq!(seen.headers()["x-one"], "1");
-    assert_eq!(seen.body(), b"body");
+    for drive in drivers() {
+        let seen = Mutex::new(None);
+        let client = |request: Request| {
+            *seen.lock().unwrap() = Some(request);
+            Ok(Response::new(Vec::new()))
+        };
+        let request = http::Request::post("https://server.example/a?b=c")
+            .header("x-one", "1")
+            .body(b"body".to_vec())
+            .unwrap();
+        let count = Count {
+            last: 1,
+            bodies: Vec::new(),
+        };
+        drive(&client, Step::Fetch(request, count)).unwrap();
+        let seen = seen.lock().unwrap().take().unwrap();
+        assert_eq!(seen.method(), "POST");
+        assert_eq!(seen.uri(), "https://server.example/a?b=c");
+        assert_eq!(seen.headers()["x-one"], "1");
+        assert_eq!(seen.body(), b"body");
+    }
 }
 
 /// A client that is not a closure.
@@ -201,4 +212,97 @@ fn a_step_shows_nothing_of_its_content() {
     assert_eq!(format!("{fetch:?}"), "Fetch(..)");
     let done: Step<Count> = Step::Done(vec!["s3cr3t".to_owned()]);
     assert_eq!(format!("{done:?}"), "Done(..)");
+}
+
+#[cfg(feature = "async")]
+mod asynchronous {
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll, Waker};
+
+    use a0_http::{AsyncHttpClient, Exchange, drive_async};
+
+    use super::*;
+
+    /// Without any runtime: a future that waits for nothing is ready at once.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => output,
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    pub(super) fn drive<P>(client: &Client<'_>, step: Step<P>) -> Result<P::Output, P::Error>
+    where
+        P: Conversation,
+    {
+        let client = |request| std::future::ready(client(request));
+        now(drive_async(&client, step))
+    }
+
+    async fn echo(request: Request) -> io::Result<Response> {
+        super::echo(request)
+    }
+
+    impl AsyncHttpClient for Fixed {
+        fn exchange(&self, _: Request) -> Exchange<'_> {
+            Box::pin(async { Ok(Response::new(self.0.into())) })
+        }
+    }
+
+    #[test]
+    fn every_form_of_async_client_drives() {
+        let one = || Count::start(1);
+        let boxed: Box<dyn AsyncHttpClient> = Box::new(Fixed("boxed"));
+        let shared: Arc<dyn AsyncHttpClient> = Arc::new(Fixed("shared"));
+        let closure: Arc<dyn AsyncHttpClient> = Arc::new(echo);
+        assert_eq!(now(drive_async(&Fixed("plain"), one())).unwrap(), ["plain"]);
+        assert_eq!(now(drive_async(&*boxed, one())).unwrap(), ["boxed"]);
+        assert_eq!(now(drive_async(&*shared, one())).unwrap(), ["shared"]);
+        assert_eq!(now(drive_async(&shared, one())).unwrap(), ["shared"]);
+        assert_eq!(now(drive_async(&closure, one())).unwrap(), ["/1"]);
+        assert_eq!(now(drive_async(&&echo, one())).unwrap(), ["/1"]);
+        assert_eq!(now(drive_async(&Box::new(echo), one())).unwrap(), ["/1"]);
+    }
+
+    /// Counts those that hold it.
+    struct Held {
+        _count: Arc<()>,
+    }
+
+    impl Conversation for Held {
+        type Output = ();
+        type Error = TransportError;
+
+        fn resume(self, _: Result<Response, TransportError>) -> Result<Step<Self>, TransportError> {
+            Ok(Step::Fetch(get("/again"), self))
+        }
+    }
+
+    #[test]
+    fn a_dropped_drive_leaves_nothing_behind() {
+        let held = Arc::new(());
+        let in_exchange = Arc::clone(&held);
+        let client = move |_: Request| {
+            let held = Arc::clone(&in_exchange);
+            async move {
+                std::future::pending::<()>().await;
+                drop(held);
+                Ok::<_, TransportError>(Response::new(Vec::new()))
+            }
+        };
+        let step = Step::Fetch(
+            get("/"),
+            Held {
+                _count: Arc::clone(&held),
+            },
+        );
+        let mut drive: Pin<Box<dyn Future<Output = _> + Send>> =
+            Box::pin(drive_async(&client, step));
+        let polled = drive.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        // Here, the client's closure, the conversation and the exchange.
+        assert_eq!(Arc::strong_count(&held), 4);
+        drop(drive);
+        assert_eq!(Arc::strong_count(&held), 2);
+    }
 }

@@ -1,6 +1,6 @@
 //! What depends on the process as a whole: these tests run their own program again, as a child with
 //! another environment.
-#![cfg(feature = "ureq")]
+#![cfg(any(feature = "ureq", feature = "reqwest"))]
 
 mod support;
 
@@ -10,8 +10,9 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
 
-use a0_http::{HttpClient, TransportErrorKind, UreqClient};
+use a0_http::TransportErrorKind;
 
+use support::driver::{Driver, Set};
 use support::{RawServer, root_pem};
 
 const PROXY_VARIABLES: [&str; 6] = [
@@ -26,22 +27,24 @@ const PROXY_VARIABLES: [&str; 6] = [
 const URL: &str = "A0_HTTP_TEST_URL";
 const ROOTS: &str = "A0_HTTP_TEST_ROOTS";
 const USE_PROXY: &str = "A0_HTTP_TEST_USE_PROXY";
+#[cfg(feature = "reqwest")]
+const USELESS_TLS: &str = "A0_HTTP_TEST_USELESS_TLS";
 const EXPECTED: &str = "A0_HTTP_TEST_EXPECTED";
 
 /// The child: one exchange, as the environment says. In the parent it has nothing to do.
-#[test]
-fn child() {
+fn child<D: Driver>() {
     let Ok(url) = env::var(URL) else { return };
     let roots = env::var(ROOTS).unwrap();
-    let builder = UreqClient::builder()
-        .root_certificates_pem(roots.as_bytes())
-        .unwrap();
-    let builder = match env::var(USE_PROXY) {
-        Ok(_) => builder.proxy_from_env(),
-        Err(_) => Ok(builder),
-    };
+    let mut options = vec![Set::Roots(roots.as_bytes())];
+    options.extend(env::var(USE_PROXY).map(|_| Set::ProxyFromEnv));
+    #[cfg(feature = "reqwest")]
+    if env::var(USELESS_TLS).is_ok() {
+        let mut provider = rustls::crypto::ring::default_provider();
+        provider.cipher_suites.clear();
+        provider.install_default().unwrap();
+    }
     let request = http::Request::get(url).body(Vec::new()).unwrap();
-    let outcome = match builder.map(|builder| builder.build().exchange(request)) {
+    let outcome = match D::build(&options).map(|client| client.exchange(request)) {
         Ok(Ok(answer)) => answer.status().as_u16().to_string(),
         Ok(Err(error)) => format!("{:?}", error.kind()),
         Err(error) => format!("{error:?}"),
@@ -49,10 +52,30 @@ fn child() {
     assert_eq!(outcome, env::var(EXPECTED).unwrap());
 }
 
+/// The tests of a child, by name, one for each client.
+const CHILDREN: &[&str] = &[
+    #[cfg(feature = "ureq")]
+    "child_over_ureq",
+    #[cfg(feature = "reqwest")]
+    "child_over_reqwest",
+];
+
+#[cfg(feature = "ureq")]
+#[test]
+fn child_over_ureq() {
+    child::<a0_http::UreqClient>();
+}
+
+#[cfg(feature = "reqwest")]
+#[test]
+fn child_over_reqwest() {
+    child::<a0_http::ReqwestClient>();
+}
+
 /// Runs `child` with `variables` set and waits until it has succeeded.
-fn run_child(url: &str, expected: &str, variables: &[(&str, &str)]) {
+fn run_child(child: &str, url: &str, expected: &str, variables: &[(&str, &str)]) {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "child", "--test-threads", "1"]);
+    command.args(["--exact", child, "--test-threads", "1"]);
     for name in PROXY_VARIABLES
         .into_iter()
         .chain(["NO_PROXY", "no_proxy", USE_PROXY])
@@ -82,8 +105,10 @@ fn proxy_variables_are_ignored() {
     proxy.set_nonblocking(true).unwrap();
     let proxy_url = format!("http://{}", proxy.local_addr().unwrap());
     let variables = PROXY_VARIABLES.map(|name| (name, proxy_url.as_str()));
-    run_child(&server.url(), "200", &variables);
-    assert_eq!(server.requests().len(), 1);
+    for child in CHILDREN {
+        run_child(child, &server.url(), "200", &variables);
+    }
+    assert_eq!(server.requests().len(), CHILDREN.len());
     assert_eq!(
         proxy.accept().unwrap_err().kind(),
         io::ErrorKind::WouldBlock
@@ -93,46 +118,42 @@ fn proxy_variables_are_ignored() {
 #[test]
 fn the_proxy_of_the_environment_is_used_when_asked_for() {
     let server = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy_url = format!("http://{}", proxy.local_addr().unwrap());
-    let first_line = thread::spawn(move || {
-        let (mut stream, _) = proxy.accept().unwrap();
-        let mut head = Vec::new();
-        for line in BufReader::new(&stream).lines().map(Result::unwrap) {
-            if line.is_empty() {
-                break;
-            }
-            head.push(line);
-        }
-        stream
-            .write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
-            .unwrap();
-        head.swap_remove(0)
-    });
-    run_child(
-        &server.url(),
-        "Connect",
-        &[("HTTPS_PROXY", &proxy_url), (USE_PROXY, "1")],
-    );
-    let host = server.url().replace("https://", "").replace('/', "");
-    assert_eq!(
-        first_line.join().unwrap(),
-        format!("CONNECT {host} HTTP/1.1")
-    );
-    assert!(server.requests().is_empty());
+    for child in CHILDREN {
+        let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = proxy.local_addr().unwrap();
+        let head = thread::spawn(move || {
+            let (mut stream, _) = proxy.accept().unwrap();
+            let lines = BufReader::new(&stream).lines().map(Result::unwrap);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            stream
+                .write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+                .unwrap();
+            head
+        });
+        let before = server.requests().len();
+        let proxy = format!("http://us%25er:p%40ss@{address}");
+        let run = |proxy: &str, expected, other| {
+            let variables = [("HTTPS_PROXY", proxy), (USE_PROXY, "1"), other];
+            run_child(child, &server.url(), expected, &variables);
+        };
+        // What is no proxy's URL is passed over.
+        run(&proxy, "Connect", ("ALL_PROXY", "ftp://127.0.0.1:1"));
+        let host = server.url().replace("https://", "").replace('/', "");
+        let head = head.join().unwrap();
+        assert_eq!(head[0], format!("CONNECT {host} HTTP/1.1"));
+        let field = head.iter().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("proxy-authorization")
+                .then_some(value)
+        });
+        assert_eq!(field, Some("Basic dXMlZXI6cEBzcw=="), "{child}");
+        assert_eq!(server.requests().len(), before);
 
-    let exception = [
-        ("HTTPS_PROXY", proxy_url.as_str()),
-        ("NO_PROXY", "127.0.0.1"),
-        (USE_PROXY, "1"),
-    ];
-    run_child(&server.url(), "200", &exception);
-    run_child(
-        &server.url(),
-        "200",
-        &[("HTTPS_PROXY", ""), (USE_PROXY, "1")],
-    );
-    assert_eq!(server.requests().len(), 2);
+        run(&proxy, "200", ("NO_PROXY", "127.0.0.1"));
+        run(&proxy, "200", ("no_proxy", "x.example,127.0.0.1"));
+        run("", "200", ("NO_PROXY", ""));
+        assert_eq!(server.requests().len(), before + 3);
+    }
 }
 
 #[test]
@@ -145,11 +166,10 @@ fn a_proxy_that_cannot_be_used_is_an_error_and_not_a_way_past_it() {
             "ftp://127.0.0.1:1",
             "http://[",
         ] {
-            run_child(
-                &server.url(),
-                "UnusableProxy",
-                &[(name, value), (USE_PROXY, "1")],
-            );
+            for child in CHILDREN {
+                let variables = [(name, value), (USE_PROXY, "1")];
+                run_child(child, &server.url(), "UnusableProxy", &variables);
+            }
         }
     }
     assert!(server.requests().is_empty());
@@ -160,8 +180,24 @@ fn a_proxy_that_cannot_be_used_is_an_error_and_not_a_way_past_it() {
 #[test]
 fn a_process_without_threads_gets_an_error_and_no_panic() {
     let server = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    let url = server.url().replace("127.0.0.1", "localhost");
     let size = (1_u64 << 52).to_string();
     let expected = format!("{:?}", TransportErrorKind::Other);
-    run_child(&server.url(), &expected, &[("RUST_MIN_STACK", &size)]);
+    for child in CHILDREN {
+        run_child(child, &url, &expected, &[("RUST_MIN_STACK", &size)]);
+    }
     assert!(server.requests().is_empty());
+}
+
+/// The provider that the process has installed offers no cipher suite.
+#[cfg(feature = "reqwest")]
+#[test]
+fn the_tls_of_reqwest_is_not_the_processes_choice() {
+    let server = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    run_child(
+        "child_over_reqwest",
+        &server.url(),
+        "200",
+        &[(USELESS_TLS, "1")],
+    );
 }

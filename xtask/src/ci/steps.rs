@@ -70,7 +70,7 @@ fn run_tidy(ci: &mut Ci) -> Result<Outcome, String> {
 }
 
 /// All features once, which also builds OpenSSL from source; then each library as a user has
-/// it who depends on it alone, because a workspace build unifies features.
+/// it who depends on it alone, because a workspace build unifies features; and each feature alone.
 fn clippy(ci: &mut Ci) -> Result<Outcome, String> {
     let together = "clippy --workspace --all-targets --all-features -- -D warnings".to_owned();
     let alone = ci.workspace.libraries().flat_map(|package| {
@@ -80,9 +80,16 @@ fn clippy(ci: &mut Ci) -> Result<Outcome, String> {
             format!("clippy -p {name} --no-default-features -- -D warnings"),
         ]
     });
+    let optional = optional_features(&ci.workspace);
+    let features = optional.iter().filter_map(|feature| {
+        let (name, feature) = feature.split_once('/')?;
+        let only = format!("--no-default-features --features {feature}");
+        Some(format!("clippy -p {name} {only} -- -D warnings"))
+    });
     let lines: Vec<Line> = [together]
         .into_iter()
         .chain(alone)
+        .chain(features)
         .map(|arguments| Line::cargo(&arguments))
         .collect();
     run_all(ci, lines)

@@ -1,5 +1,9 @@
 //! A TLS server that sends whatever bytes a test gives it, and keeps what it was sent.
 
+#![allow(dead_code, reason = "no test file uses all of it")]
+
+pub(crate) mod driver;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, LazyLock, Mutex};

@@ -1,5 +1,6 @@
-//! The blocking client against real HTTPS on the loopback interface.
-#![cfg(feature = "ureq")]
+//! The clients against real HTTPS on the loopback interface. Each case is written once and run over
+//! every client.
+#![cfg(any(feature = "ureq", feature = "reqwest"))]
 
 mod support;
 
@@ -10,48 +11,78 @@ use std::thread;
 use std::time::Duration;
 
 use a0_http::{
-    DEFAULT_MAX_BODY_SIZE, DEFAULT_TIMEOUT, HttpClient, MAX_HEADER_SIZE, MAX_TIMEOUT,
-    TransportError, TransportErrorKind as Kind, UreqClient, UreqClientBuilder, UreqOptionError,
+    ClientOptionError, DEFAULT_MAX_BODY_SIZE, DEFAULT_TIMEOUT, MAX_HEADER_SIZE, MAX_TIMEOUT,
+    TransportError, TransportErrorKind as Kind,
 };
 use httpmock::MockServer;
 use httpmock::server::DEFAULT_CA_CERTIFICATE;
 
+use support::driver::{Driver, Request, Response, Set};
 use support::{RawServer, root_pem};
 
-type Request = http::Request<Vec<u8>>;
-type Response = http::Response<Vec<u8>>;
+/// Runs each case over each client. A case that is not listed is dead code.
+macro_rules! cases {
+    ($($name:ident,)*) => {
+        #[cfg(feature = "ureq")]
+        mod over_ureq {
+            $(#[test] fn $name() { super::$name::<a0_http::UreqClient>() })*
+        }
+
+        #[cfg(feature = "reqwest")]
+        mod over_reqwest {
+            $(#[test] fn $name() { super::$name::<a0_http::ReqwestClient>() })*
+        }
+    };
+}
+
+cases! {
+    a_body_may_have_exactly_the_limit,
+    a_certificate_that_is_not_trusted_is_refused,
+    a_compressed_body_is_not_asked_for_and_not_decoded,
+    a_redirect_is_an_answer_and_not_followed,
+    a_redirect_without_a_usable_location_is_an_answer_too,
+    an_endless_body_ends_at_the_limit,
+    debug_is_short,
+    every_status_is_an_answer_with_headers_and_body,
+    headers_are_bounded,
+    no_error_names_the_url,
+    no_timeout_is_too_long_to_be_kept,
+    only_https_is_sent,
+    pem_text_is_judged_when_it_is_given,
+    settings_hidden_in_the_request_have_no_effect,
+    the_default_limit_is_one_mebibyte,
+    the_request_is_sent_as_it_is_with_its_own_length,
+    the_timeout_holds_at_every_stage,
+    what_does_not_speak_tls_is_a_tls_failure,
+    what_is_not_a_complete_http_answer_is_an_error,
+    without_a_connection_the_kind_is_connect,
+}
 
 fn get(url: impl AsRef<str>) -> Request {
     http::Request::get(url.as_ref()).body(Vec::new()).unwrap()
 }
 
 /// Trusts the mock server.
-fn mock_client() -> UreqClient {
-    let builder = UreqClient::builder().root_certificates_pem(DEFAULT_CA_CERTIFICATE.as_bytes());
-    builder.unwrap().build()
+fn mock_client<D: Driver>() -> D {
+    D::build(&[Set::Roots(DEFAULT_CA_CERTIFICATE.as_bytes())]).unwrap()
 }
 
 /// Trusts the raw server.
-fn raw_builder() -> UreqClientBuilder {
-    UreqClient::builder()
-        .root_certificates_pem(root_pem())
-        .unwrap()
+fn raw_client<D: Driver>(options: &[Set<'_>]) -> D {
+    D::build(&[&[Set::Roots(root_pem())], options].concat()).unwrap()
 }
 
-fn raw_exchange(answer: impl Into<Vec<u8>>) -> Result<Response, TransportError> {
-    raw_builder()
-        .build()
-        .exchange(get(RawServer::with(answer).url()))
+fn raw_exchange<D: Driver>(answer: impl Into<Vec<u8>>) -> Result<Response, TransportError> {
+    raw_client::<D>(&[]).exchange(get(RawServer::with(answer).url()))
 }
 
 fn kind(result: Result<Response, TransportError>) -> Kind {
     result.expect_err("no answer").kind()
 }
 
-#[test]
-fn every_status_is_an_answer_with_headers_and_body() {
+fn every_status_is_an_answer_with_headers_and_body<D: Driver>() {
     let server = MockServer::start();
-    let client = mock_client();
+    let client = mock_client::<D>();
     for status in [200, 201, 304, 400, 401, 404, 429, 500, 503] {
         let path = format!("/{status}");
         let body = if status == 304 {
@@ -70,14 +101,13 @@ fn every_status_is_an_answer_with_headers_and_body() {
     }
 }
 
-#[test]
-fn a_redirect_is_an_answer_and_not_followed() {
+fn a_redirect_is_an_answer_and_not_followed<D: Driver>() {
     let server = MockServer::start();
     let target = server.mock(|when, then| {
         when.path("/target");
         then.status(200);
     });
-    let client = mock_client();
+    let client = mock_client::<D>();
     for status in [301, 302, 303, 307, 308] {
         for method in ["GET", "POST"] {
             let path = format!("/{status}/{method}");
@@ -105,20 +135,18 @@ fn a_redirect_is_an_answer_and_not_followed() {
     assert_eq!(target.calls(), 0);
 }
 
-#[test]
-fn a_redirect_without_a_usable_location_is_an_answer_too() {
+fn a_redirect_without_a_usable_location_is_an_answer_too<D: Driver>() {
     for head in [
         "HTTP/1.1 302 Found\r\n",
         "HTTP/1.1 307 Moved\r\nlocation: http://[\r\n",
     ] {
-        let answer = raw_exchange(format!("{head}content-length: 5\r\n\r\nmoved")).unwrap();
+        let answer = raw_exchange::<D>(format!("{head}content-length: 5\r\n\r\nmoved")).unwrap();
         assert!(answer.status().is_redirection(), "{head}");
         assert_eq!(answer.body(), b"moved");
     }
 }
 
-#[test]
-fn settings_hidden_in_the_request_have_no_effect() {
+fn settings_hidden_in_the_request_have_no_effect<D: Driver>() {
     let server = MockServer::start();
     let target = server.mock(|when, then| {
         when.path("/target");
@@ -128,17 +156,14 @@ fn settings_hidden_in_the_request_have_no_effect() {
         when.path("/");
         then.status(302).header("location", server.url("/target"));
     });
-    let request = ureq::Agent::new_with_defaults()
-        .configure_request(get(server.url("/")))
-        .max_redirects(5)
-        .build();
-    let answer = mock_client().exchange(request).unwrap();
+    let request = D::hide_settings(get(server.url("/")));
+    assert!(!request.extensions().is_empty());
+    let answer = mock_client::<D>().exchange(request).unwrap();
     assert_eq!((answer.status().as_u16(), target.calls()), (302, 0));
     assert!(answer.extensions().is_empty());
 }
 
-#[test]
-fn a_body_may_have_exactly_the_limit() {
+fn a_body_may_have_exactly_the_limit<D: Driver>() {
     let framings: [fn(usize) -> Vec<u8>; 3] = [
         |n| {
             [
@@ -172,7 +197,7 @@ fn a_body_may_have_exactly_the_limit() {
             (5_000, 100, false),
         ] {
             let server = RawServer::with(framing(size));
-            let client = raw_builder().max_body_size(limit).build();
+            let client = raw_client::<D>(&[Set::MaxBodySize(limit)]);
             let result = client.exchange(get(server.url()));
             if fits {
                 assert_eq!(result.unwrap().body().len(), size);
@@ -183,8 +208,7 @@ fn a_body_may_have_exactly_the_limit() {
     }
 }
 
-#[test]
-fn the_default_limit_is_one_mebibyte() {
+fn the_default_limit_is_one_mebibyte<D: Driver>() {
     assert_eq!(DEFAULT_MAX_BODY_SIZE, 1_048_576);
     let server = MockServer::start();
     for (path, size) in [("/fits", 1_048_576), ("/over", 1_048_577)] {
@@ -193,7 +217,7 @@ fn the_default_limit_is_one_mebibyte() {
             then.status(200).body("x".repeat(size));
         });
     }
-    let client = mock_client();
+    let client = mock_client::<D>();
     assert_eq!(
         client
             .exchange(get(server.url("/fits")))
@@ -208,20 +232,18 @@ fn the_default_limit_is_one_mebibyte() {
     );
 }
 
-#[test]
-fn an_endless_body_ends_at_the_limit() {
+fn an_endless_body_ends_at_the_limit<D: Driver>() {
     let server = RawServer::start(|stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
         while stream.write_all(b"4\r\nmore\r\n").is_ok() {}
     });
     assert_eq!(
-        kind(raw_builder().build().exchange(get(server.url()))),
+        kind(raw_client::<D>(&[]).exchange(get(server.url()))),
         Kind::BodyTooLarge
     );
 }
 
-#[test]
-fn a_compressed_body_is_not_asked_for_and_not_decoded() {
+fn a_compressed_body_is_not_asked_for_and_not_decoded<D: Driver>() {
     let body = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b, 0x4c, 0x4a, 6, 0];
     let mut answer =
         b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 15\r\n\r\n".to_vec();
@@ -231,18 +253,17 @@ fn a_compressed_body_is_not_asked_for_and_not_decoded() {
     request
         .headers_mut()
         .insert("accept-encoding", "gzip".parse().unwrap());
-    let answer = raw_builder().build().exchange(request).unwrap();
+    let answer = raw_client::<D>(&[]).exchange(request).unwrap();
     assert_eq!(answer.headers()["content-encoding"], "gzip");
     assert_eq!(answer.body(), &body);
     assert!(!server.requests()[0].contains("accept-encoding"));
 }
 
-#[test]
-fn headers_are_bounded() {
+fn headers_are_bounded<D: Driver>() {
     assert_eq!(MAX_HEADER_SIZE, 65_536);
     for (size, fits) in [(60_000, true), (70_000, false), (1_000_000, false)] {
         let filler = "x".repeat(size);
-        let result = raw_exchange(format!(
+        let result = raw_exchange::<D>(format!(
             "HTTP/1.1 200 OK\r\nfiller: {filler}\r\ncontent-length: 0\r\n\r\n"
         ));
         if fits {
@@ -253,12 +274,11 @@ fn headers_are_bounded() {
     }
 }
 
-#[test]
-fn the_request_is_sent_as_it_is_with_its_own_length() {
+fn the_request_is_sent_as_it_is_with_its_own_length<D: Driver>() {
     const OK: &str =
         "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nset-cookie: a=b\r\nconnection: close\r\n\r\n";
     let server = RawServer::with(OK);
-    let client = raw_builder().build();
+    let client = raw_client::<D>(&[]);
     let post = http::Request::post(server.url() + "token?a=b")
         .header("authorization", "Basic eA==")
         .header("content-length", "99")
@@ -295,27 +315,23 @@ fn the_request_is_sent_as_it_is_with_its_own_length() {
     }
 }
 
-#[test]
-fn the_timeout_holds_at_every_stage() {
-    let builder = || raw_builder().timeout(Duration::from_millis(200));
+fn the_timeout_holds_at_every_stage<D: Driver>() {
+    let soon = Set::Timeout(Duration::from_millis(200));
+    let client = raw_client::<D>(&[soon]);
 
     // The connection is made by the system; nobody answers the TLS handshake.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", silent.local_addr().unwrap());
-    assert_eq!(
-        kind(builder().build().exchange(get(url))),
-        Kind::Timeout,
-        "handshake"
-    );
+    assert_eq!(kind(client.exchange(get(url))), Kind::Timeout, "handshake");
 
     let mock = MockServer::start();
     mock.mock(|when, then| {
         when.path("/");
         then.status(200).delay(Duration::from_secs(5));
     });
-    let roots = builder().root_certificates_pem(DEFAULT_CA_CERTIFICATE.as_bytes());
+    let mock_ca = Set::Roots(DEFAULT_CA_CERTIFICATE.as_bytes());
     assert_eq!(
-        kind(roots.unwrap().build().exchange(get(mock.url("/")))),
+        kind(raw_client::<D>(&[soon, mock_ca]).exchange(get(mock.url("/")))),
         Kind::Timeout,
         "head"
     );
@@ -337,41 +353,35 @@ fn the_timeout_holds_at_every_stage() {
     ] {
         let server = drip(head.as_bytes());
         assert_eq!(
-            kind(builder().build().exchange(get(server.url()))),
+            kind(client.exchange(get(server.url()))),
             Kind::Timeout,
             "{head}"
         );
     }
 
+    let never = Set::Timeout(Duration::ZERO);
     assert_eq!(
-        kind(
-            builder()
-                .timeout(Duration::ZERO)
-                .build()
-                .exchange(get(mock.url("/")))
-        ),
+        kind(raw_client::<D>(&[never]).exchange(get(mock.url("/")))),
         Kind::Timeout
     );
 }
 
-#[test]
-fn no_timeout_is_too_long_to_be_kept() {
+fn no_timeout_is_too_long_to_be_kept<D: Driver>() {
     assert_eq!(
         (DEFAULT_TIMEOUT.as_secs(), MAX_TIMEOUT.as_secs()),
         (10, 86_400)
     );
     let server = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-    let client = raw_builder().timeout(Duration::MAX).build();
+    let client = raw_client::<D>(&[Set::Timeout(Duration::MAX)]);
     assert_eq!(client.exchange(get(server.url())).unwrap().status(), 200);
     assert!(format!("{client:?}").contains("86400s"));
 }
 
-#[test]
-fn only_https_is_sent() {
+fn only_https_is_sent<D: Driver>() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    let client = raw_builder().build();
+    let client = raw_client::<D>(&[]);
     for url in [
         format!("http://{address}/"),
         format!("HTTP://{address}/"),
@@ -389,44 +399,35 @@ fn only_https_is_sent() {
     );
 }
 
-#[test]
-fn a_certificate_that_is_not_trusted_is_refused() {
+fn a_certificate_that_is_not_trusted_is_refused<D: Driver>() {
     let raw = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     let unusable = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    let clients = [
-        ("the built-in roots", UreqClient::new()),
-        ("other roots", mock_client()),
+    let other = DEFAULT_CA_CERTIFICATE.as_bytes();
+    let cases: [(&str, &[Set<'_>]); 4] = [
+        ("the built-in roots", &[]),
+        ("other roots", &[Set::Roots(other)]),
         (
             "a later call replaces",
-            raw_builder()
-                .root_certificates_pem(DEFAULT_CA_CERTIFICATE.as_bytes())
-                .unwrap()
-                .build(),
+            &[Set::Roots(root_pem()), Set::Roots(other)],
         ),
-        (
-            "no usable root",
-            UreqClient::builder()
-                .root_certificates_pem(unusable)
-                .unwrap()
-                .build(),
-        ),
+        ("no usable root", &[Set::Roots(unusable)]),
     ];
-    for (name, client) in clients {
+    for (name, options) in cases {
+        let client = D::build(options).unwrap();
         let error = client.exchange(get(raw.url())).unwrap_err();
         assert_eq!(error.kind(), Kind::Tls, "{name}");
         assert!(error.source().is_some(), "{name}");
     }
     let wrong_name = raw.url().replace("127.0.0.1", "localhost");
     assert_eq!(
-        kind(raw_builder().build().exchange(get(wrong_name))),
+        kind(raw_client::<D>(&[]).exchange(get(wrong_name))),
         Kind::Tls,
         "another name"
     );
     assert!(raw.requests().is_empty());
 }
 
-#[test]
-fn what_does_not_speak_tls_is_a_tls_failure() {
+fn what_does_not_speak_tls_is_a_tls_failure<D: Driver>() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     let server = thread::spawn(move || {
@@ -436,42 +437,37 @@ fn what_does_not_speak_tls_is_a_tls_failure() {
             .unwrap();
         let _ = io::copy(&mut stream, &mut io::sink());
     });
-    assert_eq!(kind(raw_builder().build().exchange(get(url))), Kind::Tls);
+    assert_eq!(kind(raw_client::<D>(&[]).exchange(get(url))), Kind::Tls);
     server.join().unwrap();
 }
 
-#[test]
-fn pem_text_is_judged_when_it_is_given() {
+fn pem_text_is_judged_when_it_is_given<D: Driver>() {
     let two = [root_pem(), DEFAULT_CA_CERTIFICATE.as_bytes()].concat();
     let key = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-    let cases: [(&[u8], Option<UreqOptionError>); 6] = [
-        (b"", Some(UreqOptionError::NoRootCertificate)),
-        (b"certificate", Some(UreqOptionError::NoRootCertificate)),
-        (key, Some(UreqOptionError::NoRootCertificate)),
+    let cases: [(&[u8], Option<ClientOptionError>); 6] = [
+        (b"", Some(ClientOptionError::NoRootCertificate)),
+        (b"certificate", Some(ClientOptionError::NoRootCertificate)),
+        (key, Some(ClientOptionError::NoRootCertificate)),
         (
             b"-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
-            Some(UreqOptionError::RootsNotPem),
+            Some(ClientOptionError::RootsNotPem),
         ),
         (
             b"-----BEGIN CERTIFICATE-----\nAAAA\n",
-            Some(UreqOptionError::RootsNotPem),
+            Some(ClientOptionError::RootsNotPem),
         ),
         (&two, None),
     ];
     for (pem, error) in cases {
-        let result = UreqClient::builder().root_certificates_pem(pem);
+        let result = D::build(&[Set::Roots(pem)]);
         assert_eq!(result.err(), error, "{}", String::from_utf8_lossy(pem));
     }
     let raw = RawServer::with("HTTP/1.1 204 No Content\r\n\r\n");
-    let both = UreqClient::builder()
-        .root_certificates_pem(&two)
-        .unwrap()
-        .build();
+    let both = D::build(&[Set::Roots(&two)]).unwrap();
     assert_eq!(both.exchange(get(raw.url())).unwrap().status(), 204);
 }
 
-#[test]
-fn without_a_connection_the_kind_is_connect() {
+fn without_a_connection_the_kind_is_connect<D: Driver>() {
     let gone = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -481,14 +477,13 @@ fn without_a_connection_the_kind_is_connect() {
         format!("https://{gone}/"),
         format!("https://{label}.example/"),
     ] {
-        let error = raw_builder().build().exchange(get(&url)).unwrap_err();
+        let error = raw_client::<D>(&[]).exchange(get(&url)).unwrap_err();
         assert_eq!(error.kind(), Kind::Connect, "{url}: {error:?}");
         assert!(error.source().is_some());
     }
 }
 
-#[test]
-fn what_is_not_a_complete_http_answer_is_an_error() {
+fn what_is_not_a_complete_http_answer_is_an_error<D: Driver>() {
     let cases = [
         ("hello\r\n\r\n", Kind::Protocol),
         ("HTTP/1.1 abc OK\r\n\r\n", Kind::Protocol),
@@ -512,23 +507,42 @@ fn what_is_not_a_complete_http_answer_is_an_error() {
         ),
     ];
     for (answer, expected) in cases {
-        assert_eq!(kind(raw_exchange(answer)), expected, "{answer}");
+        assert_eq!(kind(raw_exchange::<D>(answer)), expected, "{answer}");
     }
 }
 
-#[test]
-fn debug_is_short() {
-    let text = format!("{:?}", UreqClient::default());
-    assert_eq!(
-        text,
-        "UreqClient { timeout: 10s, max_body_size: 1048576, .. }"
-    );
-    let text = format!(
-        "{:?}",
-        UreqClient::builder().timeout(Duration::from_secs(1))
-    );
-    assert_eq!(
-        text,
-        "UreqClientBuilder { timeout: 1s, max_body_size: 1048576, .. }"
-    );
+fn debug_is_short<D: Driver>() {
+    let text = format!("{:?}", D::default());
+    let (name, fields) = text.split_once(' ').unwrap();
+    assert!(["UreqClient", "ReqwestClient"].contains(&name), "{text}");
+    assert_eq!(fields, "{ timeout: 10s, max_body_size: 1048576, .. }");
+}
+
+/// Neither the errors themselves nor what they give as their sources.
+fn no_error_names_the_url<D: Driver>() {
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let gone = format!("https://{}/", gone.unwrap());
+    let cut = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort");
+    let nonsense = RawServer::with("nonsense\r\n\r\n");
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("https://{}/", silent.local_addr().unwrap());
+    let client = raw_client::<D>(&[Set::Timeout(Duration::from_millis(500))]);
+    for (client, url, expected) in [
+        (&client, "http://127.0.0.1/".to_owned(), Kind::Refused),
+        (&client, gone, Kind::Connect),
+        (&D::default(), cut.url(), Kind::Tls),
+        (&client, cut.url(), Kind::Io),
+        (&client, nonsense.url(), Kind::Protocol),
+        (&client, silent, Kind::Timeout),
+    ] {
+        let error = client.exchange(get(url + "s3cr3t?s3cr3t=s3cr3t"));
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), expected);
+        let mut cause: Option<&dyn Error> = Some(&error);
+        while let Some(error) = cause {
+            let text = format!("{error} {error:?}");
+            assert!(!text.contains("s3cr3t"), "{text}");
+            cause = error.source();
+        }
+    }
 }
