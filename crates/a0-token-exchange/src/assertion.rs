@@ -41,6 +41,10 @@ impl Assertion {
         }
     }
 
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     pub(crate) fn sign(
         &self,
         client_id: &str,

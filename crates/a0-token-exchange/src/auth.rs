@@ -94,6 +94,15 @@ impl ClientAuth {
         })
     }
 
+    /// The issuer that assertions are made for; `None` where there are none.
+    pub fn assertion_issuer(&self) -> Option<&str> {
+        match &self.method {
+            #[cfg(feature = "private-key-jwt")]
+            Method::PrivateKeyJwt(assertion) => Some(assertion.issuer()),
+            _ => None,
+        }
+    }
+
     fn with_secret(
         client_id: impl Into<String>,
         client_secret: impl Into<String>,

@@ -90,8 +90,8 @@ impl<'a> TokenExchange<'a> {
 
     /// A further parameter. Set again, it replaces what it had.
     ///
-    /// Its name is of ASCII letters, digits, `-`, `.` and `_` (RFC 6749 section 8.2), and none that
-    /// the standards or Auth0 give a meaning to, in whatever case.
+    /// Its name is of ASCII letters, digits, `-`, `.` and `_` (RFC 6749 section 8.2), and none of
+    /// the names that this crate gives a meaning to, in whatever case.
     pub fn extra(self, name: &'a str, value: impl Into<ExtraValue<'a>>) -> Self {
         self.extra_list(name, [value])
     }

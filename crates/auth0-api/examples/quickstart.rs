@@ -208,7 +208,10 @@ fn delegated_request(tenant: &TenantServer) -> Result<(), Box<dyn Error>> {
             client.get_token_on_behalf_of(&wanted)
         });
         match token {
-            Ok(token) => get(&to_b, &url, token.access_token()),
+            Ok(token) if token.is_token_type("Bearer") => get(&to_b, &url, token.access_token()),
+            Ok(_) => Err(io::Error::other(
+                "a token of a type that this API does not know",
+            )),
             Err(error) => answer(Err(error)),
         }
     })?;
@@ -255,9 +258,11 @@ fn answer(outcome: Result<String, auth0_api::Error>) -> io::Result<Response<Vec<
     match outcome {
         Ok(text) => *response.body_mut() = text.into_bytes(),
         Err(error) => {
-            // What the token endpoint says of this API is no answer to this API's caller.
+            // What goes wrong between this API and the token endpoint is not its caller's fault.
             *response.status_mut() = match error.kind() {
-                ErrorKind::Api(_) => StatusCode::BAD_GATEWAY,
+                ErrorKind::Api(_)
+                | ErrorKind::GetTokenByExchangeProfile(_)
+                | ErrorKind::GetAccessTokenForConnection(_) => StatusCode::BAD_GATEWAY,
                 _ => error.status_code(),
             };
             *response.headers_mut() = error.headers();

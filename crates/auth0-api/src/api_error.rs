@@ -42,7 +42,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// The endpoint's status; 502 for a redirect, an answer that cannot be used, and a failure of the
+    /// The endpoint's status, where it is one of an error; 502 for a redirect, an answer that cannot be used, and a failure of the
     /// network; 504 for a timeout; 500 where no proof or assertion could be made.
     pub fn status_code(&self) -> StatusCode {
         let status = match self {
@@ -50,10 +50,14 @@ impl ApiError {
             ApiError::Discovery(error) if is_timeout(error) => 504,
             ApiError::Discovery(_) => 502,
         };
-        StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY)
+        // A 204 is no token, and an error that is a success would be taken for one.
+        let status = Some(status).filter(|status| (400..600).contains(status));
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+        status.unwrap_or(StatusCode::BAD_GATEWAY)
     }
 
-    /// The endpoint's `error`, or `token_exchange_error`, `connection_token_error`, `invalid_json`,
+    /// The endpoint's `error`, at most 128 characters of the server's text, which may repeat what was
+    /// sent; or `token_exchange_error`, `connection_token_error`, `invalid_json`,
     /// `invalid_response`, `network_error`, `timeout_error` or `signing_error`.
     pub fn error_code(&self) -> &str {
         match self {

@@ -120,9 +120,10 @@ impl Builder {
         } = &self.flows;
         let given = |option: &Option<String>| option.clone().filter(|text| !text.is_empty());
         let auth = match (given(client_id), client_secret, client_auth) {
-            (Some(_), _, Some(_)) => {
+            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
                 return Err(Error::configuration(
-                    "client_id and client_auth exclude each other: give one of them",
+                    "client_id with client_secret, and client_auth, exclude each other: \
+                     give one of them",
                 ));
             }
             (None, _, Some(auth)) => Some(Arc::clone(auth)),
@@ -139,6 +140,14 @@ impl Builder {
             ));
         }
         let issuer = domain.map(|domain| issuer("domain", &domain)).transpose()?;
+        // Sent to another server, an assertion can be used at the one that it is for.
+        let meant_for = auth.as_ref().and_then(|auth| auth.assertion_issuer());
+        if meant_for.is_some() && meant_for != issuer.as_ref().map(Issuer::as_str) {
+            return Err(Error::configuration(
+                "client_auth: the issuer of the assertions is not that of 'domain', \
+                 as in https://tenant.example/",
+            ));
+        }
         Ok(ClientFlows {
             credentials: issuer.zip(auth),
             proofs: self.flows.dpop_key.clone().map(Proofs::new),

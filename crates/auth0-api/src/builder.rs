@@ -245,8 +245,8 @@ impl Builder {
         self
     }
 
-    /// Origins other than the issuer's own that keys may come from, such as
-    /// `https://keys.example`.
+    /// Origins other than the issuer's own that keys may come from, and that client credentials and
+    /// tokens may go to, such as `https://login.example`.
     pub fn trusted_endpoints<S: Into<String>>(
         mut self,
         origins: impl IntoIterator<Item = S>,

@@ -18,7 +18,8 @@ use crate::resolver_error::DomainsResolverError;
 /// It is an HTTP answer in waiting: [`status_code`](Error::status_code),
 /// [`headers`](Error::headers) with the challenges, and [`error_code`](Error::error_code) and
 /// [`error_description`](Error::error_description) for a body. Two errors are equal if their
-/// [`kind`](Error::kind) is. No text in it comes from a token, a header or a server.
+/// [`kind`](Error::kind) is. No text in it comes from a token, a header or a server, but for the code of
+/// an `Api` error.
 ///
 /// ```
 /// use auth0_api::{ApiClient, ErrorKind};
@@ -215,7 +216,8 @@ impl Error {
         }
     }
 
-    /// The error code of RFC 6750 section 3.1, or one in its manner; of an `Api` error the endpoint's.
+    /// The error code of RFC 6750 section 3.1, or one in its manner. That of an `Api` error is the
+    /// endpoint's, and the one text of another server here: it may repeat what was sent.
     pub fn error_code(&self) -> &str {
         match &self.0.kind {
             ErrorKind::MissingAuthorization

@@ -40,7 +40,8 @@ impl ApiClient {
     }
 
     /// Exchanges an access token of this API for one of an API downstream, on behalf of the same user
-    /// (RFC 8693). Verify the token first.
+    /// (RFC 8693). Verify the token first. It goes to the token endpoint of `domain`, whichever issuer
+    /// it is of: with domains of several tenants, look at its issuer before.
     ///
     /// With [`obo_cache`](crate::Builder::obo_cache) an earlier token for the same access token,
     /// audience and scope is given while it and the access token last.

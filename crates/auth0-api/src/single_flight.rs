@@ -44,6 +44,7 @@ impl<T: Clone> SingleFlight<T> {
                     let duty = Duty(&own);
                     let outcome = call();
                     *duty.0.lock() = State::Ended(outcome.clone());
+                    self.keep(key, &own, is_good(&outcome));
                     return outcome;
                 }
                 Err(shared) => shared,
@@ -51,6 +52,19 @@ impl<T: Clone> SingleFlight<T> {
             if let Some(outcome) = shared.wait() {
                 return outcome;
             }
+        }
+    }
+
+    /// Only what is good takes a place from another. Those who wait for the call have it by
+    /// themselves.
+    fn keep(&self, key: &str, call: &Arc<Call<T>>, is_good: bool) {
+        let mut calls = lock(&self.calls);
+        let is_own = |kept: &Arc<Call<T>>| Arc::ptr_eq(kept, call);
+        if !is_good && calls.peek(key).is_some_and(is_own) {
+            calls.pop(key);
+        }
+        while calls.len() > self.limit.get() {
+            calls.pop_lru();
         }
     }
 
@@ -69,9 +83,6 @@ impl<T: Clone> SingleFlight<T> {
             ended: Condvar::new(),
         });
         calls.put(key.to_owned(), Arc::clone(&call));
-        if calls.len() > self.limit.get() {
-            calls.pop_lru();
-        }
         Ok(call)
     }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use auth0_api::{ApiClient, Builder, DpopMode, ErrorKind, RequestContext, ResolverContext};
+use auth0_api::{
+    ApiClient, Builder, ClientAuth, DpopMode, ErrorKind, RequestContext, ResolverContext,
+};
 
 fn complete() -> Builder {
     ApiClient::builder()
@@ -26,6 +28,7 @@ fn unusable_options_are_refused_with_what_to_do() {
     let audience = "The argument 'audience' is required but was not provided.";
     let domain = "Must provide either 'domain' or 'domains' parameter. Use 'domain' for \
                   single-domain mode, 'domains' for multi-domain support.";
+    let post = || ClientAuth::post("id", "secret").unwrap();
     let nobody = |_: &ResolverContext<'_>| Err("nobody");
     for (builder, expected) in [
         (ApiClient::builder().domain("tenant.example"), audience),
@@ -64,6 +67,28 @@ fn unusable_options_are_refused_with_what_to_do() {
         (
             complete().domains(["a.example"]).domains_resolver(nobody),
             "domains and domains_resolver exclude each other: give one of them",
+        ),
+        (
+            complete().client_id("a").client_auth(post()),
+            "client_id with client_secret, and client_auth, exclude each other: give one of them",
+        ),
+        (
+            complete().client_secret("a").client_auth(post()),
+            "client_id with client_secret, and client_auth, exclude each other: give one of them",
+        ),
+        (
+            ApiClient::builder()
+                .audience("a")
+                .domains(["a.example"])
+                .client_id("a"),
+            "The 'domain' parameter is required when 'client_id' is configured.",
+        ),
+        (
+            ApiClient::builder()
+                .audience("a")
+                .domains(["a.example"])
+                .client_auth(post()),
+            "The 'domain' parameter is required when 'client_id' is configured.",
         ),
         (
             complete().algorithms(["RS256", "HS256"]),
@@ -107,6 +132,22 @@ fn unusable_options_are_refused_with_what_to_do() {
         complete().timeout(Duration::MAX),
     ] {
         assert!(builder.build().is_ok());
+    }
+}
+
+/// An assertion that is sent to another server can be used at the one that it is for.
+#[test]
+#[cfg(feature = "private-key-jwt")]
+fn assertions_are_for_the_domains_own_issuer() {
+    for (issuer, accepted) in [
+        ("https://tenant.example/", true),
+        ("https://tenant.example", false),
+        ("https://other.example/", false),
+    ] {
+        let key = auth0_api::jose::SigningKey::generate_es256().unwrap();
+        let auth = ClientAuth::private_key_jwt("id", issuer, None, key).unwrap();
+        let outcome = complete().client_auth(auth).build();
+        assert_eq!(outcome.is_ok(), accepted, "{issuer}");
     }
 }
 

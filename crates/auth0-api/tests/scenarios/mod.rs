@@ -87,6 +87,7 @@ macro_rules! all_scenarios {
                 rfc6750_3_every_error_is_an_http_answer,
             }
             exchange {
+                an_exchange_that_panics_strands_nobody,
                 a_kept_token_outlives_neither_itself_nor_its_subject,
                 callers_with_one_token_make_one_exchange,
                 credentials_go_to_the_domains_own_endpoint,
