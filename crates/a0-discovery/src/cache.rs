@@ -90,14 +90,21 @@ impl KeyCache {
         let mut lookup = self.0.metadata_lookup(&slot, now);
         let found = loop {
             match lookup.next() {
-                Todo::Return(found) => break found?,
+                Todo::Return(found) => break found,
                 Todo::Wait(round) => slot.wait(round),
-                Todo::Fetch(flight, _) | Todo::Behind(flight) => {
-                    self.0.fetcher.metadata(flight, issuer, now);
+                Todo::Fetch(flight, _) => {
+                    let fetcher = &self.0.fetcher;
+                    fetcher.metadata(flight, &*fetcher.client, issuer, now);
+                }
+                Todo::Behind(flight) => {
+                    let issuer = issuer.clone();
+                    self.behind(move |fetcher, client| {
+                        fetcher.metadata(flight, client, &issuer, now);
+                    });
                 }
             }
         };
-        self.0.token_endpoint(&found, issuer)
+        self.0.token_endpoint(found, issuer, now)
     }
 
     /// Fetches the keys of `issuer` from the issuer itself, whatever is in memory or behind it, and
@@ -145,14 +152,22 @@ impl KeyCache {
                 Todo::Fetch(flight, goal) => {
                     fetcher.keys(flight, &*fetcher.client, issuer, goal, now);
                 }
-                Todo::Behind(flight) => self.refresh(flight, issuer.clone(), now),
+                Todo::Behind(flight) => {
+                    let issuer = issuer.clone();
+                    self.behind(move |fetcher, client| {
+                        fetcher.keys(flight, client, &issuer, Goal::Fresh, now);
+                    });
+                }
             }
         }
     }
 
-    /// Carries out a round on a thread of its own, which asks for nothing more once the last clone of
-    /// this cache is gone.
-    fn refresh(&self, flight: Flight<IssuerKeys>, issuer: Issuer, now: NumericDate) {
+    /// Carries out a round on a thread of its own, with a client that asks for nothing more once the
+    /// last clone of this cache is gone.
+    fn behind(
+        &self,
+        round: impl FnOnce(&Fetcher<dyn HttpClient, dyn CacheAdapter>, &dyn HttpClient) + Send + 'static,
+    ) {
         let cache = Arc::downgrade(&self.0);
         let fetcher = Arc::clone(&self.0.fetcher);
         let work = move || {
@@ -160,7 +175,7 @@ impl KeyCache {
                 0 => Err(TransportError::from(TransportErrorKind::Other)),
                 _ => fetcher.client.exchange(request),
             };
-            fetcher.keys(flight, &client, &issuer, Goal::Fresh, now);
+            round(&fetcher, &client);
         };
         // Where no thread can be had, the round is dropped with its work, and the next one is tried
         // when another may start.
@@ -173,10 +188,10 @@ impl KeyCache {
 impl Fetcher<dyn HttpClient, dyn CacheAdapter> {
     /// Carries out a round with `client`, which is this one's own but for refreshes that may have to
     /// end early.
-    fn keys<C: HttpClient + ?Sized>(
+    fn keys(
         &self,
         flight: Flight<IssuerKeys>,
-        client: &C,
+        client: &dyn HttpClient,
         issuer: &Issuer,
         goal: Goal<'_>,
         now: NumericDate,
@@ -195,9 +210,15 @@ impl Fetcher<dyn HttpClient, dyn CacheAdapter> {
         }
     }
 
-    fn metadata(&self, flight: Flight<ServerMetadata>, issuer: &Issuer, now: NumericDate) {
-        let fetched = FetchMetadata::start(issuer.clone(), now)
-            .and_then(|step| a0_http::drive(&*self.client, step));
+    fn metadata(
+        &self,
+        flight: Flight<ServerMetadata>,
+        client: &dyn HttpClient,
+        issuer: &Issuer,
+        now: NumericDate,
+    ) {
+        let fetched =
+            FetchMetadata::start(issuer.clone(), now).and_then(|step| a0_http::drive(client, step));
         flight.finish(fetched.into(), self.now());
     }
 

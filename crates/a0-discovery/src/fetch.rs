@@ -64,7 +64,8 @@ impl FetchRules {
         metadata: &Metadata,
         issuer: &Issuer,
     ) -> Result<String, TokenEndpointError> {
-        match metadata.endpoint("token_endpoint", issuer, &self.trusted_endpoints) {
+        let named = metadata.get("token_endpoint").filter(|text| *text != "");
+        match named.and(metadata.endpoint("token_endpoint", issuer, &self.trusted_endpoints)) {
             None => Err(TokenEndpointError::Missing),
             Some(url) => url.map(String::from).ok_or(TokenEndpointError::NotAllowed),
         }

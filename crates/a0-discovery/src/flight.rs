@@ -4,15 +4,22 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use a0_jose::NumericDate;
 
+#[cfg(feature = "async")]
+use std::task::Poll;
+
 use crate::lock::lock;
 use crate::record::{Outcome, Record, Round};
 use crate::stamp::Kept;
+#[cfg(feature = "async")]
+use crate::wakers::Wakers;
 
 /// The record of one issuer. Its lock is held for a moment only, never while somebody fetches.
 #[derive(Debug)]
 pub(crate) struct Slot<T> {
     record: Mutex<Record<T>>,
     ended: Condvar,
+    #[cfg(feature = "async")]
+    wakers: Wakers,
 }
 
 impl<T> Default for Slot<T> {
@@ -20,6 +27,8 @@ impl<T> Default for Slot<T> {
         Slot {
             record: Mutex::default(),
             ended: Condvar::new(),
+            #[cfg(feature = "async")]
+            wakers: Wakers::default(),
         }
     }
 }
@@ -35,6 +44,24 @@ impl<T: Kept> Slot<T> {
             .ended
             .wait_while(self.lock(), |record| record.is_under_way(round));
         drop(ended.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The same for async callers. Dropped before the end, it leaves nothing behind.
+    #[cfg(feature = "async")]
+    pub(crate) async fn ended(&self, round: Round) {
+        let mut ticket = self.wakers.ticket();
+        std::future::poll_fn(|context| {
+            // Under the lock that ends a round: none can end between the look and the ticket.
+            let record = self.lock();
+            match record.is_under_way(round) {
+                true => {
+                    ticket.wait(context.waker());
+                    Poll::Pending
+                }
+                false => Poll::Ready(()),
+            }
+        })
+        .await;
     }
 }
 
@@ -65,5 +92,7 @@ impl<T: Kept> Drop for Flight<T> {
     fn drop(&mut self) {
         self.slot.lock().abandon(self.round);
         self.slot.ended.notify_all();
+        #[cfg(feature = "async")]
+        self.slot.wakers.wake_all();
     }
 }

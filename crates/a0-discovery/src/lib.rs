@@ -41,6 +41,8 @@
 )]
 
 mod adapter;
+#[cfg(feature = "async")]
+pub mod asynchronous;
 mod cache;
 mod cache_control;
 mod errand;
@@ -60,6 +62,8 @@ mod second_level;
 mod slots;
 mod stamp;
 mod status;
+#[cfg(feature = "async")]
+mod wakers;
 
 pub use adapter::{CacheAdapter, CacheAdapterError};
 pub use cache::KeyCache;

@@ -9,7 +9,7 @@ use a0_jose::NumericDate;
 
 use crate::adapter::CacheAdapter;
 use crate::errand::Rules;
-use crate::error::TokenEndpointError;
+use crate::error::{TokenEndpointError, Unavailable};
 use crate::fetch::{FetchRules, IssuerKeys, ServerMetadata};
 use crate::flight::Slot;
 use crate::issuer::Issuer;
@@ -139,13 +139,24 @@ impl<C: ?Sized, A: ?Sized> Memory<C, A> {
         is_fresh.then(|| fetch.token_endpoint(keys.metadata(), issuer))
     }
 
+    /// The token endpoint by metadata alone, or, while that cannot be had, by that which came with
+    /// keys that may be served.
     pub(crate) fn token_endpoint(
         &self,
-        found: &ServerMetadata,
+        found: Result<Arc<ServerMetadata>, Unavailable>,
         issuer: &Issuer,
+        now: NumericDate,
     ) -> Result<String, TokenEndpointError> {
         let fetch = &self.fetcher.rules.fetch;
-        fetch.token_endpoint(&found.metadata, issuer)
+        let keys = self.keys.peek(issuer);
+        match (
+            found,
+            keys.filter(|keys| self.policy().may_serve(&**keys, now)),
+        ) {
+            (Ok(found), _) => fetch.token_endpoint(&found.metadata, issuer),
+            (Err(_), Some(keys)) => fetch.token_endpoint(keys.metadata(), issuer),
+            (Err(error), None) => Err(error.into()),
+        }
     }
 
     pub(crate) fn status(&self, now: NumericDate) -> Vec<IssuerStatus> {

@@ -5,6 +5,7 @@ mod common;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
+use std::time::Duration;
 
 use a0_discovery::{Freshness, KeyCache, Refresh, normalize_domain};
 use a0_jose::Algorithm;
@@ -40,6 +41,8 @@ fn on_threads<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
 fn in_background(client: impl a0_http::HttpClient + 'static) -> KeyCache {
     let mut policy = policy();
     policy.refresh = Refresh::Background;
+    // What was fetched at 700 is fresh at 1200, when what was fetched at 0 is too old to serve.
+    policy.min_ttl = Duration::from_secs(600);
     cache_with(client, policy)
 }
 
@@ -61,7 +64,7 @@ fn callers_of_a_failing_issuer_share_one_failure() {
     for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
         let tenant = tenant();
         tenant.misbehave(endpoint, Fault::status(500));
-        tenant.set_now(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000));
+        tenant.set_now(std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         let cache = cache_of(&tenant);
         let failures = on_threads(|_| keys_of(&cache, &tenant, 0).unwrap_err());
         assert_eq!(tenant.request_count(endpoint), 1);
@@ -175,7 +178,7 @@ fn nobody_waits_for_a_refresh() {
     let gate = Gate::new();
     let old = keys_of(&cache, &tenant, 0).unwrap();
     tenant.misbehave_times(Endpoint::Discovery, 1, Fault::hold_at(&gate));
-    for keys in on_threads(|_| keys_of(&cache, &tenant, 300).unwrap()) {
+    for keys in on_threads(|_| keys_of(&cache, &tenant, 700).unwrap()) {
         assert!(Arc::ptr_eq(&old, &keys));
     }
     assert!(gate.wait_arrived());
@@ -185,7 +188,7 @@ fn nobody_waits_for_a_refresh() {
     // Beyond twice the time to live a caller waits for the refresh under way.
     let new = keys_of(&cache, &tenant, 1200).unwrap();
     assert!(!Arc::ptr_eq(&old, &new));
-    assert_eq!(new.requested_at(), at(300));
+    assert_eq!(new.requested_at(), at(700));
 }
 
 /// The answer to a refresh was made before the issuer had its new key.
@@ -197,7 +200,7 @@ fn a_refresh_that_began_too_early_does_not_hide_a_new_key() {
     keys_of(&cache, &tenant, 0).unwrap();
     let stale = Fault::body(200, "application/json", tenant.jwks().to_string());
     tenant.misbehave_times(Endpoint::Jwks, 1, Fault::hold_then(&gate, stale));
-    keys_of(&cache, &tenant, 300).unwrap();
+    keys_of(&cache, &tenant, 700).unwrap();
     assert!(gate.wait_arrived());
     tenant.replace_keys().unwrap();
     let (kid, issuer) = (tenant.kid(), normalize_domain(tenant.domain()).unwrap());
@@ -205,7 +208,7 @@ fn a_refresh_that_began_too_early_does_not_hide_a_new_key() {
     std::thread::scope(|scope| {
         let call = || {
             called.wait();
-            cache.keys_with(&issuer, &kid, Algorithm::Rs256, at(301))
+            cache.keys_with(&issuer, &kid, Algorithm::Rs256, at(701))
         };
         let waiting = scope.spawn(call);
         called.wait();
@@ -250,14 +253,14 @@ fn a_reload_during(fault: Fault, expected: (usize, usize)) {
     let gate = Gate::new();
     keys_of(&cache, &tenant, 0).unwrap();
     tenant.misbehave_times(Endpoint::Discovery, 1, Fault::hold_then(&gate, fault));
-    keys_of(&cache, &tenant, 300).unwrap();
+    keys_of(&cache, &tenant, 700).unwrap();
     assert!(gate.wait_arrived());
     let issuer = normalize_domain(tenant.domain()).unwrap();
     let called = Barrier::new(2);
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             called.wait();
-            cache.reload(&issuer, at(300))
+            cache.reload(&issuer, at(700))
         });
         called.wait();
         gate.release();
@@ -285,7 +288,7 @@ fn refreshes_end_with_the_last_clone() {
         keys_of(&cache, &tenant, 0).unwrap();
         tenant.misbehave_times(Endpoint::Discovery, 1, Fault::hold_at(&gate));
         let kept: Vec<KeyCache> = (0..clones).map(|_| cache.clone()).collect();
-        keys_of(&cache, &tenant, 300).unwrap();
+        keys_of(&cache, &tenant, 700).unwrap();
         assert!(gate.wait_arrived());
         drop(cache);
         gate.release();
@@ -315,7 +318,7 @@ fn a_refresh_that_panics_is_tried_again() {
     };
     let cache = in_background(client);
     keys_of(&cache, &tenant, 0).unwrap();
-    keys_of(&cache, &tenant, 300).unwrap();
+    keys_of(&cache, &tenant, 700).unwrap();
     has_panicked.recv().unwrap();
     // The one who waits is the next to fetch.
     let keys = keys_of(&cache, &tenant, 1200).unwrap();

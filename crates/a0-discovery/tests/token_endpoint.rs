@@ -34,8 +34,16 @@ fn it_comes_from_metadata_alone_or_from_what_is_there_with_the_keys() {
     let cache = cache_of(&tenant);
     tenant.reset_requests();
     keys_of(&cache, &tenant, 0).unwrap();
-    assert_eq!(endpoint_of(&cache, 299), Ok(OWN.to_owned()));
-    assert_eq!(fetches(&tenant), (1, 1));
+    for (second, requests) in [(299, 1), (300, 2)] {
+        assert_eq!(endpoint_of(&cache, second), Ok(OWN.to_owned()));
+        assert_eq!(fetches(&tenant), (requests, 1), "{second}");
+    }
+    // While it cannot be had, that of keys which still serve will do.
+    let cache = cache_of(&tenant);
+    keys_of(&cache, &tenant, 0).unwrap();
+    tenant.misbehave(Endpoint::Discovery, Fault::status(500));
+    assert_eq!(endpoint_of(&cache, 3599), Ok(OWN.to_owned()));
+    assert!(endpoint_of(&cache, 3600).is_err());
 }
 
 #[test]
@@ -79,7 +87,7 @@ fn it_is_https_and_of_the_domains_own_origin_or_a_trusted_one() {
         (json!("https://169.254.169.254/"), Err(NotAllowed)),
         (json!("/oauth/token"), Err(NotAllowed)),
         (json!(7), Err(NotAllowed)),
-        (json!(""), Err(NotAllowed)),
+        (json!(""), Err(Missing)),
         (Value::Null, Err(Missing)),
     ] {
         let tenant = tenant();

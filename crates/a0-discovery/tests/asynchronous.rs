@@ -1,0 +1,271 @@
+//! The cache for async callers: what only they can do to it. What is fetched when is the blocking
+//! cache's, and tested there.
+
+#![cfg(feature = "async")]
+
+mod common;
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use a0_discovery::asynchronous::{AsyncCacheAdapter, KeyCache, Task};
+use a0_discovery::{
+    CacheAdapterError, InMemoryCache, IssuerKeys, Refresh, Unavailable, normalize_domain,
+};
+use a0_http::{AsyncHttpClient, Exchange};
+use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
+use common::{START, at, fetches, policy, rules};
+use http::Request;
+
+/// Answers after it was polled a few times, as a client on a network does.
+struct Slow(LocalNetwork);
+
+const POLLS: usize = 3;
+
+impl AsyncHttpClient for Slow {
+    fn exchange(&self, request: Request<Vec<u8>>) -> Exchange<'_> {
+        Box::pin(async move {
+            for _ in 0..POLLS {
+                again().await;
+            }
+            Ok(self.0.handle(request)?)
+        })
+    }
+}
+
+/// Pending once.
+async fn again() {
+    let mut polled = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut polled, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+struct World {
+    network: LocalNetwork,
+    tenant: LocalTenant,
+    tasks: Arc<Mutex<Vec<Task>>>,
+}
+
+impl World {
+    fn new() -> Self {
+        let network = LocalNetwork::new();
+        let tenant = network.tenant("a.example").unwrap();
+        World {
+            network,
+            tenant,
+            tasks: Arc::default(),
+        }
+    }
+
+    /// Refreshes become tasks that a test polls when it likes.
+    fn cache(&self) -> KeyCache {
+        let mut policy = policy();
+        policy.refresh = Refresh::Background;
+        let tasks = Arc::clone(&self.tasks);
+        KeyCache::builder(rules(), Arc::new(Slow(self.network.clone())))
+            .policy(policy)
+            .clock(|| std::time::UNIX_EPOCH + Duration::from_secs(START.unsigned_abs()))
+            .build(move |task| tasks.lock().unwrap().push(task))
+    }
+}
+
+type Call<'c> = Pin<Box<dyn Future<Output = Result<Arc<IssuerKeys>, Unavailable>> + Send + 'c>>;
+
+fn call(cache: &KeyCache, domain: &str, second: i64) -> Call<'static> {
+    let (cache, issuer) = (cache.clone(), normalize_domain(domain).unwrap());
+    Box::pin(async move { cache.keys(&issuer, at(second)).await })
+}
+
+/// Counts how often a task was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Woken {
+    fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn poll<F: Future + ?Sized>(self: &Arc<Self>, future: Pin<&mut F>) -> Poll<F::Output> {
+        let waker = Waker::from(Arc::clone(self));
+        future.poll(&mut Context::from_waker(&waker))
+    }
+}
+
+/// Polls only a task that was woken: one that nobody wakes hangs a real runtime.
+fn finish<F: Future + ?Sized>(woken: &Arc<Woken>, mut future: Pin<&mut F>) -> F::Output {
+    let mut seen = usize::MAX;
+    loop {
+        let count = woken.count();
+        assert_ne!(count, seen, "nobody wakes this task");
+        seen = count;
+        if let Poll::Ready(output) = woken.poll(future.as_mut()) {
+            return output;
+        }
+    }
+}
+
+#[test]
+fn a_future_that_is_dropped_anywhere_strands_nobody() {
+    // One that ends in time makes two requests; each is polled POLLS times, and once more.
+    for polls in 0..=2 * POLLS {
+        let world = World::new();
+        let cache = world.cache();
+        let [first, second, third] = [0, 1, 2].map(|_| Arc::new(Woken::default()));
+        let mut leader = call(&cache, "a.example", 0);
+        let mut waiters = [call(&cache, "a.example", 0), call(&cache, "a.example", 0)];
+        for _ in 0..polls {
+            assert!(first.poll(leader.as_mut()).is_pending());
+        }
+        let [one, other] = &mut waiters;
+        assert!(second.poll(one.as_mut()).is_pending());
+        assert!(third.poll(other.as_mut()).is_pending());
+        drop(leader);
+        if polls > 0 {
+            assert_eq!((second.count(), third.count()), (1, 1), "{polls}");
+        }
+        // The one fetches; dropped as well, the other does.
+        assert!(second.poll(one.as_mut()).is_pending());
+        drop(waiters);
+        let last = Arc::new(Woken::default());
+        let mut call = call(&cache, "a.example", 0);
+        assert!(finish(&last, call.as_mut()).is_ok());
+        assert!(cache.status(at(0))[0].failures == 0);
+    }
+}
+
+#[test]
+fn a_waiter_that_is_dropped_takes_nothing_along() {
+    let world = World::new();
+    let cache = world.cache();
+    let [first, second, third] = [0, 1, 2].map(|_| Arc::new(Woken::default()));
+    let mut leader = call(&cache, "a.example", 0);
+    let mut gone = call(&cache, "a.example", 0);
+    let mut stays = call(&cache, "a.example", 0);
+    assert!(first.poll(leader.as_mut()).is_pending());
+    assert!(second.poll(gone.as_mut()).is_pending());
+    assert!(third.poll(stays.as_mut()).is_pending());
+    drop(gone);
+    let kept = finish(&first, leader.as_mut()).unwrap();
+    assert_eq!((second.count(), third.count()), (0, 1));
+    let Poll::Ready(Ok(shared)) = third.poll(stays.as_mut()) else {
+        panic!("the waiter was woken for nothing");
+    };
+    assert!(Arc::ptr_eq(&kept, &shared));
+    assert_eq!(fetches(&world.tenant), (1, 1));
+}
+
+#[test]
+fn waiters_share_one_failure() {
+    let world = World::new();
+    world
+        .tenant
+        .misbehave(Endpoint::Discovery, Fault::status(500));
+    let cache = world.cache();
+    let woken = Arc::new(Woken::default());
+    let mut calls: Vec<_> = (0..64).map(|_| call(&cache, "a.example", 0)).collect();
+    for call in &mut calls {
+        assert!(woken.poll(call.as_mut()).is_pending());
+    }
+    for call in &mut calls {
+        assert!(finish(&woken, call.as_mut()).is_err());
+    }
+    assert_eq!(fetches(&world.tenant), (1, 0));
+}
+
+/// On one thread: nothing of the slow issuer's is polled meanwhile.
+#[test]
+fn an_issuer_that_does_not_answer_delays_no_other() {
+    let world = World::new();
+    let quick = world.network.tenant("quick.example").unwrap();
+    let cache = world.cache();
+    let woken = Arc::new(Woken::default());
+    let mut slow = call(&cache, "a.example", 0);
+    assert!(woken.poll(slow.as_mut()).is_pending());
+    for second in 0..1000 {
+        let own = Arc::new(Woken::default());
+        let mut call = call(&cache, "quick.example", second);
+        assert!(finish(&own, call.as_mut()).is_ok());
+    }
+    assert!(fetches(&quick).0 > 0);
+    assert!(finish(&woken, slow.as_mut()).is_ok());
+}
+
+#[test]
+fn nobody_waits_for_a_refresh_and_it_ends_with_the_last_clone() {
+    for dropped in [false, true] {
+        let world = World::new();
+        let cache = world.cache();
+        let woken = Arc::new(Woken::default());
+        let old = finish(&woken, call(&cache, "a.example", 0).as_mut()).unwrap();
+        let served = finish(&woken, call(&cache, "a.example", 300).as_mut()).unwrap();
+        assert!(Arc::ptr_eq(&old, &served));
+        let mut task = world.tasks.lock().unwrap().pop().unwrap();
+        assert!(woken.poll(task.as_mut()).is_pending());
+        match dropped {
+            true => drop(cache),
+            false => assert!(cache.status(at(300))[0].fetching),
+        }
+        finish(&woken, task.as_mut());
+        let expected = match dropped {
+            true => (2, 1),
+            false => (2, 2),
+        };
+        assert_eq!(fetches(&world.tenant), expected);
+    }
+}
+
+/// A task that its runtime drops unfinished.
+#[test]
+fn a_refresh_that_is_dropped_is_tried_again() {
+    let world = World::new();
+    let cache = world.cache();
+    let woken = Arc::new(Woken::default());
+    finish(&woken, call(&cache, "a.example", 0).as_mut()).unwrap();
+    for second in [300, 315] {
+        finish(&woken, call(&cache, "a.example", second).as_mut()).unwrap();
+        let mut task = world.tasks.lock().unwrap().pop().unwrap();
+        assert!(woken.poll(task.as_mut()).is_pending());
+    }
+    let keys = finish(&woken, call(&cache, "a.example", 1200).as_mut()).unwrap();
+    assert_eq!(keys.requested_at(), at(1200));
+}
+
+#[test]
+fn an_adapter_serves_async_processes_alike() {
+    let world = World::new();
+    let store = Arc::new(InMemoryCache::new(100));
+    let process = || {
+        KeyCache::builder(rules(), Arc::new(Slow(world.network.clone())))
+            .policy(policy())
+            .adapter(Arc::clone(&store))
+            .build(drop)
+    };
+    for _ in 0..2 {
+        let cache = process();
+        let woken = Arc::new(Woken::default());
+        assert!(finish(&woken, call(&cache, "a.example", 0).as_mut()).is_ok());
+        assert_eq!(fetches(&world.tenant), (1, 1));
+        assert_eq!(cache.adapter_misses(), 0);
+    }
+    let answer: Result<bool, CacheAdapterError> = {
+        let woken = Arc::new(Woken::default());
+        let mut set = AsyncCacheAdapter::set_if_absent(&store, "a", "1", Duration::from_secs(1));
+        finish(&woken, set.as_mut())
+    };
+    assert!(answer.unwrap());
+}
