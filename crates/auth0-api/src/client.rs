@@ -89,8 +89,8 @@ impl ApiClient {
     /// [`verify_access_token`](ApiClient::verify_access_token), and
     ///
     /// - of scheme `Bearer` (RFC 6750 section 2.1): the token is not bound to a key;
-    /// - of scheme `DPoP` (RFC 9449 section 7.1): the one `DPoP` field holds a proof for this request
-    ///   and this token, by the key that the token is bound to, and for the first time.
+    /// - of scheme `DPoP` (RFC 9449 section 7.1): the one `DPoP` field holds a proof for this
+    ///   request and this token, by the key that the token is bound to, and for the first time.
     ///
     /// ```
     /// use auth0_api::{ApiClient, RequestContext};
@@ -136,8 +136,8 @@ impl ApiClient {
         self.verify_signature(judged, Scheme::Bearer, now)
     }
 
-    /// Cheap and local first: what needs no key, then the keys, then the signatures, and at the very
-    /// end the store that the proof is spent in.
+    /// Cheap and local first: what needs no key, then the keys, then the signatures, and at the
+    /// very end the store that the proof is spent in.
     fn judge_dpop(
         &self,
         context: &RequestContext<'_>,
@@ -154,12 +154,12 @@ impl ApiClient {
             return Err(ConfirmationError::Mismatch.into());
         }
         let verified = self.verify_signature(token_judged, Scheme::Dpop, now)?;
-        dpop.spend(&judged.verify()?, now)?;
+        dpop.spend(&judged.verify()?, now, || self.now())?;
         Ok(verified)
     }
 
-    /// Decides on one proof (RFC 9449 section 4.3), and spends it. It does not judge the access token
-    /// beyond its hash. Use [`verify_request`](ApiClient::verify_request) for requests.
+    /// Decides on one proof (RFC 9449 section 4.3), and spends it. It does not judge the access
+    /// token beyond its hash. Use [`verify_request`](ApiClient::verify_request) for requests.
     ///
     /// It does so in every mode, `Disabled` included: whoever calls it asks for it by name. The
     /// challenges of its errors are those of the mode all the same, so where DPoP is disabled there
@@ -167,12 +167,12 @@ impl ApiClient {
     ///
     /// # Errors
     ///
-    /// `MissingRequiredArgument` for an empty argument or a URL that is not absolute, `InvalidDpopProof`, `UseDpopNonce`, and
-    /// `Unavailable` where the replay store fails.
+    /// `MissingRequiredArgument` for an empty argument or a URL that is not absolute,
+    /// `InvalidDpopProof`, `UseDpopNonce`, and `Unavailable` where the replay store fails.
     pub fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
         self.0
             .dpop
-            .verify(proof, self.now())
+            .verify(proof, || self.now())
             .map_err(|refusal| self.challenged(refusal, Some(Scheme::Dpop)))
     }
 
@@ -188,13 +188,13 @@ impl ApiClient {
         Some(nonces.issue(self.now()))
     }
 
-    /// Decides on a raw access token. It judges neither `cnf` nor proofs: a token that is bound to a
-    /// key passes here whoever sends it. Use [`verify_request`](ApiClient::verify_request) for
+    /// Decides on a raw access token. It judges neither `cnf` nor proofs: a token that is bound to
+    /// a key passes here whoever sends it. Use [`verify_request`](ApiClient::verify_request) for
     /// requests.
     ///
     /// It checks, in this order and as far as it gets: the token's form (RFC 7515 section 7.1), its
-    /// header, `iss`, `aud`, `exp`, `iat`, `nbf`, the required claims, and the signature by a key of
-    /// its issuer. Keys are fetched only if all the rest passed and none are in memory.
+    /// header, `iss`, `aud`, `exp`, `iat`, `nbf`, the required claims, and the signature by a key
+    /// of its issuer. Keys are fetched only if all the rest passed and none are in memory.
     ///
     /// # Errors
     ///

@@ -11,10 +11,13 @@ use crate::error::{ErrorKind, Outage};
 use crate::refusal::Refusal;
 use crate::scheme::DpopMode;
 
-/// How much longer than its window a proof is remembered. `now` is read before keys are fetched: two
-/// exchanges, 20 seconds by default, may pass until the store is asked, and a store has a clock of
-/// its own. The window's last second is a part of it, which a store may take otherwise.
+/// How much longer than its window a proof is remembered: keys may be fetched between the time at
+/// which it is judged and the time at which the store is asked, and a store has a clock of its own.
 const REPLAY_MARGIN: Duration = Duration::from_secs(60);
+
+/// How long after the end of its window a proof may still be spent, so that the store holds it then:
+/// a second less than the margin, for the way to the store and for how it takes the last second.
+const LATEST_SPENDING: Duration = REPLAY_MARGIN.saturating_sub(Duration::from_secs(1));
 
 /// How proofs are judged.
 #[derive(Clone)]
@@ -50,8 +53,9 @@ impl DpopSettings {
     pub(crate) fn verify(
         &self,
         proof: &DpopProof<'_>,
-        now: NumericDate,
+        clock: impl Fn() -> NumericDate,
     ) -> Result<Claims, Refusal> {
+        let now = clock();
         let missing = |argument| ErrorKind::MissingRequiredArgument { argument };
         if let Some(argument) = proof.missing() {
             return Err(missing(argument).into());
@@ -68,17 +72,26 @@ impl DpopSettings {
             return Err(ProofError::Key.into());
         }
         let verified = judged.verify()?;
-        self.spend(&verified, now)?;
+        self.spend(&verified, now, clock)?;
         Ok(verified.into_claims())
     }
 
-    /// The very last check: after it the proof is spent.
-    pub(crate) fn spend(&self, proof: &VerifiedProof, now: NumericDate) -> Result<(), Refusal> {
+    /// The very last check: after it the proof is spent. One that was judged so long ago that a
+    /// store may have forgotten it is too old by now.
+    pub(crate) fn spend(
+        &self,
+        proof: &VerifiedProof,
+        judged_at: NumericDate,
+        clock: impl Fn() -> NumericDate,
+    ) -> Result<(), Refusal> {
         let Some(store) = &self.replay_store else {
             return Ok(());
         };
-        let expires_at = proof.replay_until().plus(REPLAY_MARGIN);
-        match store.check_and_insert(proof.replay_key(), expires_at, now) {
+        let until = proof.replay_until();
+        if clock() > until.plus(LATEST_SPENDING) {
+            return Err(ProofError::TooOld.into());
+        }
+        match store.check_and_insert(proof.replay_key(), until.plus(REPLAY_MARGIN), judged_at) {
             Ok(Seen::First) => Ok(()),
             Err(_) if self.replay_fail_open => Ok(()),
             Err(error) => Err(ErrorKind::Unavailable(Outage::ReplayStore(error)).into()),
