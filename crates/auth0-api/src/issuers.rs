@@ -47,7 +47,7 @@ impl Issuers {
             Issuers::Resolver(resolver) if issuer.as_str() == iss => {
                 let context = ResolverContext {
                     request,
-                    url: request.full_url(public_url),
+                    url: request.full_url(public_url).ok(),
                     issuer: &issuer,
                 };
                 match resolve(resolver, &context)?.contains(&issuer) {
