@@ -152,7 +152,7 @@ impl Builder {
             ));
         }
         Ok(DpopSettings {
-            mode: self.dpop.unwrap_or_default(),
+            mode: self.dpop_mode()?,
             rules: rules.max_size(self.max_token_size),
             public_url: self.public_url.as_deref().map(public_url).transpose()?,
             replay_store: match &self.replay_store {
