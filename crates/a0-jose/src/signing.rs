@@ -147,21 +147,23 @@ fn pkcs8(
     pem: &[u8],
     passes: fn(&PKeyRef<Private>) -> bool,
 ) -> Result<Zeroizing<Vec<u8>>, SigningError> {
-    if pem.len() > MAX_PEM {
+    if pem.len() > MAX_PEM || is_encrypted(pem) {
         return Err(SigningError::Unusable);
     }
-    // Without a callback OpenSSL asks the terminal for the passphrase of an encrypted key; with any,
-    // an empty one is tried.
-    let mut encrypted = false;
-    let key = PKey::private_key_from_pem_callback(pem, |_| {
-        encrypted = true;
-        Ok(0)
-    });
+    // Without a callback OpenSSL asks the terminal where it misses a passphrase.
+    let key = PKey::private_key_from_pem_callback(pem, |_| Ok(0));
     key.ok()
-        .filter(|key| !encrypted && passes(key))
+        .filter(|key| passes(key))
         .and_then(|key| key.private_key_to_pkcs8().ok())
         .map(Zeroizing::new)
         .ok_or(SigningError::Unusable)
+}
+
+/// What both encrypted forms of PEM say, and no base64 by chance. OpenSSL would try an empty
+/// passphrase, for as many rounds as the text asks for.
+fn is_encrypted(pem: &[u8]) -> bool {
+    let word = b"ENCRYPTED";
+    pem.windows(word.len()).any(|octets| octets == word)
 }
 
 fn is_p256(key: &PKeyRef<Private>) -> bool {

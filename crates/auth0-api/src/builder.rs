@@ -298,8 +298,8 @@ impl Builder {
         self
     }
 
-    /// Where proofs are remembered, in place of this process's memory: one store for all processes
-    /// behind one URL.
+    /// Where proofs are remembered, in place of a store in memory that each client makes for itself:
+    /// one for all clients and processes behind one URL. An `Arc` of a store is a store.
     pub fn replay_store(mut self, store: impl ReplayStore + 'static) -> Self {
         self.replay_store = Replay::In(Arc::new(store));
         self
