@@ -13,8 +13,8 @@ use std::net::Ipv6Addr;
 /// - a port that is empty or the scheme's own is left out, others lose leading zeros;
 /// - percent-encoded unreserved characters are decoded, other encodings get upper-case digits
 ///   (`%2f` is `%2F` and no slash), and dot segments are removed after that;
-/// - `"`, `<`, `>`, `^`, `` ` ``, `{`, `|` and `}` in a path, which no URL holds but clients send, stand
-///   for their percent-encodings (RFC 3987 section 3.1);
+/// - `"`, `<`, `>`, `^`, `` ` ``, `{`, `|`, `}` and what is not ASCII in a path, which no URL holds
+///   but clients send, stand for the percent-encodings of their UTF-8 (RFC 3987 section 3.1);
 /// - an empty path is `/`; query and fragment are left out.
 ///
 /// What is not named here is compared as it is written: `http` and `https` differ, and so do
@@ -48,8 +48,8 @@ impl Htu {
     ///
     /// # Errors
     ///
-    /// [`InvalidHtu`] for everything else, and for white space, control characters, backslashes,
-    /// whatever is not ASCII, and a `%` without two hexadecimal digits.
+    /// [`InvalidHtu`] for everything else: for white space, control characters, backslashes and a
+    /// `%` without two hexadecimal digits in the path, and for a host that is not ASCII.
     pub fn parse(url: &str) -> Result<Self, InvalidHtu> {
         let (scheme, rest) = url.split_once(':').ok_or(InvalidHtu::Scheme)?;
         let (prefix, default_port) = match scheme {
@@ -246,9 +246,9 @@ fn is_path_octet(octet: u8) -> bool {
 }
 
 /// The printable characters that a URL holds percent-encoded only, but for the backslash, which some
-/// take for a slash.
+/// take for a slash; and the octets of UTF-8.
 fn is_sent_unencoded(octet: u8) -> bool {
-    matches!(octet, b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
+    matches!(octet, b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}') || !octet.is_ascii()
 }
 
 fn is_unreserved(octet: u8) -> bool {
@@ -281,8 +281,8 @@ pub enum InvalidHtu {
     /// Not a number from 1 to 65535.
     #[error("the URL's port is not valid")]
     Port,
-    /// White space, a control character, a backslash, or anything but ASCII in the path; or a path
-    /// without its first slash.
+    /// White space, a control character or a backslash, all of ASCII, in the path; or a path without
+    /// its first slash.
     #[error("the URL's path holds a character that must be percent-encoded, or is not absolute")]
     Path,
     /// A `%` in the path without two hexadecimal digits.

@@ -33,7 +33,8 @@ pub struct NonceIssuer {
     mac: Hmac<Sha256>,
     /// Of secrets whose nonces are accepted and no longer given out, or not yet.
     others: Vec<Hmac<Sha256>>,
-    period: u64,
+    /// In seconds.
+    period: i64,
 }
 
 /// A MAC's state is that of two hashes, each of which wipes itself, and nothing of the secret but
@@ -49,12 +50,13 @@ const CONTEXT: &[u8] = b"dpop-nonce";
 impl NonceIssuer {
     /// `secret` is 32 octets that nobody can guess, the same in every process behind one URL.
     /// `period` is how long one nonce is given out, in whole seconds and at least one; it is
-    /// accepted for up to twice as long.
+    /// accepted for up to twice as long after it was given out, and three times as long where the
+    /// clock of the process that gave it out is ahead.
     pub fn new(secret: [u8; 32], period: Duration) -> Self {
         NonceIssuer {
             mac: mac(secret),
             others: Vec::new(),
-            period: period.as_secs().max(1),
+            period: i64::try_from(period.as_secs()).unwrap_or(i64::MAX).max(1),
         }
     }
 
@@ -97,8 +99,7 @@ impl NonceIssuer {
     }
 
     fn period_of(&self, now: NumericDate) -> i64 {
-        let period = i64::try_from(self.period).unwrap_or(i64::MAX);
-        now.as_unix_seconds().div_euclid(period)
+        now.as_unix_seconds().div_euclid(self.period)
     }
 }
 

@@ -23,12 +23,13 @@ use crate::Htu;
 ///
 /// A key is held up to and including `expires_at`, by the clock that `now` comes from, and may be
 /// held longer. That moment is the end of the proof's window, its `iat` plus the offset, and not
-/// some time from `now` on: of a proof from the future the window ends later. The caller puts it off
-/// by the longest time between reading its clock and asking here. Where `expires_at` is
-/// `now` or earlier, the key is held for this `now` all the same: at the very edge of the window
-/// two copies of a proof come in one second, and a time to live that is calculated to be zero or
-/// negative would let both through. A `now` that is earlier than that of a call before (clocks are
-/// set back, and threads wait between reading the clock and calling) makes no store forget.
+/// some time from `now` on: of a proof from the future the window ends later. Where time passes
+/// between reading the clock and asking here, the caller puts `expires_at` off, and does not ask
+/// when more than that has passed. Where `expires_at` is `now` or earlier, the key is held for this
+/// `now` all the same: at the very edge of the window two copies of a proof come in one second, and
+/// a time to live that is calculated to be zero or negative would let both through. A `now` that is
+/// earlier than that of a call before (clocks are set back, and threads wait between reading the
+/// clock and calling) makes no store forget.
 ///
 /// The caller asks last, after every other check of proof and token. If it asked earlier, a proof
 /// that is then refused would be burnt, and strangers could fill the store.
@@ -50,8 +51,8 @@ use crate::Htu;
 /// A store that each process has for itself lets a proof through once per process. A shared one
 /// needs an atomic operation, such as Redis' `SET key "" NX PX ttl`, with a `ttl` of `expires_at` -
 /// `now`, rounded up, not less than a second, plus one second, plus the most by which the clocks of
-/// the processes differ. It has to be answered by the server that holds the data: a replica that lags
-/// behind, or a restart without the last writes, forgets.
+/// the processes differ. It has to be answered by the server that holds the data: a replica that
+/// lags behind, or a restart without the last writes, forgets.
 ///
 /// ```
 /// use a0_dpop::{Htu, InMemoryReplayStore, ReplayKey, ReplayStore, Seen};
@@ -110,9 +111,9 @@ pub enum Seen {
 
 /// What a proof is remembered by: the SHA-256 over key, URL and `jti`.
 ///
-/// The key's thumbprint is part of it, so no client can use up the `jti` of another, and the URL is,
-/// because a `jti` has to be unique only for one URL (RFC 9449 section 11.1). The method is not: a
-/// `jti` that comes with a second method is refused.
+/// The key's thumbprint is part of it, so no client can use up the `jti` of another, and the URL
+/// is, because a `jti` has to be unique only for one URL (RFC 9449 section 11.1). The method is
+/// not: a `jti` that comes with a second method is refused.
 ///
 /// The hashed octets are: the 32 of the thumbprint, the length of the URL as eight octets with the
 /// highest first, the URL, and the `jti`. They are the same in each version of this crate, so that
@@ -192,16 +193,18 @@ impl Error for ReplayStoreError {
 /// A bounded [`ReplayStore`] for one process. It never fails.
 ///
 /// The capacity has to hold every proof that is accepted while one is held: with the usual 330
-/// seconds (an `iat` up to 300 seconds old or 30 seconds ahead) and a minute that the caller adds, a
-/// million, the default, are 2500 requests a second. When the store is full, expired entries go first, and then the one nearest
-/// its expiry is dropped, since it has the least left to protect; the newcomer is always recorded.
-/// What is dropped unexpired is counted by [`evicted`](Self::evicted).
+/// seconds (an `iat` up to 300 seconds old or 30 seconds ahead) and a minute that the caller adds,
+/// a million, the default, are 2500 requests a second. When the store is full, expired entries go
+/// first, and then the one nearest its expiry is dropped, since it has the least left to protect;
+/// the newcomer is always recorded. What is dropped unexpired is counted by
+/// [`evicted`](Self::evicted).
 ///
 /// Memory grows with use, to 58 MB for a million entries (the crate's example `replay_memory`
 /// measures it), and is not given back. A call takes time in proportion to the logarithm of the
 /// entries, but for the few that make a table grow. It removes at most two that have expired; an
-/// expired one that is still there counts as held. Where the clock goes back behind what was removed, proofs that would have expired by then
-/// get [`Seen::Before`], for nobody can say whether they were seen.
+/// expired one that is still there counts as held. Where the clock goes back behind what was
+/// removed, proofs that would have expired by then get [`Seen::Before`], for nobody can say whether
+/// they were seen.
 ///
 /// The entries are spread over up to 16 locks by a secret hash. Each lock has its part of the
 /// capacity, so a large store drops its first entry when it is nearly full, not quite.

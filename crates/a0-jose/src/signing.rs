@@ -7,14 +7,19 @@ use josekit::jwk::KeyPair;
 use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
 use josekit::jwk::alg::rsa::RsaKeyPair;
 use josekit::jws::{self, JwsSigner};
+use openssl::bn::{BigNum, BigNumContext};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, PKeyRef, Private};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use crate::algorithm::Algorithm;
 use crate::base64url;
+use crate::compact::Compact;
 use crate::json;
+use crate::jwk::Jwk;
+use crate::key::VerifyingKey;
 
 /// Whoever can make the signatures of one key: a [`SigningKey`], or a key that lives elsewhere.
 pub trait Signer: Send + Sync {
@@ -80,8 +85,9 @@ impl SigningKey {
         SigningKey::from_pair(Algorithm::Es256, &pair)
     }
 
-    /// A private key in PEM: PKCS#8, or the traditional form of its type. One that is encrypted is
-    /// refused, and nobody is asked for a passphrase.
+    /// A private key in PEM of at most 8 KiB: PKCS#8, or the traditional form of its type. One that
+    /// is encrypted is refused, and nobody is asked for a passphrase. The key signs once here, and
+    /// its public part has to verify that; whether the factors of an RSA key are prime is not asked.
     ///
     /// # Errors
     ///
@@ -107,39 +113,76 @@ impl SigningKey {
     fn from_pair(algorithm: Algorithm, pair: &dyn KeyPair) -> Result<Self, SigningError> {
         let public_jwk = json::parse_object(pair.to_jwk_public_key().to_string().as_bytes())
             .map_err(|_| SigningError::Unusable)?;
-        // What signs here has to verify elsewhere: the same bounds for both sides.
-        crate::Jwk::from_object(&public_jwk).map_err(|_| SigningError::Unusable)?;
+        // What signs here has to verify elsewhere: the same bounds for both sides, before any work.
+        let jwk = Jwk::from_object(&public_jwk).map_err(|_| SigningError::Unusable)?;
         let signer =
             signer(algorithm, &pair.to_jwk_key_pair()).map_err(|_| SigningError::Unusable)?;
-        Ok(SigningKey {
+        let key = SigningKey {
             algorithm,
             signer,
             public_jwk,
+        };
+        key.verifies_by(&jwk)
+            .then_some(key)
+            .ok_or(SigningError::Unusable)
+    }
+
+    fn verifies_by(&self, public: &Jwk) -> bool {
+        let Ok(public) = VerifyingKey::new(public, &[self.algorithm]) else {
+            return false;
+        };
+        let signed = self.sign_compact(Map::new(), Map::new());
+        signed.is_ok_and(|token| {
+            Compact::parse(&token, token.len()).is_ok_and(|token| public.verify(&token).is_ok())
         })
     }
 }
 
+/// The longest PEM, in bytes; a key of 8192 bits takes 6.5 kB. It bounds what its numbers can cost.
+const MAX_PEM: usize = 8 * 1024;
+
 /// A private key in PEM that passes, as DER. OpenSSL reads the PEM: josekit's reader takes memory
 /// for whatever length the text states, and a malformed one ends the process.
-fn pkcs8(pem: &[u8], passes: fn(&PKeyRef<Private>) -> bool) -> Result<Vec<u8>, SigningError> {
-    // Without this OpenSSL asks the terminal for the passphrase of an encrypted key.
-    let no_passphrase = |_: &mut [u8]| Err(ErrorStack::get());
-    let key = PKey::private_key_from_pem_callback(pem, no_passphrase).ok();
-    key.filter(|key| passes(key))
+fn pkcs8(
+    pem: &[u8],
+    passes: fn(&PKeyRef<Private>) -> bool,
+) -> Result<Zeroizing<Vec<u8>>, SigningError> {
+    if pem.len() > MAX_PEM || is_encrypted(pem) {
+        return Err(SigningError::Unusable);
+    }
+    // Without a callback OpenSSL asks the terminal where it misses a passphrase.
+    let key = PKey::private_key_from_pem_callback(pem, |_| Ok(0));
+    key.ok()
+        .filter(|key| passes(key))
         .and_then(|key| key.private_key_to_pkcs8().ok())
+        .map(Zeroizing::new)
         .ok_or(SigningError::Unusable)
 }
 
-fn is_p256(key: &PKeyRef<Private>) -> bool {
-    key.ec_key().is_ok_and(|key| {
-        key.group().curve_name() == Some(Nid::X9_62_PRIME256V1) && key.check_key().is_ok()
-    })
+/// What both encrypted forms of PEM say, and no base64 by chance. OpenSSL would try an empty
+/// passphrase, for as many rounds as the text asks for.
+fn is_encrypted(pem: &[u8]) -> bool {
+    let word = b"ENCRYPTED";
+    pem.windows(word.len()).any(|octets| octets == word)
 }
 
-/// An RSA key whose numbers belong together. How large it may be is for [`Jwk`](crate::Jwk) to say.
+fn is_p256(key: &PKeyRef<Private>) -> bool {
+    key.ec_key()
+        .is_ok_and(|key| key.group().curve_name() == Some(Nid::X9_62_PRIME256V1))
+}
+
+/// An RSA key of two factors, which are those of its modulus. How large it may be is for [`Jwk`] to
+/// say. OpenSSL's own check tests the factors for primes first, however long they are.
 fn is_rsa(key: &PKeyRef<Private>) -> bool {
-    key.rsa()
-        .is_ok_and(|key| matches!(key.check_key(), Ok(true)))
+    let Ok(key) = key.rsa() else { return false };
+    let product = || -> Result<BigNum, ErrorStack> {
+        let (mut product, mut context) = (BigNum::new()?, BigNumContext::new()?);
+        if let (Some(p), Some(q)) = (key.p(), key.q()) {
+            product.checked_mul(p, q, &mut context)?;
+        }
+        Ok(product)
+    };
+    product().is_ok_and(|product| product == *key.n())
 }
 
 fn signer(

@@ -77,7 +77,7 @@ impl<'c> ProofOfRequest<'c> {
         let proof = one_proof(context.field("dpop"))?
             .ok_or(ErrorKind::InvalidAuthScheme(SchemeError::MissingProof))?;
         let method = context.method_name().ok_or(missing("http_method"))?;
-        let url = context.full_url(public_url).ok_or(missing("http_url"))?;
+        let url = context.full_url(public_url)?;
         Ok(ProofOfRequest { proof, method, url })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a0_discovery::{FetchRules, Issuer, KeyCache, Origin, normalize_domain};
-use a0_dpop::{Htu, InMemoryReplayStore};
+use a0_dpop::{Htu, InMemoryReplayStore, ReplayStore};
 use a0_http::HttpClient;
 use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
 use a0_token_exchange::ClientAuth;
@@ -67,6 +67,11 @@ impl Builder {
             keys = keys.adapter(adapter);
         }
         let (header_rules, profile_claims) = profile_rules(self.token_profile, &algorithms);
+        let replay_store: Option<Arc<dyn ReplayStore>> = match self.replay_store {
+            Replay::InMemory => Some(Arc::new(InMemoryReplayStore::default())),
+            Replay::In(store) => Some(store),
+            Replay::Off => None,
+        };
         Ok(ApiClient::from_settings(Settings {
             judge: Judge {
                 issuers,
@@ -81,6 +86,7 @@ impl Builder {
                 clock: self.clock,
             },
             keys: keys.build(),
+            replay_store,
             flows,
             http_client,
         }))
@@ -164,14 +170,9 @@ impl Builder {
             ));
         }
         Ok(DpopSettings {
-            mode: self.dpop.unwrap_or_default(),
+            mode: self.dpop_mode()?,
             rules: rules.max_size(self.max_token_size),
             public_url: self.public_url.as_deref().map(public_url).transpose()?,
-            replay_store: match &self.replay_store {
-                Replay::InMemory => Some(Arc::new(InMemoryReplayStore::default())),
-                Replay::In(store) => Some(Arc::clone(store)),
-                Replay::Off => None,
-            },
             replay_fail_open: self.replay_fail_open,
             nonces: self.nonces.clone(),
         })

@@ -59,7 +59,10 @@ pub struct Builder {
     pub(crate) cache_max_entries: usize,
     pub(crate) cache: Option<Arc<dyn CacheAdapter>>,
     pub(crate) trusted_endpoints: Vec<String>,
-    pub(crate) dpop: Option<DpopMode>,
+    pub(crate) dpop: DpopMode,
+    /// What the environment says of it, for `build` to put together with that.
+    pub(crate) dpop_enabled: Option<bool>,
+    pub(crate) dpop_required: Option<bool>,
     pub(crate) proof_rules: ProofRules,
     pub(crate) dpop_algorithms: Vec<String>,
     pub(crate) public_url: Option<String>,
@@ -99,7 +102,9 @@ impl Default for Builder {
             cache_max_entries: 100,
             cache: None,
             trusted_endpoints: Vec::new(),
-            dpop: None,
+            dpop: DpopMode::default(),
+            dpop_enabled: None,
+            dpop_required: None,
             proof_rules: ProofRules::new(),
             dpop_algorithms: vec![Algorithm::Es256.name().to_owned()],
             public_url: None,
@@ -256,9 +261,9 @@ impl Builder {
     }
 
     /// Whether requests may or must prove possession of their token's key (RFC 9449); allowed by
-    /// default.
+    /// default. Variables may strengthen it: see [`from_env`](Builder::from_env).
     pub fn dpop(mut self, mode: DpopMode) -> Self {
-        self.dpop = Some(mode);
+        self.dpop = mode;
         self
     }
 
@@ -291,8 +296,8 @@ impl Builder {
         self
     }
 
-    /// Where proofs are remembered, in place of this process's memory: one store for all processes
-    /// behind one URL.
+    /// Where proofs are remembered, in place of a store in memory that each client makes for itself:
+    /// one for all clients and processes behind one URL. An `Arc` of a store is a store.
     pub fn replay_store(mut self, store: impl ReplayStore + 'static) -> Self {
         self.replay_store = Replay::In(Arc::new(store));
         self

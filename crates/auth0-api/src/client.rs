@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use a0_discovery::{CacheAdapterError, Issuer, IssuerStatus, KeyCache};
+use a0_dpop::{ReplayStore, VerifiedProof};
 use a0_http::HttpClient;
 use a0_jose::{Claims, NumericDate};
 
@@ -29,6 +30,8 @@ pub struct ApiClient(pub(crate) Arc<Settings>);
 pub(crate) struct Settings {
     pub(crate) judge: Judge<Resolver>,
     pub(crate) keys: KeyCache,
+    /// `None` where replay protection is turned off.
+    pub(crate) replay_store: Option<Arc<dyn ReplayStore>>,
     pub(crate) flows: ClientFlows,
     pub(crate) http_client: Arc<dyn HttpClient>,
 }
@@ -47,8 +50,8 @@ impl ApiClient {
     /// [`verify_access_token`](ApiClient::verify_access_token), and
     ///
     /// - of scheme `Bearer` (RFC 6750 section 2.1): the token is not bound to a key;
-    /// - of scheme `DPoP` (RFC 9449 section 7.1): the one `DPoP` field holds a proof for this request
-    ///   and this token, by the key that the token is bound to, and for the first time.
+    /// - of scheme `DPoP` (RFC 9449 section 7.1): the one `DPoP` field holds a proof for this
+    ///   request and this token, by the key that the token is bound to, and for the first time.
     ///
     /// ```
     /// use auth0_api::{ApiClient, RequestContext};
@@ -90,13 +93,13 @@ impl ApiClient {
         let proof = judge.bind(&token, context, credentials, proof.as_ref(), now)?;
         let verified = self.verify_signature(token, scheme, now)?;
         if let Some(proof) = proof {
-            judge.dpop.spend(&proof.verify()?, now)?;
+            self.spend(&proof.verify()?, now)?;
         }
         Ok(verified)
     }
 
-    /// Decides on one proof (RFC 9449 section 4.3), and spends it. It does not judge the access token
-    /// beyond its hash. Use [`verify_request`](ApiClient::verify_request) for requests.
+    /// Decides on one proof (RFC 9449 section 4.3), and spends it. It does not judge the access
+    /// token beyond its hash. Use [`verify_request`](ApiClient::verify_request) for requests.
     ///
     /// It does so in every mode, `Disabled` included: whoever calls it asks for it by name. The
     /// challenges of its errors are those of the mode all the same, so where DPoP is disabled there
@@ -104,12 +107,26 @@ impl ApiClient {
     ///
     /// # Errors
     ///
-    /// `MissingRequiredArgument` for an empty argument or a URL that is not absolute, `InvalidDpopProof`, `UseDpopNonce`, and
-    /// `Unavailable` where the replay store fails.
+    /// `MissingRequiredArgument` for an empty argument or a URL that is not absolute,
+    /// `InvalidDpopProof`, `UseDpopNonce`, and `Unavailable` where the replay store fails.
     pub fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
         let judge = &self.0.judge;
-        let outcome = judge.dpop.verify(proof, judge.now());
-        outcome.map_err(|refusal| judge.challenged(refusal, Some(Scheme::Dpop)))
+        let verify = || -> Result<Claims, Refusal> {
+            let now = judge.now();
+            let proof = judge.dpop.verify(proof, now)?;
+            self.spend(&proof, now)?;
+            Ok(proof.into_claims())
+        };
+        verify().map_err(|refusal| judge.challenged(refusal, Some(Scheme::Dpop)))
+    }
+
+    fn spend(&self, proof: &VerifiedProof, judged_at: NumericDate) -> Result<(), Refusal> {
+        let Some(store) = &self.0.replay_store else {
+            return Ok(());
+        };
+        let dpop = &self.0.judge.dpop;
+        let until = dpop.remember_until(proof, self.now())?;
+        dpop.spent(store.check_and_insert(proof.replay_key(), until, judged_at))
     }
 
     /// Whether only requests of the scheme DPoP are taken.
@@ -123,13 +140,13 @@ impl ApiClient {
         self.0.judge.nonce()
     }
 
-    /// Decides on a raw access token. It judges neither `cnf` nor proofs: a token that is bound to a
-    /// key passes here whoever sends it. Use [`verify_request`](ApiClient::verify_request) for
+    /// Decides on a raw access token. It judges neither `cnf` nor proofs: a token that is bound to
+    /// a key passes here whoever sends it. Use [`verify_request`](ApiClient::verify_request) for
     /// requests.
     ///
     /// It checks, in this order and as far as it gets: the token's form (RFC 7515 section 7.1), its
-    /// header, `iss`, `aud`, `exp`, `iat`, `nbf`, the required claims, and the signature by a key of
-    /// its issuer. Keys are fetched only if all the rest passed and none are in memory.
+    /// header, `iss`, `aud`, `exp`, `iat`, `nbf`, the required claims, and the signature by a key
+    /// of its issuer. Keys are fetched only if all the rest passed and none are in memory.
     ///
     /// # Errors
     ///

@@ -1,20 +1,24 @@
 //! Proofs of possession of requests, RFC 9449 section 7: what is configured, and the last steps.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use a0_dpop::{Htu, NonceIssuer, ProofError, ProofRules, ReplayStore, Seen, Target, VerifiedProof};
-use a0_jose::{Claims, NumericDate};
+use a0_dpop::{
+    Htu, NonceIssuer, ProofError, ProofRules, ReplayStoreError, Seen, Target, VerifiedProof,
+};
+use a0_jose::NumericDate;
 
 use crate::error::{ErrorKind, Outage};
 use crate::refusal::Refusal;
 use crate::scheme::DpopMode;
 
-/// How much longer than its window a proof is remembered. `now` is read before keys are fetched: two
-/// exchanges, 20 seconds by default, may pass until the store is asked, and a store has a clock of
-/// its own. The window's last second is a part of it, which a store may take otherwise.
+/// How much longer than its window a proof is remembered: keys may be fetched between the time at
+/// which it is judged and the time at which the store is asked, and a store has a clock of its own.
 const REPLAY_MARGIN: Duration = Duration::from_secs(60);
+
+/// How long after the end of its window a proof may still be spent, so that the store holds it then:
+/// a second less than the margin, for the way to the store and for how it takes the last second.
+const LATEST_SPENDING: Duration = REPLAY_MARGIN.saturating_sub(Duration::from_secs(1));
 
 /// How proofs are judged.
 #[derive(Clone)]
@@ -22,8 +26,6 @@ pub(crate) struct DpopSettings {
     pub(crate) mode: DpopMode,
     pub(crate) rules: ProofRules,
     pub(crate) public_url: Option<Htu>,
-    /// `None` where replay protection is turned off.
-    pub(crate) replay_store: Option<Arc<dyn ReplayStore>>,
     pub(crate) replay_fail_open: bool,
     pub(crate) nonces: Option<NonceIssuer>,
 }
@@ -46,12 +48,12 @@ impl DpopSettings {
         })
     }
 
-    /// All checks of one proof, replay included.
+    /// All checks of one proof but whether it was spent before.
     pub(crate) fn verify(
         &self,
         proof: &DpopProof<'_>,
         now: NumericDate,
-    ) -> Result<Claims, Refusal> {
+    ) -> Result<VerifiedProof, Refusal> {
         let missing = |argument| ErrorKind::MissingRequiredArgument { argument };
         if let Some(argument) = proof.missing() {
             return Err(missing(argument).into());
@@ -67,18 +69,26 @@ impl DpopSettings {
         {
             return Err(ProofError::Key.into());
         }
-        let verified = judged.verify()?;
-        self.spend(&verified, now)?;
-        Ok(verified.into_claims())
+        Ok(judged.verify()?)
+    }
+
+    /// Until when a store has to remember a proof that is spent at the time `now`. One that was judged
+    /// so long ago that a store may have forgotten it is too old by now.
+    pub(crate) fn remember_until(
+        &self,
+        proof: &VerifiedProof,
+        now: NumericDate,
+    ) -> Result<NumericDate, ProofError> {
+        let until = proof.replay_until();
+        match now > until.plus(LATEST_SPENDING) {
+            true => Err(ProofError::TooOld),
+            false => Ok(until.plus(REPLAY_MARGIN)),
+        }
     }
 
     /// The very last check: after it the proof is spent.
-    pub(crate) fn spend(&self, proof: &VerifiedProof, now: NumericDate) -> Result<(), Refusal> {
-        let Some(store) = &self.replay_store else {
-            return Ok(());
-        };
-        let expires_at = proof.replay_until().plus(REPLAY_MARGIN);
-        match store.check_and_insert(proof.replay_key(), expires_at, now) {
+    pub(crate) fn spent(&self, answer: Result<Seen, ReplayStoreError>) -> Result<(), Refusal> {
+        match answer {
             Ok(Seen::First) => Ok(()),
             Err(_) if self.replay_fail_open => Ok(()),
             Err(error) => Err(ErrorKind::Unavailable(Outage::ReplayStore(error)).into()),

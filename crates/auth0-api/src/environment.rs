@@ -8,6 +8,7 @@ use a0_discovery::normalize_domain;
 use zeroize::Zeroizing;
 
 use crate::builder::Builder;
+use crate::error::Error;
 use crate::scheme::DpopMode;
 
 impl Builder {
@@ -24,20 +25,22 @@ impl Builder {
     /// | `AUTH0_TIMEOUT` | `timeout`, in seconds |
     ///
     /// A variable takes the place of what was set before; one that is absent or empty changes
-    /// nothing. One that cannot be used makes [`build`](Builder::build) fail with its name.
+    /// nothing. One that cannot be used makes [`build`](Builder::build) fail with its name, the first
+    /// of them where there are several.
     ///
-    /// The two for DPoP may strengthen what the code says, and never weaken what it requires. By what
-    /// was set before, they give:
+    /// The two for DPoP do not take the place of [`dpop`](Builder::dpop), whichever comes first: they
+    /// may strengthen what the code says, and never weaken what it requires. With the last mode that
+    /// the code sets, they give:
     ///
-    /// | `AUTH0_DPOP_ENABLED` | `AUTH0_DPOP_REQUIRED` | nothing, `Allowed` or `Disabled` | `Required` |
+    /// | `AUTH0_DPOP_ENABLED` | `AUTH0_DPOP_REQUIRED` | none, `Allowed`, `Disabled` | `Required` |
     /// |---|---|---|---|
-    /// | | | the same | `Required` |
+    /// | | | what the code says | `Required` |
     /// | `true` | | `Allowed` | `Required` |
     /// | `false` | | `Disabled` | error |
     /// | | `true` | `Required` | `Required` |
     /// | `true` | `true` | `Required` | `Required` |
     /// | `false` | `true` | error | error |
-    /// | | `false` | the same | error |
+    /// | | `false` | what the code says | error |
     /// | `true` | `false` | `Allowed` | error |
     /// | `false` | `false` | `Disabled` | error |
     pub fn from_env(self) -> Self {
@@ -67,45 +70,40 @@ impl Builder {
 
     fn with_variables(mut self, lookup: impl Fn(&str) -> Result<Option<String>, String>) -> Self {
         for (name, set) in VARIABLES {
-            self.take(&lookup, name, set);
-        }
-        let (mut enabled, mut required) = (None, None);
-        self.take(&lookup, DPOP_ENABLED, |_, value| {
-            enabled = Some(flag(value)?);
-            Ok(())
-        });
-        self.take(&lookup, DPOP_REQUIRED, |_, value| {
-            required = Some(flag(value)?);
-            Ok(())
-        });
-        match dpop_mode(self.dpop, enabled, required) {
-            Ok(mode) => self.dpop = mode,
-            Err(reason) => {
+            let outcome = lookup(name).and_then(|value| match value.unwrap_or_default() {
+                nothing if nothing.is_empty() => Ok(()),
+                value => set(&mut self, value.trim()).map_err(|reason| format!("{name} {reason}")),
+            });
+            if let Err(reason) = outcome {
                 self.refused.get_or_insert(reason);
             }
         }
         self
     }
 
-    fn take(
-        &mut self,
-        lookup: impl Fn(&str) -> Result<Option<String>, String>,
-        name: &str,
-        set: impl FnOnce(&mut Builder, &str) -> Result<(), String>,
-    ) {
-        let outcome = lookup(name).and_then(|value| match value.unwrap_or_default() {
-            nothing if nothing.is_empty() => Ok(()),
-            value => set(self, value.trim()).map_err(|reason| format!("{name} {reason}")),
-        });
-        if let Err(reason) = outcome {
-            self.refused.get_or_insert(reason);
+    /// The table of [`Builder::from_env`].
+    pub(crate) fn dpop_mode(&self) -> Result<DpopMode, Error> {
+        let weaker = |name| {
+            let reason = format!("{name} cannot be false where the option dpop is Required");
+            Err(Error::configuration(reason))
+        };
+        match (self.dpop_enabled, self.dpop_required, self.dpop) {
+            (Some(false), Some(true), _) => Err(Error::configuration(format!(
+                "{DPOP_REQUIRED} cannot be true where {DPOP_ENABLED} is false"
+            ))),
+            (Some(false), _, DpopMode::Required) => weaker(DPOP_ENABLED),
+            (_, Some(false), DpopMode::Required) => weaker(DPOP_REQUIRED),
+            (_, Some(true), _) | (_, _, DpopMode::Required) => Ok(DpopMode::Required),
+            (Some(true), ..) => Ok(DpopMode::Allowed),
+            (Some(false), ..) => Ok(DpopMode::Disabled),
+            (None, .., code) => Ok(code),
         }
     }
 }
 
 type Set = fn(&mut Builder, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 7] = [
+const VARIABLES: [(&str, Set); 9] = [
     ("AUTH0_DOMAIN", |builder, value| {
         normalize_domain(value).map_err(|error| format!("cannot be used: {error}"))?;
         builder.domain = Some(value.to_owned());
@@ -139,6 +137,14 @@ const VARIABLES: [(&str, Set); 7] = [
         builder.timeout = Some(seconds(value)?);
         Ok(())
     }),
+    (DPOP_ENABLED, |builder, value| {
+        builder.dpop_enabled = Some(flag(value)?);
+        Ok(())
+    }),
+    (DPOP_REQUIRED, |builder, value| {
+        builder.dpop_required = Some(flag(value)?);
+        Ok(())
+    }),
 ];
 
 /// Values with white space or commas between them, one at least.
@@ -154,28 +160,6 @@ fn several(text: &str) -> Result<Vec<String>, String> {
 
 const DPOP_ENABLED: &str = "AUTH0_DPOP_ENABLED";
 const DPOP_REQUIRED: &str = "AUTH0_DPOP_REQUIRED";
-
-/// The table of [`Builder::from_env`].
-fn dpop_mode(
-    before: Option<DpopMode>,
-    enabled: Option<bool>,
-    required: Option<bool>,
-) -> Result<Option<DpopMode>, String> {
-    let weaker = |name| format!("{name} cannot be false where the option dpop is Required");
-    match (enabled, required, before) {
-        (Some(false), Some(true), _) => Err(format!(
-            "{DPOP_REQUIRED} cannot be true where {DPOP_ENABLED} is false"
-        )),
-        (Some(false), _, Some(DpopMode::Required)) => Err(weaker(DPOP_ENABLED)),
-        (_, Some(false), Some(DpopMode::Required)) => Err(weaker(DPOP_REQUIRED)),
-        (_, Some(true), _) | (Some(true), _, Some(DpopMode::Required)) => {
-            Ok(Some(DpopMode::Required))
-        }
-        (Some(true), ..) => Ok(Some(DpopMode::Allowed)),
-        (Some(false), ..) => Ok(Some(DpopMode::Disabled)),
-        (None, ..) => Ok(before),
-    }
-}
 
 fn flag(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {

@@ -133,7 +133,7 @@ impl<'c> ResolverContext<'c> {
     ) -> Self {
         ResolverContext {
             request,
-            url: request.full_url(public_url),
+            url: request.full_url(public_url).ok(),
             issuer,
         }
     }

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use a0_dpop::Htu;
+use a0_dpop::{Htu, ProofError};
 use http::{HeaderMap, Request, request::Parts};
+
+use crate::error::ErrorKind;
 
 /// The parts of a request that a decision may look at.
 ///
@@ -77,11 +79,17 @@ impl<'r> RequestContext<'r> {
         self.method.as_deref().filter(|method| !method.is_empty())
     }
 
-    /// The URL that the client used: the one that was given, or else the path below `public_url`.
-    pub(crate) fn full_url(&self, public_url: Option<&Htu>) -> Option<Htu> {
-        match self.url.as_deref() {
-            Some(url) => Htu::parse(url).ok(),
-            None => public_url?.below(self.path?).ok(),
+    /// The URL that the client used: the one that was given, or else the path below `public_url`. The
+    /// path is the client's own, and everything else the API's.
+    pub(crate) fn full_url(&self, public_url: Option<&Htu>) -> Result<Htu, ErrorKind> {
+        let argument = "http_url";
+        let missing = ErrorKind::MissingRequiredArgument { argument };
+        match (self.url.as_deref(), public_url, self.path) {
+            (Some(url), ..) => Htu::parse(url).map_err(|_| missing),
+            (None, Some(prefix), Some(path)) => prefix
+                .below(path)
+                .map_err(|_| ErrorKind::InvalidDpopProof(ProofError::Url)),
+            _ => Err(missing),
         }
     }
 

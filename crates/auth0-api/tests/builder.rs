@@ -287,34 +287,62 @@ fn the_environment_may_strengthen_dpop_and_never_weakens_it() {
             .into_iter()
             .zip(others.into_iter().chain([of_required]))
         {
-            let builder = mode.into_iter().fold(complete(), Builder::dpop);
-            let outcome = builder.from_vars(|name| match name {
-                "AUTH0_DPOP_ENABLED" => Some(enabled.to_owned()),
-                "AUTH0_DPOP_REQUIRED" => Some(required.to_owned()),
-                _ => None,
-            });
-            let outcome = outcome.build().map(|client| {
-                let error = client.verify_request(RequestContext::new()).unwrap_err();
-                let schemes: Vec<_> = error.challenges().iter().map(|it| it.scheme()).collect();
-                match schemes[..] {
-                    ["Bearer"] => Disabled,
-                    ["Bearer", "DPoP"] => Allowed,
-                    ["DPoP"] => Required,
-                    _ => panic!("{schemes:?}"),
-                }
-            });
-            let outcome = outcome.map_err(|error| {
-                assert_eq!(error.error_code(), "invalid_configuration");
-                error.error_description()
-            });
+            let code = |builder| mode.into_iter().fold(builder, Builder::dpop);
+            let environment = |builder: Builder| {
+                builder.from_vars(|name| match name {
+                    "AUTH0_DPOP_ENABLED" => Some(enabled.to_owned()),
+                    "AUTH0_DPOP_REQUIRED" => Some(required.to_owned()),
+                    _ => None,
+                })
+            };
             let expected = expected.map_err(str::to_owned);
-            assert_eq!(outcome, expected, "{mode:?} {enabled:?} {required:?}");
+            for builder in [environment(code(complete())), code(environment(complete()))] {
+                let outcome = mode_of(builder);
+                assert_eq!(outcome, expected, "{mode:?} {enabled:?} {required:?}");
+            }
         }
     }
+    // The last mode that the code sets is the one that counts, and a variable that is absent later
+    // leaves what it said before.
+    let required = |name: &str| (name == "AUTH0_DPOP_REQUIRED").then(|| "true".to_owned());
+    let changed = complete().dpop(Required).dpop(Disabled);
+    assert_eq!(mode_of(changed.clone()), Ok(Disabled));
+    assert_eq!(
+        mode_of(changed.from_vars(required).from_vars(|_| None)),
+        Ok(Required)
+    );
     for name in ["AUTH0_DPOP_ENABLED", "AUTH0_DPOP_REQUIRED"] {
         let bad = complete().from_vars(|other| (other == name).then(|| "yes".to_owned()));
         assert_eq!(refusal(bad), format!("{name} must be true or false"));
     }
+}
+
+/// The mode of a client, by what it challenges with.
+fn mode_of(builder: Builder) -> Result<DpopMode, String> {
+    let client = builder.build().map_err(|error| {
+        assert_eq!(error.error_code(), "invalid_configuration");
+        error.error_description()
+    })?;
+    let error = client.verify_request(RequestContext::new()).unwrap_err();
+    let schemes: Vec<_> = error.challenges().iter().map(|it| it.scheme()).collect();
+    Ok(match schemes[..] {
+        ["Bearer"] => DpopMode::Disabled,
+        ["Bearer", "DPoP"] => DpopMode::Allowed,
+        ["DPoP"] => DpopMode::Required,
+        _ => panic!("{schemes:?}"),
+    })
+}
+
+#[test]
+fn of_several_bad_variables_the_first_is_named() {
+    let bad = |name: &str| (name != "AUTH0_DOMAIN").then(|| ",".to_owned());
+    assert_eq!(
+        refusal(complete().from_vars(bad)),
+        "AUTH0_DOMAINS holds no value"
+    );
+    let bad_later = |name: &str| (name == "AUTH0_TIMEOUT").then(|| "x".to_owned());
+    let both = complete().from_vars(bad).from_vars(bad_later);
+    assert_eq!(refusal(both), "AUTH0_DOMAINS holds no value");
 }
 
 /// Variables belong to the process, so this test runs itself as another one.

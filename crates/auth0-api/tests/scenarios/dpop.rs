@@ -125,6 +125,13 @@ pub fn rfc9449_11_1_a_proof_serves_once<D: Driver>() {
         );
     }
 
+    let store = Arc::new(InMemoryReplayStore::default());
+    let sharing = || D::build(options.clone().replay_store(Arc::clone(&store))).unwrap();
+    let (first, second) = (sharing(), sharing());
+    let request = || bound.request(&bound.token, &proof);
+    assert!(first.verify_request(request()).is_ok());
+    assert_eq!(described(second.verify_request(request())), replayed);
+
     // Unless that is turned off, by name.
     let bound = Bound::<D>::with(Builder::without_replay_protection);
     let proof = bound.proof().mint().unwrap();
@@ -217,6 +224,12 @@ pub fn nothing_is_spent_or_fetched_for_a_request_that_is_refused<D: Driver>() {
             Err("Missing or invalid jwk in header".into())
         );
     }
+    let other = ProofKey::generate().unwrap();
+    let stolen = other.proof(METHOD, URL).for_token(&bound.token);
+    assert_eq!(
+        described(bound.send(&stolen.issued_at(NOW).mint().unwrap())),
+        Err("JWT Access Token confirmation mismatch".into())
+    );
     assert_eq!(bound.world.fetches(), (0, 0));
     let unsigned = bound
         .proof()
@@ -395,9 +408,6 @@ pub fn rfc9449_4_2_the_url_is_the_one_that_clients_know<D: Driver>() {
             "{target}"
         );
     }
-    let error = outcome_at(&bound, "*", "https://api.example/v1").unwrap_err();
-    assert_eq!(error.argument(), Some("http_url"));
-
     // What clients send although no URL holds it.
     let base = "https://api.example/v1";
     for (target, htu, expected) in [
@@ -409,14 +419,44 @@ pub fn rfc9449_4_2_the_url_is_the_one_that_clients_know<D: Driver>() {
         ("/[f]", "/%5Bf%5D", mismatch()),
         ("/a|g", "/ag", mismatch()),
         ("/a|h", "/a%257Ch", mismatch()),
+        ("/\u{e9}", "/%c3%a9", Ok(())),
+        ("/a%C3%A9", "/a\u{e9}", Ok(())),
+        ("/\u{e9}", "/e\u{301}", mismatch()),
     ] {
         let outcome = outcome_at(&bound, target, &format!("{base}{htu}"));
         assert_eq!(described(outcome), expected, "{target} {htu}");
     }
-    for target in ["/a\\b", "/\u{e9}"] {
-        let error = outcome_at(&bound, target, "https://api.example/v1/ab").unwrap_err();
-        assert_eq!(error.argument(), Some("http_url"), "{target}");
+    // What is no path of a URL is the client's fault, and no proof is for it.
+    for target in ["/a\\b", "/100%", "/a%zz", "*"] {
+        let htu = format!("https://api.example/v1{target}");
+        let error = outcome_at(&bound, target, &htu).unwrap_err();
+        assert_eq!(
+            (error.status_code().as_u16(), error.error_code()),
+            (400, "invalid_dpop_proof")
+        );
+        assert_eq!(described(Err::<(), _>(error)), mismatch(), "{target}");
     }
+
+    // A URL that is given stands for itself, and is the API's fault: no path is put behind
+    // `public_url` in its place.
+    let request = |url: &'static str| {
+        let htu = "https://api.example/v1/orders";
+        let proof = bound.key.proof("GET", htu).for_token(&bound.token);
+        let request = http::Request::get("/orders")
+            .header("authorization", format!("DPoP {}", bound.token))
+            .header("dpop", proof.issued_at(NOW).mint().unwrap());
+        let request = request.body(()).unwrap();
+        let context = RequestContext::from(&request).url(url);
+        bound.world.client.verify_request(context)
+    };
+    for url in ["/v1/orders", "", "https://api.example/v1/100%"] {
+        assert_eq!(
+            request(url).unwrap_err().argument(),
+            Some("http_url"),
+            "{url}"
+        );
+    }
+    assert!(request("https://api.example/v1/orders").is_ok());
 
     // Without it the URL is not known, and a request with an absolute one is not believed either.
     let bound = Bound::<D>::new();
@@ -683,6 +723,7 @@ pub fn the_size_limit_is_for_proofs_too<D: Driver>() {
 struct Forgetful {
     tenant: a0_testkit::LocalTenant,
     held: Mutex<Vec<(ReplayKey, NumericDate)>>,
+    asked: AtomicU64,
 }
 
 impl ReplayStore for Forgetful {
@@ -692,6 +733,7 @@ impl ReplayStore for Forgetful {
         expires_at: NumericDate,
         _: NumericDate,
     ) -> Result<Seen, ReplayStoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         let now = NumericDate::from(self.tenant.now());
         let mut held = self.held.lock().unwrap();
         held.retain(|(_, expires_at)| now < *expires_at);
@@ -709,13 +751,14 @@ pub fn a_proof_is_remembered_for_longer_than_it_is_accepted<D: Driver>() {
     tenant.set_now(super::at(NOW));
     let exchange_takes = Arc::new(AtomicU64::new(0));
     let (slow, answers) = (Arc::clone(&exchange_takes), tenant.clone());
-    let store = Forgetful {
+    let store = Arc::new(Forgetful {
         tenant: tenant.clone(),
         held: Mutex::default(),
-    };
+        asked: AtomicU64::new(0),
+    });
     let client = super::builder(&tenant)
         .cache_ttl(Duration::ZERO)
-        .replay_store(store)
+        .replay_store(Arc::clone(&store))
         .http_client(move |request| {
             let answer = answers.handle(request);
             let seconds = Duration::from_secs(slow.load(Ordering::SeqCst));
@@ -733,17 +776,47 @@ pub fn a_proof_is_remembered_for_longer_than_it_is_accepted<D: Driver>() {
         .unwrap();
     let bound = Bound { world, key, token };
     let replayed = Err("DPoP Proof has been used before".to_owned());
-    for (fetch, late) in [(0, 299), (0, 300), (10, 299), (10, 300)] {
+    let too_old = Err("DPoP Proof iat is too old".to_owned());
+    // The second time, the proof is judged `late` after its `iat`, and then keys are fetched in two
+    // exchanges.
+    for (fetch, late, expected, asked) in [
+        (0, 300, &replayed, 2),
+        (29, 300, &replayed, 2),
+        // The store has forgotten the proof by now, so it is not asked.
+        (30, 300, &too_old, 1),
+        (60, 240, &too_old, 1),
+    ] {
+        let before = store.asked.load(Ordering::SeqCst);
         bound.world.tenant.set_now(super::at(NOW));
         exchange_takes.store(0, Ordering::SeqCst);
         let proof = bound.proof().mint().unwrap();
         assert_eq!(described(bound.send(&proof)), Ok(()));
         bound.world.advance(late);
         exchange_takes.store(fetch, Ordering::SeqCst);
-        assert_eq!(described(bound.send(&proof)), replayed, "{fetch} {late}");
-        let passed = bound.world.tenant.now().duration_since(super::at(NOW));
-        assert_eq!(passed.unwrap(), Duration::from_secs(late + 2 * fetch));
+        assert_eq!(described(bound.send(&proof)), *expected, "{fetch} {late}");
+        assert_eq!(store.asked.load(Ordering::SeqCst) - before, asked);
     }
+
+    // A new proof may wait longer for its keys, and is then spent.
+    bound.world.tenant.set_now(super::at(NOW));
+    exchange_takes.store(150, Ordering::SeqCst);
+    let proof = bound.proof().mint().unwrap();
+    assert_eq!(described(bound.send(&proof)), Ok(()));
+    bound.world.tenant.set_now(super::at(NOW));
+    exchange_takes.store(0, Ordering::SeqCst);
+    assert_eq!(described(bound.send(&proof)), replayed);
+
+    // Also where nothing is fetched in between: a clock that leaps at each look.
+    let looks = AtomicU64::new(0);
+    let leaping = super::builder(&bound.world.tenant)
+        .replay_store(Arc::clone(&store))
+        .clock(move || {
+            super::at(NOW) + Duration::from_secs(360) * looks.fetch_add(1, Ordering::SeqCst) as u32
+        });
+    let leaping = D::build(leaping).unwrap();
+    let proof = bound.proof().mint().unwrap();
+    let request = DpopProof::new(&bound.token, &proof, METHOD, URL);
+    assert_eq!(described(leaping.verify_dpop_proof(&request)), too_old);
 }
 
 pub fn the_window_and_the_algorithms_of_proofs_are_options<D: Driver>() {
