@@ -190,7 +190,6 @@ fn client(options: ClientBuilder<ReqwestClient>) -> Result<Client, Box<dyn Error
     let mut builder = Client::builder()
         .https_only(true)
         .redirect(Policy::none())
-        .referer(false)
         .retry(retry::never())
         .timeout(options.timeout)
         .no_proxy()
