@@ -22,7 +22,7 @@ use crate::status::IssuerStatus;
 ///
 /// For each issuer there is one fetch at a time, whoever wants its keys: the others wait for that
 /// fetch and share what it gives, a failure too. Callers of other issuers never wait for it. What is
-/// served when is the [`CachePolicy`]'s.
+/// served when is the [`CachePolicy`](crate::CachePolicy)'s.
 #[derive(Clone)]
 pub struct KeyCache(Arc<Blocking>);
 

@@ -63,6 +63,8 @@
     clippy::exhaustive_structs
 )]
 
+#[cfg(feature = "async")]
+mod asynchronous;
 mod create;
 mod error;
 mod htu;
@@ -70,6 +72,8 @@ mod nonce;
 mod proof;
 mod replay;
 
+#[cfg(feature = "async")]
+pub use asynchronous::{AsyncReplayStore, ReplayAnswer};
 pub use create::{CreateProofError, NewProof};
 pub use error::ProofError;
 pub use htu::{Htu, InvalidHtu};

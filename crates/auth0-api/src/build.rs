@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use a0_discovery::{FetchRules, Issuer, KeyCache, Origin, normalize_domain};
+use a0_discovery::{CachePolicy, FetchRules, Issuer, KeyCache, Origin, normalize_domain};
 use a0_dpop::{Htu, InMemoryReplayStore, ReplayStore};
 use a0_http::HttpClient;
 use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
@@ -17,7 +17,7 @@ use crate::client::{ApiClient, Settings};
 use crate::client_flows::{ClientFlows, FlowOptions, OboCache, Proofs};
 use crate::dpop::DpopSettings;
 use crate::error::Error;
-use crate::issuers::{Issuers, Resolver};
+use crate::issuers::Issuers;
 use crate::judge::Judge;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
@@ -29,6 +29,14 @@ const MAX_PROOF_WINDOW: Duration = Duration::from_secs(3600);
 /// What RFC 9068 section 2.2 requires of an access token, beside what every token needs.
 const RFC9068_CLAIMS: [&str; 3] = ["sub", "client_id", "jti"];
 
+/// What both kinds of client are made of. `R` is how the domains of a request are asked for.
+pub(crate) struct Parts<R> {
+    pub(crate) judge: Judge<R>,
+    pub(crate) fetch_rules: FetchRules,
+    pub(crate) policy: CachePolicy,
+    pub(crate) flows: ClientFlows,
+}
+
 impl Builder {
     /// Makes the client. Nothing is fetched yet.
     ///
@@ -37,13 +45,40 @@ impl Builder {
     /// `MissingRequiredArgument` without an audience; `Configuration` for everything else that
     /// cannot be used, with what to do about it.
     pub fn build(self) -> Result<ApiClient, Error> {
-        if let Some(refused) = self.refused {
-            return Err(Error::configuration(refused));
+        #[cfg(feature = "async")]
+        self.asynchronous.refuse()?;
+        let parts = self.parts(self.domains_resolver.clone())?;
+        let http_client = http_client(self.http_client, self.timeout)?;
+        let clock = Arc::clone(&self.clock);
+        let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
+            .policy(parts.policy)
+            .clock(move || clock());
+        if let Some(adapter) = self.cache {
+            keys = keys.adapter(adapter);
+        }
+        let replay_store: Option<Arc<dyn ReplayStore>> = match self.replay_store {
+            Replay::InMemory => Some(Arc::new(InMemoryReplayStore::default())),
+            Replay::In(store) => Some(store),
+            Replay::Off => None,
+        };
+        Ok(ApiClient::from_settings(Settings {
+            judge: parts.judge,
+            keys: keys.build(),
+            replay_store,
+            flows: parts.flows,
+            http_client,
+        }))
+    }
+
+    /// Everything that is the same for both kinds of client.
+    pub(crate) fn parts<R>(&self, resolver: Option<R>) -> Result<Parts<R>, Error> {
+        if let Some(refused) = &self.refused {
+            return Err(Error::configuration(refused.clone()));
         }
         if self.audiences.is_empty() || self.audiences.iter().any(|name| name.trim().is_empty()) {
             return Err(Error::missing_option("audience"));
         }
-        let issuers = self.issuers()?;
+        let issuers = self.issuers(resolver)?;
         let flows = self.client_flows()?;
         if self.leeway > MAX_LEEWAY {
             return Err(Error::configuration("leeway must be at most 300 seconds"));
@@ -58,45 +93,32 @@ impl Builder {
             .ok_or_else(|| {
                 Error::configuration("cache_max_entries must be an integer greater than 1")
             })?;
-        let clock = Arc::clone(&self.clock);
-        let http_client = http_client(self.http_client, self.timeout)?;
-        let mut keys = KeyCache::builder(fetch_rules, Arc::clone(&http_client))
-            .policy(policy)
-            .clock(move || clock());
-        if let Some(adapter) = self.cache {
-            keys = keys.adapter(adapter);
-        }
         let (header_rules, profile_claims) = profile_rules(self.token_profile, &algorithms);
-        let replay_store: Option<Arc<dyn ReplayStore>> = match self.replay_store {
-            Replay::InMemory => Some(Arc::new(InMemoryReplayStore::default())),
-            Replay::In(store) => Some(store),
-            Replay::Off => None,
+        let judge = Judge {
+            issuers,
+            max_token_size: self.max_token_size,
+            header_rules,
+            claim_rules: ClaimRules::new(self.audiences.clone())
+                .leeway(self.leeway)
+                .require_strings(profile_claims)
+                .require(self.required_claims.clone()),
+            challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
+            dpop,
+            clock: Arc::clone(&self.clock),
         };
-        Ok(ApiClient::from_settings(Settings {
-            judge: Judge {
-                issuers,
-                max_token_size: self.max_token_size,
-                header_rules,
-                claim_rules: ClaimRules::new(self.audiences)
-                    .leeway(self.leeway)
-                    .require_strings(profile_claims)
-                    .require(self.required_claims),
-                challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
-                dpop,
-                clock: self.clock,
-            },
-            keys: keys.build(),
-            replay_store,
+        Ok(Parts {
+            judge,
+            fetch_rules,
+            policy,
             flows,
-            http_client,
-        }))
+        })
     }
 
     /// Whose tokens are taken.
-    fn issuers(&self) -> Result<Issuers<Resolver>, Error> {
+    fn issuers<R>(&self, resolver: Option<R>) -> Result<Issuers<R>, Error> {
         let domain = self.domain.as_deref().filter(|domain| !domain.is_empty());
         let domain = domain.map(|domain| issuer("domain", domain)).transpose()?;
-        match (domain, &self.domains, &self.domains_resolver) {
+        match (domain, &self.domains, resolver) {
             (_, Some(_), Some(_)) => Err(Error::configuration(
                 "domains and domains_resolver exclude each other: give one of them",
             )),
@@ -107,7 +129,7 @@ impl Builder {
                 let issuers = domains.iter().map(|domain| issuer("domains", domain));
                 Ok(Issuers::List(issuers.collect::<Result<HashSet<_>, _>>()?))
             }
-            (_, None, Some(resolver)) => Ok(Issuers::Resolver(Arc::clone(resolver))),
+            (_, None, Some(resolver)) => Ok(Issuers::Resolver(resolver)),
             (Some(issuer), None, None) => Ok(Issuers::One(issuer)),
             (None, None, None) => Err(Error::configuration(
                 "Must provide either 'domain' or 'domains' parameter. Use 'domain' for \

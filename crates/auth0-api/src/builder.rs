@@ -70,6 +70,8 @@ pub struct Builder {
     pub(crate) replay_fail_open: bool,
     pub(crate) nonces: Option<NonceIssuer>,
     pub(crate) flows: FlowOptions,
+    #[cfg(feature = "async")]
+    pub(crate) asynchronous: crate::asynchronous::AsyncOptions,
     pub(crate) timeout: Option<Duration>,
     pub(crate) http_client: Option<Arc<dyn HttpClient>>,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
@@ -112,6 +114,8 @@ impl Default for Builder {
             replay_fail_open: false,
             nonces: None,
             flows: FlowOptions::default(),
+            #[cfg(feature = "async")]
+            asynchronous: Default::default(),
             timeout: None,
             http_client: None,
             clock: Arc::new(SystemTime::now),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use a0_discovery::{CacheAdapterError, Issuer, IssuerStatus, KeyCache};
 use a0_dpop::{ReplayStore, VerifiedProof};
@@ -249,6 +250,10 @@ impl ApiClient {
 
     pub(crate) fn now(&self) -> NumericDate {
         self.0.judge.now()
+    }
+
+    pub(crate) fn time(&self) -> SystemTime {
+        (self.0.judge.clock)()
     }
 }
 

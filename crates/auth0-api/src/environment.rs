@@ -72,7 +72,11 @@ impl Builder {
         for (name, set) in VARIABLES {
             let outcome = lookup(name).and_then(|value| match value.unwrap_or_default() {
                 nothing if nothing.is_empty() => Ok(()),
-                value => set(&mut self, value.trim()).map_err(|reason| format!("{name} {reason}")),
+                value => {
+                    // It may be a secret.
+                    let value = Zeroizing::new(value);
+                    set(&mut self, value.trim()).map_err(|reason| format!("{name} {reason}"))
+                }
             });
             if let Err(reason) = outcome {
                 self.refused.get_or_insert(reason);
@@ -122,11 +126,11 @@ const VARIABLES: [(&str, Set); 9] = [
         Ok(())
     }),
     ("AUTH0_CLIENT_ID", |builder, value| {
-        builder.flows.client_id = Some(value.to_owned());
+        builder.flows.client_id = Some(not_blank(value)?);
         Ok(())
     }),
     ("AUTH0_CLIENT_SECRET", |builder, value| {
-        builder.flows.client_secret = Some(Arc::new(Zeroizing::new(value.to_owned())));
+        builder.flows.client_secret = Some(Arc::new(Zeroizing::new(not_blank(value)?)));
         Ok(())
     }),
     ("AUTH0_CACHE_TTL", |builder, value| {
@@ -146,6 +150,13 @@ const VARIABLES: [(&str, Set); 9] = [
         Ok(())
     }),
 ];
+
+fn not_blank(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("is blank".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
 
 /// Values with white space or commas between them, one at least.
 fn several(text: &str) -> Result<Vec<String>, String> {

@@ -1,21 +1,13 @@
 //! Client flows: tokens of the token endpoint, for APIs that call others.
 
-use std::sync::Arc;
-
-use a0_discovery::{Issuer, TokenEndpointError};
-use a0_jose::{NumericDate, unverified_payload};
+use a0_http::Step;
 use a0_token_exchange::{
-    Call, ClientAuth, ConnectionToken, IssuedToken, OnBehalfOf, RequestError, TokenClient,
-    TokenExchange, TokenResponse,
+    ConnectionToken, ExchangeError, IssuedToken, OnBehalfOf, Pending, TokenExchange, TokenResponse,
 };
 
-use crate::api_error::{ApiError, ClientFlowError};
 use crate::client::ApiClient;
-use crate::client_flows::{Proofs, obo_key};
+use crate::client_flows::{Endpoint, Refuse, ended, judged};
 use crate::error::{Error, ErrorKind};
-
-/// Which of the flows' own errors stands for a refused request.
-type Refuse = fn(ClientFlowError) -> ErrorKind;
 
 impl ApiClient {
     /// Exchanges a token for one of Auth0, by the profile that its type selects (RFC 8693).
@@ -32,10 +24,10 @@ impl ApiClient {
         let refuse = ErrorKind::GetTokenByExchangeProfile;
         judged(request.judge(), refuse)?;
         let endpoint = self.endpoint(refuse)?;
-        let call = endpoint.client.exchange(request);
-        let proofs = self.0.flows.proofs.as_ref();
-        let response = self.carry_out(&endpoint, judged(call, refuse)?, proofs)?;
-        self.remember_nonce(&endpoint, &response);
+        let call = judged(endpoint.client.exchange(request), refuse)?;
+        let flows = &self.0.flows;
+        let response = self.carry_out(flows.start_bound(&endpoint, call, self.time()))?;
+        flows.remember_nonce(&endpoint, &response);
         Ok(response)
     }
 
@@ -64,20 +56,17 @@ impl ApiClient {
     pub fn get_token_on_behalf_of(&self, request: &OnBehalfOf<'_>) -> Result<IssuedToken, Error> {
         let refuse = ErrorKind::GetTokenByExchangeProfile;
         judged(request.judge(), refuse)?;
-        let (issuer, _) = self.credentials(refuse)?;
+        let flows = &self.0.flows;
         let exchange = || {
             let endpoint = self.endpoint(refuse)?;
-            let call = endpoint.client.on_behalf_of(request);
-            let proofs = self.0.flows.proofs.as_ref();
-            let token = self.carry_out(&endpoint, judged(call, refuse)?, proofs)?;
-            self.remember_nonce(&endpoint, &token);
+            let call = judged(endpoint.client.on_behalf_of(request), refuse)?;
+            let token = self.carry_out(flows.start_bound(&endpoint, call, self.time()))?;
+            flows.remember_nonce(&endpoint, &token);
             Ok(token)
         };
-        match (&self.0.flows.obo_cache, self.expiry(request.access_token())) {
-            (Some(cache), Some(expires_at)) => {
-                cache.get(&obo_key(issuer, request), expires_at, self.now(), exchange)
-            }
-            _ => exchange(),
+        match flows.kept(request, self.0.judge.max_token_size, self.now(), refuse)? {
+            Some(kept) => kept.cache.get(&kept.key, kept.is_good(), exchange),
+            None => exchange(),
         }
     }
 
@@ -94,73 +83,19 @@ impl ApiClient {
         let refuse = ErrorKind::GetAccessTokenForConnection;
         judged(request.judge(), refuse)?;
         let endpoint = self.endpoint(refuse)?;
-        let call = endpoint.client.connection_token(request);
+        let call = judged(endpoint.client.connection_token(request), refuse)?;
         // Tokens of other providers are not bound to a key of this client.
-        self.carry_out(&endpoint, judged(call, refuse)?, None)
-    }
-
-    fn credentials(&self, refuse: Refuse) -> Result<&(Issuer, Arc<ClientAuth>), Error> {
-        let credentials = self.0.flows.credentials.as_ref();
-        credentials.ok_or_else(|| Error::of_client_flow(refuse(ClientFlowError::NoCredentials)))
+        self.carry_out(call.start(self.time()))
     }
 
     fn endpoint(&self, refuse: Refuse) -> Result<Endpoint, Error> {
-        let (issuer, auth) = self.credentials(refuse)?;
+        let flows = &self.0.flows;
+        let issuer = flows.issuer(refuse)?;
         let url = self.0.keys.token_endpoint(issuer, self.now());
-        let url = url.map_err(|error| {
-            Error::of_client_flow(match error {
-                TokenEndpointError::Unavailable(error) => {
-                    ErrorKind::Api(ApiError::Discovery(error))
-                }
-                error => refuse(ClientFlowError::Endpoint(error)),
-            })
-        })?;
-        let client = judged(TokenClient::new(&url, Arc::clone(auth)), refuse)?;
-        Ok(Endpoint { url, client })
+        flows.endpoint(url, refuse)
     }
 
-    fn carry_out<T>(
-        &self,
-        endpoint: &Endpoint,
-        call: Call<T>,
-        proofs: Option<&Proofs>,
-    ) -> Result<T, Error> {
-        let call = match proofs {
-            Some(proofs) => proofs.add(call, &endpoint.url),
-            None => call,
-        };
-        let outcome = call
-            .start((self.0.judge.clock)())
-            .and_then(|step| a0_http::drive(&*self.0.http_client, step));
-        outcome.map_err(|error| Error::of_client_flow(ErrorKind::Api(ApiError::Exchange(error))))
+    fn carry_out<T>(&self, step: Result<Step<Pending<T>>, ExchangeError>) -> Result<T, Error> {
+        ended(step.and_then(|step| a0_http::drive(&*self.0.http_client, step)))
     }
-
-    fn remember_nonce(&self, endpoint: &Endpoint, token: &IssuedToken) {
-        if let Some(proofs) = &self.0.flows.proofs {
-            proofs.remember(&endpoint.url, token.dpop_nonce());
-        }
-    }
-
-    /// When a token says that it expires; nobody vouches for it here.
-    fn expiry(&self, token: &str) -> Option<NumericDate> {
-        let claims = unverified_payload(token, self.0.judge.max_token_size).ok()?;
-        NumericDate::from_json(claims.get("exp")?)
-    }
-}
-
-/// A token endpoint, and this client at it.
-struct Endpoint {
-    url: String,
-    client: TokenClient,
-}
-
-fn judged<T>(outcome: Result<T, RequestError>, refuse: Refuse) -> Result<T, Error> {
-    outcome.map_err(|error| {
-        Error::of_client_flow(match error {
-            RequestError::MissingArgument(argument) => {
-                ErrorKind::MissingRequiredArgument { argument }
-            }
-            error => refuse(ClientFlowError::Request(error)),
-        })
-    })
 }

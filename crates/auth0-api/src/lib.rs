@@ -20,7 +20,8 @@
 //! token's signature, the proof's signature, and replay. Nothing is fetched for a request that can
 //! be refused without.
 //!
-//! Everything blocks. An [`ApiClient`] is cheap to clone and may be used from any thread.
+//! Everything blocks, but in the module `asynchronous` (feature `async`), which has the same methods
+//! for async callers. A client is cheap to clone and may be used from any thread.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -37,8 +38,12 @@
 )]
 
 mod api_error;
+#[cfg(feature = "async")]
+pub mod asynchronous;
 mod authorization;
 mod build;
+#[cfg(feature = "async")]
+mod build_async;
 mod builder;
 mod challenge;
 mod challenger;
@@ -63,6 +68,8 @@ pub use a0_act::{get_current_actor, get_delegation_chain};
 pub use a0_discovery::{CacheAdapter, Freshness, IssuerStatus, Refresh, normalize_domain};
 #[cfg(feature = "ureq")]
 pub use a0_http::UreqClient;
+#[cfg(feature = "async")]
+pub use a0_http::{AsyncHttpClient, ReqwestClient};
 pub use a0_http::{HttpClient, TransportError};
 pub use a0_jose::NumericDate;
 pub use a0_token_exchange::{
@@ -107,6 +114,10 @@ struct DpopGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/caching.md")]
 struct CachingGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/async.md")]
+struct AsyncGuide;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/multiple-custom-domains.md")]

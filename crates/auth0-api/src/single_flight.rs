@@ -5,6 +5,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 
+#[cfg(feature = "async")]
+use std::task::{Poll, Waker};
+
 /// Outcomes by key, the least recently used of which is dropped at the limit.
 pub(crate) struct SingleFlight<T> {
     calls: Mutex<LruCache<String, Arc<Call<T>>>>,
@@ -14,6 +17,9 @@ pub(crate) struct SingleFlight<T> {
 struct Call<T> {
     state: Mutex<State<T>>,
     ended: Condvar,
+    /// Of async callers that wait, until the call ends.
+    #[cfg(feature = "async")]
+    wakers: Mutex<Vec<Waker>>,
 }
 
 enum State<T> {
@@ -55,6 +61,32 @@ impl<T: Clone> SingleFlight<T> {
         }
     }
 
+    /// The same for async callers. If the future that carries out the call is dropped, one of those who
+    /// wait carries out its own.
+    #[cfg(feature = "async")]
+    pub(crate) async fn get_async(
+        &self,
+        key: &str,
+        is_good: impl Fn(&T) -> bool,
+        call: impl Future<Output = T>,
+    ) -> T {
+        loop {
+            let shared = match self.join_or_lead(key, &is_good) {
+                Ok(own) => {
+                    let duty = Duty(&own);
+                    let outcome = call.await;
+                    *duty.0.lock() = State::Ended(outcome.clone());
+                    self.keep(key, &own, is_good(&outcome));
+                    return outcome;
+                }
+                Err(shared) => shared,
+            };
+            if let Some(outcome) = shared.wait_async().await {
+                return outcome;
+            }
+        }
+    }
+
     /// Only what is good takes a place from another. Those who wait for the call have it by
     /// themselves.
     fn keep(&self, key: &str, call: &Arc<Call<T>>, is_good: bool) {
@@ -81,6 +113,8 @@ impl<T: Clone> SingleFlight<T> {
         let call = Arc::new(Call {
             state: Mutex::new(State::UnderWay),
             ended: Condvar::new(),
+            #[cfg(feature = "async")]
+            wakers: Mutex::default(),
         });
         calls.put(key.to_owned(), Arc::clone(&call));
         Ok(call)
@@ -99,7 +133,27 @@ impl<T: Clone> Call<T> {
     fn wait(&self) -> Option<T> {
         let under_way = |state: &mut State<T>| matches!(state, State::UnderWay);
         let state = self.ended.wait_while(self.lock(), under_way);
-        match &*state.unwrap_or_else(PoisonError::into_inner) {
+        state.unwrap_or_else(PoisonError::into_inner).outcome()
+    }
+
+    #[cfg(feature = "async")]
+    async fn wait_async(&self) -> Option<T> {
+        std::future::poll_fn(|context| {
+            // Under the lock that ends a call: none can end between the look and the waker.
+            let state = self.lock();
+            if matches!(*state, State::UnderWay) {
+                lock(&self.wakers).push(context.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(state.outcome())
+        })
+        .await
+    }
+}
+
+impl<T: Clone> State<T> {
+    fn outcome(&self) -> Option<T> {
+        match self {
             State::Ended(outcome) => Some(outcome.clone()),
             State::UnderWay | State::Abandoned => None,
         }
@@ -123,6 +177,10 @@ impl<T> Drop for Duty<'_, T> {
         }
         drop(state);
         self.0.ended.notify_all();
+        #[cfg(feature = "async")]
+        std::mem::take(&mut *lock(&self.0.wakers))
+            .into_iter()
+            .for_each(Waker::wake);
     }
 }
 

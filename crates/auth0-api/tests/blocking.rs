@@ -3,18 +3,40 @@
 #[macro_use]
 mod scenarios;
 
+use auth0_api::discovery::InMemoryCache;
 use auth0_api::jose::Claims;
+use auth0_api::proof::ReplayStore;
 use auth0_api::{
     ApiClient, Builder, ConnectionToken, DpopProof, Error, IssuedToken, IssuerStatus, OnBehalfOf,
-    RequestContext, TokenExchange, TokenOptions, TokenResponse, VerifiedToken,
+    RequestContext, ResolverContext, TokenExchange, TokenOptions, TokenResponse, VerifiedToken,
 };
-use scenarios::Driver;
+use scenarios::{Driver, Handle};
+use std::sync::Arc;
 
 struct Blocking(ApiClient);
 
 impl Driver for Blocking {
     fn build(builder: Builder) -> Result<Self, Error> {
         builder.build().map(Blocking)
+    }
+
+    fn http_client(builder: Builder, handle: impl Handle) -> Builder {
+        builder.http_client(handle)
+    }
+
+    fn domains_resolver<E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static>(
+        builder: Builder,
+        resolver: impl Fn(&ResolverContext<'_>) -> Result<Vec<String>, E> + Send + Sync + 'static,
+    ) -> Builder {
+        builder.domains_resolver(resolver)
+    }
+
+    fn cache(builder: Builder, adapter: Arc<InMemoryCache>) -> Builder {
+        builder.cache(adapter)
+    }
+
+    fn replay_store(builder: Builder, store: impl ReplayStore + 'static) -> Builder {
+        builder.replay_store(store)
     }
 
     fn verify_request(&self, request: RequestContext<'_>) -> Result<VerifiedToken, Error> {

@@ -234,6 +234,8 @@ fn variables_set_options_and_a_bad_one_is_named() {
         ),
         ("AUTH0_AUDIENCE", " , ", "holds no value"),
         ("AUTH0_DOMAINS", ",", "holds no value"),
+        ("AUTH0_CLIENT_ID", " ", "is blank"),
+        ("AUTH0_CLIENT_SECRET", "\t", "is blank"),
         (
             "AUTH0_DOMAINS",
             "a.example,http://x",

@@ -114,7 +114,7 @@ pub fn rfc9449_11_1_a_proof_serves_once<D: Driver>() {
 
     // Clients of one builder have a store each, unless they are given one.
     let bound = Bound::<D>::new();
-    let options = super::builder(&bound.world.tenant);
+    let options = super::builder::<D>(&bound.world.tenant);
     let proof = bound.proof().mint().unwrap();
     for _ in 0..2 {
         let client = D::build(options.clone()).unwrap();
@@ -126,7 +126,7 @@ pub fn rfc9449_11_1_a_proof_serves_once<D: Driver>() {
     }
 
     let store = Arc::new(InMemoryReplayStore::default());
-    let sharing = || D::build(options.clone().replay_store(Arc::clone(&store))).unwrap();
+    let sharing = || D::build(D::replay_store(options.clone(), Arc::clone(&store))).unwrap();
     let (first, second) = (sharing(), sharing());
     let request = || bound.request(&bound.token, &proof);
     assert!(first.verify_request(request()).is_ok());
@@ -204,7 +204,7 @@ pub fn rfc9449_7_1_the_first_failure_in_order_is_the_one_reported<D: Driver>() {
 
 pub fn nothing_is_spent_or_fetched_for_a_request_that_is_refused<D: Driver>() {
     let store = Arc::new(InMemoryReplayStore::default());
-    let bound = Bound::<D>::with(|builder| builder.replay_store(Arc::clone(&store)));
+    let bound = Bound::<D>::with(|builder| D::replay_store(builder, Arc::clone(&store)));
     let refused = bound.proof().claim("ath", "x").mint().unwrap();
     assert!(bound.send(&refused).is_err());
     assert!(
@@ -489,7 +489,7 @@ pub fn rfc9449_4_2_the_url_is_the_one_that_clients_know<D: Driver>() {
         "https:///",
     ] {
         let world = a0_testkit::LocalTenant::new("tenant.example").unwrap();
-        let error = D::build(super::builder(&world).public_url(bad))
+        let error = D::build(super::builder::<D>(&world).public_url(bad))
             .err()
             .unwrap();
         assert!(
@@ -554,7 +554,7 @@ impl ReplayStore for Broken {
 }
 
 pub fn a_replay_store_that_fails_is_an_outage_unless_said_otherwise<D: Driver>() {
-    let bound = Bound::<D>::with(|builder| builder.replay_store(Broken));
+    let bound = Bound::<D>::with(|builder| D::replay_store(builder, Broken));
     let error = bound.send(&bound.proof().mint().unwrap()).unwrap_err();
     assert_eq!(error.status_code(), 503);
     assert_eq!(error.error_code(), "temporarily_unavailable");
@@ -565,7 +565,7 @@ pub fn a_replay_store_that_fails_is_an_outage_unless_said_otherwise<D: Driver>()
         "canary"
     );
 
-    let bound = Bound::<D>::with(|builder| builder.replay_store(Broken).replay_fail_open());
+    let bound = Bound::<D>::with(|builder| D::replay_store(builder, Broken).replay_fail_open());
     assert!(bound.send(&bound.proof().mint().unwrap()).is_ok());
 }
 
@@ -756,16 +756,15 @@ pub fn a_proof_is_remembered_for_longer_than_it_is_accepted<D: Driver>() {
         held: Mutex::default(),
         asked: AtomicU64::new(0),
     });
-    let client = super::builder(&tenant)
-        .cache_ttl(Duration::ZERO)
-        .replay_store(Arc::clone(&store))
-        .http_client(move |request| {
-            let answer = answers.handle(request);
-            let seconds = Duration::from_secs(slow.load(Ordering::SeqCst));
-            answers.set_now(answers.now() + seconds);
-            answer
-        });
-    let client = D::build(client).unwrap();
+    let http = move |request: http::Request<Vec<u8>>| {
+        let answer = answers.handle(request);
+        let seconds = Duration::from_secs(slow.load(Ordering::SeqCst));
+        answers.set_now(answers.now() + seconds);
+        answer
+    };
+    let builder = super::builder::<D>(&tenant).cache_ttl(Duration::ZERO);
+    let builder = D::http_client(D::replay_store(builder, Arc::clone(&store)), http);
+    let client = D::build(builder).unwrap();
     let world = World { tenant, client };
     let key = ProofKey::generate().unwrap();
     let token = world
@@ -808,11 +807,10 @@ pub fn a_proof_is_remembered_for_longer_than_it_is_accepted<D: Driver>() {
 
     // Also where nothing is fetched in between: a clock that leaps at each look.
     let looks = AtomicU64::new(0);
-    let leaping = super::builder(&bound.world.tenant)
-        .replay_store(Arc::clone(&store))
-        .clock(move || {
-            super::at(NOW) + Duration::from_secs(360) * looks.fetch_add(1, Ordering::SeqCst) as u32
-        });
+    let leaping = super::builder::<D>(&bound.world.tenant).clock(move || {
+        super::at(NOW) + Duration::from_secs(360) * looks.fetch_add(1, Ordering::SeqCst) as u32
+    });
+    let leaping = D::replay_store(leaping, Arc::clone(&store));
     let leaping = D::build(leaping).unwrap();
     let proof = bound.proof().mint().unwrap();
     let request = DpopProof::new(&bound.token, &proof, METHOD, URL);
@@ -843,7 +841,7 @@ pub fn the_window_and_the_algorithms_of_proofs_are_options<D: Driver>() {
         (Duration::MAX, Duration::MAX, false),
     ] {
         let world = a0_testkit::LocalTenant::new("tenant.example").unwrap();
-        let builder = super::builder(&world).dpop_iat_offset(offset);
+        let builder = super::builder::<D>(&world).dpop_iat_offset(offset);
         let outcome = described(D::build(builder.dpop_iat_leeway(leeway)));
         let too_long = "dpop_iat_offset and dpop_iat_leeway must be at most 3600 seconds together";
         let expected = usable.then_some(()).ok_or(too_long.to_owned());

@@ -149,7 +149,7 @@ pub fn other_ways_to_authenticate_are_an_option<D: Driver>() {
     let tenant = LocalTenant::new("tenant.example").unwrap();
     tenant.register_client(ID, SECRET);
     let auth = ClientAuth::post(ID, SECRET).unwrap();
-    let client = D::build(builder(&tenant).client_auth(auth)).unwrap();
+    let client = D::build(builder::<D>(&tenant).client_auth(auth)).unwrap();
     let world = World { tenant, client };
     assert!(exchange(&world).is_ok());
     let sent = token_requests(&world.tenant).remove(0);
@@ -317,9 +317,8 @@ pub fn credentials_go_to_the_domains_own_endpoint<D: Driver>() {
         .domains(["other.example"])
         .audience(AUDIENCE)
         .client_id(ID)
-        .client_secret(SECRET)
-        .http_client(network.client());
-    let client = D::build(builder).unwrap();
+        .client_secret(SECRET);
+    let client = D::build(D::http_client(builder, network.client())).unwrap();
     let subject = other.access_token().audience(AUDIENCE).mint().unwrap();
     assert!(
         client
@@ -717,8 +716,8 @@ pub fn an_exchange_that_panics_strands_nobody<D: Driver>() {
             tenant.handle(request)
         }
     };
-    let builder = builder(&tenant).client_id(ID).client_secret(SECRET);
-    let client = D::build(builder.obo_cache(10).http_client(http)).unwrap();
+    let builder = builder::<D>(&tenant).client_id(ID).client_secret(SECRET);
+    let client = D::build(D::http_client(builder.obo_cache(10), http)).unwrap();
     let subject = tenant.access_token().audience(AUDIENCE).mint().unwrap();
     let start = Barrier::new(16);
     let outcomes: Vec<Option<bool>> = std::thread::scope(|scope| {

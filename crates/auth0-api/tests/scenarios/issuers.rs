@@ -33,12 +33,12 @@ impl World {
         World { network, tenants }
     }
 
-    fn builder(&self) -> Builder {
-        ApiClient::builder()
+    fn builder<D: Driver>(&self) -> Builder {
+        let builder = ApiClient::builder()
             .audience(AUDIENCE)
-            .http_client(self.network.client())
             .cache_refresh(Refresh::Inline)
-            .clock(|| at(NOW))
+            .clock(|| at(NOW));
+        D::http_client(builder, self.network.client())
     }
 }
 
@@ -57,7 +57,7 @@ pub fn a_token_of_any_listed_domain_is_taken_and_of_no_other<D: Driver>() {
     let world = World::new();
     let [a, b, evil] = &world.tenants;
     let builder = world
-        .builder()
+        .builder::<D>()
         .domains([" A.example/", "https://b.example"]);
     let client = D::build(builder).unwrap();
     for tenant in [a, b, a, b] {
@@ -99,7 +99,7 @@ pub fn a_token_of_any_listed_domain_is_taken_and_of_no_other<D: Driver>() {
     // All of the list is warmed up, also where that fails for one.
     for failing in [a, b] {
         failing.misbehave_times(Endpoint::Jwks, 1, Fault::status(500));
-        let client = D::build(world.builder().domains(["a.example", "b.example"])).unwrap();
+        let client = D::build(world.builder::<D>().domains(["a.example", "b.example"])).unwrap();
         let asked = [a, b].map(|tenant| tenant.request_count(Endpoint::Jwks) + 1);
         assert!(client.warm_up().is_err());
         assert_eq!(
@@ -110,7 +110,7 @@ pub fn a_token_of_any_listed_domain_is_taken_and_of_no_other<D: Driver>() {
     for tenant in [a, b] {
         tenant.reset_requests();
     }
-    let client = D::build(world.builder().domains(["a.example", "b.example"])).unwrap();
+    let client = D::build(world.builder::<D>().domains(["a.example", "b.example"])).unwrap();
     client.warm_up().unwrap();
     for tenant in [a, b] {
         assert_eq!(tenant.request_count(Endpoint::Jwks), 1);
@@ -130,7 +130,7 @@ pub fn rfc8725_3_8_issuers_that_name_their_keys_alike_do_not_share_them<D: Drive
         jwks["keys"][0]["kid"] = "shared".into();
         tenant.set_jwks_body(Some(jwks.to_string().as_bytes()));
     }
-    let client = D::build(world.builder().domains(["a.example", "b.example"])).unwrap();
+    let client = D::build(world.builder::<D>().domains(["a.example", "b.example"])).unwrap();
     let of = |tenant: &LocalTenant| token(tenant).kid("shared");
     for tenant in [a, b] {
         assert!(verify(&client, &of(tenant).mint().unwrap()).is_ok());
@@ -144,7 +144,10 @@ pub fn rfc8725_3_8_issuers_that_name_their_keys_alike_do_not_share_them<D: Drive
 pub fn the_domain_alone_is_not_trusted_where_domains_are_given<D: Driver>() {
     let world = World::new();
     let [a, b, _] = &world.tenants;
-    let builder = world.builder().domain("a.example").domains(["b.example"]);
+    let builder = world
+        .builder::<D>()
+        .domain("a.example")
+        .domains(["b.example"]);
     let client = D::build(builder).unwrap();
     assert!(verify(&client, &token(b).mint().unwrap()).is_ok());
     assert_eq!(verify(&client, &token(a).mint().unwrap()), Err(NOT_ALLOWED));
@@ -179,7 +182,7 @@ pub fn a_resolver_names_the_domains_of_each_request<D: Driver>() {
             Ok::<_, io::Error>(domains)
         }
     };
-    let builder = world.builder().domains_resolver(resolver);
+    let builder = D::domains_resolver(world.builder::<D>(), resolver);
     let client = D::build(builder.public_url("https://api.example/v1")).unwrap();
     for (tenant, name, accepted) in [
         (a, "a", true),
@@ -277,7 +280,7 @@ pub fn a_resolver_that_gives_no_domains_is_an_error_of_the_api<D: Driver>() {
         let resolver = move |_: &ResolverContext<'_>| {
             answer().map(|domains| domains.into_iter().map(str::to_owned).collect())
         };
-        let client = D::build(world.builder().domains_resolver(resolver)).unwrap();
+        let client = D::build(D::domains_resolver(world.builder::<D>(), resolver)).unwrap();
         let error = client
             .verify_access_token(&token, &TokenOptions::new())
             .unwrap_err();

@@ -189,7 +189,7 @@ pub fn the_client_tells_the_state_of_its_keys<D: Driver>() {
 pub fn clients_share_keys_through_an_adapter<D: Driver>() {
     let shared = Arc::new(InMemoryCache::new(100));
     let tenant = World::<D>::new().tenant;
-    let build = || D::build(builder(&tenant).cache(Arc::clone(&shared))).unwrap();
+    let build = || D::build(D::cache(builder::<D>(&tenant), Arc::clone(&shared))).unwrap();
     let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
     for _ in 0..2 {
         let client = build();
@@ -206,12 +206,8 @@ pub fn rfc8725_3_8_only_keys_of_the_issuer_verify<D: Driver>() {
     for tenant in [&ours, &theirs] {
         tenant.set_now(at(NOW));
     }
-    let client = D::build(
-        builder(&ours)
-            .http_client(network.client())
-            .clock(|| at(NOW)),
-    )
-    .unwrap();
+    let builder = builder::<D>(&ours).clock(|| at(NOW));
+    let client = D::build(D::http_client(builder, network.client())).unwrap();
     let forged = theirs
         .access_token()
         .audience(AUDIENCE)
@@ -331,7 +327,7 @@ pub fn keys_come_only_from_the_issuer_or_a_trusted_endpoint<D: Driver>() {
     tenant.set_now(at(NOW));
     tenant.set_metadata("jwks_uri", elsewhere.url(Endpoint::Jwks));
     elsewhere.set_jwks_body(Some(tenant.jwks().to_string().as_bytes()));
-    let builder = builder(&tenant).http_client(network.client());
+    let builder = D::http_client(builder::<D>(&tenant), network.client());
     let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
     for (trusted, accepted) in [
         ("https://keys.example", true),

@@ -19,17 +19,45 @@ pub mod request;
 pub mod token;
 pub mod verified;
 
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use a0_testkit::{AccessTokenBuilder, Endpoint, LocalTenant};
+use auth0_api::discovery::InMemoryCache;
 use auth0_api::jose::Claims;
+use auth0_api::proof::ReplayStore;
 use auth0_api::{
     ApiClient, Builder, ConnectionToken, DpopProof, Error, IssuedToken, IssuerStatus, OnBehalfOf,
-    Refresh, RequestContext, TokenExchange, TokenOptions, TokenResponse, VerifiedToken,
+    Refresh, RequestContext, ResolverContext, TokenExchange, TokenOptions, TokenResponse,
+    VerifiedToken,
 };
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What answers requests.
+pub trait Handle:
+    Fn(http::Request<Vec<u8>>) -> io::Result<http::Response<Vec<u8>>> + Send + Sync + 'static
+{
+}
+
+impl<F> Handle for F where
+    F: Fn(http::Request<Vec<u8>>) -> io::Result<http::Response<Vec<u8>>> + Send + Sync + 'static
+{
+}
 
 pub trait Driver: Sized + Send + Sync + 'static {
     fn build(builder: Builder) -> Result<Self, Error>;
+
+    // The options that differ in kind.
+    fn http_client(builder: Builder, handle: impl Handle) -> Builder;
+    fn domains_resolver<E: Into<Cause> + 'static>(
+        builder: Builder,
+        resolver: impl Fn(&ResolverContext<'_>) -> Result<Vec<String>, E> + Send + Sync + 'static,
+    ) -> Builder;
+    fn cache(builder: Builder, adapter: Arc<InMemoryCache>) -> Builder;
+    fn replay_store(builder: Builder, store: impl ReplayStore + 'static) -> Builder;
+
     fn verify_request(&self, request: RequestContext<'_>) -> Result<VerifiedToken, Error>;
     fn verify_access_token(
         &self,
@@ -177,7 +205,7 @@ impl<D: Driver> World<D> {
     pub fn with(options: impl FnOnce(Builder) -> Builder) -> Self {
         let tenant = LocalTenant::new("tenant.example").unwrap();
         tenant.set_now(at(NOW));
-        let builder = options(builder(&tenant));
+        let builder = options(builder::<D>(&tenant));
         let client = D::build(builder).unwrap();
         World { tenant, client }
     }
@@ -212,14 +240,14 @@ impl<D: Driver> World<D> {
 }
 
 /// An API of `tenant`, without a socket and on the tenant's clock; nothing happens behind a test.
-pub fn builder(tenant: &LocalTenant) -> Builder {
+pub fn builder<D: Driver>(tenant: &LocalTenant) -> Builder {
     let clock = tenant.clone();
-    ApiClient::builder()
+    let builder = ApiClient::builder()
         .domain(tenant.domain())
         .audience(AUDIENCE)
-        .http_client(tenant.client())
         .cache_refresh(Refresh::Inline)
-        .clock(move || clock.now())
+        .clock(move || clock.now());
+    D::http_client(builder, tenant.client())
 }
 
 pub fn at(seconds: i64) -> SystemTime {

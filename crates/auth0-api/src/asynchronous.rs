@@ -1,0 +1,371 @@
+//! The same for async callers: every step that waits for nothing is the blocking client's, and so are
+//! the options, the errors and the results.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), auth0_api::Error> {
+//! use auth0_api::asynchronous::ApiClient;
+//!
+//! // Once, at the start. The client keeps the tenant's keys and is cheap to clone.
+//! let client = ApiClient::builder()
+//!     .domain("tenant.eu.auth0.com")
+//!     .audience("https://api.example/")
+//!     .build_async()?;
+//!
+//! # let request = http::Request::new(());
+//! match client.verify_request(&request).await {
+//!     Ok(token) => println!("{:?} may go on", token.subject()?),
+//!     Err(error) => println!("answer {} with {:?}", error.status_code(), error.headers()),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Runtimes
+//!
+//! The client that is used unless another is given, `reqwest`, runs on `tokio`, and so do the
+//! refreshes that nobody waits for. With another client and
+//! [`Refresh::Inline`](crate::Refresh::Inline) no runtime is named. A future may be dropped at any time
+//! and strands nobody.
+//!
+//! A verification with keys in memory waits for nothing: it takes the processor for some tens of
+//! microseconds, as any handler does. There is no need for `spawn_blocking`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use a0_discovery::asynchronous::{AsyncCacheAdapter, KeyCache};
+use a0_discovery::{CacheAdapterError, Issuer, IssuerStatus};
+use a0_dpop::{AsyncReplayStore, VerifiedProof};
+use a0_http::{AsyncHttpClient, Step};
+use a0_jose::{Claims, NumericDate};
+use a0_token_exchange::{
+    ConnectionToken, ExchangeError, IssuedToken, OnBehalfOf, Pending, TokenExchange, TokenResponse,
+};
+
+use crate::authorization::Credentials;
+use crate::builder::Builder;
+use crate::client_flows::{ClientFlows, Endpoint, Refuse, ended, judged};
+use crate::dpop::DpopProof;
+use crate::error::{Error, ErrorKind};
+use crate::issuers::{Cause, ResolverContext, Trust, resolved};
+use crate::judge::{Judge, JudgedToken};
+use crate::options::TokenOptions;
+use crate::refusal::Refusal;
+use crate::request::RequestContext;
+use crate::scheme::{DpopMode, Scheme};
+use crate::verified::VerifiedToken;
+
+/// What an async domains resolver gives: a future that borrows what it was shown.
+pub type ResolverAnswer<'c> = Pin<Box<dyn Future<Output = Result<Vec<String>, Cause>> + Send + 'c>>;
+
+pub(crate) type AsyncResolver =
+    Arc<dyn for<'c> Fn(&'c ResolverContext<'c>) -> ResolverAnswer<'c> + Send + Sync>;
+
+/// The options that are of another kind for async callers, as [`Builder`] holds them.
+#[derive(Clone, Default)]
+pub(crate) struct AsyncOptions {
+    pub(crate) http_client: Option<Arc<dyn AsyncHttpClient>>,
+    pub(crate) domains_resolver: Option<AsyncResolver>,
+    pub(crate) cache: Option<Arc<dyn AsyncCacheAdapter>>,
+    pub(crate) replay_store: Option<Arc<dyn AsyncReplayStore>>,
+}
+
+/// [`crate::ApiClient`] for async callers. Cheap to clone; make one and keep it.
+#[derive(Clone)]
+pub struct ApiClient(Arc<AsyncSettings>);
+
+pub(crate) struct AsyncSettings {
+    pub(crate) judge: Judge<AsyncResolver>,
+    pub(crate) keys: KeyCache,
+    /// `None` where replay protection is turned off.
+    pub(crate) replay_store: Option<Arc<dyn AsyncReplayStore>>,
+    pub(crate) flows: ClientFlows,
+    pub(crate) http_client: Arc<dyn AsyncHttpClient>,
+}
+
+impl ApiClient {
+    /// Where every client begins; [`Builder::build_async`] is where it ends.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn from_settings(settings: AsyncSettings) -> Self {
+        ApiClient(Arc::new(settings))
+    }
+
+    /// As [`crate::ApiClient::verify_request`]. The future holds nothing of the request's body.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn verify_request<'r>(
+        &self,
+        request: impl Into<RequestContext<'r>>,
+    ) -> impl Future<Output = Result<VerifiedToken, Error>> + Send {
+        let context = request.into();
+        async move {
+            let judge = &self.0.judge;
+            let credentials = judge.credentials(&context)?;
+            let outcome = self.judge_request(&context, &credentials).await;
+            outcome.map_err(|refusal| judge.challenged(refusal, Some(credentials.scheme)))
+        }
+    }
+
+    async fn judge_request(
+        &self,
+        context: &RequestContext<'_>,
+        credentials: &Credentials<'_>,
+    ) -> Result<VerifiedToken, Refusal> {
+        let (judge, scheme) = (&self.0.judge, credentials.scheme);
+        let proof = judge.proof_of(context, scheme)?;
+        let now = judge.now();
+        let token = self.judge_token(credentials.token(), context, now).await?;
+        let proof = judge.bind(&token, context, credentials, proof.as_ref(), now)?;
+        let verified = self.verify_signature(token, scheme, now).await?;
+        if let Some(proof) = proof {
+            self.spend(&proof.verify()?, now).await?;
+        }
+        Ok(verified)
+    }
+
+    /// As [`crate::ApiClient::verify_dpop_proof`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
+        let judge = &self.0.judge;
+        let verify = async || -> Result<Claims, Refusal> {
+            let now = judge.now();
+            let proof = judge.dpop.verify(proof, now)?;
+            self.spend(&proof, now).await?;
+            Ok(proof.into_claims())
+        };
+        let outcome = verify().await;
+        outcome.map_err(|refusal| judge.challenged(refusal, Some(Scheme::Dpop)))
+    }
+
+    async fn spend(&self, proof: &VerifiedProof, judged_at: NumericDate) -> Result<(), Refusal> {
+        let Some(store) = &self.0.replay_store else {
+            return Ok(());
+        };
+        let dpop = &self.0.judge.dpop;
+        let until = dpop.remember_until(proof, self.now())?;
+        let answer = store.check_and_insert(proof.replay_key(), until, judged_at);
+        dpop.spent(answer.await)
+    }
+
+    /// As [`crate::ApiClient::is_dpop_required`].
+    pub fn is_dpop_required(&self) -> bool {
+        self.0.judge.dpop.mode == DpopMode::Required
+    }
+
+    /// As [`crate::ApiClient::dpop_nonce`].
+    pub fn dpop_nonce(&self) -> Option<String> {
+        self.0.judge.nonce()
+    }
+
+    /// As [`crate::ApiClient::verify_access_token`]: it judges neither `cnf` nor proofs.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn verify_access_token(&self, access_token: &str) -> Result<VerifiedToken, Error> {
+        let options = TokenOptions::new();
+        self.verify_access_token_with(access_token, &options).await
+    }
+
+    /// As [`crate::ApiClient::verify_access_token_with`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn verify_access_token_with(
+        &self,
+        access_token: &str,
+        options: &TokenOptions<'_>,
+    ) -> Result<VerifiedToken, Error> {
+        let judge = &self.0.judge;
+        let verify = async || -> Result<VerifiedToken, Refusal> {
+            let now = judge.now();
+            let token = self.judge_token(access_token, &options.request, now);
+            let token = token.await?;
+            token.require(options)?;
+            self.verify_signature(token, Scheme::Bearer, now).await
+        };
+        let outcome = verify().await;
+        outcome.map_err(|refusal| judge.challenged(refusal, Some(Scheme::Bearer)))
+    }
+
+    async fn judge_token<'t>(
+        &self,
+        token: &'t str,
+        request: &RequestContext<'_>,
+        now: NumericDate,
+    ) -> Result<JudgedToken<'t, '_>, Refusal> {
+        let judge = &self.0.judge;
+        let (admitted, trust) = judge.admit(token)?;
+        let issuer = match trust {
+            Trust::Yes(issuer) => issuer,
+            Trust::Ask(resolver, issuer) => {
+                let answer = resolver(&judge.resolver_context(request, &issuer)).await;
+                Cow::Owned(resolved(issuer, answer)?)
+            }
+        };
+        judge.judge(admitted, issuer, now)
+    }
+
+    async fn verify_signature(
+        &self,
+        token: JudgedToken<'_, '_>,
+        scheme: Scheme,
+        now: NumericDate,
+    ) -> Result<VerifiedToken, Refusal> {
+        let key_id = token.key_id()?;
+        let keys = &self.0.keys;
+        let keys = keys.keys_with(token.issuer(), key_id, token.algorithm(), now);
+        let keys = keys.await?;
+        self.0.judge.verify(token, &keys, scheme)
+    }
+
+    /// As [`crate::ApiClient::warm_up`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn warm_up(&self) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        for issuer in self.0.judge.issuers.known() {
+            let fetched = self.0.keys.keys(issuer, self.now()).await;
+            outcome = outcome.and(fetched.map(|_| ()));
+        }
+        outcome.map_err(|error| self.0.judge.challenged(error, None))
+    }
+
+    /// As [`crate::ApiClient::reload`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn reload(&self, domain: &str) -> Result<(), Error> {
+        let issuer = self.0.judge.issuers.named(domain)?;
+        let outcome = self.0.keys.reload(&issuer, self.now()).await;
+        outcome
+            .map(|_| ())
+            .map_err(|error| self.0.judge.challenged(error, None))
+    }
+
+    /// As [`crate::ApiClient::key_status`].
+    pub fn key_status(&self) -> Vec<IssuerStatus> {
+        self.0.keys.status(self.now())
+    }
+
+    /// As [`crate::ApiClient::cache_misses`].
+    pub fn cache_misses(&self) -> (u64, Option<CacheAdapterError>) {
+        let keys = &self.0.keys;
+        (keys.adapter_misses(), keys.last_adapter_error())
+    }
+
+    /// As [`crate::ApiClient::get_token_by_exchange_profile`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_token_by_exchange_profile(
+        &self,
+        request: &TokenExchange<'_>,
+    ) -> Result<TokenResponse, Error> {
+        let refuse = ErrorKind::GetTokenByExchangeProfile;
+        judged(request.judge(), refuse)?;
+        let endpoint = self.endpoint(refuse).await?;
+        let call = judged(endpoint.client.exchange(request), refuse)?;
+        let flows = &self.0.flows;
+        let step = flows.start_bound(&endpoint, call, self.time());
+        let response = self.carry_out(step).await?;
+        flows.remember_nonce(&endpoint, &response);
+        Ok(response)
+    }
+
+    /// As [`crate::ApiClient::get_token_on_behalf_of`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_token_on_behalf_of(
+        &self,
+        request: &OnBehalfOf<'_>,
+    ) -> Result<IssuedToken, Error> {
+        let refuse = ErrorKind::GetTokenByExchangeProfile;
+        judged(request.judge(), refuse)?;
+        let flows = &self.0.flows;
+        let exchange = async {
+            let endpoint = self.endpoint(refuse).await?;
+            let call = judged(endpoint.client.on_behalf_of(request), refuse)?;
+            let step = flows.start_bound(&endpoint, call, self.time());
+            let token = self.carry_out(step).await?;
+            flows.remember_nonce(&endpoint, &token);
+            Ok(token)
+        };
+        match flows.kept(request, self.0.judge.max_token_size, self.now(), refuse)? {
+            Some(kept) => {
+                let is_good = kept.is_good();
+                kept.cache.get_async(&kept.key, is_good, exchange).await
+            }
+            None => exchange.await,
+        }
+    }
+
+    /// As [`crate::ApiClient::get_access_token_for_connection`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_access_token_for_connection(
+        &self,
+        request: &ConnectionToken<'_>,
+    ) -> Result<IssuedToken, Error> {
+        let refuse = ErrorKind::GetAccessTokenForConnection;
+        judged(request.judge(), refuse)?;
+        let endpoint = self.endpoint(refuse).await?;
+        let call = judged(endpoint.client.connection_token(request), refuse)?;
+        self.carry_out(call.start(self.time())).await
+    }
+
+    async fn endpoint(&self, refuse: Refuse) -> Result<Endpoint, Error> {
+        let flows = &self.0.flows;
+        let issuer = flows.issuer(refuse)?;
+        let url = self.0.keys.token_endpoint(issuer, self.now()).await;
+        flows.endpoint(url, refuse)
+    }
+
+    async fn carry_out<T>(
+        &self,
+        step: Result<Step<Pending<T>>, ExchangeError>,
+    ) -> Result<T, Error> {
+        ended(match step {
+            Ok(step) => a0_http::drive_async(&*self.0.http_client, step).await,
+            Err(error) => Err(error),
+        })
+    }
+
+    fn now(&self) -> NumericDate {
+        self.0.judge.now()
+    }
+
+    fn time(&self) -> SystemTime {
+        (self.0.judge.clock)()
+    }
+}
+
+impl fmt::Debug for ApiClient {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let issuers: Vec<&Issuer> = self.0.judge.issuers.known().collect();
+        formatter
+            .debug_struct("ApiClient")
+            .field("issuers", &issuers)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,340 @@
+//! The scenarios, over the async client, and what only async callers can do to it.
+
+#![cfg(feature = "async")]
+
+#[macro_use]
+mod scenarios;
+
+use std::future::ready;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant, TenantServer};
+use auth0_api::asynchronous::ApiClient;
+use auth0_api::discovery::InMemoryCache;
+use auth0_api::jose::{Claims, NumericDate};
+use auth0_api::proof::{AsyncReplayStore, ReplayAnswer, ReplayKey, ReplayStore};
+use auth0_api::transport::{AsyncHttpClient, Exchange};
+use auth0_api::{
+    Builder, ConnectionToken, DpopProof, Error, ErrorKind, IssuedToken, IssuerStatus, OnBehalfOf,
+    Refresh, RequestContext, ReqwestClient, ResolverContext, TokenExchange, TokenOptions,
+    TokenResponse, VerifiedToken,
+};
+use scenarios::{AUDIENCE, Driver, Handle};
+use tokio::runtime::Runtime;
+
+/// A client, and a runtime of one thread that all callers share.
+struct Async(ApiClient, Runtime);
+
+/// What blocks for a moment only.
+struct Immediate<T>(T);
+
+impl<S: ReplayStore> AsyncReplayStore for Immediate<S> {
+    fn check_and_insert<'a>(
+        &'a self,
+        key: &'a ReplayKey,
+        expires_at: NumericDate,
+        now: NumericDate,
+    ) -> ReplayAnswer<'a> {
+        Box::pin(ready(self.0.check_and_insert(key, expires_at, now)))
+    }
+}
+
+fn runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+}
+
+impl Driver for Async {
+    fn build(builder: Builder) -> Result<Self, Error> {
+        let client = builder.build_async()?;
+        Ok(Async(client, runtime()))
+    }
+
+    fn http_client(builder: Builder, handle: impl Handle) -> Builder {
+        builder.async_http_client(move |request| ready(handle(request)))
+    }
+
+    fn domains_resolver<E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static>(
+        builder: Builder,
+        resolver: impl Fn(&ResolverContext<'_>) -> Result<Vec<String>, E> + Send + Sync + 'static,
+    ) -> Builder {
+        let resolver = Arc::new(resolver);
+        builder.async_domains_resolver(move |context| {
+            let answer = resolver(context).map_err(Into::into);
+            Box::pin(async move { answer })
+        })
+    }
+
+    fn cache(builder: Builder, adapter: Arc<InMemoryCache>) -> Builder {
+        builder.async_cache(adapter)
+    }
+
+    fn replay_store(builder: Builder, store: impl ReplayStore + 'static) -> Builder {
+        builder.async_replay_store(Immediate(store))
+    }
+
+    fn verify_request(&self, request: RequestContext<'_>) -> Result<VerifiedToken, Error> {
+        self.1.block_on(self.0.verify_request(request))
+    }
+
+    fn verify_access_token(
+        &self,
+        token: &str,
+        options: &TokenOptions<'_>,
+    ) -> Result<VerifiedToken, Error> {
+        self.1
+            .block_on(self.0.verify_access_token_with(token, options))
+    }
+
+    fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
+        self.1.block_on(self.0.verify_dpop_proof(proof))
+    }
+
+    fn is_dpop_required(&self) -> bool {
+        self.0.is_dpop_required()
+    }
+
+    fn dpop_nonce(&self) -> Option<String> {
+        self.0.dpop_nonce()
+    }
+
+    fn warm_up(&self) -> Result<(), Error> {
+        self.1.block_on(self.0.warm_up())
+    }
+
+    fn reload(&self, domain: &str) -> Result<(), Error> {
+        self.1.block_on(self.0.reload(domain))
+    }
+
+    fn key_status(&self) -> Vec<IssuerStatus> {
+        self.0.key_status()
+    }
+
+    fn get_token_by_exchange_profile(
+        &self,
+        request: &TokenExchange<'_>,
+    ) -> Result<TokenResponse, Error> {
+        self.1
+            .block_on(self.0.get_token_by_exchange_profile(request))
+    }
+
+    fn get_token_on_behalf_of(&self, request: &OnBehalfOf<'_>) -> Result<IssuedToken, Error> {
+        self.1.block_on(self.0.get_token_on_behalf_of(request))
+    }
+
+    fn get_access_token_for_connection(
+        &self,
+        request: &ConnectionToken<'_>,
+    ) -> Result<IssuedToken, Error> {
+        self.1
+            .block_on(self.0.get_access_token_for_connection(request))
+    }
+}
+
+all_scenarios!(Async);
+
+/// Polls `future` to its end, `cut` times at most; whether it was at its end by then.
+fn poll_up_to<T>(future: impl Future<Output = T>, cut: usize) -> Option<T> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    (0..cut).find_map(|_| match future.as_mut().poll(&mut context) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    })
+}
+
+/// Answers at the second look.
+struct Slow(LocalNetwork);
+
+impl AsyncHttpClient for Slow {
+    fn exchange(&self, request: http::Request<Vec<u8>>) -> Exchange<'_> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            Ok(self.0.handle(request)?)
+        })
+    }
+}
+
+#[test]
+fn a_call_that_is_dropped_anywhere_strands_nobody() {
+    for cut in 0..12 {
+        let network = LocalNetwork::new();
+        let tenant = network.tenant("tenant.example").unwrap();
+        tenant.register_client("id", "secret");
+        let client = ApiClient::builder()
+            .domain("tenant.example")
+            .audience(AUDIENCE)
+            .client_id("id")
+            .client_secret("secret")
+            .obo_cache(10)
+            .async_http_client(Slow(network))
+            .build_async()
+            .unwrap();
+        let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
+        let wanted = OnBehalfOf::new(&token, "https://downstream.example/");
+        let runtime = runtime();
+        // A call is cut off while two others wait for what it fetches.
+        runtime.block_on(async {
+            let others = [0, 1].map(|_| {
+                let (client, token) = (client.clone(), token.clone());
+                tokio::spawn(async move {
+                    let wanted = OnBehalfOf::new(&token, "https://downstream.example/");
+                    let verified = client.verify_access_token(&token).await.is_ok();
+                    verified && client.get_token_on_behalf_of(&wanted).await.is_ok()
+                })
+            });
+            let cut_off = async {
+                client.verify_access_token(&token).await?;
+                client.get_token_on_behalf_of(&wanted).await
+            };
+            let _ = poll_up_to(cut_off, cut);
+            for other in others {
+                assert!(other.await.unwrap(), "{cut}");
+            }
+        });
+        assert!(tenant.request_count(Endpoint::Token) <= 2);
+    }
+}
+
+/// On one thread.
+#[test]
+fn an_issuer_that_does_not_answer_delays_no_other_task() {
+    struct Stalling(LocalNetwork);
+    impl AsyncHttpClient for Stalling {
+        fn exchange(&self, request: http::Request<Vec<u8>>) -> Exchange<'_> {
+            Box::pin(async move {
+                if request.uri().host() == Some("stalled.example") {
+                    std::future::pending::<()>().await;
+                }
+                Ok(self.0.handle(request)?)
+            })
+        }
+    }
+    let network = LocalNetwork::new();
+    let [stalled, quick] = ["stalled.example", "quick.example"].map(|d| network.tenant(d).unwrap());
+    let client = ApiClient::builder()
+        .domains(["stalled.example", "quick.example"])
+        .audience(AUDIENCE)
+        .async_http_client(Stalling(network))
+        .build_async()
+        .unwrap();
+    let mint = |tenant: &LocalTenant| tenant.access_token().audience(AUDIENCE).mint().unwrap();
+    let (of_stalled, of_quick) = (mint(&stalled), mint(&quick));
+    runtime().block_on(async {
+        let waiting: Vec<_> = (0..10)
+            .map(|_| {
+                let (client, token) = (client.clone(), of_stalled.clone());
+                tokio::spawn(async move { client.verify_access_token(&token).await.is_ok() })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        for _ in 0..100 {
+            assert!(client.verify_access_token(&of_quick).await.is_ok());
+        }
+        for task in &waiting {
+            assert!(!task.is_finished());
+            task.abort();
+        }
+    });
+}
+
+/// A future that a server may move between its threads, whatever the request's body is.
+#[test]
+fn futures_are_send() {
+    fn send<T: Send>(_: &T) {}
+    let client = ApiClient::builder().domain("a.example").audience("a");
+    let client = client.build_async().unwrap();
+    let request = http::Request::new(std::cell::Cell::new(0));
+    send(&client.verify_request(&request));
+    send(&client.verify_access_token(""));
+    send(&client.verify_dpop_proof(&DpopProof::new("", "", "", "")));
+    send(&client.get_token_on_behalf_of(&OnBehalfOf::new("", "")));
+    send(&client.get_token_by_exchange_profile(&TokenExchange::new("", "")));
+    send(&client.get_access_token_for_connection(&ConnectionToken::new("", "")));
+    send(&client.warm_up());
+    send(&client.reload(""));
+}
+
+#[test]
+fn options_of_the_other_kind_are_refused() {
+    let base = || ApiClient::builder().domain("a.example").audience("a");
+    let text = |error: Error| {
+        assert!(matches!(error.kind(), ErrorKind::Configuration(_)));
+        error.error_description()
+    };
+    let tenant = LocalTenant::new("a.example").unwrap();
+    let adapter = || Arc::new(InMemoryCache::new(2));
+    let store = auth0_api::proof::InMemoryReplayStore::default;
+    for (builder, name) in [
+        (base().http_client(tenant.client()), "http_client"),
+        (base().domains_resolver(|_| Err("")), "domains_resolver"),
+        (base().cache(adapter()), "cache"),
+        (base().replay_store(store()), "replay_store"),
+    ] {
+        let expected = format!("{name} would block an async client: give async_{name}");
+        assert_eq!(text(builder.build_async().unwrap_err()), expected);
+    }
+    let immediate = |_: http::Request<Vec<u8>>| ready(Err(std::io::ErrorKind::NotFound.into()));
+    let immediate = move |request| {
+        let answer: std::future::Ready<std::io::Result<_>> = immediate(request);
+        answer
+    };
+    for (builder, name) in [
+        (base().async_http_client(immediate), "http_client"),
+        (
+            base().async_domains_resolver(|_| Box::pin(async { Err("".into()) })),
+            "domains_resolver",
+        ),
+        (base().async_cache(adapter()), "cache"),
+        (base().async_replay_store(store()), "replay_store"),
+    ] {
+        let expected = format!("async_{name} is for build_async: give {name}");
+        assert_eq!(text(builder.build().unwrap_err()), expected);
+    }
+}
+
+/// Over real HTTPS, with the refreshes behind it.
+#[test]
+fn a_tenant_over_tls_is_asked_by_reqwest() {
+    let server = TenantServer::start().unwrap();
+    let tenant = server.tenant();
+    tenant.set_now(std::time::SystemTime::now());
+    let http = ReqwestClient::builder()
+        .root_certificates_pem(server.ca_pem().as_bytes())
+        .unwrap()
+        .build();
+    let clock = tenant.clone();
+    let client = ApiClient::builder()
+        .domain(server.domain())
+        .audience(AUDIENCE)
+        .cache_refresh(Refresh::Background)
+        .async_http_client(http)
+        .clock(move || clock.now())
+        .build_async()
+        .unwrap();
+    let token = tenant.access_token().audience(AUDIENCE).expires_in(86_400);
+    let token = token.mint().unwrap();
+    runtime().block_on(async {
+        let calls: Vec<_> = (0..64)
+            .map(|_| {
+                let (client, token) = (client.clone(), token.clone());
+                tokio::spawn(async move { client.verify_access_token(&token).await.is_ok() })
+            })
+            .collect();
+        for call in calls {
+            assert!(call.await.unwrap());
+        }
+        assert_eq!(tenant.request_count(Endpoint::Jwks), 1);
+        // The refresh is a task: nobody waits for it, and it ends.
+        tenant.set_now(tenant.now() + std::time::Duration::from_secs(300));
+        assert!(client.verify_access_token(&token).await.is_ok());
+        while client.key_status()[0].fetching {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(tenant.request_count(Endpoint::Jwks), 2);
+        tenant.misbehave(Endpoint::Discovery, Fault::status(500));
+        assert!(client.reload(server.domain()).await.is_err());
+    });
+}
