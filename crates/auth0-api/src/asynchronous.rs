@@ -32,11 +32,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use a0_discovery::asynchronous::{AsyncCacheAdapter, KeyCache};
+use a0_discovery::asynchronous::KeyCache;
 use a0_discovery::{CacheAdapterError, Issuer, IssuerStatus};
 use a0_dpop::{AsyncReplayStore, VerifiedProof};
 use a0_http::{AsyncHttpClient, Step};
@@ -45,33 +44,21 @@ use a0_token_exchange::{
     ConnectionToken, ExchangeError, IssuedToken, OnBehalfOf, Pending, TokenExchange, TokenResponse,
 };
 
+pub use crate::async_options::ResolverAnswer;
+
+use crate::async_options::AsyncResolver;
 use crate::authorization::Credentials;
 use crate::builder::Builder;
 use crate::client_flows::{ClientFlows, Endpoint, Refuse, ended, judged};
 use crate::dpop::DpopProof;
 use crate::error::{Error, ErrorKind};
-use crate::issuers::{Cause, ResolverContext, Trust, resolved};
+use crate::issuers::{Trust, resolved};
 use crate::judge::{Judge, JudgedToken};
 use crate::options::TokenOptions;
 use crate::refusal::Refusal;
 use crate::request::RequestContext;
 use crate::scheme::{DpopMode, Scheme};
 use crate::verified::VerifiedToken;
-
-/// What an async domains resolver gives: a future that borrows what it was shown.
-pub type ResolverAnswer<'c> = Pin<Box<dyn Future<Output = Result<Vec<String>, Cause>> + Send + 'c>>;
-
-pub(crate) type AsyncResolver =
-    Arc<dyn for<'c> Fn(&'c ResolverContext<'c>) -> ResolverAnswer<'c> + Send + Sync>;
-
-/// The options that are of another kind for async callers, as [`Builder`] holds them.
-#[derive(Clone, Default)]
-pub(crate) struct AsyncOptions {
-    pub(crate) http_client: Option<Arc<dyn AsyncHttpClient>>,
-    pub(crate) domains_resolver: Option<AsyncResolver>,
-    pub(crate) cache: Option<Arc<dyn AsyncCacheAdapter>>,
-    pub(crate) replay_store: Option<Arc<dyn AsyncReplayStore>>,
-}
 
 /// [`crate::ApiClient`] for async callers. Cheap to clone; make one and keep it.
 #[derive(Clone)]

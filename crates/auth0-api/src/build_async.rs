@@ -6,7 +6,8 @@ use a0_discovery::asynchronous::{AsyncCacheAdapter, KeyCache, Task};
 use a0_dpop::{AsyncReplayStore, InMemoryReplayStore};
 use a0_http::{AsyncHttpClient, ReqwestClient};
 
-use crate::asynchronous::{ApiClient, AsyncOptions, AsyncSettings, ResolverAnswer};
+use crate::async_options::ResolverAnswer;
+use crate::asynchronous::{ApiClient, AsyncSettings};
 use crate::builder::{Builder, Replay};
 use crate::error::Error;
 use crate::issuers::ResolverContext;
@@ -115,24 +116,5 @@ impl Builder {
 fn spawn(task: Task) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(task);
-    }
-}
-
-impl AsyncOptions {
-    /// For a client that blocks.
-    pub(crate) fn refuse(&self) -> Result<(), Error> {
-        for (name, is_given) in [
-            ("http_client", self.http_client.is_some()),
-            ("domains_resolver", self.domains_resolver.is_some()),
-            ("cache", self.cache.is_some()),
-            ("replay_store", self.replay_store.is_some()),
-        ] {
-            if is_given {
-                return Err(Error::configuration(format!(
-                    "async_{name} is for build_async: give {name}"
-                )));
-            }
-        }
-        Ok(())
     }
 }

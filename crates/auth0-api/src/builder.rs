@@ -71,7 +71,7 @@ pub struct Builder {
     pub(crate) nonces: Option<NonceIssuer>,
     pub(crate) flows: FlowOptions,
     #[cfg(feature = "async")]
-    pub(crate) asynchronous: crate::asynchronous::AsyncOptions,
+    pub(crate) asynchronous: crate::async_options::AsyncOptions,
     pub(crate) timeout: Option<Duration>,
     pub(crate) http_client: Option<Arc<dyn HttpClient>>,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,

@@ -39,6 +39,8 @@
 
 mod api_error;
 #[cfg(feature = "async")]
+mod async_options;
+#[cfg(feature = "async")]
 pub mod asynchronous;
 mod authorization;
 mod build;
