@@ -26,7 +26,8 @@ use crate::status::IssuerStatus;
 pub type AdapterAnswer<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, CacheAdapterError>> + Send + 'a>>;
 
-/// A [`CacheAdapter`] for async callers, which does not block. It owes the same.
+/// A [`CacheAdapter`] for async callers, which does not block. It owes the same, and its futures end by
+/// themselves: nothing here gives up on one.
 pub trait AsyncCacheAdapter: Send + Sync {
     /// As [`CacheAdapter::get`].
     fn get<'a>(&'a self, key: &'a str) -> AdapterAnswer<'a, Option<String>>;
@@ -104,30 +105,35 @@ impl AsyncCacheAdapter for InMemoryCache {
     }
 }
 
-/// A task that nobody waits for.
+/// A task that fetches, for a runtime.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The keys of issuers, for async callers: [`crate::KeyCache`] with futures.
 ///
-/// A future may be dropped at any time. If it was the one that fetched, one of those who wait for it
-/// fetches in its place.
+/// A future may be dropped at any time. What is fetched is fetched by a task, which goes on. Where no
+/// task can be had, the caller fetches; if its future is dropped, one of those who wait for it fetches
+/// in its place, and while it is kept and not polled, they wait.
 #[derive(Clone)]
 pub struct KeyCache {
     memory: Arc<Async>,
-    spawn: Arc<dyn Fn(Task) + Send + Sync>,
+    spawn: Arc<dyn Fn(Task) -> Option<Task> + Send + Sync>,
 }
 
 type Async = Memory<dyn AsyncHttpClient, dyn AsyncCacheAdapter>;
 
 impl KeyCacheBuilder<dyn AsyncHttpClient, dyn AsyncCacheAdapter> {
     /// A second level behind the memory: it is read before a fetch, and written after one.
-    pub fn adapter(self, adapter: impl AsyncCacheAdapter + 'static) -> Self {
+    pub fn async_adapter(self, adapter: impl AsyncCacheAdapter + 'static) -> Self {
         self.with_adapter(Arc::new(adapter))
     }
 
-    /// An empty cache, which has its refreshes carried out by `spawn`, such as a runtime's function
-    /// of that name. With [`Refresh::Inline`](crate::Refresh::Inline) it is not called.
-    pub fn build(self, spawn: impl Fn(Task) + Send + Sync + 'static) -> KeyCache {
+    /// An empty cache, which has everything fetched by `spawn`, such as a runtime's function of that
+    /// name. A task that it gives back is carried out by the caller itself: with `Some` for `spawn`
+    /// there are no tasks.
+    pub fn build_async(
+        self,
+        spawn: impl Fn(Task) -> Option<Task> + Send + Sync + 'static,
+    ) -> KeyCache {
         KeyCache {
             memory: Arc::new(self.memory()),
             spawn: Arc::new(spawn),
@@ -193,17 +199,11 @@ impl KeyCache {
                 Todo::Return(found) => break found,
                 Todo::Wait(round) => slot.ended(round).await,
                 Todo::Fetch(flight, _) => {
-                    let fetcher = &self.memory.fetcher;
-                    let client = &*fetcher.client;
-                    fetcher.metadata(flight, client, issuer, now).await;
+                    let round = flight.round();
+                    self.metadata(flight, issuer, now).await;
+                    slot.ended(round).await;
                 }
-                Todo::Behind(flight) => {
-                    let (fetcher, client) = self.behind();
-                    let issuer = issuer.clone();
-                    (self.spawn)(Box::pin(async move {
-                        fetcher.metadata(flight, &client, &issuer, now).await;
-                    }));
-                }
+                Todo::Behind(flight) => self.metadata(flight, issuer, now).await,
             }
         };
         self.memory.token_endpoint(found, issuer, now)
@@ -243,7 +243,6 @@ impl KeyCache {
         goal: Goal<'_>,
         now: NumericDate,
     ) -> Result<Arc<IssuerKeys>, Unavailable> {
-        let fetcher = &self.memory.fetcher;
         let slot = self.memory.keys_slot(issuer);
         let mut lookup = self.memory.keys_lookup(&slot, goal, now);
         loop {
@@ -251,24 +250,60 @@ impl KeyCache {
                 Todo::Return(answer) => return answer,
                 Todo::Wait(round) => slot.ended(round).await,
                 Todo::Fetch(flight, goal) => {
-                    let client = &*fetcher.client;
-                    fetcher.keys(flight, client, issuer, goal, now).await;
+                    let round = flight.round();
+                    self.fetch(flight, issuer, goal, now).await;
+                    slot.ended(round).await;
                 }
-                Todo::Behind(flight) => {
-                    let (fetcher, client) = self.behind();
-                    let issuer = issuer.clone();
-                    (self.spawn)(Box::pin(async move {
-                        let goal = Goal::Fresh;
-                        fetcher.keys(flight, &client, &issuer, goal, now).await;
-                    }));
-                }
+                Todo::Behind(flight) => self.fetch(flight, issuer, Goal::Fresh, now).await,
             }
+        }
+    }
+
+    /// Has a round carried out, by a task that may go on behind the caller.
+    async fn fetch(
+        &self,
+        flight: Flight<IssuerKeys>,
+        issuer: &Issuer,
+        goal: Goal<'_>,
+        now: NumericDate,
+    ) {
+        let (fetcher, client) = self.hands();
+        let issuer = issuer.clone();
+        // A task outlives the caller's texts.
+        let key = match goal {
+            Goal::Key(key_id, algorithm) => Some((key_id.to_owned(), algorithm)),
+            _ => None,
+        };
+        let unnamed = goal.without_key();
+        self.carry_out(Box::pin(async move {
+            let goal = match &key {
+                Some((key_id, algorithm)) => Goal::Key(key_id, *algorithm),
+                None => unnamed,
+            };
+            fetcher.keys(flight, &client, &issuer, goal, now).await;
+        }))
+        .await;
+    }
+
+    async fn metadata(&self, flight: Flight<ServerMetadata>, issuer: &Issuer, now: NumericDate) {
+        let (fetcher, client) = self.hands();
+        let issuer = issuer.clone();
+        self.carry_out(Box::pin(async move {
+            fetcher.metadata(flight, &client, &issuer, now).await;
+        }))
+        .await;
+    }
+
+    /// By a task, or, where none can be had, by the caller.
+    async fn carry_out(&self, round: Task) {
+        if let Some(round) = (self.spawn)(round) {
+            round.await;
         }
     }
 
     /// What a task needs to carry out a round: with this client it asks for nothing more once the last
     /// clone of this cache is gone.
-    fn behind(&self) -> (Arc<AsyncFetcher>, Leash) {
+    fn hands(&self) -> (Arc<AsyncFetcher>, Leash) {
         let fetcher = Arc::clone(&self.memory.fetcher);
         let client = Leash {
             client: Arc::clone(&fetcher.client),

@@ -78,6 +78,11 @@ impl<T: Kept> Flight<T> {
         Flight { slot, round }
     }
 
+    #[cfg(feature = "async")]
+    pub(crate) fn round(&self) -> Round {
+        self.round
+    }
+
     /// What the round is to replace.
     pub(crate) fn in_hand(&self) -> Option<Arc<T>> {
         self.slot.lock().good().map(|good| good.value)

@@ -24,6 +24,18 @@ pub(crate) enum Goal<'g> {
     Stored,
 }
 
+#[cfg(feature = "async")]
+impl Goal<'_> {
+    /// The same, apart from the key that is wanted.
+    pub(crate) fn without_key(&self) -> Goal<'static> {
+        match self {
+            Goal::Fresh | Goal::Key(..) => Goal::Fresh,
+            Goal::Newest => Goal::Newest,
+            Goal::Stored => Goal::Stored,
+        }
+    }
+}
+
 /// What to do next.
 pub(crate) enum Todo<'g, T: Kept> {
     /// The answer.

@@ -221,7 +221,9 @@ impl<T: Kept> Record<T> {
 
     /// The end of a round: what it brought replaces what was there, whole.
     pub(crate) fn finish(&mut self, round: Round, outcome: Outcome<T>, at: NumericDate) {
-        self.abandon(round);
+        if self.flight == Some(round) {
+            self.flight = None;
+        }
         if let Some(value) = outcome.value {
             self.good = Some(Good {
                 value,
@@ -240,10 +242,12 @@ impl<T: Kept> Record<T> {
         }
     }
 
-    /// The end of a round that came to nothing. Who waited for it decides anew.
+    /// The end of a round that came to nothing. Who waited for it decides anew, and is not told to be
+    /// patient because of it.
     pub(crate) fn abandon(&mut self, round: Round) {
         if self.flight == Some(round) {
             self.flight = None;
+            self.refetch = self.refetch.filter(|(refetch, _)| *refetch != round);
         }
     }
 

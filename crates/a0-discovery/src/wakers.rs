@@ -40,14 +40,15 @@ impl Wakers {
 
 impl Ticket<'_> {
     pub(crate) fn wait(&mut self, waker: &Waker) {
-        lock(&self.wakers.0)
-            .wakers
-            .insert(self.number, waker.clone());
+        let waker = waker.clone();
+        let before = lock(&self.wakers.0).wakers.insert(self.number, waker);
+        drop(before);
     }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        lock(&self.wakers.0).wakers.remove(&self.number);
+        let gone = lock(&self.wakers.0).wakers.remove(&self.number);
+        drop(gone);
     }
 }

@@ -16,6 +16,7 @@ use a0_discovery::{
     CacheAdapterError, InMemoryCache, IssuerKeys, Refresh, Unavailable, normalize_domain,
 };
 use a0_http::{AsyncHttpClient, Exchange};
+use a0_jose::Algorithm;
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
 use common::{START, at, fetches, policy, rules};
 use http::Request;
@@ -66,15 +67,46 @@ impl World {
         }
     }
 
-    /// Refreshes become tasks that a test polls when it likes.
+    /// What is fetched becomes a task that a test polls when it likes.
     fn cache(&self) -> KeyCache {
+        let tasks = Arc::clone(&self.tasks);
+        self.build(move |task| {
+            tasks.lock().unwrap().push(task);
+            None
+        })
+    }
+
+    /// The caller that fetches does so by itself.
+    fn without_tasks(&self) -> KeyCache {
+        self.build(Some)
+    }
+
+    fn build(&self, spawn: impl Fn(Task) -> Option<Task> + Send + Sync + 'static) -> KeyCache {
         let mut policy = policy();
         policy.refresh = Refresh::Background;
-        let tasks = Arc::clone(&self.tasks);
         KeyCache::builder(rules(), Arc::new(Slow(self.network.clone())))
             .policy(policy)
             .clock(|| std::time::UNIX_EPOCH + Duration::from_secs(START.unsigned_abs()))
-            .build(move |task| tasks.lock().unwrap().push(task))
+            .build_async(spawn)
+    }
+
+    fn task(&self) -> Task {
+        self.tasks.lock().unwrap().pop().expect("a task")
+    }
+
+    /// A call to its end, with the tasks that it makes.
+    fn finish(&self, cache: &KeyCache, second: i64) -> Arc<IssuerKeys> {
+        let woken = Arc::new(Woken::default());
+        let mut call = call(cache, "a.example", second);
+        let mut looked = woken.poll(call.as_mut());
+        while looked.is_pending() {
+            finish(&Arc::default(), self.task().as_mut());
+            looked = woken.poll(call.as_mut());
+        }
+        match looked {
+            Poll::Ready(keys) => keys.unwrap(),
+            Poll::Pending => unreachable!(),
+        }
     }
 }
 
@@ -124,7 +156,7 @@ fn a_future_that_is_dropped_anywhere_strands_nobody() {
     // One that ends in time makes two requests; each is polled POLLS times, and once more.
     for polls in 0..=2 * POLLS {
         let world = World::new();
-        let cache = world.cache();
+        let cache = world.without_tasks();
         let [first, second, third] = [0, 1, 2].map(|_| Arc::new(Woken::default()));
         let mut leader = call(&cache, "a.example", 0);
         let mut waiters = [call(&cache, "a.example", 0), call(&cache, "a.example", 0)];
@@ -151,7 +183,7 @@ fn a_future_that_is_dropped_anywhere_strands_nobody() {
 #[test]
 fn a_waiter_that_is_dropped_takes_nothing_along() {
     let world = World::new();
-    let cache = world.cache();
+    let cache = world.without_tasks();
     let [first, second, third] = [0, 1, 2].map(|_| Arc::new(Woken::default()));
     let mut leader = call(&cache, "a.example", 0);
     let mut gone = call(&cache, "a.example", 0);
@@ -175,7 +207,7 @@ fn waiters_share_one_failure() {
     world
         .tenant
         .misbehave(Endpoint::Discovery, Fault::status(500));
-    let cache = world.cache();
+    let cache = world.without_tasks();
     let woken = Arc::new(Woken::default());
     let mut calls: Vec<_> = (0..64).map(|_| call(&cache, "a.example", 0)).collect();
     for call in &mut calls {
@@ -192,7 +224,7 @@ fn waiters_share_one_failure() {
 fn an_issuer_that_does_not_answer_delays_no_other() {
     let world = World::new();
     let quick = world.network.tenant("quick.example").unwrap();
-    let cache = world.cache();
+    let cache = world.without_tasks();
     let woken = Arc::new(Woken::default());
     let mut slow = call(&cache, "a.example", 0);
     assert!(woken.poll(slow.as_mut()).is_pending());
@@ -205,16 +237,95 @@ fn an_issuer_that_does_not_answer_delays_no_other() {
     assert!(finish(&woken, slow.as_mut()).is_ok());
 }
 
+/// Whoever is gone, what was begun for all goes on.
+#[test]
+fn a_task_goes_on_when_its_caller_is_dropped() {
+    let world = World::new();
+    let cache = world.cache();
+    let woken = Arc::new(Woken::default());
+    let mut gone = call(&cache, "a.example", 0);
+    assert!(woken.poll(gone.as_mut()).is_pending());
+    drop(gone);
+    let waiting = Arc::new(Woken::default());
+    let mut waits = call(&cache, "a.example", 0);
+    assert!(waiting.poll(waits.as_mut()).is_pending());
+    finish(&woken, world.task().as_mut());
+    assert_eq!(waiting.count(), 1);
+    let Poll::Ready(Ok(_)) = waiting.poll(waits.as_mut()) else {
+        panic!("the task has ended");
+    };
+    assert_eq!(fetches(&world.tenant), (1, 1));
+    assert!(world.tasks.lock().unwrap().is_empty());
+}
+
+/// A stranger who goes away in the middle of a search for a key that nobody has: those who come with
+/// a new key are not refused for it.
+#[test]
+fn a_search_that_is_dropped_refuses_nobody() {
+    for with_tasks in [false, true] {
+        let world = World::new();
+        let cache = match with_tasks {
+            true => world.cache(),
+            false => world.without_tasks(),
+        };
+        let warm = match with_tasks {
+            true => world.finish(&cache, 0),
+            false => finish(&Arc::default(), call(&cache, "a.example", 0).as_mut()).unwrap(),
+        };
+        drop(warm);
+        world.tenant.replace_keys().unwrap();
+        let kid = world.tenant.kid();
+        let issuer = normalize_domain("a.example").unwrap();
+        let search = |kid: &str| {
+            let (cache, issuer, kid) = (cache.clone(), issuer.clone(), kid.to_owned());
+            Box::pin(async move {
+                let keys = cache
+                    .keys_with(&issuer, &kid, Algorithm::Rs256, at(1))
+                    .await;
+                keys.is_ok_and(|keys| keys.keys().contains(&kid, Algorithm::Rs256))
+            })
+        };
+        let [stranger, first] = [0, 1].map(|_| Arc::new(Woken::default()));
+        let mut forged = search("nobody's");
+        assert!(stranger.poll(forged.as_mut()).is_pending());
+        let mut waits = search(&kid);
+        assert!(first.poll(waits.as_mut()).is_pending());
+        drop(forged);
+        if with_tasks {
+            finish(&stranger, world.task().as_mut());
+        }
+        assert!(finish(&first, waits.as_mut()), "{with_tasks}");
+        assert!(
+            finish(&Arc::default(), search(&kid).as_mut()),
+            "{with_tasks}"
+        );
+        assert_eq!(world.tenant.request_count(Endpoint::Jwks), 2);
+    }
+}
+
+/// As when a future is moved to another task.
+#[test]
+fn a_waiter_is_woken_where_it_was_polled_last() {
+    let world = World::new();
+    let cache = world.cache();
+    let [before, after] = [0, 1].map(|_| Arc::new(Woken::default()));
+    let mut waits = call(&cache, "a.example", 0);
+    assert!(before.poll(waits.as_mut()).is_pending());
+    assert!(after.poll(waits.as_mut()).is_pending());
+    finish(&Arc::default(), world.task().as_mut());
+    assert_eq!((before.count(), after.count()), (0, 1));
+}
+
 #[test]
 fn nobody_waits_for_a_refresh_and_it_ends_with_the_last_clone() {
     for dropped in [false, true] {
         let world = World::new();
         let cache = world.cache();
         let woken = Arc::new(Woken::default());
-        let old = finish(&woken, call(&cache, "a.example", 0).as_mut()).unwrap();
+        let old = world.finish(&cache, 0);
         let served = finish(&woken, call(&cache, "a.example", 300).as_mut()).unwrap();
         assert!(Arc::ptr_eq(&old, &served));
-        let mut task = world.tasks.lock().unwrap().pop().unwrap();
+        let mut task = world.task();
         assert!(woken.poll(task.as_mut()).is_pending());
         match dropped {
             true => drop(cache),
@@ -235,14 +346,12 @@ fn a_refresh_that_is_dropped_is_tried_again() {
     let world = World::new();
     let cache = world.cache();
     let woken = Arc::new(Woken::default());
-    finish(&woken, call(&cache, "a.example", 0).as_mut()).unwrap();
+    world.finish(&cache, 0);
     for second in [300, 315] {
         finish(&woken, call(&cache, "a.example", second).as_mut()).unwrap();
-        let mut task = world.tasks.lock().unwrap().pop().unwrap();
-        assert!(woken.poll(task.as_mut()).is_pending());
+        assert!(woken.poll(world.task().as_mut()).is_pending());
     }
-    let keys = finish(&woken, call(&cache, "a.example", 1200).as_mut()).unwrap();
-    assert_eq!(keys.requested_at(), at(1200));
+    assert_eq!(world.finish(&cache, 1200).requested_at(), at(1200));
 }
 
 #[test]
@@ -252,8 +361,8 @@ fn an_adapter_serves_async_processes_alike() {
     let process = || {
         KeyCache::builder(rules(), Arc::new(Slow(world.network.clone())))
             .policy(policy())
-            .adapter(Arc::clone(&store))
-            .build(drop)
+            .async_adapter(Arc::clone(&store))
+            .build_async(Some)
     };
     for _ in 0..2 {
         let cache = process();

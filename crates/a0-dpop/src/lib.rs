@@ -64,7 +64,7 @@
 )]
 
 #[cfg(feature = "async")]
-mod asynchronous;
+pub mod asynchronous;
 mod create;
 mod error;
 mod htu;
@@ -72,8 +72,6 @@ mod nonce;
 mod proof;
 mod replay;
 
-#[cfg(feature = "async")]
-pub use asynchronous::{AsyncReplayStore, ReplayAnswer};
 pub use create::{CreateProofError, NewProof};
 pub use error::ProofError;
 pub use htu::{Htu, InvalidHtu};

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use a0_discovery::asynchronous::AsyncCacheAdapter;
-use a0_dpop::AsyncReplayStore;
+use a0_dpop::asynchronous::AsyncReplayStore;
 use a0_http::AsyncHttpClient;
 
 use crate::error::Error;

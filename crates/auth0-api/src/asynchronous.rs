@@ -22,10 +22,9 @@
 //!
 //! # Runtimes
 //!
-//! The client that is used unless another is given, `reqwest`, runs on `tokio`, and so do the
-//! refreshes that nobody waits for. With another client and
-//! [`Refresh::Inline`](crate::Refresh::Inline) no runtime is named. A future may be dropped at any time
-//! and strands nobody.
+//! The client that is used unless another is given, `reqwest`, runs on `tokio`, and so do the tasks that
+//! fetch keys. With another client, outside of that runtime, the callers fetch by themselves. A future
+//! may be dropped at any time and strands nobody.
 //!
 //! A verification with keys in memory waits for nothing: it takes the processor for some tens of
 //! microseconds, as any handler does. There is no need for `spawn_blocking`.
@@ -37,7 +36,8 @@ use std::time::SystemTime;
 
 use a0_discovery::asynchronous::KeyCache;
 use a0_discovery::{CacheAdapterError, Issuer, IssuerStatus};
-use a0_dpop::{AsyncReplayStore, VerifiedProof};
+use a0_dpop::VerifiedProof;
+use a0_dpop::asynchronous::AsyncReplayStore;
 use a0_http::{AsyncHttpClient, Step};
 use a0_jose::{Claims, NumericDate};
 use a0_token_exchange::{

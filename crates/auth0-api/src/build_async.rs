@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use a0_discovery::asynchronous::{AsyncCacheAdapter, KeyCache, Task};
-use a0_dpop::{AsyncReplayStore, InMemoryReplayStore};
+use a0_dpop::InMemoryReplayStore;
+use a0_dpop::asynchronous::AsyncReplayStore;
 use a0_http::{AsyncHttpClient, ReqwestClient};
 
 use crate::async_options::ResolverAnswer;
@@ -47,7 +48,7 @@ impl Builder {
             .policy(parts.policy)
             .clock(move || clock());
         if let Some(adapter) = options.cache {
-            keys = keys.adapter(adapter);
+            keys = keys.async_adapter(adapter);
         }
         let replay_store = match (self.replay_store, options.replay_store) {
             (Replay::Off, _) => None,
@@ -58,7 +59,7 @@ impl Builder {
         };
         Ok(ApiClient::from_settings(AsyncSettings {
             judge: parts.judge,
-            keys: keys.build(spawn),
+            keys: keys.build_async(spawn),
             replay_store,
             flows: parts.flows,
             http_client,
@@ -112,9 +113,13 @@ impl Builder {
     }
 }
 
-/// Outside of a runtime a refresh is dropped, and another caller starts the next one.
-fn spawn(task: Task) {
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(task);
+/// Outside of the runtime the caller fetches by itself.
+fn spawn(task: Task) -> Option<Task> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => {
+            runtime.spawn(task);
+            None
+        }
+        Err(_) => Some(task),
     }
 }

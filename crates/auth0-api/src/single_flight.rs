@@ -5,9 +5,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 
-#[cfg(feature = "async")]
-use std::task::{Poll, Waker};
-
 /// Outcomes by key, the least recently used of which is dropped at the limit.
 pub(crate) struct SingleFlight<T> {
     calls: Mutex<LruCache<String, Arc<Call<T>>>>,
@@ -17,9 +14,9 @@ pub(crate) struct SingleFlight<T> {
 struct Call<T> {
     state: Mutex<State<T>>,
     ended: Condvar,
-    /// Of async callers that wait, until the call ends.
+    /// The same for async callers.
     #[cfg(feature = "async")]
-    wakers: Mutex<Vec<Waker>>,
+    async_ended: tokio::sync::Notify,
 }
 
 enum State<T> {
@@ -47,10 +44,9 @@ impl<T: Clone> SingleFlight<T> {
         loop {
             let shared = match self.join_or_lead(key, &is_good) {
                 Ok(own) => {
-                    let duty = Duty(&own);
+                    let mut duty = Duty::new(self, key, &own);
                     let outcome = call();
-                    *duty.0.lock() = State::Ended(outcome.clone());
-                    self.keep(key, &own, is_good(&outcome));
+                    duty.end(&outcome, is_good(&outcome));
                     return outcome;
                 }
                 Err(shared) => shared,
@@ -73,10 +69,9 @@ impl<T: Clone> SingleFlight<T> {
         loop {
             let shared = match self.join_or_lead(key, &is_good) {
                 Ok(own) => {
-                    let duty = Duty(&own);
+                    let mut duty = Duty::new(self, key, &own);
                     let outcome = call.await;
-                    *duty.0.lock() = State::Ended(outcome.clone());
-                    self.keep(key, &own, is_good(&outcome));
+                    duty.end(&outcome, is_good(&outcome));
                     return outcome;
                 }
                 Err(shared) => shared,
@@ -114,7 +109,7 @@ impl<T: Clone> SingleFlight<T> {
             state: Mutex::new(State::UnderWay),
             ended: Condvar::new(),
             #[cfg(feature = "async")]
-            wakers: Mutex::default(),
+            async_ended: tokio::sync::Notify::new(),
         });
         calls.put(key.to_owned(), Arc::clone(&call));
         Ok(call)
@@ -138,16 +133,13 @@ impl<T: Clone> Call<T> {
 
     #[cfg(feature = "async")]
     async fn wait_async(&self) -> Option<T> {
-        std::future::poll_fn(|context| {
-            // Under the lock that ends a call: none can end between the look and the waker.
-            let state = self.lock();
-            if matches!(*state, State::UnderWay) {
-                lock(&self.wakers).push(context.waker().clone());
-                return Poll::Pending;
-            }
-            Poll::Ready(state.outcome())
-        })
-        .await
+        let mut ended = std::pin::pin!(self.async_ended.notified());
+        // Before the look: whatever ends the call after it is noticed.
+        ended.as_mut().enable();
+        if matches!(*self.lock(), State::UnderWay) {
+            ended.await;
+        }
+        self.lock().outcome()
     }
 }
 
@@ -166,21 +158,41 @@ impl<T> Call<T> {
     }
 }
 
-/// The duty to end a call, so that nobody waits for ever.
-struct Duty<'c, T>(&'c Call<T>);
+/// The duty to end a call, so that nobody waits for ever and nothing is kept of it in vain.
+struct Duty<'c, T: Clone> {
+    flights: &'c SingleFlight<T>,
+    key: &'c str,
+    call: &'c Arc<Call<T>>,
+    is_good: bool,
+}
 
-impl<T> Drop for Duty<'_, T> {
+impl<'c, T: Clone> Duty<'c, T> {
+    fn new(flights: &'c SingleFlight<T>, key: &'c str, call: &'c Arc<Call<T>>) -> Self {
+        Duty {
+            flights,
+            key,
+            call,
+            is_good: false,
+        }
+    }
+
+    fn end(&mut self, outcome: &T, is_good: bool) {
+        *self.call.lock() = State::Ended(outcome.clone());
+        self.is_good = is_good;
+    }
+}
+
+impl<T: Clone> Drop for Duty<'_, T> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.call.lock();
         if matches!(*state, State::UnderWay) {
             *state = State::Abandoned;
         }
         drop(state);
-        self.0.ended.notify_all();
+        self.flights.keep(self.key, self.call, self.is_good);
+        self.call.ended.notify_all();
         #[cfg(feature = "async")]
-        std::mem::take(&mut *lock(&self.0.wakers))
-            .into_iter()
-            .for_each(Waker::wake);
+        self.call.async_ended.notify_waiters();
     }
 }
 

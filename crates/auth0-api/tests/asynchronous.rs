@@ -8,14 +8,15 @@ mod scenarios;
 use std::future::ready;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant, TenantServer};
 use auth0_api::asynchronous::ApiClient;
 use auth0_api::discovery::InMemoryCache;
 use auth0_api::jose::{Claims, NumericDate};
-use auth0_api::proof::{AsyncReplayStore, ReplayAnswer, ReplayKey, ReplayStore};
-use auth0_api::transport::{AsyncHttpClient, Exchange};
+use auth0_api::proof::asynchronous::{AsyncReplayStore, ReplayAnswer};
+use auth0_api::proof::{ReplayKey, ReplayStore};
+use auth0_api::transport::{AsyncHttpClient, Exchange, TransportError, TransportErrorKind};
 use auth0_api::{
     Builder, ConnectionToken, DpopProof, Error, ErrorKind, IssuedToken, IssuerStatus, OnBehalfOf,
     Refresh, RequestContext, ReqwestClient, ResolverContext, TokenExchange, TokenOptions,
@@ -37,7 +38,10 @@ impl<S: ReplayStore> AsyncReplayStore for Immediate<S> {
         expires_at: NumericDate,
         now: NumericDate,
     ) -> ReplayAnswer<'a> {
-        Box::pin(ready(self.0.check_and_insert(key, expires_at, now)))
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            self.0.check_and_insert(key, expires_at, now)
+        })
     }
 }
 
@@ -53,7 +57,14 @@ impl Driver for Async {
     }
 
     fn http_client(builder: Builder, handle: impl Handle) -> Builder {
-        builder.async_http_client(move |request| ready(handle(request)))
+        let handle = Arc::new(handle);
+        builder.async_http_client(move |request| {
+            let handle = Arc::clone(&handle);
+            async move {
+                tokio::task::yield_now().await;
+                handle(request)
+            }
+        })
     }
 
     fn domains_resolver<E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static>(
@@ -63,7 +74,10 @@ impl Driver for Async {
         let resolver = Arc::new(resolver);
         builder.async_domains_resolver(move |context| {
             let answer = resolver(context).map_err(Into::into);
-            Box::pin(async move { answer })
+            Box::pin(async move {
+                tokio::task::yield_now().await;
+                answer
+            })
         })
     }
 
@@ -112,6 +126,10 @@ impl Driver for Async {
         self.0.key_status()
     }
 
+    fn cache_misses(&self) -> u64 {
+        self.0.cache_misses().0
+    }
+
     fn get_token_by_exchange_profile(
         &self,
         request: &TokenExchange<'_>,
@@ -135,14 +153,18 @@ impl Driver for Async {
 
 all_scenarios!(Async);
 
-/// Polls `future` to its end, `cut` times at most; whether it was at its end by then.
-fn poll_up_to<T>(future: impl Future<Output = T>, cut: usize) -> Option<T> {
+/// Polls `future` so often at most, and lets all other tasks have a turn each time.
+async fn cut_off(future: impl Future, polls: usize) {
     let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    (0..cut).find_map(|_| match future.as_mut().poll(&mut context) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    })
+    for _ in 0..polls {
+        let polled = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
+        if polled.await.is_ready() {
+            return;
+        }
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 /// Answers at the second look.
@@ -159,7 +181,7 @@ impl AsyncHttpClient for Slow {
 
 #[test]
 fn a_call_that_is_dropped_anywhere_strands_nobody() {
-    for cut in 0..12 {
+    for cut in 0..16 {
         let network = LocalNetwork::new();
         let tenant = network.tenant("tenant.example").unwrap();
         tenant.register_client("id", "secret");
@@ -173,26 +195,22 @@ fn a_call_that_is_dropped_anywhere_strands_nobody() {
             .build_async()
             .unwrap();
         let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
-        let wanted = OnBehalfOf::new(&token, "https://downstream.example/");
-        let runtime = runtime();
         // A call is cut off while two others wait for what it fetches.
-        runtime.block_on(async {
-            let others = [0, 1].map(|_| {
-                let (client, token) = (client.clone(), token.clone());
-                tokio::spawn(async move {
-                    let wanted = OnBehalfOf::new(&token, "https://downstream.example/");
-                    let verified = client.verify_access_token(&token).await.is_ok();
-                    verified && client.get_token_on_behalf_of(&wanted).await.is_ok()
-                })
-            });
-            let cut_off = async {
-                client.verify_access_token(&token).await?;
-                client.get_token_on_behalf_of(&wanted).await
+        runtime().block_on(async {
+            let call = async |client: ApiClient, token: String| {
+                let wanted = OnBehalfOf::new(&token, "https://downstream.example/");
+                client.verify_access_token(&token).await.is_ok()
+                    && client.get_token_on_behalf_of(&wanted).await.is_ok()
             };
-            let _ = poll_up_to(cut_off, cut);
-            for other in others {
-                assert!(other.await.unwrap(), "{cut}");
-            }
+            let first = call(client.clone(), token.clone());
+            let others = async {
+                tokio::task::yield_now().await;
+                let others = [0, 1].map(|_| call(client.clone(), token.clone()));
+                let [one, other] = others;
+                tokio::join!(one, other)
+            };
+            let ((), others) = tokio::join!(cut_off(first, cut), others);
+            assert_eq!(others, (true, true), "{cut}");
         });
         assert!(tenant.request_count(Endpoint::Token) <= 2);
     }
@@ -238,6 +256,28 @@ fn an_issuer_that_does_not_answer_delays_no_other_task() {
             task.abort();
         }
     });
+}
+
+/// The option reaches the default client: what is seen is that it gives up on a server that never
+/// answers the handshake.
+#[test]
+fn the_timeout_is_an_option() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let domain = format!("localhost:{}", silent.local_addr().unwrap().port());
+    let tenant = LocalTenant::new(&domain).unwrap();
+    let client = ApiClient::builder()
+        .domain(tenant.domain())
+        .audience(AUDIENCE)
+        .timeout(std::time::Duration::from_millis(100))
+        .build_async()
+        .unwrap();
+    let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
+    let error = runtime().block_on(client.verify_access_token(&token));
+    let error = error.unwrap_err();
+    let cause = std::error::Error::source(&error).and_then(std::error::Error::source);
+    let transport = cause.and_then(|cause| cause.downcast_ref::<TransportError>());
+    let kind = transport.map(TransportError::kind);
+    assert_eq!(kind, Some(TransportErrorKind::Timeout));
 }
 
 /// A future that a server may move between its threads, whatever the request's body is.

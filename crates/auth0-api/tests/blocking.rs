@@ -75,6 +75,10 @@ impl Driver for Blocking {
         self.0.key_status()
     }
 
+    fn cache_misses(&self) -> u64 {
+        self.0.cache_misses().0
+    }
+
     fn get_token_by_exchange_profile(
         &self,
         request: &TokenExchange<'_>,

@@ -688,8 +688,7 @@ pub fn tokens_on_behalf_of_a_user_are_kept_where_that_is_asked_for<D: Driver>() 
     for (audience, expected) in [
         ("x", 3),
         ("y", 4),
-        ("b", 4),
-        ("a", 4),
+        // Of a and b, b was used longer ago.
         ("c", 5),
         ("a", 5),
         ("b", 6),

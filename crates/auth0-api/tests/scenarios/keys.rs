@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use a0_testkit::{Endpoint, Fault, LocalNetwork, SigningKey};
 use auth0_api::discovery::InMemoryCache;
-use auth0_api::{ErrorKind, Freshness};
+use auth0_api::{CacheAdapter, ErrorKind, Freshness};
 use serde_json::{Value, json};
 
 use super::{AUDIENCE, Driver, NOW, World, at, builder};
@@ -196,7 +196,16 @@ pub fn clients_share_keys_through_an_adapter<D: Driver>() {
         let outcome = client.verify_access_token(&token, &Default::default());
         assert!(outcome.is_ok());
         assert_eq!(tenant.request_count(Endpoint::Jwks), 1);
+        assert_eq!(client.cache_misses(), 0);
     }
+    let key = format!("a0-discovery:1:metadata:{}", tenant.issuer());
+    shared
+        .set(&key, "garbage", Duration::from_secs(60))
+        .unwrap();
+    let client = build();
+    let outcome = client.verify_access_token(&token, &Default::default());
+    assert!(outcome.is_ok());
+    assert_eq!(client.cache_misses(), 1);
 }
 
 pub fn rfc8725_3_8_only_keys_of_the_issuer_verify<D: Driver>() {

@@ -70,6 +70,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     fn warm_up(&self) -> Result<(), Error>;
     fn reload(&self, domain: &str) -> Result<(), Error>;
     fn key_status(&self) -> Vec<IssuerStatus>;
+    fn cache_misses(&self) -> u64;
     fn get_token_by_exchange_profile(
         &self,
         request: &TokenExchange<'_>,
