@@ -11,9 +11,10 @@ use crate::{Command, Failure, unknown_argument};
 pub(crate) const COMMAND: Command = Command {
     name: "parity",
     about: "Compares this SDK with the Python package that it follows, case by case",
-    usage: "[--seed N] [--cases N]",
+    usage: "[--seed N] [--cases N] | --page",
     help: "  --seed N   the seed of the random cases, 1 if it is not given
-  --cases N  how many cases, 2000 if it is not given; those with one mutation come first
+  --cases N  how many cases, 2000 if it is not given
+  --page     writes docs/parity.md after the ledger, and compares nothing
 
 Makes a virtual environment below the target directory, once, and installs the package there. Each
 difference has to match a row of crates/a0-parity/ledger.json, and each row has to be shown by its
@@ -36,8 +37,12 @@ pub(crate) struct Cases {
 }
 
 fn run(arguments: &[String]) -> Result<(), Failure> {
-    let cases = parse(arguments)?;
     let workspace = Workspace::load()?;
+    if arguments == ["--page"] {
+        let line = Line::cargo("run --quiet -p a0-parity -- --page");
+        return line.run(&workspace.root).map_err(Failure::Failed);
+    }
+    let cases = parse(arguments)?;
     let python = reference(&workspace).map_err(Failure::Failed)?;
     compare(&workspace, &python, &cases).map_err(Failure::Failed)
 }

@@ -15,6 +15,8 @@ pub(crate) struct Ledger {
 
 pub(crate) struct Row {
     pub(crate) id: String,
+    /// `what`, `why`, `section`, `direction`, `test`.
+    pub(crate) texts: Vec<String>,
     rules: Vec<Rule>,
     pub(crate) pins: Vec<String>,
 }
@@ -31,17 +33,24 @@ struct Rule {
 }
 
 impl Ledger {
+    pub(crate) fn load() -> Result<Self, String> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/ledger.json");
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        Ledger::read(&text).map_err(|error| format!("ledger.json: {error}"))
+    }
+
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let rows = value["rows"].as_array().ok_or("it has no list `rows`")?;
         let mut seen = BTreeMap::new();
         let rows = rows.iter().map(|row| {
             let id = row["id"].as_str().ok_or("a row has no `id`")?.to_owned();
-            for member in ["what", "why", "section", "direction", "test"] {
-                if row[member].as_str().is_none_or(str::is_empty) {
-                    return Err(format!("{id} has no `{member}`"));
-                }
-            }
+            let cells = ["what", "why", "section", "direction", "test"].map(|member| {
+                let text = row[member].as_str().filter(|text| !text.is_empty());
+                text.map(str::to_owned)
+                    .ok_or_else(|| format!("{id} has no `{member}`"))
+            });
+            let cells: Vec<String> = cells.into_iter().collect::<Result<_, _>>()?;
             let direction = row["direction"].as_str().unwrap_or_default();
             if !DIRECTIONS.iter().any(|known| direction.starts_with(known)) {
                 return Err(format!("{id} has no known direction"));
@@ -61,6 +70,7 @@ impl Ledger {
                 ));
             }
             Ok(Row {
+                texts: cells,
                 rules: rules.iter().map(rule).collect(),
                 id,
                 pins,

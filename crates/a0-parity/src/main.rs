@@ -9,6 +9,7 @@ mod generate;
 mod ledger;
 mod mutations;
 mod own;
+mod page;
 mod reference;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,15 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("--page") {
+        return match page::write() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("error: {message}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     match arguments().and_then(|arguments| run(&arguments)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -68,18 +78,20 @@ struct Tally {
 }
 
 fn run(arguments: &Arguments) -> Result<bool, String> {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/ledger.json");
-    let ledger = std::fs::read_to_string(directory).map_err(|error| error.to_string())?;
-    let ledger = Ledger::read(&ledger).map_err(|error| format!("ledger.json: {error}"))?;
+    let ledger = Ledger::load()?;
     let generator = Generator::new().map_err(|error| error.to_string())?;
     let mut reference = Reference::start(&arguments.python)?;
 
     let stale = stale_pins(&ledger, &generator, &mut reference)?;
 
     let mut tally = Tally::default();
-    let mut next = generator.single().map_err(|error| error.to_string())?;
-    next.truncate(arguments.cases);
     let mut random = Random(arguments.seed);
+    let mut next = generator.single().map_err(|error| error.to_string())?;
+    if next.len() > arguments.cases / 2 {
+        // A part of them, another one for each seed.
+        random.shuffle(&mut next);
+        next.truncate(arguments.cases / 2);
+    }
     while !next.is_empty() {
         let rest = next.split_off(next.len().min(BATCH));
         judge(&next, &ledger, &mut reference, &mut tally)?;
