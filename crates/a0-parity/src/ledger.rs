@@ -61,6 +61,20 @@ impl Ledger {
             let rules = row["rules"]
                 .as_array()
                 .ok_or(format!("{id} has no `rules`"))?;
+            let rules: Vec<Rule> = rules.iter().map(rule).collect();
+            for rule in &rules {
+                let [reference, own] = [&rule.reference, &rule.own]
+                    .map(|patterns| patterns.iter().any(|it| matches(it, "accepted")));
+                let verdict = rule.fields.iter().any(|field| field == "verdict");
+                if verdict && own && !direction.contains("looser") {
+                    return Err(format!(
+                        "{id} lets this accept more and does not say `looser`"
+                    ));
+                }
+                if verdict && rule.several && (reference || own) {
+                    return Err(format!("{id} explains an acceptance by an order of checks"));
+                }
+            }
             let pins = texts(&row["pins"]);
             // What one call cannot show has a reason for that in their place.
             if pins.is_empty() != rules.is_empty() || rules.is_empty() != row["outside"].is_string()
@@ -71,7 +85,7 @@ impl Ledger {
             }
             Ok(Row {
                 texts: cells,
-                rules: rules.iter().map(rule).collect(),
+                rules,
                 id,
                 pins,
             })
@@ -213,11 +227,16 @@ mod tests {
                 "{difference:?}"
             );
         }
-        let several = row(|row| row["rules"][0]["several"] = true.into()).unwrap();
-        assert!(several.explanation(&case(&["x1"]), &stricter).is_none());
+        let several = row(|row| {
+            row["rules"][0]["several"] = true.into();
+            row["rules"][0]["reference"] = "refused: *".into();
+        });
+        let several = several.unwrap();
+        let another = difference("verdict", "refused: Y: z", "refused: X: y");
+        assert!(several.explanation(&case(&["x1"]), &another).is_none());
         assert!(
             several
-                .explanation(&case(&["x1", "x2"]), &stricter)
+                .explanation(&case(&["x1", "x2"]), &another)
                 .is_some()
         );
     }
@@ -241,6 +260,12 @@ mod tests {
             assert!(removed.is_err(), "{member}");
         }
         assert!(row(|row| row["direction"] = "sideways".into()).is_err());
+        let rule = |member: &'static str, value: &'static str| {
+            move |row: &mut Value| row["rules"][0][member] = value.into()
+        };
+        assert!(row(rule("own", "accepted")).is_err());
+        assert!(row(rule("own", "*")).is_err());
+        assert!(row(|row| row["rules"][0]["several"] = true.into()).is_err());
         assert!(row(|row| row["outside"] = "it is not of one call".into()).is_err());
         assert!(row(|row| row["rules"] = json!([])).is_err());
     }
