@@ -14,7 +14,7 @@ pub(crate) const COMMAND: Command = Command {
     usage: "[--seed N] [--cases N] | --page",
     help: "  --seed N   the seed of the random cases, 1 if it is not given
   --cases N  how many cases, 2000 if it is not given
-  --page     writes docs/parity.md after the ledger, and compares nothing
+  --page     writes the rows of the ledger into docs/parity.md, and compares nothing
 
 Makes a virtual environment below the target directory, once, and installs the package there. Each
 difference has to match a row of crates/a0-parity/ledger.json, and each row has to be shown by its

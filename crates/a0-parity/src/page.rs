@@ -1,27 +1,43 @@
-//! `docs/parity.md`: the page around the ledger, and the ledger's rows in it.
+//! The rows of the ledger in `docs/parity.md`; the rest of that page is written by hand.
 
 use crate::ledger::Ledger;
 
-const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/page.md");
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/parity.md");
 
 pub(crate) fn write() -> Result<(), String> {
-    std::fs::write(PAGE, page()?).map_err(|error| format!("{PAGE}: {error}"))
+    let page = with_rows(&read()?, &Ledger::load()?)?;
+    std::fs::write(PAGE, page).map_err(|error| format!("{PAGE}: {error}"))
 }
 
-fn page() -> Result<String, String> {
-    let template =
-        std::fs::read_to_string(TEMPLATE).map_err(|error| format!("{TEMPLATE}: {error}"))?;
-    let rows = Ledger::load()?.rows.into_iter().map(|row| {
-        let cells = row
-            .texts
-            .join("\u{0}")
-            .replace('|', "\\|")
-            .replace('\u{0}', " | ");
-        format!("| {} | {cells} |", row.id)
+fn read() -> Result<String, String> {
+    std::fs::read_to_string(PAGE).map_err(|error| format!("{PAGE}: {error}"))
+}
+
+/// The page with the ledger's rows where it has rows of deviations.
+fn with_rows(page: &str, ledger: &Ledger) -> Result<String, String> {
+    let is_row = |line: &str| {
+        let id = line.strip_prefix("| D");
+        id.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    let before: Vec<&str> = page.lines().take_while(|line| !is_row(line)).collect();
+    let after: Vec<&str> = page
+        .lines()
+        .skip(before.len())
+        .skip_while(|line| is_row(line))
+        .collect();
+    if after.is_empty() || after.iter().any(|line| is_row(line)) {
+        return Err(format!("{PAGE} has not one table of deviations"));
+    }
+    let rows = ledger.rows.iter().map(|row| {
+        let cells = row.texts.iter().map(|text| text.replace('|', "\\|"));
+        format!("| {} | {} |", row.id, cells.collect::<Vec<_>>().join(" | "))
     });
     let rows: Vec<String> = rows.collect();
-    Ok(template.replace("{deviations}", &rows.join("\n")))
+    let lines = before
+        .into_iter()
+        .chain(rows.iter().map(String::as_str))
+        .chain(after);
+    Ok(lines.map(|line| format!("{line}\n")).collect())
 }
 
 #[cfg(test)]
@@ -29,11 +45,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_that_of_the_ledger() {
-        let written = std::fs::read_to_string(PAGE).unwrap();
-        assert!(
-            page().unwrap() == written,
-            "run `cargo xtask parity --page`"
-        );
+    fn the_page_has_the_rows_of_the_ledger() {
+        let page = read().unwrap();
+        let expected = with_rows(&page, &Ledger::load().unwrap()).unwrap();
+        assert!(page == expected, "run `cargo xtask parity --page`");
+    }
+
+    #[test]
+    fn a_page_without_one_table_is_refused() {
+        let ledger = Ledger::load().unwrap();
+        for page in ["", "x\n", "| D1 | x |\n", "| D1 | x |\nx\n| D2 | x |\nx\n"] {
+            assert!(with_rows(page, &ledger).is_err(), "{page}");
+        }
     }
 }
