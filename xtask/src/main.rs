@@ -6,12 +6,13 @@
 
 mod ci;
 mod help;
+mod parity;
 mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
 
-const COMMANDS: &[Command] = &[ci::COMMAND, tidy::COMMAND, help::COMMAND];
+const COMMANDS: &[Command] = &[ci::COMMAND, tidy::COMMAND, parity::COMMAND, help::COMMAND];
 
 pub(crate) struct Command {
     name: &'static str,

@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: every check of the project, in order, up to the first that fails.
 
 mod deny;
-mod process;
+pub(crate) mod process;
 mod steps;
 mod tally;
 

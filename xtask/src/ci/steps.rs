@@ -2,8 +2,8 @@
 
 use super::process::Line;
 use super::{Ci, Outcome, deny};
-use crate::tidy;
 use crate::workspace::{Package, Workspace};
+use crate::{parity, tidy};
 
 pub(crate) struct Step {
     pub(crate) name: &'static str,
@@ -31,6 +31,11 @@ pub(crate) const STEPS: &[Step] = &[
         "quickstart",
         "the first example of the README, run",
         quickstart,
+    ),
+    step(
+        "parity",
+        "the same cases through the Python package that this follows",
+        compare,
     ),
     step("doc", "the documentation and its links", doc),
     step("package", "what would be published", package),
@@ -140,6 +145,17 @@ fn quickstart(ci: &mut Ci) -> Result<Outcome, String> {
     run_all(ci, [Line::cargo("run -p auth0-api --example quickstart")])
 }
 
+/// Where there is no Python, or no way to the package index, there is nothing to compare with.
+fn compare(ci: &mut Ci) -> Result<Outcome, String> {
+    match parity::reference(&ci.workspace) {
+        Ok(python) => {
+            parity::compare(&ci.workspace, &python, &parity::DEFAULTS)?;
+            Ok(Outcome::Done)
+        }
+        Err(message) => Ok(Outcome::LeftOut(format!("left out: {message}"))),
+    }
+}
+
 /// Twice where there are optional features: a link from what is always there to what is not
 /// breaks only without them.
 fn doc(ci: &mut Ci) -> Result<Outcome, String> {
@@ -156,7 +172,7 @@ fn package(ci: &mut Ci) -> Result<Outcome, String> {
     run_all(
         ci,
         [Line::cargo(
-            "package --workspace --exclude xtask --no-verify --allow-dirty",
+            "package --workspace --exclude xtask --exclude a0-parity --no-verify --allow-dirty",
         )],
     )
 }

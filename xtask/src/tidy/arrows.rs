@@ -45,6 +45,7 @@ const TABLE: &[Row] = &[
     ),
     row("a0-redis", &["a0-discovery", "a0-dpop", "auth0-api"]),
     row("a0-testkit", &[]),
+    row("a0-parity", &["a0-testkit", "auth0-api"]),
     row("xtask", &[]),
 ];
 

@@ -1,9 +1,10 @@
-//! What every library crate brings with it. The project's own commands are no library.
+//! What every library crate brings with it. What serves the project alone is no library.
 
 use super::{Finding, Project};
 use crate::workspace::Package;
 
-const OWN_COMMANDS: &str = "xtask";
+/// Never published.
+const OWN: &[&str] = &["xtask", "a0-parity"];
 
 const MAX_KEYWORDS: usize = 5;
 
@@ -54,7 +55,7 @@ pub(super) fn manifest(project: &Project) -> Vec<Finding> {
         ];
         let for_libraries = for_libraries
             .into_iter()
-            .filter(|_| package.name != OWN_COMMANDS);
+            .filter(|_| !OWN.contains(&package.name.as_str()));
         for (present, what, line) in for_all.into_iter().chain(for_libraries) {
             if !present {
                 findings.push(Finding::new(
@@ -97,7 +98,7 @@ pub(super) fn files(project: &Project) -> Vec<Finding> {
 
 pub(super) fn libraries<'a>(project: &'a Project) -> impl Iterator<Item = &'a Package> {
     let packages = project.workspace.packages.iter();
-    packages.filter(|package| package.name != OWN_COMMANDS)
+    packages.filter(|package| !OWN.contains(&package.name.as_str()))
 }
 
 /// `[lints]` is not in the metadata, so the text has to do.

@@ -1,0 +1,120 @@
+"""Puts cases through the reference: one case a line on standard input, one outcome a line out.
+
+A case brings its own clock and all that its servers answer; nothing here reaches a network.
+"""
+
+import asyncio
+import json
+import sys
+import time
+import warnings
+
+# A dependency of the reference turns its own deprecations on again.
+warnings.showwarning = lambda *_, **__: None
+
+import httpx
+from auth0_api_python import ApiClient, ApiClientOptions
+from auth0_api_python import get_current_actor, get_delegation_chain
+from auth0_api_python.errors import BaseAuthError
+from auth0_api_python.utils import normalize_domain
+
+WITH_PROOFS = ("allowed", "required")
+RealClient = httpx.AsyncClient
+
+
+def answer_of(case, url):
+    answer = case["documents"].get(url)
+    if answer is None:
+        raise httpx.ConnectError("nobody listens")
+    headers = {"content-type": answer["type"]}
+    return httpx.Response(answer["status"], headers=headers, content=answer["body"].encode())
+
+
+def client_of(case, asked):
+    async def fetch(url):
+        asked.append(url)
+        return answer_of(case, url)
+
+    domains = case.get("domains")
+    if "resolver" in case:
+        domains = lambda context: case["resolver"]
+    return ApiClient(
+        ApiClientOptions(
+            domain=case.get("domain"),
+            domains=domains,
+            audience=case["audience"],
+            custom_fetch=fetch,
+            dpop_enabled=case["mode"] in WITH_PROOFS,
+            dpop_required=case["mode"] == "required",
+            client_id=case.get("client_id"),
+            client_secret=case.get("client_secret"),
+        )
+    )
+
+
+async def call(case, asked):
+    name, arguments = case["call"], case.get("arguments", {})
+    if name == "normalize_domain":
+        try:
+            return normalize_domain(case["text"])
+        except ValueError as error:
+            raise BaseAuthError(str(error)) from error
+    if name == "get_current_actor":
+        return get_current_actor(case["claims"])
+    if name == "get_delegation_chain":
+        return get_delegation_chain(case["claims"])
+    client = client_of(case, asked)
+    method, url = case.get("method"), case.get("url")
+    if name == "verify_request":
+        if case.get("twice"):
+            await client.verify_request(dict(case["headers"]), method, url)
+        return await client.verify_request(dict(case["headers"]), method, url)
+    if name == "verify_access_token":
+        required = case.get("required_claims")
+        return await client.verify_access_token(case["token"], required_claims=required)
+    if name == "verify_dpop_proof":
+        if case.get("twice"):
+            await client.verify_dpop_proof(case["token"], case["proof"], method, url)
+        return await client.verify_dpop_proof(case["token"], case["proof"], method, url)
+    if name == "get_access_token_for_connection":
+        return await client.get_access_token_for_connection(arguments)
+    return await getattr(client, name)(**arguments)
+
+
+async def outcome_of(case):
+    time.time = lambda: case["now"]
+    asked, sent = [], []
+
+    def endpoint(request):
+        form = request.content.decode()
+        sent.append({"form": form, "authorization": request.headers.get("authorization")})
+        return answer_of(case, str(request.url))
+
+    def client(**options):
+        return RealClient(transport=httpx.MockTransport(endpoint), **options)
+
+    httpx.AsyncClient = client
+    try:
+        outcome = {"value": await call(case, asked)}
+    except BaseAuthError as error:
+        kind = type(error).__name__.removesuffix("Error") or "Api"
+        outcome = {"kind": kind, "text": error.get_error_description()}
+        if kind != "BaseAuth":
+            outcome["status"] = error.get_status_code()
+            outcome["code"] = error.get_error_code()
+            outcome["challenge"] = error.get_headers().get("WWW-Authenticate")
+    except Exception as error:  # noqa: BLE001 - that it ends so is what is compared
+        outcome = {"failed": type(error).__name__}
+    outcome["sent"] = sent
+    return outcome
+
+
+def encoded(outcome):
+    try:
+        return json.dumps(outcome, allow_nan=False)
+    except (TypeError, ValueError):
+        return json.dumps({"value": "not JSON", "sent": outcome["sent"]})
+
+
+for line in sys.stdin:
+    print(encoded(asyncio.run(outcome_of(json.loads(line)))), flush=False)

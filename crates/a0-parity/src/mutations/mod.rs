@@ -1,0 +1,92 @@
+//! What is changed about a call, each change with the name that a ledger or a reader knows it by.
+
+mod documents;
+mod exchanges;
+mod proofs;
+mod requests;
+mod tokens;
+mod values;
+
+use serde_json::{Map, Value};
+
+use crate::draft::{Draft, Keys};
+
+pub(crate) struct Mutation {
+    /// `part`, then what is changed: `token claim exp=null`.
+    pub(crate) name: String,
+    pub(crate) apply: Box<dyn Fn(&mut Draft)>,
+}
+
+/// The parts of a case that can be changed, by the first word of a mutation's name.
+pub(crate) fn parts_of(call: &str) -> &'static [&'static str] {
+    match call {
+        "verify_request" => &["token", "request", "documents", "options", "proof"],
+        "verify_access_token" => &["token", "documents", "options"],
+        "verify_dpop_proof" => &["proof", "url"],
+        "normalize_domain" => &["domain"],
+        "get_current_actor" | "get_delegation_chain" => &["act"],
+        "get_access_token_for_connection" => &["connection", "endpoint", "credentials"],
+        "get_token_on_behalf_of" => &["obo", "endpoint", "credentials"],
+        _ => &["exchange", "endpoint", "credentials"],
+    }
+}
+
+pub(crate) fn catalogue(keys: &Keys) -> Vec<Mutation> {
+    let mut list = List(Vec::new());
+    tokens::add(&mut list, keys);
+    proofs::add(&mut list, keys);
+    requests::add(&mut list);
+    documents::add(&mut list, keys);
+    exchanges::add(&mut list);
+    values::add(&mut list);
+    list.0
+}
+
+/// Which members of a draft are meant.
+type Members = fn(&mut Draft) -> Option<&mut Map<String, Value>>;
+
+struct List(Vec<Mutation>);
+
+impl List {
+    fn add(&mut self, name: impl Into<String>, apply: impl Fn(&mut Draft) + 'static) {
+        self.0.push(Mutation {
+            name: name.into(),
+            apply: Box::new(apply),
+        });
+    }
+
+    /// One mutation for each value of a member, and one that takes the member away.
+    fn members(
+        &mut self,
+        part: &str,
+        member: &'static str,
+        values: impl IntoIterator<Item = Value>,
+        of: Members,
+    ) {
+        for value in values {
+            let name = format!("{part} {member}={}", shown(&value));
+            self.add(name, move |draft| {
+                if let Some(members) = of(draft) {
+                    members.insert(member.to_owned(), value.clone());
+                }
+            });
+        }
+        self.add(format!("{part} {member} absent"), move |draft| {
+            if let Some(members) = of(draft) {
+                members.remove(member);
+            }
+        });
+    }
+}
+
+/// Long values by their beginning and their length.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => {
+            let start = text.get(..end).unwrap_or_default();
+            format!("{start}.. of {}", text.len())
+        }
+        None => text,
+    }
+}

@@ -1,0 +1,87 @@
+//! The reference, in a process of its own.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::generate::Case;
+
+pub(crate) struct Reference {
+    child: Child,
+    /// `None` once it has been told that no more cases come.
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Reference {
+    pub(crate) fn start(python: &Path) -> Result<Self, String> {
+        let runner = concat!(env!("CARGO_MANIFEST_DIR"), "/reference.py");
+        let mut child = Command::new(python)
+            .args(["-u", runner])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{} could not be started: {error}", python.display()))?;
+        let input = child.stdin.take();
+        let output = child.stdout.take().ok_or("the reference has no output")?;
+        Ok(Reference {
+            child,
+            input,
+            output: BufReader::new(output),
+        })
+    }
+
+    /// The outcomes of both sides. `own` runs while the reference works.
+    pub(crate) fn outcomes(
+        &mut self,
+        cases: &[Case],
+        own: impl FnOnce() -> Vec<Value>,
+    ) -> Result<Vec<(Value, Value)>, String> {
+        let ended = || "the reference ended early: its own message stands above".to_owned();
+        let input = self.input.as_mut().ok_or_else(ended)?;
+        let lines: String = cases
+            .iter()
+            .map(|case| format!("{}\n", case.input))
+            .collect();
+        let output = &mut self.output;
+        let (own, reference) = std::thread::scope(|scope| {
+            // What is written and what is read may both be more than a pipe holds.
+            let writing = scope.spawn(move || input.write_all(lines.as_bytes()));
+            let reading = scope.spawn(move || {
+                let mut lines = Vec::new();
+                for _ in cases {
+                    let mut line = String::new();
+                    if !matches!(output.read_line(&mut line), Ok(1..)) {
+                        break;
+                    }
+                    lines.push(line);
+                }
+                lines
+            });
+            let own = own();
+            let _ = writing.join();
+            (own, reading.join().unwrap_or_default())
+        });
+        if reference.len() < cases.len() {
+            return Err(ended());
+        }
+        let mut outcomes = Vec::new();
+        for ((line, own), case) in reference.iter().zip(own).zip(cases) {
+            let outcome = serde_json::from_str(line).map_err(|error| {
+                format!("no outcome of the reference for {}: {error}", case.name)
+            })?;
+            outcomes.push((outcome, own));
+        }
+        Ok(outcomes)
+    }
+}
+
+impl Drop for Reference {
+    fn drop(&mut self) {
+        // The end of its input ends it.
+        drop(self.input.take());
+        let _ = self.child.wait();
+    }
+}
