@@ -8,7 +8,8 @@ use crate::error::FetchFailure;
 use crate::issuer::Issuer;
 use crate::origin::Origin;
 
-/// The metadata of one issuer, which names that issuer. `mtls_endpoint_aliases` play no part.
+/// The metadata of one issuer, which names that issuer, or nobody where it was read for its token
+/// endpoint alone. `mtls_endpoint_aliases` play no part.
 #[derive(Debug, Clone)]
 pub struct Metadata {
     object: Map<String, Value>,
@@ -61,10 +62,9 @@ impl Metadata {
     ) -> Option<Option<Url>> {
         let text = self.object.get(name).filter(|text| !text.is_null())?;
         let url = text.as_str().and_then(|text| Url::parse(text).ok());
-        Some(url.filter(|url| {
-            let origin = Origin::of(url);
-            origin.is_some() && (origin == Origin::of_issuer(issuer))
-                || origin.is_some_and(|origin| trusted.contains(&origin))
-        }))
+        let allowed = |origin: &Origin| {
+            Origin::of_issuer(issuer).as_ref() == Some(origin) || trusted.contains(origin)
+        };
+        Some(url.filter(|url| Origin::of(url).as_ref().is_some_and(allowed)))
     }
 }
