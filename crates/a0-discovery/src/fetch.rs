@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a0_http::{Conversation, Step, TransportError};
-use a0_jose::{Algorithm, JwkSet, NumericDate};
+use a0_jose::{Algorithm, Backend, JwkSet, NumericDate};
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use url::Url;
 
 use crate::cache_control::max_age;
 use crate::error::{Document, FetchError, FetchFailure, TokenEndpointError};
 use crate::issuer::Issuer;
+use crate::lease::Lease;
 use crate::metadata::Metadata;
 use crate::origin::Origin;
 use crate::stamp::{Kept, Stamp};
@@ -23,6 +24,7 @@ pub const MAX_BODY: usize = 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct FetchRules {
     algorithms: Vec<Algorithm>,
+    backend: Backend,
     trusted_endpoints: Vec<Origin>,
 }
 
@@ -32,6 +34,7 @@ impl FetchRules {
     pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         FetchRules {
             algorithms: algorithms.into_iter().collect(),
+            backend: Backend::default(),
             trusted_endpoints: Vec::new(),
         }
     }
@@ -40,6 +43,13 @@ impl FetchRules {
     #[must_use]
     pub fn trust(mut self, origins: impl IntoIterator<Item = Origin>) -> Self {
         self.trusted_endpoints.extend(origins);
+        self
+    }
+
+    /// What the keys check signatures with, in place of OpenSSL.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
         self
     }
 
@@ -77,11 +87,12 @@ impl FetchRules {
         source: Arc<KeySource>,
         text: &DocumentText,
     ) -> Result<IssuerKeys, FetchFailure> {
-        let keys = JwkSet::parse(&text.body, &self.algorithms)
+        let keys = JwkSet::parse_with_backend(&text.body, &self.algorithms, self.backend)
             .ok()
             .filter(|keys| !keys.is_empty())
             .ok_or(FetchFailure::NoUsableKey)?;
         Ok(IssuerKeys {
+            lease: Lease::new([source.stamp, text.stamp]),
             source,
             keys,
             stamp: text.stamp,
@@ -111,6 +122,7 @@ pub struct IssuerKeys {
     pub(crate) source: Arc<KeySource>,
     keys: JwkSet,
     pub(crate) stamp: Stamp,
+    lease: Lease,
 }
 
 impl IssuerKeys {
@@ -130,6 +142,11 @@ impl IssuerKeys {
         ages.into_iter().flatten().min()
     }
 
+    /// The time of these keys in the cache that gave them.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
     /// When the older of the two documents was asked for.
     pub fn requested_at(&self) -> NumericDate {
         Kept::requested_at(self)
@@ -143,6 +160,10 @@ impl Kept for IssuerKeys {
 
     fn has_key(&self, key_id: &str, algorithm: Algorithm) -> bool {
         self.keys.contains(key_id, algorithm)
+    }
+
+    fn end(&self) {
+        self.lease.end();
     }
 }
 

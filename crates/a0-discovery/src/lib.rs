@@ -51,6 +51,7 @@ mod fetch;
 mod flight;
 mod in_memory;
 mod issuer;
+mod lease;
 mod lock;
 mod lookup;
 mod memory;
@@ -72,6 +73,7 @@ pub use error::{Document, FetchError, FetchFailure, TokenEndpointError, Unavaila
 pub use fetch::{FetchKeys, FetchRules, FetchedKeys, IssuerKeys, MAX_BODY};
 pub use in_memory::InMemoryCache;
 pub use issuer::{DomainError, Issuer, normalize_domain};
+pub use lease::Lease;
 pub use memory::KeyCacheBuilder;
 pub use metadata::Metadata;
 pub use origin::{InvalidOrigin, Origin};

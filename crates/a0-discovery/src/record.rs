@@ -48,6 +48,8 @@ pub(crate) struct Record<T> {
     failures: u32,
     /// The last round for the sake of an unknown `kid`, and when it began.
     refetch: Option<(Round, NumericDate)>,
+    /// Whether it is in the cache no more.
+    dropped: bool,
 }
 
 /// The last good value, and the round that brought it.
@@ -78,6 +80,7 @@ impl<T> Default for Record<T> {
             failure: None,
             failures: 0,
             refetch: None,
+            dropped: false,
         }
     }
 }
@@ -225,11 +228,19 @@ impl<T: Kept> Record<T> {
             self.flight = None;
         }
         if let Some(value) = outcome.value {
-            self.good = Some(Good {
-                value,
+            if self.dropped {
+                value.end();
+            }
+            let before = self.good.replace(Good {
+                value: Arc::clone(&value),
                 round,
                 of_issuer: outcome.asked && outcome.error.is_none(),
             });
+            if let Some(before) = before
+                && !Arc::ptr_eq(&before.value, &value)
+            {
+                before.value.end();
+            }
         }
         match outcome.error {
             Some(error) => {
@@ -239,6 +250,14 @@ impl<T: Kept> Record<T> {
             None if outcome.asked => self.failures = 0,
             // Nobody was bothered.
             None => self.refetch = self.refetch.filter(|(refetch, _)| *refetch != round),
+        }
+    }
+
+    /// Nobody finds this record any more: what it has ends, and what a round may yet bring.
+    pub(crate) fn end(&mut self) {
+        self.dropped = true;
+        if let Some(good) = &self.good {
+            good.value.end();
         }
     }
 

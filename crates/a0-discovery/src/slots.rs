@@ -26,8 +26,10 @@ impl<T: Kept> Slots<T> {
         }
         let slot = Arc::default();
         slots.put(issuer.clone(), Arc::clone(&slot));
-        if slots.len() > limit.get() {
-            slots.pop_lru();
+        if slots.len() > limit.get()
+            && let Some((_, dropped)) = slots.pop_lru()
+        {
+            dropped.lock().end();
         }
         slot
     }

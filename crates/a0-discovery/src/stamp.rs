@@ -21,6 +21,9 @@ pub(crate) trait Kept {
         false
     }
 
+    /// It is no longer kept.
+    fn end(&self) {}
+
     /// When the older one was asked for.
     fn requested_at(&self) -> NumericDate {
         let [first, second] = self.stamps().map(|stamp| stamp.requested_at);

@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use a0_jose::{
-    Admitted, Algorithm, Claims, Compact, HeaderRules, Jwk, NumericDate, Thumbprint, VerifyingKey,
-    equal_octets, has_private_member, sha256_base64url,
+    Admitted, Algorithm, Backend, ClaimError, Claims, Compact, HeaderRules, Jwk, NumericDate,
+    Thumbprint, VerifyingKey, base64url_encode, equal_octets, has_private_member, json, sha256,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::ProofError;
 use crate::htu::Htu;
@@ -32,6 +32,7 @@ const REQUIRED: [&str; 5] = ["iat", "ath", "htm", "htu", "jti"];
 #[derive(Debug, Clone)]
 pub struct ProofRules {
     header: HeaderRules,
+    backend: Backend,
     iat_leeway: Duration,
     iat_offset: Duration,
     max_size: usize,
@@ -48,6 +49,7 @@ impl ProofRules {
     pub fn new() -> Self {
         ProofRules {
             header: HeaderRules::new([Algorithm::Es256]),
+            backend: Backend::default(),
             iat_leeway: Duration::from_secs(30),
             iat_offset: Duration::from_secs(300),
             max_size: 16 * 1024,
@@ -58,6 +60,13 @@ impl ProofRules {
     #[must_use]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.header = HeaderRules::new(algorithms);
+        self
+    }
+
+    /// What signatures are checked with, in place of OpenSSL.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
         self
     }
 
@@ -122,7 +131,8 @@ impl ProofRules {
                 return Err(ProofError::Nonce);
             }
         }
-        let key = VerifyingKey::new(&jwk, &[admitted.algorithm()]).map_err(ProofError::Jwk)?;
+        let key = VerifyingKey::with_backend(&jwk, &[admitted.algorithm()], self.backend)
+            .map_err(ProofError::Jwk)?;
         let thumbprint = jwk.thumbprint();
         Ok(JudgedProof {
             replay_key: ReplayKey::new(&thumbprint, &said.htu, said.jti),
@@ -139,17 +149,19 @@ impl ProofRules {
         request: &Target<'_>,
         now: NumericDate,
     ) -> Result<Said<'c>, ProofError> {
-        if let Some(missing) = REQUIRED.iter().find(|name| !claims.contains(name)) {
+        let present = json::members(claims.as_object(), REQUIRED);
+        if let Some((missing, _)) = REQUIRED.iter().zip(present).find(|(_, it)| it.is_none()) {
             return Err(ProofError::MissingClaim(missing));
         }
-        let string = |name| claims.string(name).map(Option::unwrap_or_default);
-        let iat = claims.issued_at()?.ok_or(ProofError::MissingClaim("iat"))?;
-        let (ath, htm, htu, jti) = (
-            string("ath")?,
-            string("htm")?,
-            string("htu")?,
-            string("jti")?,
-        );
+        let [iat, ath, htm, htu, jti] = present;
+        let iat = iat.and_then(NumericDate::from_json);
+        let iat = iat.ok_or(ClaimError::new("iat", "a number"))?;
+        let string = |value: Option<&'c Value>, name| {
+            let text = value.and_then(Value::as_str);
+            text.ok_or(ClaimError::new(name, "a string"))
+        };
+        let (ath, htm) = (string(ath, "ath")?, string(htm, "htm")?);
+        let (htu, jti) = (string(htu, "htu")?, string(jti, "jti")?);
         if jti.trim_matches(is_blank).is_empty() {
             return Err(ProofError::BlankJti);
         }
@@ -231,19 +243,15 @@ fn public_key(member: Option<&Value>, algorithm: Algorithm) -> Result<Jwk, Proof
         _ => None,
     };
     if let Some(curve) = curve {
-        let is = |name: &str, value: &str| member_is(jwk, name, value);
-        if !is("kty", "EC") {
+        let [kty, crv] = json::members(jwk, ["kty", "crv"]);
+        if kty.is_none_or(|kty| kty != "EC") {
             return Err(ProofError::KeyType);
         }
-        if !is("crv", curve) {
+        if crv.is_none_or(|crv| crv != curve) {
             return Err(ProofError::Curve(curve));
         }
     }
     Jwk::from_object(jwk).map_err(ProofError::Jwk)
-}
-
-fn member_is(jwk: &Map<String, Value>, name: &str, value: &str) -> bool {
-    jwk.get(name).is_some_and(|present| present == value)
 }
 
 /// The request that a proof has to be for.
@@ -257,10 +265,15 @@ impl<'r> Target<'r> {
     /// `method` as it was sent; `url` as the client used it; the access token that came with the
     /// proof.
     pub fn new(method: &'r str, url: Htu, access_token: &str) -> Self {
+        Target::of_token_digest(method, url, &sha256(access_token))
+    }
+
+    /// As [`new`](Target::new), with the SHA-256 of the access token, for whoever has it already.
+    pub fn of_token_digest(method: &'r str, url: Htu, digest: &[u8; 32]) -> Self {
         Target {
             method,
             url,
-            ath: sha256_base64url(access_token),
+            ath: base64url_encode(digest),
         }
     }
 }

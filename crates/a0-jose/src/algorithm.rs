@@ -70,7 +70,7 @@ pub(crate) enum EdwardsCurve {
     Ed448,
 }
 
-const TABLE: [(Algorithm, &str, Family); 10] = {
+const TABLE: [(Algorithm, &str, Family); Algorithm::COUNT] = {
     use Algorithm::*;
     [
         (Rs256, "RS256", Family::RsaPkcs1(Hash::Sha256)),
@@ -89,6 +89,9 @@ const TABLE: [(Algorithm, &str, Family); 10] = {
 const SYMMETRIC: [&str; 3] = ["HS256", "HS384", "HS512"];
 
 impl Algorithm {
+    /// How many there are.
+    pub const COUNT: usize = 10;
+
     /// Every algorithm, in the order of the registry.
     pub fn all() -> impl Iterator<Item = Algorithm> {
         TABLE.iter().map(|(algorithm, ..)| *algorithm)

@@ -45,6 +45,15 @@ pub fn equal_octets(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len() && openssl::memcmp::eq(left, right)
 }
 
+/// The SHA-256 of `input`, as 32 octets.
+///
+/// ```
+/// assert_eq!(a0_jose::sha256(b"")[..4], [0xe3, 0xb0, 0xc4, 0x42]);
+/// ```
+pub fn sha256(input: impl AsRef<[u8]>) -> [u8; 32] {
+    Sha256::digest(input).into()
+}
+
 /// The SHA-256 of `input` as base64url: a DPoP `ath` (RFC 9449 section 4.2) where the input is an
 /// access token.
 ///
@@ -53,5 +62,5 @@ pub fn equal_octets(left: &[u8], right: &[u8]) -> bool {
 /// assert_eq!(ath, "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo");
 /// ```
 pub fn sha256_base64url(input: impl AsRef<[u8]>) -> String {
-    encode(Sha256::digest(input))
+    encode(sha256(input))
 }

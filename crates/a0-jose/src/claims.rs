@@ -56,7 +56,7 @@ impl Claims {
     ///
     /// [`ClaimError`] for every other type.
     pub fn string(&self, name: &'static str) -> Result<Option<&str>, ClaimError> {
-        self.typed(name, "a string", Value::as_str)
+        string(self.0.get(name), name)
     }
 
     /// A claim that is a NumericDate where it is there (RFC 7519 section 2).
@@ -65,7 +65,7 @@ impl Claims {
     ///
     /// [`ClaimError`] for every type but a finite number.
     pub fn numeric_date(&self, name: &'static str) -> Result<Option<NumericDate>, ClaimError> {
-        self.typed(name, "a number", NumericDate::from_json)
+        numeric_date(self.0.get(name), name)
     }
 
     /// A claim that is one string or an array of strings where it is there.
@@ -74,15 +74,12 @@ impl Claims {
     ///
     /// [`ClaimError`] for every other type, an array with anything else in it included.
     pub fn strings(&self, name: &'static str) -> Result<Option<Vec<&str>>, ClaimError> {
-        self.typed(
-            name,
-            "a string or an array of strings",
-            |value| match value {
-                Value::String(one) => Some(vec![one.as_str()]),
-                Value::Array(many) => many.iter().map(Value::as_str).collect(),
-                _ => None,
-            },
-        )
+        let expected = "a string or an array of strings";
+        typed(self.0.get(name), name, expected, |value| match value {
+            Value::String(one) => Some(vec![one.as_str()]),
+            Value::Array(many) => many.iter().map(Value::as_str).collect(),
+            _ => None,
+        })
     }
 
     /// `iss`, RFC 7519 section 4.1.1.
@@ -147,18 +144,31 @@ impl Claims {
     pub fn token_id(&self) -> Result<Option<&str>, ClaimError> {
         self.string("jti")
     }
+}
 
-    fn typed<'a, T>(
-        &'a self,
-        name: &'static str,
-        expected: &'static str,
-        read: impl FnOnce(&'a Value) -> Option<T>,
-    ) -> Result<Option<T>, ClaimError> {
-        match self.0.get(name) {
-            None => Ok(None),
-            Some(value) => read(value).map(Some).ok_or(ClaimError::new(name, expected)),
-        }
-    }
+/// What a claim says, if it is there, in the type that its standard gives it.
+fn typed<'v, T>(
+    value: Option<&'v Value>,
+    name: &'static str,
+    expected: &'static str,
+    read: impl FnOnce(&'v Value) -> Option<T>,
+) -> Result<Option<T>, ClaimError> {
+    let read = |value| read(value).ok_or(ClaimError::new(name, expected));
+    value.map(read).transpose()
+}
+
+pub(crate) fn string<'v>(
+    value: Option<&'v Value>,
+    name: &'static str,
+) -> Result<Option<&'v str>, ClaimError> {
+    typed(value, name, "a string", Value::as_str)
+}
+
+pub(crate) fn numeric_date(
+    value: Option<&Value>,
+    name: &'static str,
+) -> Result<Option<NumericDate>, ClaimError> {
+    typed(value, name, "a number", NumericDate::from_json)
 }
 
 impl fmt::Debug for Claims {

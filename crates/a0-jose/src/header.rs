@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 
 use crate::algorithm::{Algorithm, UnsupportedAlgorithm};
+use crate::json;
 
 /// The header of a JWS. Its `jwk`, `jku`, `x5u` and `x5c` choose no key and cause no request.
 /// `Debug` shows the names of its members and no value.
@@ -112,27 +113,28 @@ impl HeaderRules {
     ///
     /// The first [`HeaderError`] in that order.
     pub(crate) fn judge(&self, header: &Header) -> Result<Algorithm, HeaderError> {
-        let algorithm = self.judge_algorithm(header)?;
-        if header.get("crit").is_some() {
+        let [alg, crit, b64, cty, typ] =
+            json::members(&header.0, ["alg", "crit", "b64", "cty", "typ"]);
+        let algorithm = self.judge_algorithm(alg)?;
+        if crit.is_some() {
             return Err(HeaderError::Critical);
         }
-        if header.get("b64").is_some() {
+        if b64.is_some() {
             return Err(HeaderError::UnencodedPayload);
         }
-        if let Some(content_type) = header.get("cty")
+        if let Some(content_type) = cty
             && content_type
                 .as_str()
                 .is_none_or(|cty| same_media_type(cty, "JWT"))
         {
             return Err(HeaderError::NestedToken);
         }
-        self.judge_type(header)?;
+        self.judge_type(typ)?;
         Ok(algorithm)
     }
 
-    fn judge_algorithm(&self, header: &Header) -> Result<Algorithm, HeaderError> {
-        let name = header
-            .get("alg")
+    fn judge_algorithm(&self, alg: Option<&Value>) -> Result<Algorithm, HeaderError> {
+        let name = alg
             .and_then(Value::as_str)
             .ok_or(HeaderError::MissingAlgorithm)?;
         match Algorithm::from_str(name) {
@@ -142,11 +144,13 @@ impl HeaderRules {
         }
     }
 
-    fn judge_type(&self, header: &Header) -> Result<(), HeaderError> {
-        let accepted = match (header.get("typ"), &self.types) {
+    fn judge_type(&self, typ: Option<&Value>) -> Result<(), HeaderError> {
+        let accepted = match (typ, &self.types) {
             (None, _) => !self.type_required,
-            (Some(_), Some(types)) => types.iter().any(|allowed| header.is_of_type(allowed)),
             (Some(typ), None) => typ.is_string(),
+            (Some(typ), Some(types)) => typ
+                .as_str()
+                .is_some_and(|typ| types.iter().any(|allowed| same_media_type(typ, allowed))),
         };
         accepted.then_some(()).ok_or(HeaderError::Type)
     }

@@ -54,6 +54,30 @@ pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
     }
 }
 
+/// The members of these names, each `None` where it is not there, found in one pass over the object:
+/// to look for each by itself takes several times as long.
+///
+/// ```
+/// let object = a0_jose::json::parse_object(br#"{"a":1,"b":null}"#)?;
+/// let [a, b, c] = a0_jose::json::members(&object, ["a", "b", "c"]);
+/// assert!(a.is_some() && b.is_some() && c.is_none());
+/// # Ok::<(), a0_jose::json::JsonError>(())
+/// ```
+pub fn members<'o, const N: usize>(
+    object: &'o Map<String, Value>,
+    names: [&str; N],
+) -> [Option<&'o Value>; N] {
+    let mut members = [None; N];
+    for (present, value) in object {
+        for (member, name) in members.iter_mut().zip(names) {
+            if present == name {
+                *member = Some(value);
+            }
+        }
+    }
+    members
+}
+
 #[derive(Clone, Copy)]
 struct StrictValue<'c> {
     duplicate_seen: &'c Cell<bool>,

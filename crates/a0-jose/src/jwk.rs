@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::algorithm::{Algorithm, Curve, EdwardsCurve};
 use crate::base64url;
 use crate::edwards_point;
+use crate::json;
 use crate::thumbprint::Thumbprint;
 
 /// The smallest RSA modulus, in bits (RFC 7518 section 3.3).
@@ -25,7 +26,8 @@ const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
 /// # Ok::<(), a0_jose::json::JsonError>(())
 /// ```
 pub fn has_private_member(jwk: &Map<String, Value>) -> bool {
-    PRIVATE_MEMBERS.iter().any(|name| jwk.contains_key(*name))
+    let members = json::members(jwk, PRIVATE_MEMBERS);
+    members.iter().any(Option::is_some)
 }
 
 /// A public key of type EC, RSA or OKP whose numbers are in their canonical form and within
@@ -73,22 +75,28 @@ impl Jwk {
     ///
     /// [`JwkError`].
     pub fn from_object(jwk: &Map<String, Value>) -> Result<Self, JwkError> {
-        let numbers = match string(jwk, "kty")? {
-            "RSA" => rsa(jwk)?,
-            "EC" => ec(jwk)?,
-            "OKP" => edwards(jwk)?,
+        let [kty, kid, alg, use_, key_ops, crv, x, y, n, e] = json::members(
+            jwk,
+            [
+                "kty", "kid", "alg", "use", "key_ops", "crv", "x", "y", "n", "e",
+            ],
+        );
+        let numbers = match string(kty, "kty")? {
+            "RSA" => rsa(n, e)?,
+            "EC" => ec(crv, x, y)?,
+            "OKP" => edwards(crv, x)?,
             _ => return Err(JwkError::KeyType),
         };
         Ok(Jwk {
-            key_id: jwk.get("kid").and_then(Value::as_str).map(str::to_owned),
-            intended: match jwk.get("alg") {
+            key_id: kid.and_then(Value::as_str).map(str::to_owned),
+            intended: match alg {
                 None => Intended::Unsaid,
                 Some(name) => name
                     .as_str()
                     .and_then(|name| name.parse().ok())
                     .map_or(Intended::Other, Intended::For),
             },
-            for_signatures: for_signatures(jwk),
+            for_signatures: for_signatures(use_, key_ops),
             numbers,
         })
     }
@@ -121,9 +129,9 @@ impl Jwk {
 }
 
 /// RFC 7517 sections 4.2 and 4.3: where `use` and `key_ops` are there, both must agree to it.
-fn for_signatures(jwk: &Map<String, Value>) -> bool {
-    let allowed_use = jwk.get("use").is_none_or(|value| value == "sig");
-    let allowed_operation = jwk.get("key_ops").is_none_or(|value| {
+fn for_signatures(use_: Option<&Value>, key_ops: Option<&Value>) -> bool {
+    let allowed_use = use_.is_none_or(|value| value == "sig");
+    let allowed_operation = key_ops.is_none_or(|value| {
         value
             .as_array()
             .is_some_and(|operations| operations.iter().any(|operation| operation == "verify"))
@@ -132,9 +140,9 @@ fn for_signatures(jwk: &Map<String, Value>) -> bool {
 }
 
 /// RFC 7518 section 6.3.1.
-fn rsa(jwk: &Map<String, Value>) -> Result<Numbers, JwkError> {
-    let modulus = unsigned(jwk, "n")?;
-    let exponent = unsigned(jwk, "e")?;
+fn rsa(n: Option<&Value>, e: Option<&Value>) -> Result<Numbers, JwkError> {
+    let modulus = unsigned(n, "n")?;
+    let exponent = unsigned(e, "e")?;
     if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits(&modulus)) {
         return Err(JwkError::ModulusSize);
     }
@@ -151,8 +159,8 @@ fn rsa(jwk: &Map<String, Value>) -> Result<Numbers, JwkError> {
 }
 
 /// RFC 7518 section 6.2.1: a coordinate has the full length of the curve's field.
-fn ec(jwk: &Map<String, Value>) -> Result<Numbers, JwkError> {
-    let name = string(jwk, "crv")?;
+fn ec(crv: Option<&Value>, x: Option<&Value>, y: Option<&Value>) -> Result<Numbers, JwkError> {
+    let name = string(crv, "crv")?;
     let curve = Curve::ALL
         .into_iter()
         .find(|curve| curve.name() == name)
@@ -160,19 +168,19 @@ fn ec(jwk: &Map<String, Value>) -> Result<Numbers, JwkError> {
     let length = curve.coordinate_length();
     Ok(Numbers::Ec {
         curve,
-        x: octets_of_length(jwk, "x", length)?,
-        y: octets_of_length(jwk, "y", length)?,
+        x: octets_of_length(x, "x", length)?,
+        y: octets_of_length(y, "y", length)?,
     })
 }
 
 /// RFC 8037 section 2.
-fn edwards(jwk: &Map<String, Value>) -> Result<Numbers, JwkError> {
-    let name = string(jwk, "crv")?;
+fn edwards(crv: Option<&Value>, x: Option<&Value>) -> Result<Numbers, JwkError> {
+    let name = string(crv, "crv")?;
     let curve = EdwardsCurve::ALL
         .into_iter()
         .find(|curve| curve.name() == name)
         .ok_or(JwkError::Curve)?;
-    let x = octets_of_length(jwk, "x", curve.key_length())?;
+    let x = octets_of_length(x, "x", curve.key_length())?;
     if edwards_point::is_sound(curve, &x) {
         Ok(Numbers::Edwards { curve, x })
     } else {
@@ -181,32 +189,30 @@ fn edwards(jwk: &Map<String, Value>) -> Result<Numbers, JwkError> {
 }
 
 /// A Base64urlUInt (RFC 7518 section 2): as few octets as will do, so that one key has one text.
-fn unsigned(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, JwkError> {
-    octets(jwk, name).and_then(|octets| match octets.first() {
+fn unsigned(value: Option<&Value>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+    octets(value, name).and_then(|octets| match octets.first() {
         None | Some(0) => Err(JwkError::Member(name)),
         Some(_) => Ok(octets),
     })
 }
 
 fn octets_of_length(
-    jwk: &Map<String, Value>,
+    value: Option<&Value>,
     name: &'static str,
     length: usize,
 ) -> Result<Vec<u8>, JwkError> {
-    octets(jwk, name).and_then(|octets| match octets.len() == length {
+    octets(value, name).and_then(|octets| match octets.len() == length {
         true => Ok(octets),
         false => Err(JwkError::CoordinateLength),
     })
 }
 
-fn octets(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, JwkError> {
-    base64url::decode(string(jwk, name)?).ok_or(JwkError::Member(name))
+fn octets(value: Option<&Value>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+    base64url::decode(string(value, name)?).ok_or(JwkError::Member(name))
 }
 
-fn string<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, JwkError> {
-    jwk.get(name)
-        .and_then(Value::as_str)
-        .ok_or(JwkError::Member(name))
+fn string<'v>(value: Option<&'v Value>, name: &'static str) -> Result<&'v str, JwkError> {
+    value.and_then(Value::as_str).ok_or(JwkError::Member(name))
 }
 
 /// Bits of a number without leading zero octets: bits and not bytes, or 2041 would pass for 2048.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::algorithm::Algorithm;
+use crate::backend::Backend;
 use crate::json;
 use crate::jwk::{Jwk, JwkError};
 use crate::key::VerifyingKey;
@@ -48,10 +49,23 @@ impl JwkSet {
     ///
     /// [`JwkSetError`] where the text is not a JSON object with an array `keys`.
     pub fn parse(text: &[u8], allowed: &[Algorithm]) -> Result<Self, JwkSetError> {
+        JwkSet::parse_with_backend(text, allowed, Backend::default())
+    }
+
+    /// As [`parse`](JwkSet::parse), with signatures checked by `backend`.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn parse_with_backend(
+        text: &[u8],
+        allowed: &[Algorithm],
+        backend: Backend,
+    ) -> Result<Self, JwkSetError> {
         let Document { keys: entries } = serde_json::from_slice(text).map_err(|_| JwkSetError)?;
         let mut set = JwkSet::default();
         for (position, entry) in entries.iter().take(MAX_KEYS).enumerate() {
-            match entry_key(entry, allowed) {
+            match entry_key(entry, allowed, backend) {
                 Ok((key_id, key)) => set.keys.entry(key_id).or_default().push(key),
                 Err(error) => set.skipped.push((position, error)),
             }
@@ -133,11 +147,16 @@ impl<'de> Visitor<'de> for DocumentVisitor {
     }
 }
 
-fn entry_key(entry: &RawValue, allowed: &[Algorithm]) -> Result<(String, VerifyingKey), JwkError> {
+fn entry_key(
+    entry: &RawValue,
+    allowed: &[Algorithm],
+    backend: Backend,
+) -> Result<(String, VerifyingKey), JwkError> {
     let entry = json::parse_object(entry.get().as_bytes()).map_err(|_| JwkError::NotAnObject)?;
     let jwk = Jwk::from_object(&entry)?;
     let key_id = jwk.key_id().ok_or(JwkError::MissingKeyId)?.to_owned();
-    Ok((key_id, VerifyingKey::new(&jwk, allowed)?))
+    let key = VerifyingKey::with_backend(&jwk, allowed, backend)?;
+    Ok((key_id, key))
 }
 
 /// A text that is no JWK Set: not one JSON object with an array `keys`.

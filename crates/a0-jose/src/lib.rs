@@ -50,6 +50,7 @@
 )]
 
 mod algorithm;
+mod backend;
 mod base64url;
 mod claim_rules;
 mod claims;
@@ -66,8 +67,9 @@ mod thumbprint;
 mod token;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
+pub use backend::Backend;
 pub use base64url::{
-    decode as base64url_decode, encode as base64url_encode, equal_octets, sha256_base64url,
+    decode as base64url_decode, encode as base64url_encode, equal_octets, sha256, sha256_base64url,
 };
 pub use claim_rules::{ClaimRules, RuleError};
 pub use claims::{ClaimError, Claims};

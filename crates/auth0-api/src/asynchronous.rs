@@ -52,12 +52,14 @@ use crate::builder::Builder;
 use crate::client_flows::{ClientFlows, Endpoint, Refuse, ended, judged};
 use crate::dpop::DpopProof;
 use crate::error::{Error, ErrorKind};
+use crate::evidence::JudgedToken;
 use crate::issuers::{Trust, resolved};
-use crate::judge::{Judge, JudgedToken};
+use crate::judge::Judge;
 use crate::options::TokenOptions;
 use crate::refusal::Refusal;
 use crate::request::RequestContext;
 use crate::scheme::{DpopMode, Scheme};
+use crate::token_cache::TokenCacheStatus;
 use crate::verified::VerifiedToken;
 
 /// [`crate::ApiClient`] for async callers. Cheap to clone; make one and keep it.
@@ -194,7 +196,7 @@ impl ApiClient {
         now: NumericDate,
     ) -> Result<JudgedToken<'t, '_>, Refusal> {
         let judge = &self.0.judge;
-        let (admitted, trust) = judge.admit(token)?;
+        let (token, trust) = judge.admit(token)?;
         let issuer = match trust {
             Trust::Yes(issuer) => issuer,
             Trust::Ask(resolver, issuer) => {
@@ -202,7 +204,7 @@ impl ApiClient {
                 Cow::Owned(resolved(issuer, answer)?)
             }
         };
-        judge.judge(admitted, issuer, now)
+        judge.judge(token, issuer, now)
     }
 
     async fn verify_signature(
@@ -211,11 +213,15 @@ impl ApiClient {
         scheme: Scheme,
         now: NumericDate,
     ) -> Result<VerifiedToken, Refusal> {
-        let key_id = token.key_id()?;
+        let judge = &self.0.judge;
+        if let Some(settled) = judge.settled(&token, scheme, now) {
+            return Ok(settled);
+        }
+        let (key_id, algorithm) = token.key()?;
         let keys = &self.0.keys;
-        let keys = keys.keys_with(token.issuer(), key_id, token.algorithm(), now);
+        let keys = keys.keys_with(token.issuer(), key_id, algorithm, now);
         let keys = keys.await?;
-        self.0.judge.verify(token, &keys, scheme)
+        judge.verify(token, &keys, scheme)
     }
 
     /// As [`crate::ApiClient::warm_up`].
@@ -248,6 +254,11 @@ impl ApiClient {
     /// As [`crate::ApiClient::key_status`].
     pub fn key_status(&self) -> Vec<IssuerStatus> {
         self.0.keys.status(self.now())
+    }
+
+    /// As [`crate::ApiClient::token_cache_status`].
+    pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
+        self.0.judge.token_cache_status()
     }
 
     /// As [`crate::ApiClient::cache_misses`].

@@ -19,6 +19,7 @@ use crate::dpop::DpopSettings;
 use crate::error::Error;
 use crate::issuers::Issuers;
 use crate::judge::Judge;
+use crate::token_cache::TokenCache;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
@@ -85,8 +86,9 @@ impl Builder {
         }
         let algorithms = algorithms("algorithms", &self.algorithms)?;
         let dpop = self.dpop_settings()?;
-        let fetch_rules =
-            FetchRules::new(algorithms.iter().copied()).trust(origins(&self.trusted_endpoints)?);
+        let fetch_rules = FetchRules::new(algorithms.iter().copied())
+            .backend(self.backend)
+            .trust(origins(&self.trusted_endpoints)?);
         let mut policy = self.cache_policy;
         policy.max_issuers = NonZeroUsize::new(self.cache_max_entries)
             .filter(|entries| entries.get() > 1)
@@ -104,6 +106,8 @@ impl Builder {
                 .require(self.required_claims.clone()),
             challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
             dpop,
+            tokens: NonZeroUsize::new(self.token_cache)
+                .map(|entries| TokenCache::new(entries, policy)),
             clock: Arc::clone(&self.clock),
         };
         Ok(Parts {
@@ -193,7 +197,7 @@ impl Builder {
         }
         Ok(DpopSettings {
             mode: self.dpop_mode()?,
-            rules: rules.max_size(self.max_token_size),
+            rules: rules.max_size(self.max_token_size).backend(self.backend),
             public_url: self.public_url.as_deref().map(public_url).transpose()?,
             replay_fail_open: self.replay_fail_open,
             nonces: self.nonces.clone(),
@@ -272,4 +276,25 @@ fn default_http_client(_timeout: Option<Duration>) -> Result<Arc<dyn HttpClient>
     Err(Error::configuration(
         "no HTTP client: give one to http_client, or turn the feature `ureq` on",
     ))
+}
+
+#[cfg(all(test, feature = "aws-lc-rs"))]
+mod tests {
+    use a0_jose::Backend;
+
+    use crate::builder::Builder;
+    use crate::error::Error;
+
+    /// What either backend does is the same, so that no request could show which one it is.
+    #[test]
+    fn the_backend_is_that_of_tokens_and_of_proofs() -> Result<(), Error> {
+        for backend in [Backend::OpenSsl, Backend::AwsLcRs] {
+            let builder = Builder::default().domain("tenant.example").audience("a");
+            let parts = builder.backend(backend).parts::<()>(None)?;
+            let named = format!("backend: {backend:?}");
+            assert!(format!("{:?}", parts.fetch_rules).contains(&named));
+            assert!(format!("{:?}", parts.judge.dpop.rules).contains(&named));
+        }
+        Ok(())
+    }
 }

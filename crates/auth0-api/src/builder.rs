@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use a0_discovery::{CacheAdapter, CachePolicy, Refresh};
+use a0_discovery::{CacheAdapter, CachePolicy};
 use a0_dpop::{NonceIssuer, ProofRules, ReplayStore};
 use a0_http::HttpClient;
-use a0_jose::{Algorithm, Signer};
+use a0_jose::{Algorithm, Backend, Signer};
 use a0_token_exchange::ClientAuth;
 use zeroize::Zeroizing;
 
@@ -51,10 +51,12 @@ pub struct Builder {
     pub(crate) domains_resolver: Option<Resolver>,
     pub(crate) audiences: Vec<String>,
     pub(crate) algorithms: Vec<String>,
+    pub(crate) backend: Backend,
     pub(crate) token_profile: TokenProfile,
     pub(crate) required_claims: Vec<String>,
     pub(crate) leeway: Duration,
     pub(crate) max_token_size: usize,
+    pub(crate) token_cache: usize,
     pub(crate) cache_policy: CachePolicy,
     pub(crate) cache_max_entries: usize,
     pub(crate) cache: Option<Arc<dyn CacheAdapter>>,
@@ -96,10 +98,12 @@ impl Default for Builder {
             domains_resolver: None,
             audiences: Vec::new(),
             algorithms: vec![Algorithm::Rs256.name().to_owned()],
+            backend: Backend::default(),
             token_profile: TokenProfile::default(),
             required_claims: Vec::new(),
             leeway: Duration::ZERO,
             max_token_size: 16 * 1024,
+            token_cache: 0,
             cache_policy: CachePolicy::default(),
             cache_max_entries: 100,
             cache: None,
@@ -181,6 +185,13 @@ impl Builder {
         self
     }
 
+    /// What signatures of tokens and proofs are checked with; OpenSSL by default. A feature adds a
+    /// backend, and only this chooses it.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
     /// Which access tokens the tenant issues; lenient by default.
     pub fn token_profile(mut self, profile: TokenProfile) -> Self {
         self.token_profile = profile;
@@ -202,55 +213,6 @@ impl Builder {
     /// The longest token and the longest proof that are looked at, in bytes; 16 KiB by default.
     pub fn max_token_size(mut self, bytes: usize) -> Self {
         self.max_token_size = bytes;
-        self
-    }
-
-    /// The longest time that keys are fresh; 600 seconds by default. After it they serve on while
-    /// newer ones are fetched. Zero fetches them for every verification.
-    pub fn cache_ttl(mut self, ttl: Duration) -> Self {
-        self.cache_policy.ttl = ttl;
-        self
-    }
-
-    /// The shortest such time, whatever the server says; 300 seconds by default. With zero, keys are
-    /// fetched as often as the server's `max-age` asks for; fetches that nobody waits for are at
-    /// least 15 seconds apart all the same.
-    pub fn cache_min_ttl(mut self, min_ttl: Duration) -> Self {
-        self.cache_policy.min_ttl = min_ttl;
-        self
-    }
-
-    /// How long after they were fetched keys may serve while newer ones cannot be had; one hour by
-    /// default. A key that was removed can live as long while its issuer does not answer, or for
-    /// `cache_ttl` if that is longer.
-    pub fn max_stale(mut self, max_stale: Duration) -> Self {
-        self.cache_policy.max_stale = max_stale;
-        self
-    }
-
-    /// The shortest time between two fetches of an issuer's keys for the sake of a `kid` that is not
-    /// among them; 30 seconds by default.
-    pub fn kid_cooldown(mut self, cooldown: Duration) -> Self {
-        self.cache_policy.kid_cooldown = cooldown;
-        self
-    }
-
-    /// Who waits while keys that are no longer fresh are fetched again; by default nobody does.
-    pub fn cache_refresh(mut self, refresh: Refresh) -> Self {
-        self.cache_policy.refresh = refresh;
-        self
-    }
-
-    /// Issuers whose keys are kept; 100 by default, 2 at least.
-    pub fn cache_max_entries(mut self, issuers: usize) -> Self {
-        self.cache_max_entries = issuers;
-        self
-    }
-
-    /// A second level behind the memory, for processes to share what they fetched. Whoever can
-    /// write to it decides whose tokens are taken: see [`CacheAdapter`].
-    pub fn cache(mut self, adapter: impl CacheAdapter + 'static) -> Self {
-        self.cache = Some(Arc::new(adapter));
         self
     }
 
@@ -351,16 +313,6 @@ impl Builder {
     /// token makes a [`NewProof`](a0_dpop::NewProof) with the same key for each request.
     pub fn exchange_dpop_key(mut self, key: impl Signer + 'static) -> Self {
         self.flows.dpop_key = Some(Arc::new(key));
-        self
-    }
-
-    /// Keeps the tokens of
-    /// [`get_token_on_behalf_of`](crate::ApiClient::get_token_on_behalf_of) in memory, so many at
-    /// most, and gives them again for the same access token, audience and scope until shortly before
-    /// they or that access token expire. Off by default: a grant that is revoked meanwhile is not
-    /// noticed until then.
-    pub fn obo_cache(mut self, max_entries: usize) -> Self {
-        self.flows.obo_cache = max_entries;
         self
     }
 

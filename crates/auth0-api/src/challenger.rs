@@ -1,7 +1,5 @@
 //! Which challenges an answer has.
 
-use std::sync::Arc;
-
 use a0_jose::Algorithm;
 
 use crate::challenge::Challenge;
@@ -12,23 +10,32 @@ use crate::scheme::{DpopMode, Scheme};
 const REALM: &str = "api";
 
 /// Knows which challenges an answer has, by what the API takes.
-#[derive(Debug, Clone)]
+///
+/// Every verified token has one, so it is copied, and shares nothing that threads would count.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Challenger {
     mode: DpopMode,
-    /// The allowed algorithms of proofs, with spaces between them.
-    algs: Arc<str>,
+    /// The allowed algorithms of proofs, in order.
+    algorithms: [Option<Algorithm>; Algorithm::COUNT],
 }
 
 impl Challenger {
     pub(crate) fn new(mode: DpopMode, algorithms: &[Algorithm]) -> Self {
-        let names: Vec<&str> = algorithms
-            .iter()
-            .map(|algorithm| algorithm.name())
-            .collect();
+        let mut own = [None; Algorithm::COUNT];
+        for (place, algorithm) in own.iter_mut().zip(algorithms) {
+            *place = Some(*algorithm);
+        }
         Challenger {
             mode,
-            algs: names.join(" ").into(),
+            algorithms: own,
         }
+    }
+
+    /// With spaces between them.
+    fn algs(&self) -> String {
+        let names = self.algorithms.iter().flatten();
+        let names: Vec<&str> = names.map(|algorithm| algorithm.name()).collect();
+        names.join(" ")
     }
 
     /// Makes an error of a refusal, with the challenges that go with it: one for each scheme that
@@ -57,7 +64,7 @@ impl Challenger {
         if self.mode != DpopMode::Disabled {
             let mut dpop = Challenge::dpop();
             dpop.set_error(said_on(Scheme::Dpop));
-            dpop.set_cleaned("algs", &self.algs);
+            dpop.set_cleaned("algs", &self.algs());
             challenges.push(dpop);
         }
         error.set_challenges(challenges);

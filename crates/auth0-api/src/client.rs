@@ -15,12 +15,14 @@ use crate::builder::Builder;
 use crate::client_flows::ClientFlows;
 use crate::dpop::DpopProof;
 use crate::error::Error;
+use crate::evidence::JudgedToken;
 use crate::issuers::{Resolver, Trust, resolved};
-use crate::judge::{Judge, JudgedToken};
+use crate::judge::Judge;
 use crate::options::TokenOptions;
 use crate::refusal::Refusal;
 use crate::request::RequestContext;
 use crate::scheme::{DpopMode, Scheme};
+use crate::token_cache::TokenCacheStatus;
 use crate::verified::VerifiedToken;
 
 /// Verifies what clients send to one API. Cheap to clone; make one and keep it, because it keeps
@@ -183,7 +185,7 @@ impl ApiClient {
         now: NumericDate,
     ) -> Result<JudgedToken<'t, '_>, Refusal> {
         let judge = &self.0.judge;
-        let (admitted, trust) = judge.admit(token)?;
+        let (token, trust) = judge.admit(token)?;
         let issuer = match trust {
             Trust::Yes(issuer) => issuer,
             Trust::Ask(resolver, issuer) => {
@@ -191,7 +193,7 @@ impl ApiClient {
                 Cow::Owned(resolved(issuer, answer)?)
             }
         };
-        judge.judge(admitted, issuer, now)
+        judge.judge(token, issuer, now)
     }
 
     fn verify_signature(
@@ -200,11 +202,15 @@ impl ApiClient {
         scheme: Scheme,
         now: NumericDate,
     ) -> Result<VerifiedToken, Refusal> {
+        let judge = &self.0.judge;
+        if let Some(settled) = judge.settled(&token, scheme, now) {
+            return Ok(settled);
+        }
         // A token that names no key is refused before any is fetched.
-        let key_id = token.key_id()?;
+        let (key_id, algorithm) = token.key()?;
         let keys = &self.0.keys;
-        let keys = keys.keys_with(token.issuer(), key_id, token.algorithm(), now)?;
-        self.0.judge.verify(token, &keys, scheme)
+        let keys = keys.keys_with(token.issuer(), key_id, algorithm, now)?;
+        judge.verify(token, &keys, scheme)
     }
 
     /// Fetches the keys of every issuer that is known by now, one after the other: all but those
@@ -239,6 +245,11 @@ impl ApiClient {
     /// failure. For health checks and metrics; nothing is fetched.
     pub fn key_status(&self) -> Vec<IssuerStatus> {
         self.0.keys.status(self.now())
+    }
+
+    /// What [`token_cache`](Builder::token_cache) holds and has done; `None` where it is off.
+    pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
+        self.0.judge.token_cache_status()
     }
 
     /// How often the adapter given to [`cache`](Builder::cache) failed or held something that could not

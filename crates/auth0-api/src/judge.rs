@@ -7,20 +7,19 @@ use std::time::SystemTime;
 
 use a0_discovery::{Issuer, IssuerKeys};
 use a0_dpop::{JudgedProof, Target};
-use a0_jose::{
-    Admitted, Algorithm, ClaimRules, Compact, HeaderError, HeaderRules, NumericDate, RuleError,
-};
+use a0_jose::{Admitted, ClaimRules, Compact, HeaderRules, NumericDate, VerifiedJws};
 
 use crate::authorization::{Credentials, ProofOfRequest, refuse_proof};
 use crate::challenger::Challenger;
 use crate::confirmation::{self, ConfirmationError};
 use crate::dpop::DpopSettings;
 use crate::error::{Error, ErrorKind, IssuerError};
+use crate::evidence::{Evidence, JudgedToken, Presented};
 use crate::issuers::{Issuers, ResolverContext, Trust};
-use crate::options::TokenOptions;
 use crate::refusal::Refusal;
 use crate::request::RequestContext;
 use crate::scheme::Scheme;
+use crate::token_cache::{Known, TokenCache, TokenCacheStatus, TokenDigest};
 use crate::verified::VerifiedToken;
 
 /// What a decision goes by. `R` is how the domains of a request are asked for.
@@ -31,6 +30,8 @@ pub(crate) struct Judge<R> {
     pub(crate) claim_rules: ClaimRules,
     pub(crate) dpop: DpopSettings,
     pub(crate) challenger: Challenger,
+    /// Tokens that were verified, where they are kept.
+    pub(crate) tokens: Option<TokenCache>,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
 }
 
@@ -58,19 +59,35 @@ impl<R> Judge<R> {
     /// A token's form, its header, and the issuer that it names.
     pub(crate) fn admit<'t>(
         &self,
-        token: &'t str,
-    ) -> Result<(Admitted<'t>, Trust<'_, R>), Refusal> {
-        if token.is_empty() {
+        text: &'t str,
+    ) -> Result<(Presented<'t>, Trust<'_, R>), Refusal> {
+        if text.is_empty() {
             let argument = "access_token";
             return Err(ErrorKind::MissingRequiredArgument { argument }.into());
         }
-        let unverified = Compact::parse(token, self.max_token_size)?.decode()?;
-        let admitted = unverified.admit(&self.header_rules)?;
-        let Ok(Some(iss)) = admitted.claims().issuer() else {
+        // No longer than what was kept, so that nobody has much hashed that is too long.
+        let tokens = self.tokens.as_ref();
+        let tokens = tokens.filter(|_| text.len() <= self.max_token_size);
+        let digest = tokens.map(|_| TokenDigest::of(text));
+        let known = tokens.zip(digest.as_ref());
+        let token = Presented {
+            text,
+            digest,
+            evidence: match known.and_then(|(tokens, digest)| tokens.get(digest)) {
+                Some(known) => Evidence::Known(known),
+                None => Evidence::Unchecked(self.read(text)?),
+            },
+        };
+        let Ok(Some(iss)) = token.claims().issuer() else {
             return Err(IssuerError::Missing.into());
         };
         let trust = self.issuers.judge(iss)?;
-        Ok((admitted, trust))
+        Ok((token, trust))
+    }
+
+    fn read<'t>(&self, text: &'t str) -> Result<Admitted<'t>, Refusal> {
+        let unverified = Compact::parse(text, self.max_token_size)?.decode()?;
+        Ok(unverified.admit(&self.header_rules)?)
     }
 
     /// What a resolver gets to see of a request whose token names `issuer`.
@@ -85,12 +102,12 @@ impl<R> Judge<R> {
     /// The claims of a token of an issuer that is trusted.
     pub(crate) fn judge<'t, 'i>(
         &self,
-        admitted: Admitted<'t>,
+        token: Presented<'t>,
         issuer: Cow<'i, Issuer>,
         now: NumericDate,
     ) -> Result<JudgedToken<'t, 'i>, Refusal> {
-        self.claim_rules.judge(admitted.claims(), now)?;
-        Ok(JudgedToken { admitted, issuer })
+        self.claim_rules.judge(token.claims(), now)?;
+        Ok(JudgedToken { token, issuer })
     }
 
     /// `cnf`, and whether the scheme and the proof of the request are those that it asks for.
@@ -102,18 +119,38 @@ impl<R> Judge<R> {
         proof: Option<&'p ProofOfRequest<'_>>,
         now: NumericDate,
     ) -> Result<Option<JudgedProof<'p>>, Refusal> {
-        let claims = token.admitted.claims();
+        let claims = token.token.claims();
         let Some(proof) = proof else {
             confirmation::judge_bearer(claims, self.dpop.mode)?;
             refuse_proof(context, self.dpop.mode)?;
             return Ok(None);
         };
         let bound_to = confirmation::dpop_key(claims)?;
-        let target = Target::new(proof.method, proof.url.clone(), credentials.token());
+        let url = proof.url.clone();
+        let target = match &token.token.digest {
+            Some(digest) => Target::of_token_digest(proof.method, url, digest.octets()),
+            None => Target::new(proof.method, url, credentials.token()),
+        };
         let judged = self.dpop.judge(&proof.proof, &target, now)?;
         match *judged.thumbprint() == bound_to {
             true => Ok(Some(judged)),
             false => Err(ConfirmationError::Mismatch.into()),
+        }
+    }
+
+    /// A token that came before, while the keys that vouched for it are what a look for them would
+    /// give.
+    pub(crate) fn settled(
+        &self,
+        token: &JudgedToken<'_, '_>,
+        scheme: Scheme,
+        now: NumericDate,
+    ) -> Option<VerifiedToken> {
+        match (&token.token.evidence, &self.tokens) {
+            (Evidence::Known(known), Some(tokens)) if tokens.is_settled(known, now) => {
+                Some(self.verified(&known.token, scheme))
+            }
+            _ => None,
         }
     }
 
@@ -124,17 +161,38 @@ impl<R> Judge<R> {
         keys: &IssuerKeys,
         scheme: Scheme,
     ) -> Result<VerifiedToken, Refusal> {
-        let verified = token.admitted.verify(keys.keys())?;
-        let challenger = self.challenger.clone();
-        Ok(VerifiedToken::new(
-            verified.into_claims(),
-            challenger,
-            scheme,
-        ))
+        let token = token.token;
+        let admitted = match token.evidence {
+            Evidence::Known(known) if known.lease == *keys.lease() => {
+                return Ok(self.verified(&known.token, scheme));
+            }
+            // Other keys have come meanwhile.
+            Evidence::Known(_) => self.read(token.text)?,
+            Evidence::Unchecked(admitted) => admitted,
+        };
+        let algorithm = admitted.algorithm();
+        let verified = Arc::new(admitted.verify(keys.keys())?);
+        if let (Some(tokens), Some(digest)) = (&self.tokens, token.digest) {
+            let known = Known {
+                token: Arc::clone(&verified),
+                algorithm,
+                lease: keys.lease().clone(),
+            };
+            tokens.insert(digest, known);
+        }
+        Ok(self.verified(&verified, scheme))
+    }
+
+    fn verified(&self, token: &Arc<VerifiedJws>, scheme: Scheme) -> VerifiedToken {
+        VerifiedToken::new(Arc::clone(token), self.challenger, scheme)
     }
 
     pub(crate) fn challenged(&self, refusal: impl Into<Refusal>, scheme: Option<Scheme>) -> Error {
         self.challenger.challenged(refusal.into(), scheme)
+    }
+
+    pub(crate) fn token_cache_status(&self) -> Option<TokenCacheStatus> {
+        self.tokens.as_ref().map(TokenCache::status)
     }
 
     pub(crate) fn nonce(&self) -> Option<String> {
@@ -144,29 +202,5 @@ impl<R> Judge<R> {
 
     pub(crate) fn now(&self) -> NumericDate {
         (self.clock)().into()
-    }
-}
-
-/// A token that needs nothing but a key of its issuer.
-pub(crate) struct JudgedToken<'t, 'i> {
-    admitted: Admitted<'t>,
-    issuer: Cow<'i, Issuer>,
-}
-
-impl JudgedToken<'_, '_> {
-    pub(crate) fn issuer(&self) -> &Issuer {
-        &self.issuer
-    }
-
-    pub(crate) fn key_id(&self) -> Result<&str, HeaderError> {
-        self.admitted.header().key_id()
-    }
-
-    pub(crate) fn algorithm(&self) -> Algorithm {
-        self.admitted.algorithm()
-    }
-
-    pub(crate) fn require(&self, options: &TokenOptions<'_>) -> Result<(), RuleError> {
-        self.admitted.claims().require(&options.required_claims)
     }
 }

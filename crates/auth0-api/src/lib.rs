@@ -47,6 +47,7 @@ mod build;
 #[cfg(feature = "async")]
 mod build_async;
 mod builder;
+mod cache_options;
 mod challenge;
 mod challenger;
 mod client;
@@ -55,6 +56,7 @@ mod confirmation;
 mod dpop;
 mod environment;
 mod error;
+mod evidence;
 mod exchange;
 mod issuers;
 mod judge;
@@ -64,6 +66,7 @@ mod request;
 mod resolver_error;
 mod scheme;
 mod single_flight;
+mod token_cache;
 mod verified;
 
 pub use a0_act::{get_current_actor, get_delegation_chain};
@@ -73,7 +76,7 @@ pub use a0_http::UreqClient;
 #[cfg(feature = "async")]
 pub use a0_http::{AsyncHttpClient, ReqwestClient};
 pub use a0_http::{HttpClient, TransportError};
-pub use a0_jose::NumericDate;
+pub use a0_jose::{Backend, NumericDate};
 pub use a0_token_exchange::{
     ClientAuth, ConnectionToken, IssuedToken, OnBehalfOf, TokenExchange, TokenResponse,
 };
@@ -95,6 +98,7 @@ pub use options::TokenOptions;
 pub use request::RequestContext;
 pub use resolver_error::{DomainsResolverError, ResolverFault};
 pub use scheme::DpopMode;
+pub use token_cache::TokenCacheStatus;
 pub use verified::{Verified, VerifiedToken};
 
 #[cfg(doctest)]

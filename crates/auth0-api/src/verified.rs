@@ -1,9 +1,10 @@
 //! What a verified token says.
 
 use std::fmt;
+use std::sync::Arc;
 
 use a0_act::{CurrentActor, DelegationChain};
-use a0_jose::{ClaimError, Claims, NumericDate};
+use a0_jose::{ClaimError, Claims, NumericDate, VerifiedJws};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -18,19 +19,23 @@ use crate::scheme::Scheme;
 /// `Debug` shows the names of the claims and no value.
 #[derive(Clone)]
 pub struct VerifiedToken {
-    claims: Claims,
+    token: Arc<VerifiedJws>,
     challenger: Challenger,
     scheme: Scheme,
 }
 
 impl VerifiedToken {
     /// `challenger` and `scheme` are for the errors of the accessors.
-    pub(crate) fn new(claims: Claims, challenger: Challenger, scheme: Scheme) -> Self {
+    pub(crate) fn new(token: Arc<VerifiedJws>, challenger: Challenger, scheme: Scheme) -> Self {
         VerifiedToken {
-            claims,
+            token,
             challenger,
             scheme,
         }
+    }
+
+    fn claims(&self) -> &Claims {
+        self.token.claims()
     }
 
     /// A claim that cannot be used refuses the token, with the challenge that goes with it.
@@ -40,12 +45,12 @@ impl VerifiedToken {
 
     /// A claim by name, of whatever type.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.claims.get(name)
+        self.claims().get(name)
     }
 
     /// All claims, as a JSON object. The order of members is not kept.
     pub fn as_object(&self) -> &Map<String, Value> {
-        self.claims.as_object()
+        self.claims().as_object()
     }
 
     /// `iss` (RFC 7519 section 4.1.1), always one of the allowed issuers.
@@ -54,7 +59,7 @@ impl VerifiedToken {
     ///
     /// `invalid_token` for a wrong type, as for all that follow.
     pub fn issuer(&self) -> Result<Option<&str>, Error> {
-        self.claims.issuer().map_err(|error| self.refused(error))
+        self.claims().issuer().map_err(|error| self.refused(error))
     }
 
     /// `sub` (RFC 7519 section 4.1.2): the user, or the client itself. See
@@ -64,7 +69,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn subject(&self) -> Result<Option<&str>, Error> {
-        self.claims.subject().map_err(|error| self.refused(error))
+        self.claims().subject().map_err(|error| self.refused(error))
     }
 
     /// `aud` (RFC 7519 section 4.1.3), one or several.
@@ -74,7 +79,7 @@ impl VerifiedToken {
     /// For a wrong type.
     pub fn audiences(&self) -> Result<Vec<&str>, Error> {
         Ok(self
-            .claims
+            .claims()
             .audiences()
             .map_err(|error| self.refused(error))?
             .unwrap_or_default())
@@ -86,7 +91,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn expires_at(&self) -> Result<Option<NumericDate>, Error> {
-        self.claims
+        self.claims()
             .expires_at()
             .map_err(|error| self.refused(error))
     }
@@ -97,7 +102,9 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn issued_at(&self) -> Result<Option<NumericDate>, Error> {
-        self.claims.issued_at().map_err(|error| self.refused(error))
+        self.claims()
+            .issued_at()
+            .map_err(|error| self.refused(error))
     }
 
     /// `nbf` (RFC 7519 section 4.1.5).
@@ -106,7 +113,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn not_before(&self) -> Result<Option<NumericDate>, Error> {
-        self.claims
+        self.claims()
             .not_before()
             .map_err(|error| self.refused(error))
     }
@@ -117,7 +124,9 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn token_id(&self) -> Result<Option<&str>, Error> {
-        self.claims.token_id().map_err(|error| self.refused(error))
+        self.claims()
+            .token_id()
+            .map_err(|error| self.refused(error))
     }
 
     /// The values of `scope` (RFC 8693 section 4.2), which are separated by spaces; none where it is
@@ -128,7 +137,7 @@ impl VerifiedToken {
     /// For a wrong type.
     pub fn scopes(&self) -> Result<Vec<&str>, Error> {
         let scope = self
-            .claims
+            .claims()
             .string("scope")
             .map_err(|error| self.refused(error))?;
         let scope = scope.unwrap_or_default();
@@ -141,9 +150,9 @@ impl VerifiedToken {
     ///
     /// For anything but an array of strings.
     pub fn permissions(&self) -> Result<Vec<&str>, Error> {
-        let permissions = match self.claims.get("permissions") {
+        let permissions = match self.claims().get("permissions") {
             Some(Value::String(_)) => Err(ClaimError::new("permissions", "an array")),
-            _ => self.claims.strings("permissions"),
+            _ => self.claims().strings("permissions"),
         };
         Ok(permissions
             .map_err(|error| self.refused(error))?
@@ -156,7 +165,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn authorized_party(&self) -> Result<Option<&str>, Error> {
-        self.claims
+        self.claims()
             .string("azp")
             .map_err(|error| self.refused(error))
     }
@@ -167,7 +176,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn client_id(&self) -> Result<Option<&str>, Error> {
-        self.claims
+        self.claims()
             .string("client_id")
             .map_err(|error| self.refused(error))
     }
@@ -178,7 +187,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn organization_id(&self) -> Result<Option<&str>, Error> {
-        self.claims
+        self.claims()
             .string("org_id")
             .map_err(|error| self.refused(error))
     }
@@ -189,7 +198,7 @@ impl VerifiedToken {
     ///
     /// For a wrong type.
     pub fn organization_name(&self) -> Result<Option<&str>, Error> {
-        self.claims
+        self.claims()
             .string("org_name")
             .map_err(|error| self.refused(error))
     }
@@ -200,7 +209,7 @@ impl VerifiedToken {
     ///
     /// For anything but an object.
     pub fn confirmation(&self) -> Result<Option<&Map<String, Value>>, Error> {
-        match self.claims.get("cnf") {
+        match self.claims().get("cnf") {
             None => Ok(None),
             Some(Value::Object(members)) => Ok(Some(members)),
             Some(_) => Err(self.refused(ClaimError::new("cnf", "an object"))),
@@ -237,7 +246,7 @@ impl VerifiedToken {
     /// For a wrong type of one of the claims that tell: `gty`, `sub`, `azp`, `client_id`.
     pub fn is_machine(&self) -> Result<bool, Error> {
         let grants = self
-            .claims
+            .claims()
             .strings("gty")
             .map_err(|error| self.refused(error))?;
         let subject = self.subject()?;
@@ -277,7 +286,7 @@ impl VerifiedToken {
 /// Two tokens are equal if their claims are.
 impl PartialEq for VerifiedToken {
     fn eq(&self, other: &Self) -> bool {
-        self.claims == other.claims
+        self.claims() == other.claims()
     }
 }
 
@@ -285,7 +294,7 @@ impl fmt::Debug for VerifiedToken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("VerifiedToken")
-            .field("claims", &self.claims)
+            .field("claims", self.claims())
             .finish()
     }
 }

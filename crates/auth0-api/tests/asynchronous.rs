@@ -19,8 +19,8 @@ use auth0_api::proof::{ReplayKey, ReplayStore};
 use auth0_api::transport::{AsyncHttpClient, Exchange, TransportError, TransportErrorKind};
 use auth0_api::{
     Builder, ConnectionToken, DpopProof, Error, ErrorKind, IssuedToken, IssuerStatus, OnBehalfOf,
-    Refresh, RequestContext, ReqwestClient, ResolverContext, TokenExchange, TokenOptions,
-    TokenResponse, VerifiedToken,
+    Refresh, RequestContext, ReqwestClient, ResolverContext, TokenCacheStatus, TokenExchange,
+    TokenOptions, TokenResponse, VerifiedToken,
 };
 use scenarios::{AUDIENCE, Driver, Handle};
 use tokio::runtime::Runtime;
@@ -128,6 +128,10 @@ impl Driver for Async {
 
     fn cache_misses(&self) -> u64 {
         self.0.cache_misses().0
+    }
+
+    fn token_cache_status(&self) -> Option<TokenCacheStatus> {
+        self.0.token_cache_status()
     }
 
     fn get_token_by_exchange_profile(

@@ -8,16 +8,24 @@ use auth0_api::jose::Claims;
 use auth0_api::proof::ReplayStore;
 use auth0_api::{
     ApiClient, Builder, ConnectionToken, DpopProof, Error, IssuedToken, IssuerStatus, OnBehalfOf,
-    RequestContext, ResolverContext, TokenExchange, TokenOptions, TokenResponse, VerifiedToken,
+    RequestContext, ResolverContext, TokenCacheStatus, TokenExchange, TokenOptions, TokenResponse,
+    VerifiedToken,
 };
 use scenarios::{Driver, Handle};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-struct Blocking(ApiClient);
+/// A client with options of its own.
+struct Blocking<O>(ApiClient, PhantomData<O>);
 
-impl Driver for Blocking {
+trait Options: Send + Sync + 'static {
+    fn add(builder: Builder) -> Builder;
+}
+
+impl<O: Options> Driver for Blocking<O> {
     fn build(builder: Builder) -> Result<Self, Error> {
-        builder.build().map(Blocking)
+        let client = O::add(builder).build()?;
+        Ok(Blocking(client, PhantomData))
     }
 
     fn http_client(builder: Builder, handle: impl Handle) -> Builder {
@@ -79,6 +87,10 @@ impl Driver for Blocking {
         self.0.cache_misses().0
     }
 
+    fn token_cache_status(&self) -> Option<TokenCacheStatus> {
+        self.0.token_cache_status()
+    }
+
     fn get_token_by_exchange_profile(
         &self,
         request: &TokenExchange<'_>,
@@ -98,4 +110,31 @@ impl Driver for Blocking {
     }
 }
 
-all_scenarios!(Blocking);
+/// As most have it.
+mod plain {
+    pub(super) struct Plain;
+
+    impl super::Options for Plain {
+        fn add(builder: auth0_api::Builder) -> auth0_api::Builder {
+            builder
+        }
+    }
+
+    type Client = super::Blocking<Plain>;
+    all_scenarios!(Client);
+}
+
+/// With signatures checked by AWS-LC: nothing else changes.
+#[cfg(feature = "aws-lc-rs")]
+mod aws_lc_rs {
+    pub(super) struct AwsLcRs;
+
+    impl super::Options for AwsLcRs {
+        fn add(builder: auth0_api::Builder) -> auth0_api::Builder {
+            builder.backend(auth0_api::Backend::AwsLcRs)
+        }
+    }
+
+    type Client = super::Blocking<AwsLcRs>;
+    all_scenarios!(Client);
+}

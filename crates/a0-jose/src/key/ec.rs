@@ -23,8 +23,7 @@ pub(super) struct Key {
 impl Key {
     /// `None` where the point is not on the curve.
     pub(super) fn new(curve: Curve, x: &[u8], y: &[u8]) -> Option<Self> {
-        // A `Jwk` has coordinates of full length, so this is always the one form.
-        let point = [&[UNCOMPRESSED], x, y].concat();
+        let point = uncompressed(x, y);
         let build = || -> Result<EcKey<Public>, ErrorStack> {
             let group = group(curve)?;
             let mut context = BigNumContext::new()?;
@@ -52,6 +51,11 @@ impl Key {
         };
         matches!(verify(), Ok(true))
     }
+}
+
+/// A point as octets. A `Jwk` has coordinates of full length, so this is always the one form.
+pub(super) fn uncompressed(x: &[u8], y: &[u8]) -> Vec<u8> {
+    [&[UNCOMPRESSED], x, y].concat()
 }
 
 /// The curve's parameters, built once: a DPoP proof brings a key that was never seen, and building

@@ -1,5 +1,7 @@
 //! Public keys, ready to verify with: built once, used from any thread.
 
+#[cfg(feature = "aws-lc-rs")]
+mod aws_lc;
 mod ec;
 mod edwards;
 mod rsa;
@@ -7,6 +9,7 @@ mod rsa;
 use std::fmt;
 
 use crate::algorithm::{Algorithm, Family, Hash};
+use crate::backend::Backend;
 use crate::compact::Compact;
 use crate::jwk::{Intended, Jwk, JwkError, Numbers};
 
@@ -25,6 +28,8 @@ enum Public {
     Rsa(rsa::Key),
     Ec(ec::Key),
     Edwards(edwards::Key),
+    #[cfg(feature = "aws-lc-rs")]
+    AwsLc(aws_lc::Key),
 }
 
 impl VerifyingKey {
@@ -52,16 +57,27 @@ impl VerifyingKey {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(jwk: &Jwk, allowed: &[Algorithm]) -> Result<Self, JwkError> {
+        VerifyingKey::with_backend(jwk, allowed, Backend::default())
+    }
+
+    /// As [`new`](VerifyingKey::new), with signatures checked by `backend`.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn with_backend(
+        jwk: &Jwk,
+        allowed: &[Algorithm],
+        backend: Backend,
+    ) -> Result<Self, JwkError> {
         if !jwk.for_signatures {
             return Err(JwkError::NotForSignatures);
         }
         let algorithm = bind(jwk, allowed).ok_or(JwkError::Algorithm)?;
-        let public = match &jwk.numbers {
-            Numbers::Rsa { modulus, exponent } => {
-                rsa::Key::new(modulus, exponent, algorithm.family()).map(Public::Rsa)
-            }
-            Numbers::Ec { curve, x, y } => ec::Key::new(*curve, x, y).map(Public::Ec),
-            Numbers::Edwards { curve, x } => edwards::Key::new(*curve, x).map(Public::Edwards),
+        let public = match backend {
+            Backend::OpenSsl => Public::openssl(&jwk.numbers, algorithm),
+            #[cfg(feature = "aws-lc-rs")]
+            Backend::AwsLcRs => Public::aws_lc(&jwk.numbers, algorithm),
         };
         Ok(VerifyingKey {
             algorithm,
@@ -75,6 +91,15 @@ impl VerifyingKey {
     /// The one algorithm of this key.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// What checks this key's signatures.
+    pub fn backend(&self) -> Backend {
+        match self.public {
+            Public::Rsa(_) | Public::Ec(_) | Public::Edwards(_) => Backend::OpenSsl,
+            #[cfg(feature = "aws-lc-rs")]
+            Public::AwsLc(_) => Backend::AwsLcRs,
+        }
     }
 
     /// Checks the signature of a compact JWS with any payload, under this key's algorithm. What
@@ -96,6 +121,8 @@ impl VerifyingKey {
                 hash.digest(message, |digest| key.verify(digest, signature))
             }
             (Public::Edwards(key), Family::Edwards) => key.verify(message, signature),
+            #[cfg(feature = "aws-lc-rs")]
+            (Public::AwsLc(key), _) => key.verify(message, signature),
             _ => false,
         };
         if valid {
@@ -103,6 +130,28 @@ impl VerifyingKey {
         } else {
             drop_openssl_errors();
             Err(InvalidSignature)
+        }
+    }
+}
+
+impl Public {
+    /// `None` where OpenSSL refuses the key.
+    fn openssl(numbers: &Numbers, algorithm: Algorithm) -> Option<Self> {
+        match numbers {
+            Numbers::Rsa { modulus, exponent } => {
+                rsa::Key::new(modulus, exponent, algorithm.family()).map(Public::Rsa)
+            }
+            Numbers::Ec { curve, x, y } => ec::Key::new(*curve, x, y).map(Public::Ec),
+            Numbers::Edwards { curve, x } => edwards::Key::new(*curve, x).map(Public::Edwards),
+        }
+    }
+
+    /// `None` where AWS-LC refuses the key.
+    #[cfg(feature = "aws-lc-rs")]
+    fn aws_lc(numbers: &Numbers, algorithm: Algorithm) -> Option<Self> {
+        match aws_lc::parameters(numbers, algorithm.family()) {
+            Some(parameters) => aws_lc::Key::new(numbers, parameters).map(Public::AwsLc),
+            None => Public::openssl(numbers, algorithm),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod issuers;
 pub mod keys;
 pub mod request;
 pub mod token;
+pub mod token_cache;
 pub mod verified;
 
 use std::io;
@@ -29,8 +30,8 @@ use auth0_api::jose::Claims;
 use auth0_api::proof::ReplayStore;
 use auth0_api::{
     ApiClient, Builder, ConnectionToken, DpopProof, Error, IssuedToken, IssuerStatus, OnBehalfOf,
-    Refresh, RequestContext, ResolverContext, TokenExchange, TokenOptions, TokenResponse,
-    VerifiedToken,
+    Refresh, RequestContext, ResolverContext, TokenCacheStatus, TokenExchange, TokenOptions,
+    TokenResponse, VerifiedToken,
 };
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -71,6 +72,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     fn reload(&self, domain: &str) -> Result<(), Error>;
     fn key_status(&self) -> Vec<IssuerStatus>;
     fn cache_misses(&self) -> u64;
+    fn token_cache_status(&self) -> Option<TokenCacheStatus>;
     fn get_token_by_exchange_profile(
         &self,
         request: &TokenExchange<'_>,
@@ -166,6 +168,18 @@ macro_rules! all_scenarios {
                 the_algorithms_of_the_client_bind_the_keys,
                 the_first_failure_in_order_is_the_one_reported,
                 the_size_limit_is_an_option,
+            }
+            token_cache {
+                a_bound_token_needs_its_proof_each_time,
+                a_resolver_is_asked_each_time,
+                a_token_that_comes_again_says_what_it_said,
+                all_but_the_signature_is_judged_each_time,
+                an_issuer_that_is_dropped_takes_its_tokens_along,
+                an_outage_is_outlived_as_long_as_by_the_keys,
+                it_is_off_by_default,
+                its_bound_holds,
+                keys_that_are_replaced_empty_it,
+                nothing_is_kept_of_what_was_refused,
             }
             verified {
                 a_machine_is_told_from_a_user,

@@ -1,11 +1,9 @@
 //! What claims must say: RFC 7519 section 4.1.
 
-mod common;
-
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::common::MAX_SIZE;
 use a0_jose::{ClaimError, ClaimRules, Claims, Compact, NumericDate, RuleError, base64url_encode};
-use common::MAX_SIZE;
 use serde_json::Value;
 
 const AUDIENCE: &str = "https://api.example/";

@@ -1,12 +1,10 @@
 //! Which keys are usable, which verify what, and what a forged signature looks like.
 
-mod common;
-
+use super::common::{MAX_SIZE, SigningKey, key_set, parse_set, verifying_key, with};
 use a0_jose::{
-    Algorithm, Compact, HeaderRules, Jwk, JwkError, JwkSet, MAX_CANDIDATES, MAX_KEYS, SigningError,
-    VerifyError, base64url_encode, has_private_member, json,
+    Algorithm, Backend, Compact, HeaderRules, Jwk, JwkError, JwkSet, MAX_CANDIDATES, MAX_KEYS,
+    SigningError, VerifyError, base64url_encode, has_private_member, json,
 };
-use common::{MAX_SIZE, SigningKey, key_set, with};
 use serde_json::{Map, Value, json as value};
 
 fn all() -> Vec<Algorithm> {
@@ -29,7 +27,28 @@ fn verify_allowing(token: &str, keys: &JwkSet, allowed: &[Algorithm]) -> Result<
 }
 
 fn parse(entries: impl IntoIterator<Item = Map<String, Value>>, allowed: &[Algorithm]) -> JwkSet {
-    JwkSet::parse(&key_set(entries), allowed).unwrap()
+    parse_set(&key_set(entries), allowed).unwrap()
+}
+
+/// A key set made without a word on backends is OpenSSL's, whatever features there are; Ed448 always is.
+#[test]
+fn the_backend_is_the_one_that_was_chosen() {
+    for algorithm in all() {
+        let jwk = SigningKey::new(algorithm).public_jwk("k");
+        let jwk = Jwk::from_object(&jwk).unwrap();
+        let key = verifying_key(&jwk, &[algorithm]).unwrap();
+        assert_eq!(key.backend(), crate::BACKEND, "{algorithm}");
+        let key = a0_jose::VerifyingKey::new(&jwk, &[algorithm]).unwrap();
+        assert_eq!(key.backend(), Backend::OpenSsl, "{algorithm}");
+    }
+    let jwk = josekit::jwk::Jwk::generate_ed_key(josekit::jwk::alg::ed::EdCurve::Ed448).unwrap();
+    let key = SigningKey {
+        algorithm: Algorithm::EdDsa,
+        jwk,
+    };
+    let jwk = Jwk::from_object(&key.public_jwk("k")).unwrap();
+    let key = verifying_key(&jwk, &all()).unwrap();
+    assert_eq!(key.backend(), Backend::OpenSsl);
 }
 
 #[test]
@@ -282,7 +301,7 @@ fn rfc7518_6_2_1_an_ec_key_is_a_point_of_its_curve_in_full_length() {
         let jwk = with(key.clone(), "x", base64url_encode(x).into());
         let jwk = with(jwk, "y", base64url_encode(y).into());
         let outcome = Jwk::from_object(&jwk)
-            .and_then(|jwk| a0_jose::VerifyingKey::new(&jwk, &all()))
+            .and_then(|jwk| verifying_key(&jwk, &all()))
             .map(|_| ());
         assert_eq!(outcome, expected, "{what}");
     }
@@ -361,7 +380,7 @@ fn rfc7517_5_a_bad_entry_is_skipped_and_spoils_no_other() {
         &deep,
     ];
     let text = text.replacen("[", &format!("[{},", odd.join(",")), 1);
-    let keys = JwkSet::parse(text.as_bytes(), &[Algorithm::Rs256, Algorithm::Es256]).unwrap();
+    let keys = parse_set(text.as_bytes(), &[Algorithm::Rs256, Algorithm::Es256]).unwrap();
 
     let skipped: Vec<JwkError> = keys.skipped().iter().map(|(_, error)| *error).collect();
     let mut expected = vec![JwkError::NotAnObject; odd.len()];
@@ -393,9 +412,9 @@ fn rfc7517_5_a_document_without_keys_is_no_set() {
         r#"[[]]"#,
         r#"{"keys":[{"kty":}]}"#,
     ] {
-        assert!(JwkSet::parse(text.as_bytes(), &all()).is_err(), "{text}");
+        assert!(parse_set(text.as_bytes(), &all()).is_err(), "{text}");
     }
-    assert!(JwkSet::parse(br#"{"keys":[]}"#, &all()).unwrap().is_empty());
+    assert!(parse_set(br#"{"keys":[]}"#, &all()).unwrap().is_empty());
 }
 
 #[test]
@@ -428,7 +447,7 @@ fn a_set_is_looked_at_up_to_a_bound() {
     assert_eq!(keys.skipped(), [(MAX_KEYS, JwkError::TooMany)]);
 
     let text = format!("{{\"keys\":[{}7]}}", "0,".repeat(100_000));
-    let keys = JwkSet::parse(text.as_bytes(), &[Algorithm::EdDsa]).unwrap();
+    let keys = parse_set(text.as_bytes(), &[Algorithm::EdDsa]).unwrap();
     assert_eq!(keys.skipped().len(), MAX_KEYS + 1);
 }
 
@@ -636,7 +655,7 @@ fn a_refused_signature_leaves_no_error_for_others_to_find() {
         "x": base64url_encode([1; 32]), "y": base64url_encode([1; 32]),
     });
     let jwk = Jwk::from_object(off_curve.as_object().unwrap()).unwrap();
-    assert!(a0_jose::VerifyingKey::new(&jwk, &all()).is_err());
+    assert!(verifying_key(&jwk, &all()).is_err());
     assert_eq!(queue(), 0);
 }
 

@@ -1,12 +1,9 @@
 //! What is not a compact JWS of two JSON objects, and what its header may not say.
 
-mod common;
-
+use super::common::{MAX_SIZE, SigningKey, key_set, parse_set};
 use a0_jose::{
-    Algorithm, Compact, HeaderError, HeaderRules, JwkSet, ParseError, Part, VerifyError,
-    base64url_encode,
+    Algorithm, Compact, HeaderError, HeaderRules, ParseError, Part, VerifyError, base64url_encode,
 };
-use common::{MAX_SIZE, SigningKey, key_set};
 
 fn encode(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     format!(
@@ -294,7 +291,7 @@ fn rfc7515_4_1_9_and_rfc9068_4_typ_is_a_media_type() {
 #[test]
 fn rfc7515_4_1_4_kid_is_a_string_and_compared_exactly() {
     let key = SigningKey::new(Algorithm::Es256);
-    let keys = JwkSet::parse(&key_set([key.public_jwk("key")]), &[Algorithm::Es256]).unwrap();
+    let keys = parse_set(&key_set([key.public_jwk("key")]), &[Algorithm::Es256]).unwrap();
     let missing = Err(VerifyError::Header(HeaderError::MissingKeyId));
     for (kid, expected) in [
         (r#","kid":"key""#, Ok(())),

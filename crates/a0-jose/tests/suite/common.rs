@@ -7,7 +7,7 @@
 
 use std::sync::OnceLock;
 
-use a0_jose::{Algorithm, base64url_encode};
+use a0_jose::{Algorithm, JwkError, JwkSet, JwkSetError, VerifyingKey, base64url_encode};
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::EcCurve;
 use josekit::jwk::alg::ed::EdCurve;
@@ -91,4 +91,14 @@ pub fn key_set(entries: impl IntoIterator<Item = Map<String, Value>>) -> Vec<u8>
 pub fn with(mut object: Map<String, Value>, name: &str, value: Value) -> Map<String, Value> {
     object.insert(name.into(), value);
     object
+}
+
+/// The set, with keys of the backend on trial.
+pub fn parse_set(text: &[u8], allowed: &[Algorithm]) -> Result<JwkSet, JwkSetError> {
+    JwkSet::parse_with_backend(text, allowed, crate::BACKEND)
+}
+
+/// The key, of the backend on trial.
+pub fn verifying_key(jwk: &a0_jose::Jwk, allowed: &[Algorithm]) -> Result<VerifyingKey, JwkError> {
+    VerifyingKey::with_backend(jwk, allowed, crate::BACKEND)
 }

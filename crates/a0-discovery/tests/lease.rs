@@ -1,0 +1,107 @@
+//! Whether keys are still those that a cache answers with.
+
+mod common;
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use a0_discovery::{Lease, normalize_domain};
+use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
+use common::{at, cache_of, cache_with, keys_of, policy};
+
+fn holds(lease: &Lease, seconds: i64) -> bool {
+    lease.holds(&policy(), at(seconds))
+}
+
+/// For as long as a look into the cache gives these keys and asks nobody.
+#[test]
+fn a_lease_holds_while_the_keys_are_fresh() {
+    let tenant = LocalTenant::new("a.example").unwrap();
+    tenant.cache_control(None);
+    let cache = cache_of(&tenant);
+    let lease = keys_of(&cache, &tenant, 0).unwrap().lease().clone();
+    // A second before the time that the policy gives it, at it, and with a clock that went back.
+    let ttl = i64::try_from(policy().ttl.as_secs()).unwrap();
+    for (seconds, expected) in [
+        (0, true),
+        (ttl - 1, true),
+        (ttl, false),
+        (-60, true),
+        (-61, false),
+    ] {
+        assert_eq!(holds(&lease, seconds), expected, "{seconds}");
+    }
+    let mut never = policy();
+    never.ttl = Duration::ZERO;
+    assert!(!lease.holds(&never, at(0)));
+
+    let again = keys_of(&cache, &tenant, ttl - 1).unwrap();
+    assert_eq!(*again.lease(), lease);
+
+    // Keys that are no longer fresh and serve all the same are the same keys.
+    tenant.misbehave(Endpoint::Discovery, Fault::status(503));
+    let stale = keys_of(&cache, &tenant, ttl).unwrap();
+    assert_eq!(*stale.lease(), lease);
+    assert!(!lease.has_ended());
+}
+
+#[test]
+fn it_ends_when_the_keys_are_replaced() {
+    let tenant = LocalTenant::new("a.example").unwrap();
+    let cache = cache_of(&tenant);
+    let issuer = normalize_domain(tenant.domain()).unwrap();
+    let first = keys_of(&cache, &tenant, 0).unwrap();
+    // A fetch that fails replaces nothing.
+    tenant.misbehave_times(Endpoint::Jwks, 1, Fault::status(503));
+    assert!(cache.reload(&issuer, at(1)).is_err());
+    assert!(!first.lease().has_ended());
+
+    let second = cache.reload(&issuer, at(100)).unwrap();
+    assert!(first.lease().has_ended());
+    assert!(!holds(first.lease(), 100));
+    assert!(!second.lease().has_ended());
+    assert_ne!(first.lease(), second.lease());
+}
+
+#[test]
+fn it_ends_when_the_issuer_is_dropped() {
+    let network = LocalNetwork::new();
+    let [a, b, c] = ["a.example", "b.example", "c.example"].map(|d| network.tenant(d).unwrap());
+    let mut policy = policy();
+    policy.max_issuers = NonZeroUsize::new(2).unwrap();
+    let cache = cache_with(network.client(), policy);
+    let [of_a, of_b] = [&a, &b].map(|tenant| keys_of(&cache, tenant, 0).unwrap());
+    assert!(!of_a.lease().has_ended());
+    keys_of(&cache, &c, 0).unwrap();
+    assert!(of_a.lease().has_ended());
+    assert!(!of_b.lease().has_ended());
+}
+
+/// Keys whose fetch was under way when their issuer was dropped are nobody's: nothing could end them.
+#[test]
+fn keys_that_come_after_their_issuer_was_dropped_have_no_lease() {
+    let network = LocalNetwork::new();
+    let [a, b, c] = ["a.example", "b.example", "c.example"].map(|d| network.tenant(d).unwrap());
+    let (asked, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let gates = (Arc::clone(&asked), Arc::clone(&go_on));
+    let answer = network.client();
+    let client = move |request: http::Request<Vec<u8>>| {
+        if request.uri().host() == Some("a.example") && request.uri().path().contains("jwks") {
+            gates.0.wait();
+            gates.1.wait();
+        }
+        answer(request)
+    };
+    let mut policy = policy();
+    policy.max_issuers = NonZeroUsize::new(2).unwrap();
+    let cache = cache_with(client, policy);
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| keys_of(&cache, &a, 0).unwrap());
+        asked.wait();
+        keys_of(&cache, &b, 0).unwrap();
+        keys_of(&cache, &c, 0).unwrap();
+        go_on.wait();
+        assert!(slow.join().unwrap().lease().has_ended());
+    });
+}

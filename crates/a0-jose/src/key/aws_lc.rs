@@ -1,0 +1,69 @@
+//! All families but Ed448, by AWS-LC.
+
+use aws_lc_rs::rsa::PublicKeyComponents;
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, VerificationAlgorithm};
+
+use super::ec;
+use crate::algorithm::{Curve, EdwardsCurve, Family, Hash};
+use crate::jwk::Numbers;
+
+pub(super) struct Key(ParsedPublicKey);
+
+/// What a key of a family is checked by.
+pub(super) enum Parameters {
+    Rsa(&'static RsaParameters),
+    Point(&'static dyn VerificationAlgorithm),
+}
+
+/// `None` where AWS-LC has no such algorithm.
+pub(super) fn parameters(numbers: &Numbers, family: Family) -> Option<Parameters> {
+    Some(match (family, numbers) {
+        (Family::RsaPkcs1(hash), _) => Parameters::Rsa(match hash {
+            Hash::Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+            Hash::Sha384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+            Hash::Sha512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+        }),
+        // RFC 7518 section 3.5: the salt is as long as the hash, which these require.
+        (Family::RsaPss(hash), _) => Parameters::Rsa(match hash {
+            Hash::Sha256 => &signature::RSA_PSS_2048_8192_SHA256,
+            Hash::Sha384 => &signature::RSA_PSS_2048_8192_SHA384,
+            Hash::Sha512 => &signature::RSA_PSS_2048_8192_SHA512,
+        }),
+        (Family::Ecdsa(curve, _), _) => Parameters::Point(match curve {
+            Curve::P256 => &signature::ECDSA_P256_SHA256_FIXED,
+            Curve::P384 => &signature::ECDSA_P384_SHA384_FIXED,
+            Curve::P521 => &signature::ECDSA_P521_SHA512_FIXED,
+        }),
+        (Family::Edwards, Numbers::Edwards { curve, .. }) if *curve == EdwardsCurve::Ed25519 => {
+            Parameters::Point(&signature::ED25519)
+        }
+        (Family::Edwards, _) => return None,
+    })
+}
+
+impl Key {
+    /// `None` where AWS-LC refuses the key, as one whose point is not on the curve.
+    pub(super) fn new(numbers: &Numbers, parameters: Parameters) -> Option<Self> {
+        let key = match (numbers, parameters) {
+            (Numbers::Rsa { modulus, exponent }, Parameters::Rsa(parameters)) => {
+                let components = PublicKeyComponents {
+                    n: modulus,
+                    e: exponent,
+                };
+                components.to_parsed_public_key(parameters)
+            }
+            (Numbers::Ec { x, y, .. }, Parameters::Point(algorithm)) => {
+                ParsedPublicKey::new(algorithm, ec::uncompressed(x, y))
+            }
+            (Numbers::Edwards { x, .. }, Parameters::Point(algorithm)) => {
+                ParsedPublicKey::new(algorithm, x)
+            }
+            _ => return None,
+        };
+        key.ok().map(Key)
+    }
+
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.0.verify_sig(message, signature).is_ok()
+    }
+}

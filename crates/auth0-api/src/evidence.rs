@@ -1,0 +1,65 @@
+//! A token on its way through the decision, and what is known of its signature.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use a0_discovery::Issuer;
+use a0_jose::{Admitted, Algorithm, Claims, HeaderError, RuleError};
+
+use crate::options::TokenOptions;
+use crate::token_cache::{Known, TokenDigest};
+
+/// A token of acceptable form.
+pub(crate) struct Presented<'t> {
+    pub(crate) text: &'t str,
+    /// Where verified tokens are kept.
+    pub(crate) digest: Option<TokenDigest>,
+    pub(crate) evidence: Evidence<'t>,
+}
+
+/// What is known of a signature.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives for one call; a box would be an allocation for each token"
+)]
+pub(crate) enum Evidence<'t> {
+    /// That it is of an algorithm that is allowed.
+    Unchecked(Admitted<'t>),
+    /// That a key made it, when this very token came before.
+    Known(Arc<Known>),
+}
+
+impl Presented<'_> {
+    pub(crate) fn claims(&self) -> &Claims {
+        match &self.evidence {
+            Evidence::Unchecked(admitted) => admitted.claims(),
+            Evidence::Known(known) => known.token.claims(),
+        }
+    }
+}
+
+/// A token that needs nothing but a key of its issuer.
+pub(crate) struct JudgedToken<'t, 'i> {
+    pub(crate) token: Presented<'t>,
+    pub(crate) issuer: Cow<'i, Issuer>,
+}
+
+impl JudgedToken<'_, '_> {
+    pub(crate) fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// The key that the token names, and the algorithm that it is for.
+    pub(crate) fn key(&self) -> Result<(&str, Algorithm), HeaderError> {
+        match &self.token.evidence {
+            Evidence::Unchecked(admitted) => {
+                Ok((admitted.header().key_id()?, admitted.algorithm()))
+            }
+            Evidence::Known(known) => Ok((known.token.header().key_id()?, known.algorithm)),
+        }
+    }
+
+    pub(crate) fn require(&self, options: &TokenOptions<'_>) -> Result<(), RuleError> {
+        self.token.claims().require(&options.required_claims)
+    }
+}
