@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod ci;
 mod help;
 mod parity;
@@ -12,7 +13,13 @@ mod workspace;
 
 use std::process::ExitCode;
 
-const COMMANDS: &[Command] = &[ci::COMMAND, tidy::COMMAND, parity::COMMAND, help::COMMAND];
+const COMMANDS: &[Command] = &[
+    ci::COMMAND,
+    tidy::COMMAND,
+    parity::COMMAND,
+    bench::COMMAND,
+    help::COMMAND,
+];
 
 pub(crate) struct Command {
     name: &'static str,
@@ -133,6 +140,8 @@ mod tests {
             &["tidy", "--fix"],
             &["ci", "--fast"],
             &["ci", "--only"],
+            &["bench", "--fast"],
+            &["bench", "--rounds"],
             &["ci", "--only", "nothing"],
             &["ci", "--only", "fmt", "--from", "doc"],
             &["help", "nothing"],

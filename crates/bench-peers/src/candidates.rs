@@ -1,0 +1,263 @@
+//! What is measured of this SDK, and what each is measured against.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use auth0_api::{ApiClient, Backend};
+use http::Request;
+use serde_json::json;
+
+use crate::fixture::{AUDIENCE, Failure, Fixture, METHOD, TOKENS, URL};
+use crate::measure::{Batch, Candidate};
+use crate::peers;
+use crate::raw::Signed;
+use crate::scale;
+
+/// A candidate, and what is asked of it.
+pub(crate) struct Row {
+    pub(crate) candidate: Candidate<'static>,
+    /// Number of the row that it is compared with.
+    pub(crate) base: usize,
+    /// The highest ratio to that row.
+    pub(crate) bar: Option<f64>,
+    /// Whether two threads are to do as much more as with the base.
+    pub(crate) scales: bool,
+    /// Whether no peer may be faster.
+    pub(crate) leads: bool,
+}
+
+const BACKENDS: [(&str, Backend, Bars); 2] = [
+    (
+        "OpenSSL",
+        Backend::OpenSsl,
+        Bars {
+            token: 1.00,
+            dpop: 1.10,
+            dpop_known: 1.10,
+        },
+    ),
+    (
+        "aws-lc-rs",
+        Backend::AwsLcRs,
+        Bars {
+            token: 0.92,
+            dpop: 0.88,
+            dpop_known: 0.92,
+        },
+    ),
+];
+
+struct Bars {
+    token: f64,
+    dpop: f64,
+    dpop_known: f64,
+}
+
+const KNOWN: f64 = 0.05;
+const GARBAGE: f64 = 0.05;
+const FLAT: f64 = 1.2;
+
+/// Calls in a batch: about two milliseconds.
+const TOKEN_CALLS: usize = 96;
+const PROOF_CALLS: usize = 48;
+const QUICK_CALLS: usize = 1024;
+
+pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
+    let mut rows = Rows(Vec::new());
+    let jwk = fixture.jwk();
+    let signed: Result<Vec<Signed>, _> = fixture
+        .bearer
+        .iter()
+        .map(|token| Signed::rs256(token, &jwk))
+        .collect();
+    let signed = signed?;
+    let rs256 = rows.base(simple(
+        "RS256: OpenSSL, fresh Verifier",
+        TOKEN_CALLS,
+        move |n| {
+            signed[n % TOKENS].verify();
+        },
+    ));
+    for (name, backend, bars) in &BACKENDS {
+        let api = client(fixture, *backend, 0)?;
+        let tokens = Arc::clone(fixture);
+        let title = format!("verify_access_token, {name}");
+        let candidate = simple(&title, TOKEN_CALLS, move |n| {
+            let verified = api.verify_access_token(black_box(&tokens.bearer[n % TOKENS]));
+            black_box(verified.expect("a good token"));
+        });
+        rows.own(candidate, rs256, bars.token).leads = true;
+    }
+    for (name, check) in peers::all(fixture)? {
+        let tokens = Arc::clone(fixture);
+        let candidate = simple(name, TOKEN_CALLS, move |n| {
+            check(&tokens.bearer[n % TOKENS])
+        });
+        rows.peer(candidate, rs256);
+    }
+    let api = client(fixture, Backend::OpenSsl, 10_000)?;
+    let requests: Vec<Request<()>> = (0..TOKENS).map(|n| fixture.bearer_request(n)).collect();
+    let candidate = simple(
+        "verify_request Bearer, seen before",
+        QUICK_CALLS,
+        move |n| {
+            let verified = api.verify_request(black_box(&requests[n % TOKENS]));
+            black_box(verified.expect("a good request"));
+        },
+    );
+    rows.own(candidate, rs256, KNOWN);
+    for (name, token, bar) in [
+        ("garbage", "garbage".repeat(124), Some(GARBAGE)),
+        ("an expired token", fixture.spoilt("exp", json!(1))?, None),
+        (
+            "an unlisted issuer",
+            fixture.spoilt("iss", json!("https://other.example/"))?,
+            None,
+        ),
+        (
+            "a wrong audience",
+            fixture.spoilt("aud", json!("other"))?,
+            None,
+        ),
+    ] {
+        let api = client(fixture, Backend::OpenSsl, 0)?;
+        let candidate = simple(&format!("refused: {name}"), QUICK_CALLS, move |_| {
+            let refused = api.verify_access_token(black_box(&token));
+            black_box(refused.expect_err("a refusal"));
+        });
+        rows.own(candidate, rs256, bar.unwrap_or(1.0));
+    }
+
+    let pairs = fixture.bound.iter().map(|bound| -> Result<_, Failure> {
+        let proof = bound
+            .key
+            .proof(METHOD, URL)
+            .for_token(&bound.token)
+            .mint()?;
+        let proof = Signed::es256(&proof, &bound.key.public_jwk())?;
+        Ok((Signed::rs256(&bound.token, &jwk)?, proof))
+    });
+    let pairs = Arc::new(pairs.collect::<Result<Vec<_>, _>>()?);
+    let both = Arc::clone(&pairs);
+    let both = rows.base(simple("RS256 and ES256: OpenSSL", PROOF_CALLS, move |n| {
+        let (token, proof) = &both[n % TOKENS];
+        token.verify();
+        proof.verify();
+    }));
+    for (name, backend, bars) in &BACKENDS {
+        let title = format!("verify_request DPoP, {name}");
+        let candidate = dpop(&title, fixture, client(fixture, *backend, 0)?);
+        rows.own(candidate, both, bars.dpop);
+    }
+    let es256 = rows.base(simple("ES256: OpenSSL", PROOF_CALLS, move |n| {
+        pairs[n % TOKENS].1.verify();
+    }));
+    for (name, backend, bars) in &BACKENDS {
+        let title = format!("verify_request DPoP, seen before, {name}");
+        let candidate = dpop(&title, fixture, client(fixture, *backend, 10_000)?);
+        rows.own(candidate, es256, bars.dpop_known);
+    }
+
+    for family in scale::families()? {
+        let mut first = None;
+        for candidate in family {
+            match first {
+                None => first = Some(rows.base(candidate)),
+                Some(first) => rows.flat(candidate, first),
+            }
+        }
+    }
+    Ok(rows.0)
+}
+
+struct Rows(Vec<Row>);
+
+impl Rows {
+    /// What others are compared with; gives its number.
+    fn base(&mut self, candidate: Candidate<'static>) -> usize {
+        let base = self.0.len();
+        self.push(candidate, base);
+        base
+    }
+
+    fn peer(&mut self, candidate: Candidate<'static>, base: usize) {
+        self.push(candidate, base);
+    }
+
+    fn own(&mut self, candidate: Candidate<'static>, base: usize, bar: f64) -> &mut Row {
+        let row = self.push(candidate, base);
+        row.bar = Some(bar);
+        row.scales = true;
+        row
+    }
+
+    fn flat(&mut self, candidate: Candidate<'static>, base: usize) {
+        self.push(candidate, base).bar = Some(FLAT);
+    }
+
+    fn push(&mut self, candidate: Candidate<'static>, base: usize) -> &mut Row {
+        self.0.push(Row {
+            candidate,
+            base,
+            bar: None,
+            scales: false,
+            leads: false,
+        });
+        self.0.last_mut().expect("the row")
+    }
+}
+
+pub(crate) fn client(
+    fixture: &Fixture,
+    backend: Backend,
+    known_tokens: usize,
+) -> Result<ApiClient, Failure> {
+    let client = ApiClient::builder()
+        .domain(fixture.tenant.domain())
+        .audience(AUDIENCE)
+        .public_url("https://api.example")
+        .backend(backend)
+        .token_cache(known_tokens)
+        .http_client(fixture.tenant.client())
+        .build()?;
+    client.warm_up()?;
+    Ok(client)
+}
+
+/// A candidate whose calls need nothing made ready.
+pub(crate) fn simple(
+    name: &str,
+    calls: usize,
+    call: impl Fn(usize) + Send + Sync + 'static,
+) -> Candidate<'static> {
+    let call = Arc::new(call);
+    Candidate {
+        name: name.to_owned(),
+        calls,
+        prepare: Box::new(move |thread| {
+            let call = Arc::clone(&call);
+            Box::new(move || (0..calls).for_each(|n| call(n + thread * TOKENS / 2)))
+        }),
+    }
+}
+
+/// Each proof is new, and of one of the fixture's keys: nothing of a proof's key is kept anywhere.
+fn dpop(name: &str, fixture: &Arc<Fixture>, api: ApiClient) -> Candidate<'static> {
+    let fixture = Arc::clone(fixture);
+    Candidate {
+        name: name.to_owned(),
+        calls: PROOF_CALLS,
+        prepare: Box::new(move |thread| -> Batch<'static> {
+            let first = thread * TOKENS / 2;
+            let requests = (first..first + PROOF_CALLS).map(|n| fixture.dpop_request(n));
+            let requests: Vec<_> = requests.collect::<Result<_, _>>().expect("proofs");
+            let api = api.clone();
+            Box::new(move || {
+                for request in &requests {
+                    let verified = api.verify_request(black_box(request));
+                    black_box(verified.expect("a good request"));
+                }
+            })
+        }),
+    }
+}

@@ -1,0 +1,96 @@
+//! What every candidate is given: one tenant, its tokens, and proofs of keys that nobody saw before.
+
+use a0_testkit::{LocalTenant, ProofKey};
+use http::Request;
+use serde_json::{Value, json};
+
+pub(crate) const AUDIENCE: &str = "https://api.example/";
+pub(crate) const METHOD: &str = "GET";
+pub(crate) const URL: &str = "https://api.example/v1/orders";
+/// Different tokens, so that no candidate gets to know one by heart.
+pub(crate) const TOKENS: usize = 64;
+
+pub(crate) type Failure = Box<dyn std::error::Error>;
+
+pub(crate) struct Fixture {
+    pub(crate) tenant: LocalTenant,
+    pub(crate) bearer: Vec<String>,
+    pub(crate) bound: Vec<Bound>,
+}
+
+/// A token and the key that it is bound to.
+pub(crate) struct Bound {
+    pub(crate) token: String,
+    pub(crate) key: ProofKey,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let tenant = LocalTenant::new("tenant.example")?;
+        let bearer = (0..TOKENS).map(|number| token(&tenant, number, None));
+        let bearer = bearer.collect::<Result<Vec<_>, _>>()?;
+        let bound = (0..TOKENS).map(|number| -> Result<Bound, Failure> {
+            let key = ProofKey::generate()?;
+            let token = token(&tenant, number, Some(&key))?;
+            Ok(Bound { token, key })
+        });
+        let bound = bound.collect::<Result<Vec<_>, _>>()?;
+        Ok(Fixture {
+            tenant,
+            bearer,
+            bound,
+        })
+    }
+
+    pub(crate) fn jwk(&self) -> Value {
+        self.tenant.jwks()["keys"][0].clone()
+    }
+
+    pub(crate) fn bearer_request(&self, number: usize) -> Request<()> {
+        request("Bearer", &self.bearer[number % TOKENS])
+    }
+
+    /// A request whose proof was never sent.
+    pub(crate) fn dpop_request(&self, number: usize) -> Result<Request<()>, Failure> {
+        let bound = &self.bound[number % TOKENS];
+        let proof = bound.key.proof(METHOD, URL).for_token(&bound.token);
+        let mut request = request("DPoP", &bound.token);
+        let proof = proof.at(self.tenant.now()).mint()?;
+        request.headers_mut().insert("dpop", proof.parse()?);
+        Ok(request)
+    }
+
+    /// A token that differs from a good one by a claim.
+    pub(crate) fn spoilt(&self, claim: &str, value: Value) -> Result<String, Failure> {
+        let token = token_builder(&self.tenant, 0);
+        Ok(token.claim(claim, value).mint()?)
+    }
+}
+
+pub(crate) fn request(scheme: &str, token: &str) -> Request<()> {
+    let builder = Request::builder().method(METHOD).uri("/v1/orders");
+    let builder = builder
+        .header("host", "api.example")
+        .header("accept", "*/*");
+    let builder = builder.header("authorization", format!("{scheme} {token}"));
+    builder.body(()).expect("a request")
+}
+
+fn token(tenant: &LocalTenant, number: usize, key: Option<&ProofKey>) -> Result<String, Failure> {
+    let token = token_builder(tenant, number);
+    let token = match key {
+        Some(key) => token.bound_to(key),
+        None => token,
+    };
+    Ok(token.mint()?)
+}
+
+/// As Auth0 issues them to an application that logged a user in: about 900 bytes.
+fn token_builder(tenant: &LocalTenant, number: usize) -> a0_testkit::AccessTokenBuilder {
+    let token = tenant.access_token().expires_in(86_400);
+    let token = token.audiences([AUDIENCE, "https://tenant.example/userinfo"]);
+    let token = token.subject(&format!("auth0|65f0c0ffee{number:014}"));
+    let token = token.scope("openid profile read:orders write:orders");
+    let token = token.client("tQ5w8KdYpG3sXv9rUeZbNcJmLhAfRoIy");
+    token.claim("permissions", json!(["read:orders", "write:orders"]))
+}

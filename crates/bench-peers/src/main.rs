@@ -1,0 +1,154 @@
+//! A verification beside the bare signature, and beside other libraries. `cargo xtask bench` starts it.
+
+mod candidates;
+mod children;
+mod fixture;
+mod measure;
+mod peers;
+mod raw;
+mod scale;
+mod table;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use candidates::Row;
+use children::{EVERY, Peer};
+use fixture::{Failure, Fixture};
+use measure::{measure, median};
+use table::{Line, Table};
+
+/// Rounds where none are asked for.
+const ROUNDS: usize = 200;
+
+const USAGE: &str = "use `bench-peers [--check] [--rounds N] [--only TEXT] [--peer LINE]..`, or `cargo xtask bench`";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Arguments {
+    check: bool,
+    rounds: usize,
+    only: Option<String>,
+    /// A name and a command each: see [`Peer::start`].
+    peers: Vec<String>,
+}
+
+fn arguments() -> Result<Arguments, Failure> {
+    let mut arguments = Arguments {
+        check: false,
+        rounds: ROUNDS,
+        only: None,
+        peers: Vec::new(),
+    };
+    let mut given = std::env::args().skip(1);
+    while let Some(name) = given.next() {
+        match name.as_str() {
+            "--check" => arguments.check = true,
+            "--rounds" => arguments.rounds = given.next().ok_or(USAGE)?.parse()?,
+            "--peer" => arguments.peers.push(given.next().ok_or(USAGE)?),
+            "--only" => arguments.only = Some(given.next().ok_or(USAGE)?),
+            _ => return Err(USAGE.into()),
+        }
+    }
+    Ok(arguments)
+}
+
+fn run() -> Result<bool, Failure> {
+    let arguments = arguments()?;
+    println!("making keys, tokens and 10 000 issuers");
+    let fixture = Arc::new(Fixture::new()?);
+    let mut rows = candidates::rows(&fixture)?;
+    if let Some(only) = &arguments.only {
+        keep(&mut rows, only);
+    }
+    let mut children = Vec::new();
+    for line in &arguments.peers {
+        match Peer::start(line, &fixture) {
+            Ok(peer) => children.push(peer),
+            Err(error) => println!("left out: {error}"),
+        }
+    }
+    let all: Vec<_> = rows.iter().map(|row| &row.candidate).collect();
+    println!(
+        "{} rounds of {} candidates; a token has {} bytes",
+        arguments.rounds,
+        all.len() + children.len(),
+        fixture.bearer[0].len()
+    );
+    let mut failed = None;
+    let times = measure(&all, arguments.rounds, |round| {
+        if round % EVERY == 0 {
+            for child in &mut children {
+                failed = failed.take().or(child.measure().err());
+            }
+        }
+        if (round + 1) % 50 == 0 {
+            eprintln!("    {} of {} rounds", round + 1, arguments.rounds);
+        }
+    });
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let children = children.into_iter().map(|mut child| {
+        let times = std::mem::take(&mut child.times);
+        (child.name.clone(), child.dpop, median(times))
+    });
+    let table = Table::new(&rows, &times, &children.collect::<Vec<_>>());
+    table.print();
+    cold(&fixture)?;
+    let missed = table.lines.iter().flat_map(Line::missed);
+    let missed: Vec<String> = missed.collect();
+    for line in &missed {
+        println!("missed: {line}");
+    }
+    if arguments.check && missed.is_empty() {
+        println!("no bar was missed");
+    }
+    Ok(!arguments.check || missed.is_empty())
+}
+
+/// Rows whose name holds a text, and those that they are compared with.
+fn keep(rows: &mut Vec<Row>, only: &str) {
+    let wanted: Vec<usize> = (0..rows.len())
+        .filter(|number| rows[*number].candidate.name.contains(only))
+        .flat_map(|number| [rows[number].base, number])
+        .collect();
+    let mut place = vec![usize::MAX; rows.len()];
+    let mut kept = Vec::new();
+    for (number, row) in rows.drain(..).enumerate() {
+        if wanted.contains(&number) {
+            place[number] = kept.len();
+            kept.push(row);
+        }
+    }
+    for row in &mut kept {
+        row.base = place[row.base];
+    }
+    *rows = kept;
+}
+
+/// The first verification of a client that has no keys: two exchanges, and no other wait.
+fn cold(fixture: &Fixture) -> Result<(), Failure> {
+    let before = fixture.tenant.requests().len();
+    let client = auth0_api::ApiClient::builder()
+        .domain(fixture.tenant.domain())
+        .audience(fixture::AUDIENCE)
+        .http_client(fixture.tenant.client())
+        .build()?;
+    client.verify_access_token(&fixture.bearer[0])?;
+    let exchanges = fixture.tenant.requests().len() - before;
+    println!("a cold client's first verification: {exchanges} HTTP exchanges");
+    match exchanges {
+        2 => Ok(()),
+        _ => Err("a cold client is to make 2 exchanges".into()),
+    }
+}
