@@ -7,6 +7,7 @@
 mod bench;
 mod ci;
 mod help;
+mod instructions;
 mod parity;
 mod tidy;
 mod workspace;

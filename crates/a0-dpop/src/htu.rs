@@ -1,5 +1,6 @@
 //! Request URLs in the one form in which a proof's `htu` is compared, RFC 9449 section 4.3.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
 
@@ -61,8 +62,8 @@ impl Htu {
         let (rest, _dropped) = split_before(rest, &['?', '#']);
         let (authority, path) = split_before(rest, &['/']);
 
-        let mut text = String::from(prefix);
-        text.reserve(rest.len());
+        let mut text = String::with_capacity(prefix.len() + rest.len() + 1);
+        text.push_str(prefix);
         push_authority(&mut text, authority, default_port)?;
         push_path(&mut text, path)?;
         Ok(Htu(text))
@@ -91,7 +92,9 @@ impl Htu {
             return Err(InvalidHtu::Path);
         }
         let (path, _dropped) = split_before(path, &['?', '#']);
-        let mut text = self.0.strip_suffix('/').unwrap_or(&self.0).to_owned();
+        let prefix = self.0.strip_suffix('/').unwrap_or(&self.0);
+        let mut text = String::with_capacity(prefix.len() + path.len());
+        text.push_str(prefix);
         push_path(&mut text, path)?;
         Ok(Htu(text))
     }
@@ -99,6 +102,18 @@ impl Htu {
     /// The normalised text. It parses to itself.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<Htu> for Cow<'_, Htu> {
+    fn from(url: Htu) -> Self {
+        Cow::Owned(url)
+    }
+}
+
+impl<'u> From<&'u Htu> for Cow<'u, Htu> {
+    fn from(url: &'u Htu) -> Self {
+        Cow::Borrowed(url)
     }
 }
 
@@ -125,22 +140,25 @@ fn push_authority(
     if authority.contains('@') {
         return Err(InvalidHtu::Userinfo);
     }
-    let (host, port) = match authority.strip_prefix('[') {
+    let end_of_host = match authority.strip_prefix('[') {
         Some(rest) => {
-            let (address, port) = rest.split_once(']').ok_or(InvalidHtu::Host)?;
+            let (address, _) = rest.split_once(']').ok_or(InvalidHtu::Host)?;
             // RFC 3986 has no zones, and neither has this parser; IPvFuture has no users.
             address.parse::<Ipv6Addr>().map_err(|_| InvalidHtu::Host)?;
-            (format!("[{address}]"), port)
+            address.len() + "[]".len()
         }
         None => {
-            let (name, port) = split_before(authority, &[':']);
+            let (name, _) = split_before(authority, &[':']);
             if name.is_empty() || !name.bytes().all(is_host_octet) {
                 return Err(InvalidHtu::Host);
             }
-            (name.to_owned(), port)
+            name.len()
         }
     };
-    text.push_str(&host.to_ascii_lowercase());
+    let (host, port) = authority
+        .split_at_checked(end_of_host)
+        .ok_or(InvalidHtu::Host)?;
+    text.extend(host.chars().map(|letter| letter.to_ascii_lowercase()));
     let port = match port.strip_prefix(':') {
         Some(digits) => significant_digits(digits)?,
         None if port.is_empty() => "",

@@ -34,6 +34,12 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Encodes into `buffer` and gives the text; `None` where the buffer is too small.
+pub(crate) fn encode_into<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> Option<&'b str> {
+    let length = URL_SAFE_NO_PAD.encode_slice(bytes, buffer).ok()?;
+    std::str::from_utf8(buffer.get(..length)?).ok()
+}
+
 /// Whether two octet strings are equal, in a time that does not tell where they differ. Their
 /// lengths are no secret.
 ///

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::json;
 use crate::numeric_date::NumericDate;
 
 /// The claims of one token, parsed once. Which step of the way they come from says what they are
@@ -32,7 +33,7 @@ impl Claims {
 
     /// A claim by name, of whatever type.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        json::member(&self.0, name)
     }
 
     /// Whether a claim is there; one of value `null` is.
@@ -56,7 +57,7 @@ impl Claims {
     ///
     /// [`ClaimError`] for every other type.
     pub fn string(&self, name: &'static str) -> Result<Option<&str>, ClaimError> {
-        string(self.0.get(name), name)
+        string(self.get(name), name)
     }
 
     /// A claim that is a NumericDate where it is there (RFC 7519 section 2).
@@ -65,7 +66,7 @@ impl Claims {
     ///
     /// [`ClaimError`] for every type but a finite number.
     pub fn numeric_date(&self, name: &'static str) -> Result<Option<NumericDate>, ClaimError> {
-        numeric_date(self.0.get(name), name)
+        numeric_date(self.get(name), name)
     }
 
     /// A claim that is one string or an array of strings where it is there.
@@ -75,7 +76,7 @@ impl Claims {
     /// [`ClaimError`] for every other type, an array with anything else in it included.
     pub fn strings(&self, name: &'static str) -> Result<Option<Vec<&str>>, ClaimError> {
         let expected = "a string or an array of strings";
-        typed(self.0.get(name), name, expected, |value| match value {
+        typed(self.get(name), name, expected, |value| match value {
             Value::String(one) => Some(vec![one.as_str()]),
             Value::Array(many) => many.iter().map(Value::as_str).collect(),
             _ => None,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use memchr::memchr_iter;
 use serde_json::{Map, Value};
 
 use crate::base64url;
@@ -37,17 +38,21 @@ impl<'a> Compact<'a> {
         if token.len() > max_size {
             return Err(ParseError::TooLarge { max_size });
         }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(ParseError::SegmentCount)?;
-        let (header, payload) = signing_input
-            .split_once('.')
-            .filter(|(_, payload)| !payload.contains('.'))
-            .ok_or(ParseError::SegmentCount)?;
-        Ok(Compact {
-            signing_input,
-            header,
-            payload,
-            signature,
-        })
+        let mut dots = memchr_iter(b'.', token.as_bytes());
+        let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
+            return Err(ParseError::SegmentCount);
+        };
+        let segments = || {
+            let (signing_input, signature) = split_around(token, second)?;
+            let (header, payload) = split_around(signing_input, first)?;
+            Some(Compact {
+                signing_input,
+                header,
+                payload,
+                signature,
+            })
+        };
+        segments().ok_or(ParseError::SegmentCount)
     }
 
     /// Header and payload, each decoded once as one JSON object without duplicate member names.
@@ -102,6 +107,12 @@ pub fn unverified_header(token: &str, max_size: usize) -> Result<Map<String, Val
 /// ```
 pub fn unverified_payload(token: &str, max_size: usize) -> Result<Map<String, Value>, ParseError> {
     decode_object(Compact::parse(token, max_size)?.payload, Part::Payload)
+}
+
+/// What is before and after the dot at this place.
+fn split_around(text: &str, dot: usize) -> Option<(&str, &str)> {
+    let (before, rest) = text.split_at_checked(dot)?;
+    Some((before, rest.strip_prefix('.')?))
 }
 
 fn decode_object(segment: &str, part: Part) -> Result<Map<String, Value>, ParseError> {

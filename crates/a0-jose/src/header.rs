@@ -20,7 +20,7 @@ impl Header {
 
     /// A member by name.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        json::member(&self.0, name)
     }
 
     /// The key's name (RFC 7515 section 4.1.4), as it stands: compare it, never act on it.
@@ -29,8 +29,7 @@ impl Header {
     ///
     /// [`HeaderError::MissingKeyId`] where it is absent or not a string.
     pub fn key_id(&self) -> Result<&str, HeaderError> {
-        self.0
-            .get("kid")
+        self.get("kid")
             .and_then(Value::as_str)
             .ok_or(HeaderError::MissingKeyId)
     }
@@ -38,7 +37,7 @@ impl Header {
     /// Whether `typ` is there and is this media type: case does not matter and `application/` may
     /// be left out (RFC 7515 section 4.1.9).
     pub fn is_of_type(&self, media_type: &str) -> bool {
-        let typ = self.0.get("typ").and_then(Value::as_str);
+        let typ = self.get("typ").and_then(Value::as_str);
         typ.is_some_and(|typ| same_media_type(typ, media_type))
     }
 }

@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::mem;
 
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -43,7 +44,9 @@ pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
     let seed = StrictValue {
         duplicate_seen: &duplicate_seen,
     };
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    // All of it at once: of octets, each string would be looked through by itself.
+    let text = std::str::from_utf8(text).map_err(|_| JsonError::NotAnObject)?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = seed
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value));
@@ -52,6 +55,15 @@ pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
         Err(_) if duplicate_seen.get() => Err(JsonError::DuplicateMember),
         Ok(_) | Err(_) => Err(JsonError::NotAnObject),
     }
+}
+
+/// A member of an object that is usually small: to look at a few names is quicker than to hash one.
+pub(crate) fn member<'o>(object: &'o Map<String, Value>, name: &str) -> Option<&'o Value> {
+    if object.len() > 2 * USUAL_MEMBERS {
+        return object.get(name);
+    }
+    let [member] = members(object, [name]);
+    member
 }
 
 /// The members of these names, each `None` where it is not there, found in one pass over the object:
@@ -69,14 +81,19 @@ pub fn members<'o, const N: usize>(
 ) -> [Option<&'o Value>; N] {
     let mut members = [None; N];
     for (present, value) in object {
-        for (member, name) in members.iter_mut().zip(names) {
-            if present == name {
-                *member = Some(value);
-            }
+        let first = present.as_bytes().first();
+        let mut wanted = members.iter_mut().zip(names);
+        // Names are mostly told apart by their first octet, without a call to compare the rest.
+        let found = wanted.find(|(_, name)| name.as_bytes().first() == first && present == name);
+        if let Some((member, _)) = found {
+            *member = Some(value);
         }
     }
     members
 }
+
+/// Room for so many members is taken at once; headers and keys have fewer, access tokens some more.
+const USUAL_MEMBERS: usize = 8;
 
 #[derive(Clone, Copy)]
 struct StrictValue<'c> {
@@ -138,11 +155,15 @@ impl<'de> Visitor<'de> for StrictValue<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
+        let mut is_first = true;
         while let Some(name) = access.next_key_seed(NameSeed)? {
             let Name::Text(name) = name else {
                 return number(&access.next_value::<String>()?).map(Value::Number);
             };
             let value = access.next_value_seed(self)?;
+            if mem::take(&mut is_first) {
+                object = Map::with_capacity(USUAL_MEMBERS);
+            }
             if object.insert(name, value).is_some() {
                 self.duplicate_seen.set(true);
                 return Err(de::Error::custom("duplicate member name"));

@@ -6,7 +6,7 @@ use crate::algorithm::{Algorithm, Curve, EdwardsCurve};
 use crate::base64url;
 use crate::edwards_point;
 use crate::json;
-use crate::thumbprint::Thumbprint;
+use crate::thumbprint::{Member, Thumbprint};
 
 /// The smallest RSA modulus, in bits (RFC 7518 section 3.3).
 const MIN_RSA_BITS: usize = 2048;
@@ -108,22 +108,24 @@ impl Jwk {
 
     /// The thumbprint, RFC 7638 section 3; `kid`, `alg` and `use` have no part in it.
     pub fn thumbprint(&self) -> Thumbprint {
-        let text = |octets: &Vec<u8>| base64url::encode(octets);
+        use Member::{Name, Number};
         match &self.numbers {
             Numbers::Rsa { modulus, exponent } => Thumbprint::of_members(&[
-                ("e", &text(exponent)),
-                ("kty", "RSA"),
-                ("n", &text(modulus)),
+                ("e", Number(exponent)),
+                ("kty", Name("RSA")),
+                ("n", Number(modulus)),
             ]),
             Numbers::Ec { curve, x, y } => Thumbprint::of_members(&[
-                ("crv", curve.name()),
-                ("kty", "EC"),
-                ("x", &text(x)),
-                ("y", &text(y)),
+                ("crv", Name(curve.name())),
+                ("kty", Name("EC")),
+                ("x", Number(x)),
+                ("y", Number(y)),
             ]),
-            Numbers::Edwards { curve, x } => {
-                Thumbprint::of_members(&[("crv", curve.name()), ("kty", "OKP"), ("x", &text(x))])
-            }
+            Numbers::Edwards { curve, x } => Thumbprint::of_members(&[
+                ("crv", Name(curve.name())),
+                ("kty", Name("OKP")),
+                ("x", Number(x)),
+            ]),
         }
     }
 }

@@ -25,15 +25,35 @@ use crate::base64url;
 #[derive(Clone, Copy)]
 pub struct Thumbprint([u8; 32]);
 
+/// A required member of a key.
+pub(crate) enum Member<'k> {
+    /// A name from a table.
+    Name(&'static str),
+    /// Octets, whose base64url it is.
+    Number(&'k [u8]),
+}
+
+/// Octets of the longest coordinate as base64url: 66 octets of P-521.
+const COORDINATE_TEXT: usize = 88;
+
 impl Thumbprint {
     /// Hashes the required members, in order and without white space (RFC 7638 section 3.2). The
     /// values are base64url or names from a table, so none needs escaping.
-    pub(crate) fn of_members(members: &[(&str, &str)]) -> Self {
+    pub(crate) fn of_members(members: &[(&str, Member<'_>)]) -> Self {
         let mut hash = Sha256::new();
         let mut lead = "{\"";
+        // On the stack: every proof brings a key.
+        let mut buffer = [0; COORDINATE_TEXT];
         for (name, value) in members {
-            for text in [lead, name, "\":\"", value] {
+            for text in [lead, name, "\":\""] {
                 hash.update(text);
+            }
+            match value {
+                Member::Name(name) => hash.update(name),
+                Member::Number(octets) => match base64url::encode_into(octets, &mut buffer) {
+                    Some(text) => hash.update(text),
+                    None => hash.update(base64url::encode(octets)),
+                },
             }
             lead = "\",\"";
         }

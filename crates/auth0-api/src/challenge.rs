@@ -71,7 +71,7 @@ impl Challenge {
 
     /// Sets a parameter without the characters that may not be sent.
     pub(crate) fn set_cleaned(&mut self, name: &'static str, value: &str) {
-        let value = cleaned(value);
+        let value = cleaned(value.to_owned());
         match self
             .parameters
             .iter_mut()
@@ -119,10 +119,11 @@ fn is_value(character: char) -> bool {
 }
 
 /// A text without the characters that RFC 6750 section 3 does not allow.
-pub(crate) fn cleaned(text: &str) -> String {
-    text.chars()
-        .filter(|character| is_value(*character))
-        .collect()
+pub(crate) fn cleaned(mut text: String) -> String {
+    // In place: a text that is gathered character by character grows five times on its way, and every
+    // refusal has several.
+    text.retain(is_value);
+    text
 }
 
 /// A name or a value that a challenge cannot hold.

@@ -238,7 +238,7 @@ impl Error {
     /// What to tell the client or the operator; empty where there is nothing to say. It holds no
     /// character that RFC 6750 section 3 does not allow, so it may go into a header or a log.
     pub fn error_description(&self) -> String {
-        challenge::cleaned(&self.0.kind.description())
+        challenge::cleaned(self.0.kind.description())
     }
 
     /// The name of the missing argument, where one is missing.

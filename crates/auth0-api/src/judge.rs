@@ -126,7 +126,7 @@ impl<R> Judge<R> {
             return Ok(None);
         };
         let bound_to = confirmation::dpop_key(claims)?;
-        let url = proof.url.clone();
+        let url = &proof.url;
         let target = match &token.token.digest {
             Some(digest) => Target::of_token_digest(proof.method, url, digest.octets()),
             None => Target::new(proof.method, url, credentials.token()),

@@ -26,7 +26,8 @@ use crate::error::ErrorKind;
 /// ```
 #[derive(Clone, Default)]
 pub struct RequestContext<'r> {
-    maps: Vec<&'r HeaderMap>,
+    map: Option<&'r HeaderMap>,
+    further_maps: Vec<&'r HeaderMap>,
     fields: Vec<(Cow<'r, str>, Cow<'r, [u8]>)>,
     method: Option<Cow<'r, str>>,
     url: Option<Cow<'r, str>>,
@@ -55,7 +56,9 @@ impl<'r> RequestContext<'r> {
     /// Adds all fields of a header map, to those that are there.
     #[must_use]
     pub fn headers(mut self, headers: &'r HeaderMap) -> Self {
-        self.maps.push(headers);
+        if let Some(further) = self.map.replace(headers) {
+            self.further_maps.push(further);
+        }
         self
     }
 
@@ -73,6 +76,12 @@ impl<'r> RequestContext<'r> {
     pub fn url(mut self, url: impl Into<Cow<'r, str>>) -> Self {
         self.url = Some(url.into());
         self
+    }
+
+    /// Those that were added by [`headers`](Self::headers). There is nearly always one, which then
+    /// takes no memory of its own.
+    fn maps(&self) -> impl Iterator<Item = &'r HeaderMap> + use<'_, 'r> {
+        self.further_maps.iter().copied().chain(self.map)
     }
 
     pub(crate) fn method_name(&self) -> Option<&str> {
@@ -102,8 +111,7 @@ impl<'r> RequestContext<'r> {
     /// no token survives.
     pub(crate) fn field<'c>(&'c self, name: &'c str) -> impl Iterator<Item = Cow<'c, str>> {
         let in_map = self
-            .maps
-            .iter()
+            .maps()
             .flat_map(move |headers| headers.get_all(name))
             .map(|value| text(value.as_bytes()));
         let by_hand = self
@@ -118,7 +126,7 @@ impl<'r> RequestContext<'r> {
 impl RequestContext<'_> {
     /// All fields, names in lower case, octets that are not UTF-8 replaced.
     pub(crate) fn all_fields(&self) -> impl Iterator<Item = (String, Cow<'_, str>)> {
-        let in_map = self.maps.iter().flat_map(|headers| headers.iter());
+        let in_map = self.maps().flat_map(|headers| headers.iter());
         let in_map = in_map.map(|(name, value)| (name.as_str(), value.as_bytes()));
         let by_hand = self.fields.iter();
         let by_hand = by_hand.map(|(name, value)| (name.as_ref(), value.as_ref()));
@@ -163,7 +171,7 @@ impl<'r> From<&RequestContext<'r>> for RequestContext<'r> {
 
 impl fmt::Debug for RequestContext<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let in_map = self.maps.iter().flat_map(|headers| headers.keys());
+        let in_map = self.maps().flat_map(|headers| headers.keys());
         let names: Vec<&str> = in_map
             .map(|name| name.as_str())
             .chain(self.fields.iter().map(|(name, _)| name.as_ref()))

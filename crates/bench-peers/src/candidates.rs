@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
+use a0_jose::{Algorithm, Compact, Jwk, JwkSet, VerifyingKey};
 use auth0_api::{ApiClient, Backend};
 use http::Request;
 use serde_json::json;
@@ -88,6 +89,18 @@ pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
         });
         rows.own(candidate, rs256, bars.token).leads = true;
     }
+    let keys = JwkSet::parse_with_backend(
+        fixture.tenant.jwks().to_string().as_bytes(),
+        &[Algorithm::Rs256],
+        Backend::AwsLcRs,
+    )?;
+    let tokens = Arc::clone(fixture);
+    let key_id = jwk["kid"].as_str().unwrap_or_default().to_owned();
+    let bare = simple("RS256: aws-lc-rs, key built", TOKEN_CALLS, move |n| {
+        let key = keys.candidates(&key_id, Algorithm::Rs256).next();
+        verify_bare(key.expect("the key"), &tokens.bearer[n % TOKENS]);
+    });
+    rows.peer(bare, rs256);
     for (name, check) in peers::all(fixture)? {
         let tokens = Arc::clone(fixture);
         let candidate = simple(name, TOKEN_CALLS, move |n| {
@@ -152,6 +165,24 @@ pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
     let es256 = rows.base(simple("ES256: OpenSSL", PROOF_CALLS, move |n| {
         pairs[n % TOKENS].1.verify();
     }));
+    let bare = fixture.bound.iter().map(|bound| -> Result<_, Failure> {
+        let proof = bound
+            .key
+            .proof(METHOD, URL)
+            .for_token(&bound.token)
+            .mint()?;
+        let jwk = a0_jose::json::parse_object(bound.key.public_jwk().to_string().as_bytes())?;
+        let jwk = Jwk::from_object(&jwk)?;
+        let allowed = [Algorithm::Es256];
+        let key = VerifyingKey::with_backend(&jwk, &allowed, Backend::AwsLcRs)?;
+        Ok((key, proof))
+    });
+    let bare = bare.collect::<Result<Vec<_>, _>>()?;
+    let bare = simple("ES256: aws-lc-rs, key built", PROOF_CALLS, move |n| {
+        let (key, proof) = &bare[n % TOKENS];
+        verify_bare(key, proof);
+    });
+    rows.peer(bare, es256);
     for (name, backend, bars) in &BACKENDS {
         let title = format!("verify_request DPoP, seen before, {name}");
         let candidate = dpop(&title, fixture, client(fixture, *backend, 10_000)?);
@@ -168,6 +199,11 @@ pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
         }
     }
     Ok(rows.0)
+}
+
+fn verify_bare(key: &VerifyingKey, token: &str) {
+    let token = Compact::parse(black_box(token), usize::MAX).expect("a token");
+    key.verify(&token).expect("a good signature");
 }
 
 struct Rows(Vec<Row>);

@@ -77,7 +77,9 @@ fn run() -> Result<bool, Failure> {
             Err(error) => println!("left out: {error}"),
         }
     }
-    let all: Vec<_> = rows.iter().map(|row| &row.candidate).collect();
+    let all = rows.iter();
+    let all = all.map(|row| (&row.candidate, &rows[row.base].candidate));
+    let all: Vec<_> = all.collect();
     println!(
         "{} rounds of {} candidates; a token has {} bytes",
         arguments.rounds,

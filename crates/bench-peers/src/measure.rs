@@ -14,47 +14,65 @@ pub(crate) struct Candidate<'f> {
     pub(crate) prepare: Box<dyn Fn(usize) -> Batch<'f> + 'f>,
 }
 
-/// Seconds of one call, with one thread at it and with two.
+/// Medians of one candidate.
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
+    /// Seconds of one call, with one thread at it.
     pub(crate) one: f64,
-    pub(crate) two: f64,
-}
-
-impl Times {
+    /// To the base, measured right before, in the same round.
+    pub(crate) ratio: f64,
     /// How many times as much two threads do as one.
-    pub(crate) fn scaling(&self) -> f64 {
-        2.0 * self.one / self.two
-    }
+    pub(crate) scaling: f64,
+    /// The scaling, in proportion to that of the base in the same round.
+    pub(crate) gain: f64,
 }
 
-/// Medians of so many rounds. `between` is called after each round.
-pub(crate) fn measure(
-    candidates: &[&Candidate<'_>],
+/// Measures each candidate together with its base, in so many rounds. `between` is called after each.
+pub(crate) fn measure<'c>(
+    candidates: &[(&Candidate<'c>, &Candidate<'c>)],
     rounds: usize,
     mut between: impl FnMut(usize),
 ) -> Vec<Times> {
-    let mut one = vec![Vec::with_capacity(rounds); candidates.len()];
-    let mut two = one.clone();
+    let mut samples = vec![[const { Vec::new() }; 4]; candidates.len()];
     for round in 0..rounds {
-        for (number, candidate) in candidates.iter().enumerate() {
-            one[number].push(batch(candidate, 1));
-            two[number].push(batch(candidate, 2));
+        for ((candidate, base), samples) in candidates.iter().zip(&mut samples) {
+            let [base_one, one] = together(base, candidate, 1);
+            let [base_two, two] = together(base, candidate, 2);
+            let (scaling, base_scaling) = (2.0 * one / two, 2.0 * base_one / base_two);
+            let sample = [one, one / base_one, scaling, scaling / base_scaling];
+            for (samples, value) in samples.iter_mut().zip(sample) {
+                samples.push(value);
+            }
         }
         between(round);
     }
-    let times = one.into_iter().zip(two);
-    times
-        .map(|(one, two)| Times {
-            one: median(one),
-            two: median(two),
+    let medians = samples.into_iter().map(|samples| samples.map(median));
+    medians
+        .map(|[one, ratio, scaling, gain]| Times {
+            one,
+            ratio,
+            scaling,
+            gain,
         })
         .collect()
 }
 
-/// Seconds of one call: the mean of the threads.
-fn batch(candidate: &Candidate<'_>, threads: usize) -> f64 {
-    let mut batches: Vec<_> = (0..threads).map(&candidate.prepare).collect();
+/// Seconds of one call of both. The base comes first and last, and the candidate twice in between, so
+/// that neither gains by its place. All is made ready before any is timed, and one more batch of the
+/// base goes ahead of them: what comes first must not find a machine that has just done other things.
+fn together<'c>(base: &Candidate<'c>, candidate: &Candidate<'c>, threads: usize) -> [f64; 2] {
+    let order = [base, base, candidate, candidate, base];
+    let ready = |it: &Candidate<'c>| (0..threads).map(&it.prepare).collect::<Vec<_>>();
+    let [_, first, second, third, last] = order.map(ready).map(time);
+    [
+        (first + last) / 2.0 / base.calls as f64,
+        (second + third) / 2.0 / candidate.calls as f64,
+    ]
+}
+
+/// Seconds of a batch on each of as many threads as there are batches: their mean.
+fn time(mut batches: Vec<Batch<'_>>) -> f64 {
+    let threads = batches.len();
     let barrier = Barrier::new(threads);
     let time = |batch: Batch<'_>| {
         barrier.wait();
@@ -74,7 +92,7 @@ fn batch(candidate: &Candidate<'_>, threads: usize) -> f64 {
             .map(|other| other.join().expect("a time"));
         own + others.sum::<f64>()
     });
-    total / threads as f64 / candidate.calls as f64
+    total / threads as f64
 }
 
 pub(crate) fn median(mut times: Vec<f64>) -> f64 {

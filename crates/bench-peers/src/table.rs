@@ -9,10 +9,7 @@ const SCALING: f64 = 0.95;
 pub(crate) struct Line {
     name: String,
     times: Times,
-    ratio: f64,
     bar: Option<f64>,
-    /// What two threads gain, in proportion to what they gain with the base.
-    gain: Option<f64>,
     scales: bool,
     /// Peers that were faster, where none may be.
     ahead: Vec<String>,
@@ -28,30 +25,23 @@ impl Table {
         let mut lines: Vec<Line> = rows
             .iter()
             .zip(times)
-            .map(|(row, own)| Line::of(row, *own, times[row.base]))
+            .map(|(row, own)| Line::of(row, *own))
             .collect();
         // The first row is the bare signature of a token; that of a request with a proof is named.
-        let base_of = |dpop: bool| match dpop {
-            false => times.first(),
-            true => {
-                let both = |row: &Row| row.candidate.name.starts_with("RS256 and ES256");
-                rows.iter()
-                    .position(both)
-                    .and_then(|place| times.get(place))
-            }
-        };
+        let with_proof = |row: &Row| row.candidate.name.starts_with("RS256 and ES256");
+        let with_proof = rows.iter().position(with_proof).unwrap_or(0);
         for (name, dpop, seconds) in children {
-            let own = Times {
-                one: *seconds,
-                two: f64::NAN,
-            };
-            let base = base_of(*dpop).copied().unwrap_or(own);
+            let base = if *dpop { with_proof } else { 0 };
+            let base = times.get(base).map_or(f64::NAN, |base| base.one);
             lines.push(Line {
                 name: name.clone(),
-                times: own,
-                ratio: own.one / base.one,
+                times: Times {
+                    one: *seconds,
+                    ratio: seconds / base,
+                    scaling: f64::NAN,
+                    gain: f64::NAN,
+                },
                 bar: None,
-                gain: None,
                 scales: false,
                 ahead: Vec::new(),
             });
@@ -82,19 +72,24 @@ impl Table {
             "{:<46}{:>9}{:>8}{:>7}{:>10}{:>9}",
             "", "us", "ratio", "bar", "2 threads", "of base"
         );
+        let shown = |number: f64, unit| match number.is_nan() {
+            true => String::new(),
+            false => format!("{number:.2}{unit}"),
+        };
         for line in &self.lines {
-            let bar = line.bar.map_or(String::new(), |bar| format!("{bar:.2}"));
-            let scaling = line.times.scaling();
-            let scaling = match scaling.is_nan() {
-                true => String::new(),
-                false => format!("{scaling:.2}x"),
-            };
-            let gain = line.gain.map_or(String::new(), |gain| format!("{gain:.2}"));
+            let Times {
+                one,
+                ratio,
+                scaling,
+                gain,
+            } = line.times;
             println!(
-                "{:<46}{:>9.2}{:>8.3}{bar:>7}{scaling:>10}{gain:>9}{}",
+                "{:<46}{:>9.2}{ratio:>8.3}{:>7}{:>10}{:>9}{}",
                 line.name,
-                line.times.one * 1e6,
-                line.ratio,
+                one * 1e6,
+                shown(line.bar.unwrap_or(f64::NAN), ""),
+                shown(scaling, "x"),
+                shown(gain, ""),
                 if line.missed().is_empty() {
                     ""
                 } else {
@@ -106,13 +101,11 @@ impl Table {
 }
 
 impl Line {
-    fn of(row: &Row, own: Times, base: Times) -> Self {
+    fn of(row: &Row, times: Times) -> Self {
         Line {
             name: row.candidate.name.clone(),
-            times: own,
-            ratio: own.one / base.one,
+            times,
             bar: row.bar,
-            gain: Some(own.scaling() / base.scaling()),
             scales: row.scales,
             ahead: Vec::new(),
         }
@@ -121,10 +114,14 @@ impl Line {
     /// What was asked of it and is not so.
     pub(crate) fn missed(&self) -> Vec<String> {
         let mut missed = Vec::new();
-        if let Some(bar) = self.bar.filter(|bar| self.ratio > *bar) {
-            missed.push(format!("{}: {:.3} is over {bar:.2}", self.name, self.ratio));
+        if let Some(bar) = self.bar.filter(|bar| self.times.ratio > *bar) {
+            missed.push(format!(
+                "{}: {:.3} is over {bar:.2}",
+                self.name, self.times.ratio
+            ));
         }
-        if let Some(gain) = self.gain.filter(|gain| self.scales && *gain < SCALING) {
+        let gain = self.times.gain;
+        if self.scales && gain < SCALING {
             missed.push(format!(
                 "{}: two threads gain {gain:.2} of what the base gains, under {SCALING}",
                 self.name

@@ -83,6 +83,18 @@ impl Line {
         self.judge(status)
     }
 
+    /// What the program prints to its output; what it prints of errors is shown.
+    pub(crate) fn output(&self, directory: &Path) -> Result<String, String> {
+        println!("    $ {}", self.shown());
+        let output = self
+            .command(directory)
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|error| self.not_started(&error))?;
+        self.judge(output.status)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Whether the program can be started and succeeds; nothing of it is shown.
     pub(crate) fn succeeds_quietly(&self, directory: &Path) -> bool {
         self.command(directory)
@@ -191,6 +203,9 @@ mod tests {
                 .is_err()
         );
         assert!(Line::cargo("--version").succeeds_quietly(here));
+        let version = Line::cargo("--version").output(here).unwrap();
+        assert!(version.starts_with("cargo "), "{version}");
+        assert!(bad.output(here).is_err());
         assert!(!Line::cargo("--no-such-option").succeeds_quietly(here));
     }
 

@@ -3,7 +3,7 @@
 use super::process::Line;
 use super::{Ci, Outcome, deny};
 use crate::workspace::{Package, Workspace};
-use crate::{parity, tidy};
+use crate::{instructions, parity, tidy};
 
 pub(crate) struct Step {
     pub(crate) name: &'static str,
@@ -36,6 +36,11 @@ pub(crate) const STEPS: &[Step] = &[
         "parity",
         "the same cases through the Python package that this follows",
         compare,
+    ),
+    step(
+        "instructions",
+        "what a verification costs beside its cryptography, counted",
+        count,
     ),
     step("doc", "the documentation and its links", doc),
     step("package", "what would be published", package),
@@ -153,6 +158,16 @@ fn compare(ci: &mut Ci) -> Result<Outcome, String> {
             Ok(Outcome::Done)
         }
         Err(message) => Ok(Outcome::LeftOut(format!("left out: {message}"))),
+    }
+}
+
+/// Times would say more of the machine than of the code; a count is the same on each run.
+fn count(ci: &mut Ci) -> Result<Outcome, String> {
+    match instructions::is_there(&ci.workspace) {
+        true => instructions::check(&ci.workspace).map(|()| Outcome::Done),
+        false => Ok(Outcome::LeftOut(
+            "left out: valgrind is not there: install it to count instructions".to_owned(),
+        )),
     }
 }
 

@@ -1,8 +1,9 @@
 //! ECDSA with signatures of the form R || S, RFC 7518 section 3.4.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 
-use openssl::bn::{BigNum, BigNumContext};
+use openssl::bn::{BigNum, BigNumContext, BigNumContextRef};
 use openssl::ec::{EcGroup, EcKey, EcPoint};
 use openssl::ecdsa::EcdsaSig;
 use openssl::error::ErrorStack;
@@ -26,9 +27,8 @@ impl Key {
         let point = uncompressed(x, y);
         let build = || -> Result<EcKey<Public>, ErrorStack> {
             let group = group(curve)?;
-            let mut context = BigNumContext::new()?;
             // Refuses a point that does not satisfy the curve's equation.
-            let point = EcPoint::from_bytes(group, &point, &mut context)?;
+            let point = with_context(|context| EcPoint::from_bytes(group, &point, context))?;
             EcKey::from_public_key(group, &point)
         };
         Some(Key {
@@ -51,6 +51,24 @@ impl Key {
         };
         matches!(verify(), Ok(true))
     }
+}
+
+/// Room for the numbers in between, kept for the next key of this thread: to make it costs a tenth of
+/// the key.
+fn with_context<T>(
+    then: impl FnOnce(&mut BigNumContextRef) -> Result<T, ErrorStack>,
+) -> Result<T, ErrorStack> {
+    thread_local! {
+        static KEPT: Cell<Option<BigNumContext>> = const { Cell::new(None) };
+    }
+    let mut context = match KEPT.try_with(Cell::take).ok().flatten() {
+        Some(context) => context,
+        None => BigNumContext::new()?,
+    };
+    let outcome = then(&mut context);
+    // At the end of a thread there is no place for it any more.
+    let _ = KEPT.try_with(|kept| kept.set(Some(context)));
+    outcome
 }
 
 /// A point as octets. A `Jwk` has coordinates of full length, so this is always the one form.

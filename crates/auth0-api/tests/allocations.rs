@@ -1,0 +1,75 @@
+//! How often a warm verification asks for memory. OpenSSL's own requests are not counted: they do not
+//! go through Rust's allocator.
+
+use a0_testkit::{LocalTenant, ProofKey};
+use auth0_api::ApiClient;
+use http::Request;
+use serde_json::json;
+
+const AUDIENCE: &str = "https://api.example/";
+
+fn client(tenant: &LocalTenant, known_tokens: usize) -> ApiClient {
+    let client = ApiClient::builder()
+        .domain(tenant.domain())
+        .audience(AUDIENCE)
+        .public_url("https://api.example")
+        .token_cache(known_tokens)
+        .http_client(tenant.client())
+        .build()
+        .unwrap();
+    client.warm_up().unwrap();
+    client
+}
+
+fn request(scheme: &str, token: &str) -> http::request::Builder {
+    Request::builder()
+        .method("GET")
+        .uri("/v1/orders")
+        .header("authorization", format!("{scheme} {token}"))
+}
+
+fn allocations(client: &ApiClient, request: &Request<()>) -> u64 {
+    allocation_counter::measure(|| drop(client.verify_request(request).unwrap())).count_total
+}
+
+/// What is written in docs/performance.md: a figure that goes up is to be explained there. Those of
+/// proofs hold room for a table of the replay store that grows.
+#[test]
+fn a_verification_asks_for_memory_so_often() {
+    let tenant = LocalTenant::new("tenant.example").unwrap();
+    let key = ProofKey::generate().unwrap();
+    let token = tenant
+        .access_token()
+        .audiences([AUDIENCE, "https://tenant.example/userinfo"])
+        .scope("openid profile read:orders write:orders")
+        .claim("permissions", json!(["read:orders", "write:orders"]));
+    let bound = token.clone().bound_to(&key).mint().unwrap();
+    let token = token.mint().unwrap();
+    let bearer = request("Bearer", &token).body(()).unwrap();
+    let dpop = || {
+        let proof = key.proof("GET", "https://api.example/v1/orders");
+        let proof = proof.for_token(&bound).mint().unwrap();
+        request("DPoP", &bound)
+            .header("dpop", proof)
+            .body(())
+            .unwrap()
+    };
+
+    let cold = client(&tenant, 0);
+    let warm = client(&tenant, 100);
+    for client in [&cold, &warm] {
+        for _ in 0..3 {
+            client.verify_request(&bearer).unwrap();
+            client.verify_request(&dpop()).unwrap();
+        }
+    }
+    for (what, counted, most) in [
+        ("Bearer", allocations(&cold, &bearer), 34),
+        ("Bearer, seen before", allocations(&warm, &bearer), 0),
+        ("DPoP", allocations(&cold, &dpop()), 80),
+        ("DPoP, seen before", allocations(&warm, &dpop()), 42),
+    ] {
+        println!("{what}: {counted}");
+        assert!(counted <= most, "{what}: {counted}, at most {most}");
+    }
+}
