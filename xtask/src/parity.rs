@@ -14,11 +14,13 @@ pub(crate) const COMMAND: Command = Command {
     usage: "[--seed N] [--cases N] | --page",
     help: "  --seed N   the seed of the random cases, 1 if it is not given
   --cases N  how many cases, 2000 if it is not given
-  --page     writes the rows of the ledger into docs/parity.md, and compares nothing
+  --page     writes the tables of docs/parity.md from the ledger and features.json, and compares
+             nothing
 
 Makes a virtual environment below the target directory, once, and installs the package there. Each
 difference has to match a row of crates/a0-parity/ledger.json, and each row has to be shown by its
-own cases. A0_PARITY_SHOWN=N shows up to N unexplained differences in place of 25.",
+own cases. Each option, method, error and helper of the package has to be named by a row of
+crates/a0-parity/features.json. A0_PARITY_SHOWN=N shows up to N unexplained differences in place of 25.",
     run,
 };
 

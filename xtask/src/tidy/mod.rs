@@ -9,6 +9,7 @@ mod crates;
 mod library;
 mod links;
 mod markdown;
+mod parity;
 mod shape;
 mod source;
 mod text;
@@ -56,6 +57,7 @@ const RULES: &[Rule] = &[
         "tests of standards and their page",
         conformance::conformance,
     ),
+    rule("what shows the rows of the parity page", parity::parity),
     rule("whitespace", text::whitespace),
     rule("unfinished work", text::unfinished),
     rule("reasons for exceptions", source::reasons),
