@@ -166,6 +166,16 @@ mod tests {
         assert!(page == expected, "run `cargo xtask parity --page`");
     }
 
+    #[test]
+    fn the_page_names_the_version_that_is_installed() {
+        let pins = include_str!("../requirements.txt");
+        let version = pins
+            .lines()
+            .find_map(|line| line.strip_prefix("auth0-api-python=="));
+        let named = format!("`auth0-api-python` {}.", version.unwrap());
+        assert!(read(PAGE).unwrap().contains(&named), "{named}");
+    }
+
     fn table_of(rows: Value) -> Result<Table, String> {
         table(&json!({"heading": "H", "columns": ["a", "b"], "rows": rows}))
     }
