@@ -150,10 +150,14 @@ fn found(cases: &[Case], reference: &mut Reference) -> Result<Vec<Vec<Difference
             .map(|case| own::outcome(&case.input))
             .collect::<Vec<_>>()
     })?;
-    Ok(outcomes
-        .iter()
-        .map(|(reference, own)| differences(reference, own))
-        .collect())
+    let differences = outcomes.iter().zip(cases).map(|((reference, own), case)| {
+        let mut found = differences(reference, own);
+        if own::accepts_a_mixture(&case.input, own) {
+            found.push(Difference::mixture());
+        }
+        found
+    });
+    Ok(differences.collect())
 }
 
 fn judge(
