@@ -19,7 +19,8 @@ import httpx
 from auth0_api_python import ApiClient, ApiClientOptions
 from auth0_api_python import get_current_actor, get_delegation_chain
 from auth0_api_python.errors import BaseAuthError
-from auth0_api_python.utils import normalize_domain
+from auth0_api_python.utils import calculate_jwk_thumbprint, normalize_domain
+from auth0_api_python.utils import parse_cache_control_max_age
 
 WITH_PROOFS = ("allowed", "required")
 PLAIN_OPTIONS = (
@@ -65,11 +66,15 @@ def client_of(case):
 async def helped(case):
     """What the functions beside the client give; a list, as they may give nothing."""
     name = case["call"]
-    if name == "normalize_domain":
-        try:
+    try:
+        if name == "normalize_domain":
             return [normalize_domain(case["text"])]
-        except ValueError as error:
-            raise BaseAuthError(str(error)) from error
+        if name == "calculate_jwk_thumbprint":
+            return [calculate_jwk_thumbprint(case["key"])]
+    except ValueError as error:
+        raise BaseAuthError(str(error)) from error
+    if name == "parse_cache_control_max_age":
+        return [parse_cache_control_max_age({"cache-control": case["text"]})]
     if name == "get_current_actor":
         return [get_current_actor(case["claims"])]
     if name == "get_delegation_chain":

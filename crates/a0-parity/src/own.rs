@@ -3,11 +3,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
+use auth0_api::discovery::max_age;
+use auth0_api::jose::Jwk;
 use auth0_api::{
     ApiClient, Builder, ConnectionToken, DpopMode, DpopProof, Error, ErrorKind, IssuedToken,
     OnBehalfOf, Refresh, RequestContext, TokenExchange, TokenOptions, get_current_actor,
     get_delegation_chain, normalize_domain,
 };
+use http::header::CACHE_CONTROL;
 use http::{Method, Request, Response};
 use serde_json::{Map, Value, json};
 
@@ -123,6 +126,18 @@ fn helped(case: &Value) -> Option<Result<Value, Refusal>> {
         "get_delegation_chain" => get_delegation_chain(claims)
             .map(|chain| chain.iter().map(|actor| actor.sub()).collect())
             .map_err(actor),
+        "calculate_jwk_thumbprint" => {
+            let key = case["key"].as_object().unwrap_or(&no_claims);
+            let key = Jwk::from_object(key).map_err(|error| plain(&error));
+            key.map(|key| key.thumbprint().to_string().into())
+        }
+        "parse_cache_control_max_age" => {
+            let fields = text(case, "text")
+                .parse()
+                .map(|field| (CACHE_CONTROL, field));
+            let age = max_age(&fields.into_iter().collect());
+            Ok(json!(age.map(|age| age.as_secs())))
+        }
         _ => return None,
     };
     Some(outcome)
@@ -246,22 +261,18 @@ fn client(case: &Value, world: &Shared) -> Result<ApiClient, Error> {
     if let Some(entries) = case["cache_max_entries"].as_u64() {
         builder = builder.cache_max_entries(usize::try_from(entries).unwrap_or_default());
     }
-    builder = builder.dpop(match text(case, "mode") {
-        "disabled" => DpopMode::Disabled,
-        "required" => DpopMode::Required,
-        _ => DpopMode::Allowed,
-    });
-    // Two flags are what the environment has, in place of the mode.
-    if let (Some(enabled), Some(required)) = (
-        case["dpop_enabled"].as_bool(),
-        case["dpop_required"].as_bool(),
-    ) {
-        builder = builder.from_vars(|name| match name {
+    let flags = ["dpop_enabled", "dpop_required"].map(|name| case[name].as_bool());
+    builder = match (flags, text(case, "mode")) {
+        // Two flags are what the environment has.
+        ([Some(enabled), Some(required)], _) => builder.from_vars(|name| match name {
             "AUTH0_DPOP_ENABLED" => Some(enabled.to_string()),
             "AUTH0_DPOP_REQUIRED" => Some(required.to_string()),
             _ => None,
-        });
-    }
+        }),
+        (_, "disabled") => builder.dpop(DpopMode::Disabled),
+        (_, "required") => builder.dpop(DpopMode::Required),
+        _ => builder.dpop(DpopMode::Allowed),
+    };
     if let Some(domain) = case["domain"].as_str() {
         builder = builder.domain(domain);
     }

@@ -34,6 +34,8 @@ pub(crate) fn parts_of(call: &str) -> &'static [&'static str] {
         "verify_access_token" => &["token", "documents", "options", "later", "builder"],
         "verify_dpop_proof" => &["proof", "url", "builder"],
         "normalize_domain" => &["domain"],
+        "calculate_jwk_thumbprint" => &["key"],
+        "parse_cache_control_max_age" => &["age"],
         "get_current_actor" | "get_delegation_chain" => &["act"],
         "get_access_token_for_connection" => {
             &["connection", "endpoint", "credentials", "later", "builder"]
@@ -52,7 +54,7 @@ pub(crate) fn catalogue(keys: &Keys) -> Vec<Mutation> {
     exchanges::add(&mut list);
     builder::add(&mut list);
     sequences::add(&mut list, keys);
-    values::add(&mut list);
+    values::add(&mut list, keys);
     list.0
 }
 
