@@ -18,10 +18,12 @@ pub(crate) const COMMAND: Command = Command {
              nothing
 
 Makes a virtual environment below the target directory, and installs there what
-crates/a0-parity/requirements.txt says; again when what is there is not that. Each
-difference has to match a row of crates/a0-parity/ledger.json, and each row has to be shown by its
-own cases. Each option, method, error and helper of the package has to be named by a row of
-crates/a0-parity/features.json. A0_PARITY_SHOWN=N shows up to N unexplained differences in place of 25.",
+crates/a0-parity/requirements.txt says; again when what is there is not that.
+
+Each difference has to match a row of crates/a0-parity/ledger.json, and each row has to be shown by
+its own cases. Each option, method, error, helper and header of the package has to be named by a row
+of crates/a0-parity/features.json. A0_PARITY_SHOWN=N shows up to N unexplained differences in place
+of 25.",
     run,
 };
 
