@@ -51,6 +51,7 @@ const RULES: &[Rule] = &[
         "README of the project as doc tests",
         library::root_readme_tests,
     ),
+    rule("guides as doc tests", library::guide_tests),
     rule("paths in texts", links::paths),
     rule("anchors in texts", links::anchors),
     rule(
