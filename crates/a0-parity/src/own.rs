@@ -261,6 +261,9 @@ fn client(case: &Value, world: &Shared) -> Result<ApiClient, Error> {
     if let Some(entries) = case["cache_max_entries"].as_u64() {
         builder = builder.cache_max_entries(usize::try_from(entries).unwrap_or_default());
     }
+    if let Some(entries) = case["token_cache"].as_u64() {
+        builder = builder.token_cache(usize::try_from(entries).unwrap_or_default());
+    }
     let flags = ["dpop_enabled", "dpop_required"].map(|name| case[name].as_bool());
     builder = match (flags, text(case, "mode")) {
         // Two flags are what the environment has.

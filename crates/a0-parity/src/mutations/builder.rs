@@ -42,6 +42,8 @@ pub(super) fn add(list: &mut List) {
         &[json!(0), json!(10), json!(600)],
     );
     values(list, "cache_max_entries", &[json!(0), json!(1), json!(2)]);
+    // Only here, and it may change no outcome.
+    values(list, "token_cache", &[json!(100)]);
     for name in ["dpop_iat_leeway", "dpop_iat_offset"] {
         values(list, name, &[json!(0), json!(60), json!(3000), json!(3600)]);
     }
