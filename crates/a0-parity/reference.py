@@ -1,24 +1,40 @@
 """Puts cases through the reference: one case a line on standard input, one outcome a line out.
 
-A case brings its own clock and all that its servers answer; nothing here reaches a network.
+A case brings its own clock and all that its servers answer; nothing here reaches a network. It may
+have calls `before` its own: what of the case is different then. Their outcomes do not count.
 """
 
 import asyncio
 import json
 import sys
 import time
+import types
 import warnings
 
 # A dependency of the reference turns its own deprecations on again.
 warnings.showwarning = lambda *_, **__: None
 
+import auth0_api_python.cache
 import httpx
 from auth0_api_python import ApiClient, ApiClientOptions
 from auth0_api_python import get_current_actor, get_delegation_chain
 from auth0_api_python.errors import BaseAuthError
-from auth0_api_python.utils import normalize_domain
+from auth0_api_python.utils import calculate_jwk_thumbprint, normalize_domain
+from auth0_api_python.utils import parse_cache_control_max_age
 
 WITH_PROOFS = ("allowed", "required")
+PLAIN_OPTIONS = (
+    "domain",
+    "audience",
+    "cache_ttl_seconds",
+    "cache_max_entries",
+    "dpop_enabled",
+    "dpop_required",
+    "dpop_iat_leeway",
+    "dpop_iat_offset",
+    "client_id",
+    "client_secret",
+)
 RealClient = httpx.AsyncClient
 
 
@@ -27,63 +43,66 @@ def answer_of(case, url):
     if answer is None:
         raise httpx.ConnectError("nobody listens")
     headers = {"content-type": answer["type"]}
+    if "cache" in answer:
+        headers["cache-control"] = answer["cache"]
     return httpx.Response(answer["status"], headers=headers, content=answer["body"].encode())
 
 
-def client_of(case, asked):
+def client_of(case):
     async def fetch(url):
-        asked.append(url)
         return answer_of(case, url)
 
     domains = case.get("domains")
     if "resolver" in case:
         domains = lambda context: case["resolver"]
-    return ApiClient(
-        ApiClientOptions(
-            domain=case.get("domain"),
-            domains=domains,
-            audience=case["audience"],
-            custom_fetch=fetch,
-            dpop_enabled=case["mode"] in WITH_PROOFS,
-            dpop_required=case["mode"] == "required",
-            client_id=case.get("client_id"),
-            client_secret=case.get("client_secret"),
-        )
-    )
+    options = {
+        "dpop_enabled": case["mode"] in WITH_PROOFS,
+        "dpop_required": case["mode"] == "required",
+    }
+    options |= {name: case[name] for name in PLAIN_OPTIONS if name in case}
+    return ApiClient(ApiClientOptions(domains=domains, custom_fetch=fetch, **options))
 
 
-async def call(case, asked):
-    name, arguments = case["call"], case.get("arguments", {})
-    if name == "normalize_domain":
-        try:
-            return normalize_domain(case["text"])
-        except ValueError as error:
-            raise BaseAuthError(str(error)) from error
+async def helped(case):
+    """What the functions beside the client give; a list, as they may give nothing."""
+    name = case["call"]
+    try:
+        if name == "normalize_domain":
+            return [normalize_domain(case["text"])]
+        if name == "calculate_jwk_thumbprint":
+            return [calculate_jwk_thumbprint(case["key"])]
+    except ValueError as error:
+        raise BaseAuthError(str(error)) from error
+    if name == "parse_cache_control_max_age":
+        return [parse_cache_control_max_age({"cache-control": case["text"]})]
     if name == "get_current_actor":
-        return get_current_actor(case["claims"])
+        return [get_current_actor(case["claims"])]
     if name == "get_delegation_chain":
-        return get_delegation_chain(case["claims"])
-    client = client_of(case, asked)
+        return [get_delegation_chain(case["claims"])]
+    return []
+
+
+async def call(client, case):
+    name, arguments = case["call"], case.get("arguments", {})
     method, url = case.get("method"), case.get("url")
     if name == "verify_request":
-        if case.get("twice"):
-            await client.verify_request(dict(case["headers"]), method, url)
         return await client.verify_request(dict(case["headers"]), method, url)
     if name == "verify_access_token":
         required = case.get("required_claims")
         return await client.verify_access_token(case["token"], required_claims=required)
     if name == "verify_dpop_proof":
-        if case.get("twice"):
-            await client.verify_dpop_proof(case["token"], case["proof"], method, url)
         return await client.verify_dpop_proof(case["token"], case["proof"], method, url)
     if name == "get_access_token_for_connection":
         return await client.get_access_token_for_connection(arguments)
     return await getattr(client, name)(**arguments)
 
 
-async def outcome_of(case):
+async def outcome_of(whole):
+    # The one that counts last. Everything looks at `case`, which changes from call to call.
+    steps = [{**whole, **step} for step in (*whole.get("before", []), {})]
+    case, sent = dict(steps[0]), []
     time.time = lambda: case["now"]
-    asked, sent = [], []
+    auth0_api_python.cache.time = types.SimpleNamespace(monotonic=lambda: case["now"])
 
     def endpoint(request):
         form = request.content.decode()
@@ -95,7 +114,20 @@ async def outcome_of(case):
 
     httpx.AsyncClient = client
     try:
-        outcome = {"value": await call(case, asked)}
+        given = await helped(case)
+        if given:
+            outcome = {"value": given[0]}
+        else:
+            api = client_of(case)
+            for step in steps[:-1]:
+                case.update(step)
+                try:
+                    await call(api, case)
+                except Exception:  # noqa: BLE001 - whatever it is, the next call shows it
+                    pass
+            case.update(steps[-1])
+            sent.clear()
+            outcome = {"value": await call(api, case)}
     except BaseAuthError as error:
         kind = type(error).__name__.removesuffix("Error") or "Api"
         outcome = {"kind": kind, "text": error.get_error_description()}

@@ -14,16 +14,21 @@ pub(crate) const COMMAND: Command = Command {
     usage: "[--seed N] [--cases N] | --page",
     help: "  --seed N   the seed of the random cases, 1 if it is not given
   --cases N  how many cases, 2000 if it is not given
-  --page     writes the rows of the ledger into docs/parity.md, and compares nothing
+  --page     writes the tables of docs/parity.md from the ledger and features.json, and compares
+             nothing
 
-Makes a virtual environment below the target directory, once, and installs the package there. Each
-difference has to match a row of crates/a0-parity/ledger.json, and each row has to be shown by its
-own cases. A0_PARITY_SHOWN=N shows up to N unexplained differences in place of 25.",
+Makes a virtual environment below the target directory, and installs there what
+crates/a0-parity/requirements.txt says; again when what is there is not that.
+
+Each difference has to match a row of crates/a0-parity/ledger.json, and each row has to be shown by
+its own cases. Each option, method, error, helper and header of the package has to be named by a row
+of crates/a0-parity/features.json. A0_PARITY_SHOWN=N shows up to N unexplained differences in place
+of 25.",
     run,
 };
 
-const PACKAGE: &str = "auth0-api-python";
-const VERSION: &str = "1.0.0b10";
+/// `name==version` of the package and of all that it needs.
+const PINS: &str = "crates/a0-parity/requirements.txt";
 
 pub(crate) const DEFAULTS: Cases = Cases {
     seed: 1,
@@ -78,10 +83,11 @@ pub(crate) fn reference(workspace: &Workspace) -> Result<PathBuf, String> {
         true => environment.join("Scripts").join("python.exe"),
         false => environment.join("bin").join("python"),
     };
-    if has_package(root, &python) {
+    let pins = root.join(PINS);
+    if has_packages(&python, &pins) {
         return Ok(python);
     }
-    println!("    {PACKAGE} {VERSION} is installed below the target directory, once");
+    println!("    what {PINS} says is installed below the target directory");
     let mut makers = ["python3", "python"].into_iter().map(Path::new);
     let made = makers.any(|maker| {
         let line = Line::program(maker).args("-m venv --clear");
@@ -95,27 +101,27 @@ pub(crate) fn reference(workspace: &Workspace) -> Result<PathBuf, String> {
         ));
     }
     Line::program(&python)
-        .args("-m pip install --quiet --disable-pip-version-check")
-        .arg(format!("{PACKAGE}=={VERSION}"))
+        .args("-m pip install --quiet --disable-pip-version-check -r")
+        .arg(pins.display().to_string())
         .run(root)
-        .map_err(|error| format!("{PACKAGE} {VERSION} cannot be had from the index: {error}"))?;
-    match has_package(root, &python) {
+        .map_err(|error| format!("what {PINS} says cannot be installed from the index: {error}"))?;
+    match has_packages(&python, &pins) {
         true => Ok(python),
-        false => Err(format!(
-            "{PACKAGE} {VERSION} was installed and is not there"
-        )),
+        false => Err(format!("what {PINS} says was installed and is not there")),
     }
 }
 
-fn has_package(root: &Path, python: &Path) -> bool {
-    let wanted = format!(
-        "import importlib.metadata as m; assert m.version('{PACKAGE}') == '{VERSION}'; \
-         import auth0_api_python"
-    );
+/// Whether each package is there in the version that its line says.
+fn has_packages(python: &Path, pins: &Path) -> bool {
+    const CHECK: &str = "import importlib.metadata, sys
+for line in open(sys.argv[1]):
+    name, _, version = line.partition('#')[0].strip().partition('==')
+    if name and importlib.metadata.version(name) != version: sys.exit(1)";
     Line::program(python)
         .arg("-c")
-        .arg(wanted)
-        .succeeds_quietly(root)
+        .arg(CHECK)
+        .arg(pins.display().to_string())
+        .succeeds_quietly(Path::new("."))
 }
 
 pub(crate) fn compare(workspace: &Workspace, python: &Path, cases: &Cases) -> Result<(), String> {
@@ -154,7 +160,8 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_package_is_not_taken() {
-        assert!(!has_package(Path::new("."), Path::new("no/such/python")));
+    fn what_has_no_packages_is_not_taken() {
+        let pins = Path::new("no/such/pins");
+        assert!(!has_packages(Path::new("no/such/python"), pins));
     }
 }

@@ -213,6 +213,16 @@ impl Draft {
         Ok(self)
     }
 
+    /// A call on the same client before this one, given by what is different about it.
+    pub(crate) fn precede(&mut self, step: Value) {
+        let before = self.options.entry("before").or_insert_with(|| json!([]));
+        if let Some(steps) = before.as_array_mut() {
+            steps.push(step);
+            // Two mutations may have one each, and time goes forward.
+            steps.sort_by_key(|step| step["now"].as_i64().unwrap_or(NOW));
+        }
+    }
+
     /// The case, with everything that both SDKs need.
     pub(crate) fn finish(mut self) -> Result<Value, Error> {
         let token = self.token.text()?;

@@ -28,6 +28,8 @@ const BASES: &[(&str, &str, u64)] = &[
     ("domain", "normalize_domain", 1),
     ("actor", "get_current_actor", 1),
     ("chain", "get_delegation_chain", 1),
+    ("thumbprint", "calculate_jwk_thumbprint", 1),
+    ("age", "parse_cache_control_max_age", 1),
 ];
 
 pub(crate) struct Generator {
@@ -69,6 +71,15 @@ impl Generator {
                 draft
                     .options
                     .insert("text".to_owned(), "tenant.example".into());
+                return Ok(draft);
+            }
+            "thumbprint" => {
+                let key = self.keys.proof.public_jwk();
+                draft.options.insert("key".to_owned(), key);
+                return Ok(draft);
+            }
+            "age" => {
+                draft.options.insert("text".to_owned(), "max-age=15".into());
                 return Ok(draft);
             }
             _ => return Ok(draft),

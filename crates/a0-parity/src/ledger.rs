@@ -26,6 +26,8 @@ struct Rule {
     fields: Vec<String>,
     /// Of the case's base or one of its mutations.
     when: Vec<String>,
+    /// Of another one of its mutations, or the same.
+    also: Vec<String>,
     /// At least two mutations, so that the order of the checks can show.
     several: bool,
     reference: Vec<String>,
@@ -76,7 +78,7 @@ impl Ledger {
                 }
             }
             let pins = texts(&row["pins"]);
-            // What one call cannot show has a reason for that in their place.
+            // What no case can show has a reason for that in their place.
             if pins.is_empty() != rules.is_empty() || rules.is_empty() != row["outside"].is_string()
             {
                 return Err(format!(
@@ -118,10 +120,14 @@ impl Rule {
     fn fits(&self, case: &Case, difference: &Difference) -> bool {
         let any = |patterns: &[String], text: &str| patterns.iter().any(|it| matches(it, text));
         let names = case.mutations.iter().map(String::as_str);
-        let mut places = names.chain([case.base]);
+        let places: Vec<&str> = names.chain([case.base]).collect();
+        let meets = |patterns: &[String]| {
+            patterns.is_empty() || places.iter().any(|name| any(patterns, name))
+        };
         self.fields.iter().any(|field| field == difference.field)
             && (!self.several || case.mutations.len() > 1)
-            && (self.when.is_empty() || places.any(|name| any(&self.when, name)))
+            && meets(&self.when)
+            && meets(&self.also)
             && any(&self.reference, &difference.reference)
             && any(&self.own, &difference.own)
     }
@@ -131,6 +137,7 @@ fn rule(value: &Value) -> Rule {
     Rule {
         fields: texts(&value["field"]),
         when: texts(&value["when"]),
+        also: texts(&value["also"]),
         several: value["several"] == true,
         reference: texts(&value["reference"]),
         own: texts(&value["own"]),
@@ -227,6 +234,9 @@ mod tests {
                 "{difference:?}"
             );
         }
+        let also = row(|row| row["rules"][0]["also"] = "a*".into()).unwrap();
+        assert!(also.explanation(&case(&["x1"]), &stricter).is_none());
+        assert!(also.explanation(&case(&["x1", "a"]), &stricter).is_some());
         let several = row(|row| {
             row["rules"][0]["several"] = true.into();
             row["rules"][0]["reference"] = "refused: *".into();
@@ -266,7 +276,7 @@ mod tests {
         assert!(row(rule("own", "accepted")).is_err());
         assert!(row(rule("own", "*")).is_err());
         assert!(row(|row| row["rules"][0]["several"] = true.into()).is_err());
-        assert!(row(|row| row["outside"] = "it is not of one call".into()).is_err());
+        assert!(row(|row| row["outside"] = "no case shows it".into()).is_err());
         assert!(row(|row| row["rules"] = json!([])).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! The reference, in a process of its own.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -76,6 +77,18 @@ impl Reference {
         }
         Ok(outcomes)
     }
+}
+
+/// The names of what it offers, by kind.
+pub(crate) fn offered(python: &Path) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/surface.py");
+    let output = Command::new(python)
+        .arg(script)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("{} could not be started: {error}", python.display()))?;
+    let named = serde_json::from_slice(&output.stdout);
+    named.map_err(|error| format!("the reference does not say what it offers: {error}"))
 }
 
 impl Drop for Reference {

@@ -132,3 +132,7 @@ struct DomainsGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/token-exchange.md")]
 struct ExchangeGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/from-python.md")]
+struct FromPythonGuide;

@@ -79,7 +79,7 @@ fn rows(page: &str) -> BTreeMap<&str, usize> {
     found
 }
 
-fn is_tested(path: &str) -> bool {
+pub(super) fn is_tested(path: &str) -> bool {
     let mut parts = path.split('/');
     parts.next() == Some("crates")
         && parts.next().is_some()
@@ -87,7 +87,7 @@ fn is_tested(path: &str) -> bool {
 }
 
 /// The name of the function that begins on this line, whatever stands before `fn`.
-fn function(line: &str) -> Option<&str> {
+pub(super) fn function(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("fn ")?;
     let before = before.trim();
     let is_code = before.is_empty() || before.split(' ').all(is_qualifier);

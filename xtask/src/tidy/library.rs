@@ -85,6 +85,26 @@ pub(super) fn root_readme_tests(project: &Project) -> Vec<Finding> {
     }
 }
 
+/// Code in a guide that nobody compiles is wrong some day.
+pub(super) fn guide_tests(project: &Project) -> Vec<Finding> {
+    let guides = project.tree.texts(".md").filter(|(path, text)| {
+        path.starts_with("docs/") && text.lines().any(|line| line.starts_with("```rust"))
+    });
+    let not_included = guides.filter(|(path, _)| {
+        let include = format!("../../../{path}");
+        !libraries(project).any(|package| includes(project, package, &include))
+    });
+    not_included
+        .map(|(path, _)| {
+            Finding::new(
+                path,
+                "has code and is not among the doc tests of any crate",
+                format!("include `../../../{path}` in one, as the other guides are"),
+            )
+        })
+        .collect()
+}
+
 /// Whether the crate has this text among its doc tests, and only there.
 fn includes(project: &Project, package: &Package, text: &str) -> bool {
     let sources = package.file("src/");
@@ -201,5 +221,11 @@ mod tests {
             &["README.md: is not among"],
         );
         found(root_readme_tests, &[lib(root)], &["README.md: is missing"]);
+        let guide = "#[cfg(doctest)]\n#[doc = include_str!(\"../../../docs/a.md\")]\nstruct A;\n";
+        let code = ("docs/a.md", "# A\n\n```rust,no_run\nf()\n```\n");
+        found(guide_tests, &[code, lib(guide)], &[]);
+        found(guide_tests, &[code, lib(root)], &["docs/a.md: has code"]);
+        let no_code = ("docs/a.md", "# A\n\n```sh\nf\n```\n");
+        found(guide_tests, &[no_code, lib(root)], &[]);
     }
 }

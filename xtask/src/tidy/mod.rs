@@ -9,6 +9,7 @@ mod crates;
 mod library;
 mod links;
 mod markdown;
+mod parity;
 mod shape;
 mod source;
 mod text;
@@ -50,12 +51,14 @@ const RULES: &[Rule] = &[
         "README of the project as doc tests",
         library::root_readme_tests,
     ),
+    rule("guides as doc tests", library::guide_tests),
     rule("paths in texts", links::paths),
     rule("anchors in texts", links::anchors),
     rule(
         "tests of standards and their page",
         conformance::conformance,
     ),
+    rule("what shows the rows of the parity page", parity::parity),
     rule("whitespace", text::whitespace),
     rule("unfinished work", text::unfinished),
     rule("reasons for exceptions", source::reasons),

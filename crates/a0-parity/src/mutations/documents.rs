@@ -82,6 +82,10 @@ fn sets(list: &mut List, keys: &Keys) {
     let own = own.clone();
     for (name, entries) in [
         ("none", json!([])),
+        (
+            "a stranger's",
+            json!([keys.stranger.jwks_entry(Algorithm::Rs256)]),
+        ),
         ("no list", json!({"a": 1})),
         ("null", json!(null)),
         ("a stranger's of the same kid", json!([stranger])),
@@ -129,6 +133,19 @@ fn sets(list: &mut List, keys: &Keys) {
             draft.jwks = json!({"keys": entries});
         });
     }
+    let rotated = keys.stranger.clone();
+    list.add(
+        "documents keys: a stranger's, and signed with it",
+        move |draft| {
+            draft.jwks = json!({"keys": [rotated.jwks_entry(Algorithm::Rs256)]});
+            draft
+                .token
+                .header
+                .insert("kid".to_owned(), rotated.kid().into());
+            draft.token.key = rotated.clone();
+            draft.token.algorithm = Algorithm::Rs256;
+        },
+    );
     let small_key = keys.small.clone();
     list.add(
         "documents keys: a small one, and signed with it",

@@ -1,9 +1,11 @@
 //! What is changed about a call, each change with the name that a ledger or a reader knows it by.
 
+mod builder;
 mod documents;
 mod exchanges;
 mod proofs;
 mod requests;
+mod sequences;
 mod tokens;
 mod values;
 
@@ -20,14 +22,26 @@ pub(crate) struct Mutation {
 /// The parts of a case that can be changed, by the first word of a mutation's name.
 pub(crate) fn parts_of(call: &str) -> &'static [&'static str] {
     match call {
-        "verify_request" => &["token", "request", "documents", "options", "proof"],
-        "verify_access_token" => &["token", "documents", "options"],
-        "verify_dpop_proof" => &["proof", "url"],
+        "verify_request" => &[
+            "token",
+            "request",
+            "documents",
+            "options",
+            "proof",
+            "later",
+            "builder",
+        ],
+        "verify_access_token" => &["token", "documents", "options", "later", "builder"],
+        "verify_dpop_proof" => &["proof", "url", "builder"],
         "normalize_domain" => &["domain"],
+        "calculate_jwk_thumbprint" => &["key"],
+        "parse_cache_control_max_age" => &["age"],
         "get_current_actor" | "get_delegation_chain" => &["act"],
-        "get_access_token_for_connection" => &["connection", "endpoint", "credentials"],
-        "get_token_on_behalf_of" => &["obo", "endpoint", "credentials"],
-        _ => &["exchange", "endpoint", "credentials"],
+        "get_access_token_for_connection" => {
+            &["connection", "endpoint", "credentials", "later", "builder"]
+        }
+        "get_token_on_behalf_of" => &["obo", "endpoint", "credentials", "later", "builder"],
+        _ => &["exchange", "endpoint", "credentials", "later", "builder"],
     }
 }
 
@@ -38,7 +52,9 @@ pub(crate) fn catalogue(keys: &Keys) -> Vec<Mutation> {
     requests::add(&mut list);
     documents::add(&mut list, keys);
     exchanges::add(&mut list);
-    values::add(&mut list);
+    builder::add(&mut list);
+    sequences::add(&mut list, keys);
+    values::add(&mut list, keys);
     list.0
 }
 

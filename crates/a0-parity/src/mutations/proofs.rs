@@ -270,8 +270,19 @@ fn urls(list: &mut List) {
     }
     for part in ["url", "request"] {
         list.add(format!("{part} sent twice"), |draft| {
-            draft.options.insert("twice".to_owned(), true.into());
+            draft.precede(json!({}))
         });
+        for seconds in [60, 290, 301] {
+            // Made when it was sent first.
+            list.add(format!("{part} sent {seconds} s before"), move |draft| {
+                if let Some(proof) = &mut draft.proof {
+                    proof
+                        .claims
+                        .insert("iat".to_owned(), (NOW - seconds).into());
+                }
+                draft.precede(json!({"now": NOW - seconds}));
+            });
+        }
     }
     for method in ["POST", "get", "", "M-SEARCH"] {
         for part in ["url", "request"] {

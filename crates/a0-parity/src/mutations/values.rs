@@ -1,11 +1,84 @@
-//! What helpers take: the text of a domain, and actors.
+//! What helpers take: the text of a domain, actors, keys, the text of a header field.
 
+use a0_testkit::Algorithm;
 use serde_json::{Value, json};
 
 use super::List;
 use super::tokens::odd;
 
-pub(super) fn add(list: &mut List) {
+use crate::draft::Keys;
+
+pub(super) fn add(list: &mut List, keys: &Keys) {
+    domains(list);
+    actors(list);
+    ages(list);
+    thumbprints(list, keys);
+}
+
+fn ages(list: &mut List) {
+    for text in [
+        "",
+        "no-store",
+        "public, max-age=15",
+        "MAX-AGE=15",
+        "max-age=0",
+        "max-age=-1",
+        "max-age=+15",
+        "max-age=1.5",
+        "max-age=\"15\"",
+        "max-age = 15",
+        "max-age= 15 ",
+        "max-age=1_5",
+        "max-age=x, max-age=15",
+        "max-age=15, max-age=9",
+        "s-maxage=9, max-age=15",
+        "max-age",
+        "max-age=",
+        "max-age=18446744073709551616",
+        "max-age=15; public",
+    ] {
+        list.add(format!("age {text:?}"), move |draft| {
+            draft.options.insert("text".to_owned(), text.into());
+        });
+    }
+}
+
+fn thumbprints(list: &mut List, keys: &Keys) {
+    let key = keys.proof.public_jwk();
+    let x = key["x"].as_str().unwrap_or_default().to_owned();
+    for (name, key) in [
+        ("of P-384", keys.p384.public_jwk()),
+        ("of RSA", keys.tenant.public_jwk()),
+        ("with more", keys.tenant.jwks_entry(Algorithm::Rs256)),
+        ("of secrets", json!({"kty": "oct", "k": "AA"})),
+        ("of nothing", json!({})),
+    ] {
+        list.add(format!("key {name}"), move |draft| {
+            draft.options.insert("key".to_owned(), key.clone());
+        });
+    }
+    for (member, value) in [
+        ("kid", json!("x")),
+        ("d", json!("AA")),
+        ("x", json!(null)),
+        ("x", json!(5)),
+        ("x", json!("")),
+        ("x", json!(format!("{x}="))),
+        ("x", json!("AAAA")),
+        ("y", json!(x)),
+        ("crv", json!("P-521")),
+        ("crv", json!("secp256k1")),
+        ("kty", json!("ec")),
+        ("kty", json!(null)),
+    ] {
+        let shown = super::shown(&value);
+        list.add(format!("key {member}={shown}"), move |draft| {
+            draft.options["key"][member] = value.clone();
+        });
+    }
+}
+
+fn domains(list: &mut List) {
     for text in [
         "",
         " ",
@@ -67,6 +140,9 @@ pub(super) fn add(list: &mut List) {
             draft.options.insert("text".to_owned(), text.into());
         });
     }
+}
+
+fn actors(list: &mut List) {
     let deep = (0..20).fold(
         json!(null),
         |act, level| json!({"sub": level.to_string(), "act": act}),

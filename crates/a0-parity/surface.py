@@ -1,0 +1,99 @@
+"""Says what the reference offers: names by kind, as JSON on standard output.
+
+A name below another has a dot before it: `verify_access_token.required_claims`.
+"""
+
+import ast
+import importlib
+import inspect
+import json
+import pathlib
+import pkgutil
+import warnings
+
+# A dependency of the reference turns its own deprecations on again.
+warnings.showwarning = lambda *_, **__: None
+
+import auth0_api_python as package
+from auth0_api_python import ApiClient, ApiClientOptions, errors
+
+
+def parameters(function):
+    names = inspect.signature(function).parameters
+    return [name for name in names if name not in ("self", "options")]
+
+
+def public_methods(owner):
+    members = vars(owner).items()
+    return [name for name, it in members if name[0] != "_" and inspect.isfunction(it)]
+
+
+def modules():
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if "._" not in found.name:
+            yield importlib.import_module(found.name)
+
+
+def below(owner, names):
+    return [f"{owner}.{name}" for name in names]
+
+
+def methods():
+    for name in public_methods(ApiClient):
+        yield name
+        yield from below(name, parameters(getattr(ApiClient, name)))
+
+
+def error_classes():
+    members = vars(errors).values()
+    return [it for it in members if inspect.isclass(it) and issubclass(it, Exception)]
+
+
+def error_names():
+    yield from (it.__name__ for it in error_classes())
+    yield from below("BaseAuthError", public_methods(errors.BaseAuthError))
+
+
+def helpers():
+    # What the package exports, and what its modules define without an underscore.
+    known = [ApiClient, ApiClientOptions, *error_classes()]
+    yield from (name for name in package.__all__ if getattr(package, name) not in known)
+    for module in modules():
+        for name, it in vars(module).items():
+            defined = getattr(it, "__module__", None) == module.__name__
+            if name[0] == "_" or not defined or it in known:
+                continue
+            if inspect.isfunction(it):
+                yield name
+            elif inspect.isclass(it):
+                yield name
+                yield from below(name, public_methods(it))
+                yield from below(name, vars(it).get("__annotations__", {}))
+
+
+def headers():
+    """Of requests and answers: what is looked up in, or put into, something called headers."""
+
+    def of_headers(node):
+        name = getattr(node, "attr", getattr(node, "id", ""))
+        return name.endswith("headers")
+
+    for module in modules():
+        for node in ast.walk(ast.parse(pathlib.Path(module.__file__).read_text())):
+            key = None
+            if isinstance(node, ast.Subscript) and of_headers(node.value):
+                key = node.slice
+            elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "get":
+                key = node.args[0] if of_headers(node.func.value) else None
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key.value.lower()
+
+
+kinds = {
+    "Options": parameters(ApiClientOptions),
+    "Methods": methods(),
+    "Errors": error_names(),
+    "Helpers": helpers(),
+    "HTTP headers": headers(),
+}
+print(json.dumps({kind: sorted(set(names)) for kind, names in kinds.items()}))
