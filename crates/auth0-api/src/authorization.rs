@@ -4,11 +4,16 @@
 use std::borrow::Cow;
 
 use a0_dpop::{Htu, one_proof};
+use http::HeaderName;
+use http::header::AUTHORIZATION;
 
 use crate::error::{ErrorKind, SchemeError};
 use crate::refusal::Refusal;
 use crate::request::RequestContext;
 use crate::scheme::{DpopMode, Scheme};
+
+/// The field of a proof (RFC 9449 section 4.1).
+static DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// The `Authorization` field, in a scheme that the mode allows.
 pub(crate) struct Credentials<'c> {
@@ -20,7 +25,7 @@ pub(crate) struct Credentials<'c> {
 impl<'c> Credentials<'c> {
     /// Reads the one `Authorization` field: scheme, spaces (and nothing else that is white), token.
     pub(crate) fn read(context: &'c RequestContext<'_>, mode: DpopMode) -> Result<Self, ErrorKind> {
-        let mut fields = context.field("authorization");
+        let mut fields = context.field(&AUTHORIZATION);
         let field = fields.next().unwrap_or_default();
         if fields.next().is_some() {
             return Err(ErrorKind::InvalidAuthScheme(SchemeError::SeveralFields));
@@ -74,7 +79,7 @@ impl<'c> ProofOfRequest<'c> {
         public_url: Option<&Htu>,
     ) -> Result<Self, Refusal> {
         let missing = |argument| ErrorKind::MissingRequiredArgument { argument };
-        let proof = one_proof(context.field("dpop"))?
+        let proof = one_proof(context.field(&DPOP))?
             .ok_or(ErrorKind::InvalidAuthScheme(SchemeError::MissingProof))?;
         let method = context.method_name().ok_or(missing("http_method"))?;
         let url = context.full_url(public_url)?;
@@ -84,7 +89,7 @@ impl<'c> ProofOfRequest<'c> {
 
 /// A bearer token does not come with a proof; one that does was meant for the other scheme.
 pub(crate) fn refuse_proof(context: &RequestContext<'_>, mode: DpopMode) -> Result<(), ErrorKind> {
-    if mode != DpopMode::Disabled && context.field("dpop").any(|proof| !proof.is_empty()) {
+    if mode != DpopMode::Disabled && context.field(&DPOP).any(|proof| !proof.is_empty()) {
         return Err(ErrorKind::InvalidAuthScheme(SchemeError::ProofWithBearer));
     }
     Ok(())

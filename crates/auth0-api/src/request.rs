@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use a0_dpop::{Htu, ProofError};
-use http::{HeaderMap, Request, request::Parts};
+use http::{HeaderMap, HeaderName, Request, request::Parts};
 
 use crate::error::ErrorKind;
 
@@ -109,7 +109,7 @@ impl<'r> RequestContext<'r> {
 
     /// The values of a field, in order, each as text; octets that are not UTF-8 are replaced, which
     /// no token survives.
-    pub(crate) fn field<'c>(&'c self, name: &'c str) -> impl Iterator<Item = Cow<'c, str>> {
+    pub(crate) fn field<'c>(&'c self, name: &'c HeaderName) -> impl Iterator<Item = Cow<'c, str>> {
         let in_map = self
             .maps()
             .flat_map(move |headers| headers.get_all(name))
@@ -117,7 +117,7 @@ impl<'r> RequestContext<'r> {
         let by_hand = self
             .fields
             .iter()
-            .filter(move |(present, _)| present.eq_ignore_ascii_case(name))
+            .filter(move |(present, _)| present.eq_ignore_ascii_case(name.as_str()))
             .map(|(_, value)| text(value));
         in_map.chain(by_hand)
     }

@@ -1,7 +1,7 @@
 //! How often a warm verification asks for memory. OpenSSL's own requests are not counted: they do not
 //! go through Rust's allocator.
 
-use a0_testkit::{LocalTenant, ProofKey};
+use a0_testkit::{AccessTokenBuilder, LocalTenant, ProofKey};
 use auth0_api::ApiClient;
 use http::Request;
 use serde_json::json;
@@ -28,6 +28,18 @@ fn request(scheme: &str, token: &str) -> http::request::Builder {
         .header("authorization", format!("{scheme} {token}"))
 }
 
+fn builder(tenant: &LocalTenant) -> AccessTokenBuilder {
+    tenant
+        .access_token()
+        .audiences([AUDIENCE, "https://tenant.example/userinfo"])
+        .scope("openid profile read:orders write:orders")
+        .claim("permissions", json!(["read:orders", "write:orders"]))
+}
+
+fn token_of(tenant: &LocalTenant) -> String {
+    builder(tenant).mint().unwrap()
+}
+
 fn allocations(client: &ApiClient, request: &Request<()>) -> u64 {
     allocation_counter::measure(|| drop(client.verify_request(request).unwrap())).count_total
 }
@@ -38,13 +50,8 @@ fn allocations(client: &ApiClient, request: &Request<()>) -> u64 {
 fn a_verification_asks_for_memory_so_often() {
     let tenant = LocalTenant::new("tenant.example").unwrap();
     let key = ProofKey::generate().unwrap();
-    let token = tenant
-        .access_token()
-        .audiences([AUDIENCE, "https://tenant.example/userinfo"])
-        .scope("openid profile read:orders write:orders")
-        .claim("permissions", json!(["read:orders", "write:orders"]));
-    let bound = token.clone().bound_to(&key).mint().unwrap();
-    let token = token.mint().unwrap();
+    let bound = builder(&tenant).bound_to(&key).mint().unwrap();
+    let token = token_of(&tenant);
     let bearer = request("Bearer", &token).body(()).unwrap();
     let dpop = || {
         let proof = key.proof("GET", "https://api.example/v1/orders");
@@ -63,6 +70,18 @@ fn a_verification_asks_for_memory_so_often() {
             client.verify_request(&dpop()).unwrap();
         }
     }
+    // What a known token keeps, in bytes: one that comes for the first time, in a table with room.
+    for _ in 0..40 {
+        let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
+        warm.verify_access_token(&token).unwrap();
+    }
+    let kept = allocation_counter::measure(|| drop(warm.verify_request(&bearer).unwrap()));
+    assert_eq!(kept.bytes_current, 0, "a known token keeps nothing more");
+    let other = request("Bearer", &token_of(&tenant)).body(()).unwrap();
+    let kept = allocation_counter::measure(|| drop(warm.verify_request(&other).unwrap()));
+    println!("an entry: {} bytes", kept.bytes_current);
+    assert!(kept.bytes_current <= 4096, "{}", kept.bytes_current);
+
     for (what, counted, most) in [
         ("Bearer", allocations(&cold, &bearer), 34),
         ("Bearer, seen before", allocations(&warm, &bearer), 0),

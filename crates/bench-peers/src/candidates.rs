@@ -56,7 +56,6 @@ struct Bars {
 
 const KNOWN: f64 = 0.05;
 const GARBAGE: f64 = 0.05;
-const FLAT: f64 = 1.2;
 
 /// Calls in a batch: about two milliseconds.
 const TOKEN_CALLS: usize = 96;
@@ -189,13 +188,12 @@ pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
         rows.own(candidate, es256, bars.dpop_known);
     }
 
-    for family in scale::families()? {
+    for (bar, family) in scale::families()? {
         let mut first = None;
         for candidate in family {
-            match first {
-                None => first = Some(rows.base(candidate)),
-                Some(first) => rows.flat(candidate, first),
-            }
+            let number = rows.0.len();
+            let base = *first.get_or_insert(number);
+            rows.push(candidate, base).bar = bar.filter(|_| base != number);
         }
     }
     Ok(rows.0)
@@ -225,10 +223,6 @@ impl Rows {
         row.bar = Some(bar);
         row.scales = true;
         row
-    }
-
-    fn flat(&mut self, candidate: Candidate<'static>, base: usize) {
-        self.push(candidate, base).bar = Some(FLAT);
     }
 
     fn push(&mut self, candidate: Candidate<'static>, base: usize) -> &mut Row {

@@ -1,9 +1,13 @@
-//! What a warm verification costs by the number of issuers in memory, and by the keys in one set.
+//! How the cost grows: with issuers in memory, keys in one set, octets of a token, proofs remembered.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use a0_testkit::LocalTenant;
 use auth0_api::ApiClient;
+use auth0_api::jose::{NumericDate, Thumbprint};
+use auth0_api::proof::{Htu, InMemoryReplayStore, ReplayKey, ReplayStore, Seen};
 
 use crate::candidates::simple;
 use crate::fixture::{AUDIENCE, Failure, TOKENS};
@@ -13,12 +17,26 @@ const ISSUERS: [usize; 3] = [1, 100, 10_000];
 const KEYS: [usize; 3] = [1, 100, 1_000];
 const CALLS: usize = 96;
 
-pub(crate) fn families() -> Result<[Vec<Candidate<'static>>; 2], Failure> {
+/// Octets of a claim that makes a token larger.
+const PADDING: [usize; 3] = [0, 2_400, 9_600];
+/// Proofs that are held while one more comes.
+const HELD: [usize; 3] = [1_000, 100_000, 900_000];
+
+/// What is the same work on more of something.
+const FLAT: f64 = 1.2;
+
+type Family = (Option<f64>, Vec<Candidate<'static>>);
+
+pub(crate) fn families() -> Result<[Family; 4], Failure> {
     let issuers = ISSUERS.into_iter().map(of_issuers);
     let keys = KEYS.into_iter().map(of_keys);
+    let sizes = PADDING.into_iter().map(of_size);
+    let proofs = HELD.into_iter().map(of_proofs);
     Ok([
-        issuers.collect::<Result<_, _>>()?,
-        keys.collect::<Result<_, _>>()?,
+        (Some(FLAT), issuers.collect::<Result<_, _>>()?),
+        (Some(FLAT), keys.collect::<Result<_, _>>()?),
+        (None, sizes.collect::<Result<_, _>>()?),
+        (None, proofs.collect::<Result<_, _>>()?),
     ])
 }
 
@@ -77,6 +95,43 @@ fn of_keys(keys: usize) -> Result<Candidate<'static>, Failure> {
     let token = tenant.access_token().audience(AUDIENCE).expires_in(86_400);
     let tokens = vec![token.mint()?];
     Ok(verifying(&format!("keys in one set: {keys}"), api, tokens))
+}
+
+fn of_size(padding: usize) -> Result<Candidate<'static>, Failure> {
+    let tenant = LocalTenant::new("sizes.example")?;
+    let api = ApiClient::builder()
+        .domain(tenant.domain())
+        .audience(AUDIENCE)
+        .http_client(tenant.client())
+        .build()?;
+    api.warm_up()?;
+    let token = tenant.access_token().audience(AUDIENCE).expires_in(86_400);
+    let token = token.claim("roles", "r".repeat(padding)).mint()?;
+    let name = format!("bytes of a token: {}", token.len());
+    Ok(verifying(&name, api, vec![token]))
+}
+
+/// One proof more in a store that holds so many already; it takes a new one each time.
+fn of_proofs(held: usize) -> Result<Candidate<'static>, Failure> {
+    let store = InMemoryReplayStore::default();
+    let url = Htu::parse("https://api.example/v1/orders")?;
+    let thumbprint: Thumbprint = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".parse()?;
+    let now = NumericDate::from_unix_seconds(1_700_000_000);
+    let next = AtomicUsize::new(0);
+    let insert = move || {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let key = ReplayKey::new(&thumbprint, &url, &number.to_string());
+        // As with honest clients, whose proofs expire one after the other.
+        let until = now.plus(Duration::from_millis(number as u64));
+        let seen = store.check_and_insert(&key, until, now);
+        assert_eq!(seen.expect("a store"), Seen::First);
+    };
+    (0..held).for_each(|_| insert());
+    Ok(simple(
+        &format!("proofs remembered: {held}"),
+        64,
+        move |_| insert(),
+    ))
 }
 
 fn verifying(name: &str, api: ApiClient, tokens: Vec<String>) -> Candidate<'static> {

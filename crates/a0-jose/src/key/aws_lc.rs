@@ -1,5 +1,6 @@
 //! All families but Ed448, by AWS-LC.
 
+use aws_lc_rs::digest;
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, VerificationAlgorithm};
 
@@ -7,7 +8,12 @@ use super::ec;
 use crate::algorithm::{Curve, EdwardsCurve, Family, Hash};
 use crate::jwk::Numbers;
 
-pub(super) struct Key(ParsedPublicKey);
+pub(super) struct Key {
+    key: ParsedPublicKey,
+    /// What the message is hashed with before it is given to the key: without it each check would
+    /// set up a context for hashing.
+    hash: Option<&'static digest::Algorithm>,
+}
 
 /// What a key of a family is checked by.
 pub(super) enum Parameters {
@@ -43,7 +49,7 @@ pub(super) fn parameters(numbers: &Numbers, family: Family) -> Option<Parameters
 
 impl Key {
     /// `None` where AWS-LC refuses the key, as one whose point is not on the curve.
-    pub(super) fn new(numbers: &Numbers, parameters: Parameters) -> Option<Self> {
+    pub(super) fn new(numbers: &Numbers, family: Family, parameters: Parameters) -> Option<Self> {
         let key = match (numbers, parameters) {
             (Numbers::Rsa { modulus, exponent }, Parameters::Rsa(parameters)) => {
                 let components = PublicKeyComponents {
@@ -60,10 +66,28 @@ impl Key {
             }
             _ => return None,
         };
-        key.ok().map(Key)
+        Some(Key {
+            key: key.ok()?,
+            hash: match family {
+                Family::RsaPkcs1(hash) | Family::RsaPss(hash) | Family::Ecdsa(_, hash) => {
+                    Some(match hash {
+                        Hash::Sha256 => &digest::SHA256,
+                        Hash::Sha384 => &digest::SHA384,
+                        Hash::Sha512 => &digest::SHA512,
+                    })
+                }
+                Family::Edwards => None,
+            },
+        })
     }
 
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.0.verify_sig(message, signature).is_ok()
+        match self.hash {
+            Some(hash) => {
+                let digest = digest::digest(hash, message);
+                self.key.verify_digest_sig(&digest, signature).is_ok()
+            }
+            None => self.key.verify_sig(message, signature).is_ok(),
+        }
     }
 }

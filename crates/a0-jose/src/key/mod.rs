@@ -149,8 +149,9 @@ impl Public {
     /// `None` where AWS-LC refuses the key.
     #[cfg(feature = "aws-lc-rs")]
     fn aws_lc(numbers: &Numbers, algorithm: Algorithm) -> Option<Self> {
-        match aws_lc::parameters(numbers, algorithm.family()) {
-            Some(parameters) => aws_lc::Key::new(numbers, parameters).map(Public::AwsLc),
+        let family = algorithm.family();
+        match aws_lc::parameters(numbers, family) {
+            Some(parameters) => aws_lc::Key::new(numbers, family, parameters).map(Public::AwsLc),
             None => Public::openssl(numbers, algorithm),
         }
     }
