@@ -162,6 +162,10 @@ impl Kept for IssuerKeys {
         self.keys.contains(key_id, algorithm)
     }
 
+    fn take_used(&self) -> bool {
+        self.lease.take_used()
+    }
+
     fn end(&self) {
         self.lease.end();
     }

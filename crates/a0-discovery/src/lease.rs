@@ -18,6 +18,8 @@ pub struct Lease(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     ended: AtomicBool,
+    /// Whether anybody asked since it was last looked at.
+    used: AtomicBool,
     stamps: [Stamp; 2],
 }
 
@@ -25,6 +27,7 @@ impl Lease {
     pub(crate) fn new(stamps: [Stamp; 2]) -> Self {
         Lease(Arc::new(Inner {
             ended: AtomicBool::new(false),
+            used: AtomicBool::new(false),
             stamps,
         }))
     }
@@ -41,8 +44,17 @@ impl Lease {
     /// Whether a cache of this policy would answer with these very keys at the time `now`, with
     /// nothing to be fetched. If not, ask it: keys that are no longer fresh may still be served.
     pub fn holds(&self, policy: &CachePolicy, now: NumericDate) -> bool {
+        // Written once, not each time: threads would take the line from each other.
+        if !self.0.used.load(Ordering::Relaxed) {
+            self.0.used.store(true, Ordering::Relaxed);
+        }
         let fresh = |stamp: &Stamp| policy.is_fresh(*stamp, now);
         !self.has_ended() && self.0.stamps.iter().all(fresh)
+    }
+
+    /// Whether [`holds`](Lease::holds) was asked since the last call of this.
+    pub(crate) fn take_used(&self) -> bool {
+        self.0.used.swap(false, Ordering::Relaxed)
     }
 }
 

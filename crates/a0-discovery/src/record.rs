@@ -253,6 +253,13 @@ impl<T: Kept> Record<T> {
         }
     }
 
+    /// Whether its keys were used by somebody who holds their lease, and so did not ask for them.
+    pub(crate) fn take_used(&self) -> bool {
+        self.good
+            .as_ref()
+            .is_some_and(|good| good.value.take_used())
+    }
+
     /// Nobody finds this record any more: what it has ends, and what a round may yet bring.
     pub(crate) fn end(&mut self) {
         self.dropped = true;

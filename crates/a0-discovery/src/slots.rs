@@ -10,6 +10,9 @@ use crate::issuer::Issuer;
 use crate::lock::lock;
 use crate::stamp::Kept;
 
+/// So many slots are spared for the sake of their leases before one is dropped.
+const SPARED: usize = 8;
+
 /// Slots by issuer, the least recently used of which is dropped at the limit.
 pub(crate) struct Slots<T: Kept>(Mutex<LruCache<Issuer, Arc<Slot<T>>>>);
 
@@ -24,13 +27,20 @@ impl<T: Kept> Slots<T> {
         if let Some(slot) = slots.get(issuer) {
             return Arc::clone(slot);
         }
+        let mut spared = 0;
+        while slots.len() >= limit.get()
+            && let Some((issuer, oldest)) = slots.pop_lru()
+        {
+            // Whoever keeps what keys vouched for asks their lease, and not for the slot.
+            if spared < SPARED && oldest.lock().take_used() {
+                spared += 1;
+                slots.put(issuer, oldest);
+            } else {
+                oldest.lock().end();
+            }
+        }
         let slot = Arc::default();
         slots.put(issuer.clone(), Arc::clone(&slot));
-        if slots.len() > limit.get()
-            && let Some((_, dropped)) = slots.pop_lru()
-        {
-            dropped.lock().end();
-        }
         slot
     }
 

@@ -21,6 +21,11 @@ pub(crate) trait Kept {
         false
     }
 
+    /// Whether it was used by somebody who did not ask for it, since the last call of this.
+    fn take_used(&self) -> bool {
+        false
+    }
+
     /// It is no longer kept.
     fn end(&self) {}
 

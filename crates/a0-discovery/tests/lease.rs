@@ -78,6 +78,26 @@ fn it_ends_when_the_issuer_is_dropped() {
     assert!(!of_b.lease().has_ended());
 }
 
+/// An issuer whose keys serve through their lease alone is not the least recently used one.
+#[test]
+fn it_keeps_its_issuer_while_it_is_asked() {
+    let network = LocalNetwork::new();
+    let [a, b, c] = ["a.example", "b.example", "c.example"].map(|d| network.tenant(d).unwrap());
+    let mut policy = policy();
+    policy.max_issuers = NonZeroUsize::new(2).unwrap();
+    let cache = cache_with(network.client(), policy);
+    let [of_a, of_b] = [&a, &b].map(|tenant| keys_of(&cache, tenant, 0).unwrap());
+    assert!(holds(of_a.lease(), 1));
+    let of_c = keys_of(&cache, &c, 0).unwrap();
+    assert!(!of_a.lease().has_ended());
+    assert!(of_b.lease().has_ended());
+    // It was spared once for being asked once; and where all are asked, one goes all the same.
+    assert!(holds(of_a.lease(), 1) && holds(of_c.lease(), 1));
+    keys_of(&cache, &b, 0).unwrap();
+    let ended = [&of_a, &of_c].map(|keys| keys.lease().has_ended());
+    assert_eq!(ended.iter().filter(|ended| **ended).count(), 1);
+}
+
 /// Keys whose fetch was under way when their issuer was dropped are nobody's: nothing could end them.
 #[test]
 fn keys_that_come_after_their_issuer_was_dropped_have_no_lease() {

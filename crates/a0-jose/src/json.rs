@@ -5,7 +5,6 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::mem;
 
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -43,6 +42,7 @@ pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
     let duplicate_seen = Cell::new(false);
     let seed = StrictValue {
         duplicate_seen: &duplicate_seen,
+        is_outermost: true,
     };
     // All of it at once: of octets, each string would be looked through by itself.
     let text = std::str::from_utf8(text).map_err(|_| JsonError::NotAnObject)?;
@@ -92,12 +92,24 @@ pub fn members<'o, const N: usize>(
     members
 }
 
-/// Room for so many members is taken at once; headers and keys have fewer, access tokens some more.
+/// Room for so many members is taken at once in the outermost object; headers have fewer, access tokens
+/// some more.
 const USUAL_MEMBERS: usize = 8;
 
 #[derive(Clone, Copy)]
 struct StrictValue<'c> {
     duplicate_seen: &'c Cell<bool>,
+    is_outermost: bool,
+}
+
+impl StrictValue<'_> {
+    /// For what is inside.
+    fn inner(self) -> Self {
+        StrictValue {
+            is_outermost: false,
+            ..self
+        }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for StrictValue<'_> {
@@ -147,23 +159,23 @@ impl<'de> Visitor<'de> for StrictValue<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = access.next_element_seed(self)? {
+        while let Some(item) = access.next_element_seed(self.inner())? {
             items.push(item);
         }
         Ok(Value::Array(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        let mut is_first = true;
+        // Not for those inside, or a text of many small objects would take a kilobyte for each.
+        let mut object = match self.is_outermost {
+            true => Map::with_capacity(USUAL_MEMBERS),
+            false => Map::new(),
+        };
         while let Some(name) = access.next_key_seed(NameSeed)? {
             let Name::Text(name) = name else {
                 return number(&access.next_value::<String>()?).map(Value::Number);
             };
-            let value = access.next_value_seed(self)?;
-            if mem::take(&mut is_first) {
-                object = Map::with_capacity(USUAL_MEMBERS);
-            }
+            let value = access.next_value_seed(self.inner())?;
             if object.insert(name, value).is_some() {
                 self.duplicate_seen.set(true);
                 return Err(de::Error::custom("duplicate member name"));

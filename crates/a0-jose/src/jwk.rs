@@ -244,7 +244,7 @@ pub enum JwkError {
     #[error("a coordinate is not of full length")]
     CoordinateLength,
     /// The EC point is not on its curve, the Edwards point is of small order or not in its
-    /// canonical form, or OpenSSL refuses the key.
+    /// canonical form, or the backend refuses the key.
     #[error("not a valid public key")]
     InvalidKey,
     /// The RSA modulus has under 2048 or over 8192 bits.

@@ -61,7 +61,7 @@ impl Builder {
     /// is not checked again. Off by default.
     ///
     /// All else is: `iss`, `aud`, `exp`, `nbf`, `cnf`, the required claims and the proof are judged each
-    /// time. Nothing is kept beyond the keys that vouched for it: once a fetch replaces them, the
+    /// time. Nothing serves beyond the keys that vouched for it: once a fetch replaces them, the
     /// signature is checked anew. Refusals are not kept. An entry holds the token's claims and none of
     /// its signature.
     pub fn token_cache(mut self, max_entries: usize) -> Self {

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use a0_discovery::Issuer;
-use a0_jose::{Admitted, Algorithm, Claims, HeaderError, RuleError};
+use a0_jose::{Admitted, Algorithm, Claims, Compact, HeaderError, RuleError};
 
 use crate::options::TokenOptions;
 use crate::token_cache::{Known, TokenDigest};
 
 /// A token of acceptable form.
 pub(crate) struct Presented<'t> {
-    pub(crate) text: &'t str,
+    pub(crate) compact: Compact<'t>,
     /// Where verified tokens are kept.
     pub(crate) digest: Option<TokenDigest>,
     pub(crate) evidence: Evidence<'t>,

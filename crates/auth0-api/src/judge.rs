@@ -65,17 +65,16 @@ impl<R> Judge<R> {
             let argument = "access_token";
             return Err(ErrorKind::MissingRequiredArgument { argument }.into());
         }
-        // No longer than what was kept, so that nobody has much hashed that is too long.
-        let tokens = self.tokens.as_ref();
-        let tokens = tokens.filter(|_| text.len() <= self.max_token_size);
-        let digest = tokens.map(|_| TokenDigest::of(text));
-        let known = tokens.zip(digest.as_ref());
+        // Before it is hashed: garbage is not worth it.
+        let compact = Compact::parse(text, self.max_token_size)?;
+        let digest = self.tokens.as_ref().map(|_| TokenDigest::of(text));
+        let known = self.tokens.as_ref().zip(digest.as_ref());
         let token = Presented {
-            text,
+            compact,
             digest,
             evidence: match known.and_then(|(tokens, digest)| tokens.get(digest)) {
                 Some(known) => Evidence::Known(known),
-                None => Evidence::Unchecked(self.read(text)?),
+                None => Evidence::Unchecked(self.read(compact)?),
             },
         };
         let Ok(Some(iss)) = token.claims().issuer() else {
@@ -85,9 +84,8 @@ impl<R> Judge<R> {
         Ok((token, trust))
     }
 
-    fn read<'t>(&self, text: &'t str) -> Result<Admitted<'t>, Refusal> {
-        let unverified = Compact::parse(text, self.max_token_size)?.decode()?;
-        Ok(unverified.admit(&self.header_rules)?)
+    fn read<'t>(&self, compact: Compact<'t>) -> Result<Admitted<'t>, Refusal> {
+        Ok(compact.decode()?.admit(&self.header_rules)?)
     }
 
     /// What a resolver gets to see of a request whose token names `issuer`.
@@ -167,7 +165,7 @@ impl<R> Judge<R> {
                 return Ok(self.verified(&known.token, scheme));
             }
             // Other keys have come meanwhile.
-            Evidence::Known(_) => self.read(token.text)?,
+            Evidence::Known(_) => self.read(token.compact)?,
             Evidence::Unchecked(admitted) => admitted,
         };
         let algorithm = admitted.algorithm();

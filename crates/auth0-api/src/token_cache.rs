@@ -113,11 +113,13 @@ impl TokenDigest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TokenCacheStatus {
-    /// Verified tokens in memory, expired ones that were not yet dropped among them.
+    /// Verified tokens in memory. Those that expired, or whose keys were replaced, are among them until
+    /// they come again or others need their place.
     pub entries: usize,
     /// The most that are held at once.
     pub capacity: usize,
-    /// Tokens that were found.
+    /// Tokens that were found. Where their keys were replaced in the same call, the signature was checked
+    /// all the same.
     pub hits: u64,
     /// Tokens that were not, or whose keys had been replaced.
     pub misses: u64,

@@ -40,6 +40,11 @@ impl Key {
     }
 
     pub(super) fn verify(&self, digest: &[u8], signature: &[u8]) -> bool {
+        // RFC 8017 sections 8.1.2 and 8.2.2, step 1. OpenSSL takes a shorter one for PSS, so that a
+        // signature with a leading zero octet would have two texts.
+        if signature.len() != self.key.size() {
+            return false;
+        }
         let Some(mut context) = self.take().or_else(|| context(&self.key, self.family)) else {
             return false;
         };

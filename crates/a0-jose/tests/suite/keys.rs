@@ -589,6 +589,38 @@ fn rfc7518_3_5_the_salt_of_pss_is_as_long_as_the_hash() {
     }
 }
 
+/// RFC 8017 sections 8.1.2 and 8.2.2, step 1. Shorter by its leading zero, it would be a second text of
+/// one signature.
+#[test]
+fn rfc8017_8_1_2_an_rsa_signature_has_the_length_of_its_key() {
+    for algorithm in [Algorithm::Rs256, Algorithm::Ps256] {
+        let key = SigningKey::new(algorithm);
+        let keys = parse([key.public_jwk("k")], &[algorithm]);
+        let begins_with_zero = |number: u32| {
+            let payload = base64url_encode(format!(r#"{{"n":{number}}}"#));
+            let input = format!("{}.{payload}", base64url_encode(key.header()));
+            let signature = key.signature(&input);
+            (signature[0] == 0).then_some((input, signature))
+        };
+        let (input, signature) = (0..).find_map(begins_with_zero).unwrap();
+        let longer = [&[0][..], &signature].concat();
+        for (octets, expected) in [
+            (&signature[..], Ok(())),
+            (&signature[1..], Err(VerifyError::InvalidSignature)),
+            (&longer, Err(VerifyError::InvalidSignature)),
+            (&[], Err(VerifyError::InvalidSignature)),
+        ] {
+            let token = format!("{input}.{}", base64url_encode(octets));
+            assert_eq!(
+                verify(&token, &keys),
+                expected,
+                "{algorithm} {}",
+                octets.len()
+            );
+        }
+    }
+}
+
 #[test]
 fn longer_rsa_keys_verify() {
     for bits in [3072, 4096] {
