@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::ci::process::Line;
 use crate::workspace::Workspace;
 
-/// Verifications that the bench counts in one run: its `CALLS`.
+/// Verifications that are counted in one run.
 const CALLS: u64 = 16;
 
 /// A kind of request, and the most instructions that one may take: about a seventh above what was
@@ -46,6 +46,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
             .arg(format!("--callgrind-out-file={}", counts.display()))
             .arg(&program)
             .arg(kind)
+            .arg(CALLS.to_string())
             .run(root)?;
         let report = Line::program(Path::new("callgrind_annotate"))
             .args("--inclusive=yes --threshold=100 --show-percs=no")

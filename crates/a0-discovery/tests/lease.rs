@@ -6,9 +6,18 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use a0_discovery::{Lease, normalize_domain};
+use a0_discovery::{KeyCache, Lease, normalize_domain};
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
 use common::{at, cache_of, cache_with, keys_of, policy};
+
+/// Three tenants, and a cache that has room for two of them.
+fn crowded() -> (KeyCache, [LocalTenant; 3]) {
+    let network = LocalNetwork::new();
+    let tenants = ["a.example", "b.example", "c.example"].map(|d| network.tenant(d).unwrap());
+    let mut policy = policy();
+    policy.max_issuers = NonZeroUsize::new(2).unwrap();
+    (cache_with(network.client(), policy), tenants)
+}
 
 fn holds(lease: &Lease, seconds: i64) -> bool {
     lease.holds(&policy(), at(seconds))
@@ -66,11 +75,7 @@ fn it_ends_when_the_keys_are_replaced() {
 
 #[test]
 fn it_ends_when_the_issuer_is_dropped() {
-    let network = LocalNetwork::new();
-    let [a, b, c] = ["a.example", "b.example", "c.example"].map(|d| network.tenant(d).unwrap());
-    let mut policy = policy();
-    policy.max_issuers = NonZeroUsize::new(2).unwrap();
-    let cache = cache_with(network.client(), policy);
+    let (cache, [a, b, c]) = crowded();
     let [of_a, of_b] = [&a, &b].map(|tenant| keys_of(&cache, tenant, 0).unwrap());
     assert!(!of_a.lease().has_ended());
     keys_of(&cache, &c, 0).unwrap();
@@ -81,11 +86,7 @@ fn it_ends_when_the_issuer_is_dropped() {
 /// An issuer whose keys serve through their lease alone is not the least recently used one.
 #[test]
 fn it_keeps_its_issuer_while_it_is_asked() {
-    let network = LocalNetwork::new();
-    let [a, b, c] = ["a.example", "b.example", "c.example"].map(|d| network.tenant(d).unwrap());
-    let mut policy = policy();
-    policy.max_issuers = NonZeroUsize::new(2).unwrap();
-    let cache = cache_with(network.client(), policy);
+    let (cache, [a, b, c]) = crowded();
     let [of_a, of_b] = [&a, &b].map(|tenant| keys_of(&cache, tenant, 0).unwrap());
     assert!(holds(of_a.lease(), 1));
     let of_c = keys_of(&cache, &c, 0).unwrap();

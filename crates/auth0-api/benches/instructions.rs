@@ -9,15 +9,12 @@ use auth0_api::ApiClient;
 use http::Request;
 use serde_json::json;
 
-/// So many calls are made in [`measured`].
-const CALLS: usize = 16;
-
 const AUDIENCE: &str = "https://api.example/";
 
 fn main() {
-    // `cargo bench` adds an argument of its own.
+    // `cargo bench` gives an argument of its own, which is no kind: one bearer token then.
     let kind = std::env::args().nth(1).unwrap_or_default();
-    let kind = kind.trim_start_matches("--").to_owned();
+    let calls = std::env::args().nth(2).and_then(|calls| calls.parse().ok());
     let with_proof = kind.starts_with("dpop");
     let tenant = LocalTenant::new("tenant.example").expect("a tenant");
     let client = ApiClient::builder()
@@ -57,7 +54,7 @@ fn main() {
     for _ in 0..4 {
         client.verify_request(&request()).expect("a good request");
     }
-    for _ in 0..CALLS {
+    for _ in 0..calls.unwrap_or(1_u32) {
         let request = request();
         measured(&client, &request);
     }

@@ -86,25 +86,25 @@ fn of_keys(keys: usize) -> Result<Candidate<'static>, Failure> {
         jwk["kid"] = format!("key {number}").into();
         tenant.publish_jwk(jwk);
     }
-    let api = ApiClient::builder()
-        .domain(tenant.domain())
-        .audience(AUDIENCE)
-        .http_client(tenant.client())
-        .build()?;
-    api.warm_up()?;
+    let api = client(&tenant)?;
     let token = tenant.access_token().audience(AUDIENCE).expires_in(86_400);
     let tokens = vec![token.mint()?];
     Ok(verifying(&format!("keys in one set: {keys}"), api, tokens))
 }
 
-fn of_size(padding: usize) -> Result<Candidate<'static>, Failure> {
-    let tenant = LocalTenant::new("sizes.example")?;
-    let api = ApiClient::builder()
+fn client(tenant: &LocalTenant) -> Result<ApiClient, Failure> {
+    let client = ApiClient::builder()
         .domain(tenant.domain())
         .audience(AUDIENCE)
         .http_client(tenant.client())
         .build()?;
-    api.warm_up()?;
+    client.warm_up()?;
+    Ok(client)
+}
+
+fn of_size(padding: usize) -> Result<Candidate<'static>, Failure> {
+    let tenant = LocalTenant::new("sizes.example")?;
+    let api = client(&tenant)?;
     let token = tenant.access_token().audience(AUDIENCE).expires_in(86_400);
     let token = token.claim("roles", "r".repeat(padding)).mint()?;
     let name = format!("bytes of a token: {}", token.len());
