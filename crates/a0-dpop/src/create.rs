@@ -66,7 +66,7 @@ impl<'a> NewProof<'a> {
         key: &S,
         now: NumericDate,
     ) -> Result<String, CreateProofError> {
-        if has_private_member(key.public_jwk()) {
+        if has_private_member(key.public_jwk().keys()) {
             return Err(SigningError::Unusable.into());
         }
         let url = Htu::parse(self.url).map_err(|_| CreateProofError::Url)?;

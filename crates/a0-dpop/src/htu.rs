@@ -195,6 +195,10 @@ fn significant_digits(digits: &str) -> Result<&str, InvalidHtu> {
 /// Appends a path that is empty or begins with a slash, without its dot segments (RFC 3986 section
 /// 5.2.4). Removing a segment reads it once more, so the time is linear.
 fn push_path(text: &mut String, path: &str) -> Result<(), InvalidHtu> {
+    if is_normalised(path) {
+        text.push_str(path);
+        return Ok(());
+    }
     let root = text.len();
     let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
     while let Some(segment) = segments.next() {
@@ -216,6 +220,13 @@ fn push_path(text: &mut String, path: &str) -> Result<(), InvalidHtu> {
         }
     }
     Ok(())
+}
+
+/// Whether a path is absolute and there is nothing about it to change, as of most paths: no octet
+/// that is or should be percent-encoded, and no segment that begins with a dot.
+fn is_normalised(path: &str) -> bool {
+    let is_kept = |octet| is_path_octet(octet) || octet == b'/';
+    path.starts_with('/') && !path.contains("/.") && path.bytes().all(is_kept)
 }
 
 fn push_segment(text: &mut String, segment: &str) -> Result<(), InvalidHtu> {

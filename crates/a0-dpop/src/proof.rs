@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use a0_jose::json::Node;
 use a0_jose::{
     Admitted, Algorithm, Backend, ClaimError, Claims, Compact, HeaderRules, Jwk, NumericDate,
-    Thumbprint, VerifyingKey, base64url_encode, equal_octets, has_private_member, json, sha256,
+    Thumbprint, VerifyingKey, has_private_member, is_base64url_of, sha256,
 };
-use serde_json::Value;
 
 use crate::error::ProofError;
 use crate::htu::Htu;
@@ -127,7 +127,8 @@ impl ProofRules {
         let jwk = public_key(admitted.header().get("jwk"), admitted.algorithm())?;
         let said = self.judge_claims(admitted.claims(), request, now)?;
         if let Some(nonces) = nonces {
-            let nonce = admitted.claims().get("nonce").and_then(Value::as_str);
+            let nonce = admitted.claims().members().get("nonce");
+            let nonce = nonce.and_then(Node::as_str);
             if !nonce.is_some_and(|nonce| nonces.accepts(nonce, now)) {
                 return Err(ProofError::Nonce);
             }
@@ -150,15 +151,15 @@ impl ProofRules {
         request: &Target<'_>,
         now: NumericDate,
     ) -> Result<Said<'c>, ProofError> {
-        let present = json::members(claims.as_object(), REQUIRED);
+        let present = claims.members().find(REQUIRED);
         if let Some((missing, _)) = REQUIRED.iter().zip(present).find(|(_, it)| it.is_none()) {
             return Err(ProofError::MissingClaim(missing));
         }
         let [iat, ath, htm, htu, jti] = present;
-        let iat = iat.and_then(NumericDate::from_json);
+        let iat = iat.and_then(NumericDate::from_node);
         let iat = iat.ok_or(ClaimError::new("iat", "a number"))?;
-        let string = |value: Option<&'c Value>, name| {
-            let text = value.and_then(Value::as_str);
+        let string = |value: Option<Node<'c>>, name| {
+            let text = value.and_then(Node::as_str);
             text.ok_or(ClaimError::new(name, "a string"))
         };
         let (ath, htm) = (string(ath, "ath")?, string(htm, "htm")?);
@@ -183,7 +184,7 @@ impl ProofRules {
         if htu != url.as_str() && Htu::parse(htu).as_ref() != Ok(url) {
             return Err(ProofError::Url);
         }
-        if !equal_octets(ath.as_bytes(), request.ath.as_bytes()) {
+        if !is_base64url_of(ath, &request.token_digest) {
             return Err(ProofError::AccessToken);
         }
         Ok(Said { iat, jti })
@@ -230,11 +231,11 @@ fn is_blank(character: char) -> bool {
     character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
 
-fn public_key(member: Option<&Value>, algorithm: Algorithm) -> Result<Jwk, ProofError> {
+fn public_key(member: Option<Node<'_>>, algorithm: Algorithm) -> Result<Jwk, ProofError> {
     let jwk = member
-        .and_then(Value::as_object)
+        .and_then(Node::as_object)
         .ok_or(ProofError::MissingJwk)?;
-    if has_private_member(jwk) {
+    if has_private_member(jwk.names()) {
         return Err(ProofError::PrivateKey);
     }
     let curve = match algorithm {
@@ -244,22 +245,22 @@ fn public_key(member: Option<&Value>, algorithm: Algorithm) -> Result<Jwk, Proof
         _ => None,
     };
     if let Some(curve) = curve {
-        let [kty, crv] = json::members(jwk, ["kty", "crv"]);
-        if kty.is_none_or(|kty| kty != "EC") {
+        let [kty, crv] = jwk.find(["kty", "crv"]);
+        if kty.and_then(Node::as_str) != Some("EC") {
             return Err(ProofError::KeyType);
         }
-        if crv.is_none_or(|crv| crv != curve) {
+        if crv.and_then(Node::as_str) != Some(curve) {
             return Err(ProofError::Curve(curve));
         }
     }
-    Jwk::from_object(jwk).map_err(ProofError::Jwk)
+    Jwk::from_members(jwk).map_err(ProofError::Jwk)
 }
 
 /// The request that a proof has to be for.
 pub struct Target<'r> {
     method: &'r str,
     url: Cow<'r, Htu>,
-    ath: String,
+    token_digest: [u8; 32],
 }
 
 impl<'r> Target<'r> {
@@ -278,7 +279,7 @@ impl<'r> Target<'r> {
         Target {
             method,
             url: url.into(),
-            ath: base64url_encode(digest),
+            token_digest: *digest,
         }
     }
 }

@@ -51,6 +51,20 @@ pub fn equal_octets(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len() && openssl::memcmp::eq(left, right)
 }
 
+/// Whether a text is the base64url of a SHA-256, in a time that does not tell where they differ.
+///
+/// ```
+/// use a0_jose::{is_base64url_of, sha256, sha256_base64url};
+///
+/// assert!(is_base64url_of(&sha256_base64url("a token"), &sha256("a token")));
+/// assert!(!is_base64url_of(&sha256_base64url("another"), &sha256("a token")));
+/// ```
+pub fn is_base64url_of(text: &str, digest: &[u8; 32]) -> bool {
+    let mut buffer = [0; 43];
+    let expected = encode_into(digest, &mut buffer);
+    expected.is_some_and(|expected| equal_octets(text.as_bytes(), expected.as_bytes()))
+}
+
 /// The SHA-256 of `input`, as 32 octets.
 ///
 /// ```

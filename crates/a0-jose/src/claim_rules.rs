@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::claims::{ClaimError, Claims, numeric_date, string};
-use crate::json;
+use crate::json::Node;
 use crate::numeric_date::NumericDate;
 
 /// What `aud`, `exp`, `iat`, `nbf` and `sub` must say, and which claims must be there.
@@ -70,8 +68,7 @@ impl ClaimRules {
     ///
     /// The first [`RuleError`] in that order.
     pub fn judge(&self, claims: &Claims, now: NumericDate) -> Result<(), RuleError> {
-        let [aud, exp, iat, nbf, sub] =
-            json::members(claims.as_object(), ["aud", "exp", "iat", "nbf", "sub"]);
+        let [aud, exp, iat, nbf, sub] = claims.members().find(["aud", "exp", "iat", "nbf", "sub"]);
         self.judge_audience(aud)?;
         let expires_at = numeric_date(exp, "exp")?.ok_or(RuleError::MissingExpiry)?;
         if now >= expires_at.plus(self.leeway) {
@@ -92,16 +89,17 @@ impl ClaimRules {
         claims.require(&self.required)
     }
 
-    fn judge_audience(&self, aud: Option<&Value>) -> Result<(), RuleError> {
+    fn judge_audience(&self, aud: Option<Node<'_>>) -> Result<(), RuleError> {
         let allowed = |audience: &str| self.audiences.iter().any(|allowed| allowed == audience);
-        let is_for_us = match aud {
-            Some(Value::String(one)) => allowed(one),
+        let one = aud.and_then(Node::as_str);
+        let mut many = aud.and_then(Node::as_array).into_iter().flatten();
+        let is_for_us = match one {
+            Some(one) => allowed(one),
             // All of them are strings, or none of them counts.
-            Some(Value::Array(many)) => {
-                many.iter().all(Value::is_string)
-                    && many.iter().filter_map(Value::as_str).any(allowed)
+            None => {
+                many.clone().all(|audience| audience.as_str().is_some())
+                    && many.any(|audience| audience.as_str().is_some_and(allowed))
             }
-            _ => false,
         };
         match is_for_us {
             true => Ok(()),

@@ -1,10 +1,11 @@
 //! JWT claims, RFC 7519 section 4.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
-use crate::json;
+use crate::json::{Document, Members, Node};
 use crate::numeric_date::NumericDate;
 
 /// The claims of one token, parsed once. Which step of the way they come from says what they are
@@ -23,32 +24,46 @@ use crate::numeric_date::NumericDate;
 /// assert_eq!(token.claims().issued_at()?, None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq)]
-pub struct Claims(Map<String, Value>);
+#[derive(Clone)]
+pub struct Claims {
+    document: Document,
+    /// Made for the first caller who wants it.
+    object: OnceLock<Box<Map<String, Value>>>,
+}
 
 impl Claims {
-    pub(crate) fn new(object: Map<String, Value>) -> Self {
-        Claims(object)
+    pub(crate) fn new(document: Document) -> Self {
+        Claims {
+            document,
+            object: OnceLock::new(),
+        }
     }
 
-    /// A claim by name, of whatever type.
+    /// A claim by name, of whatever type. The first call makes [`as_object`](Claims::as_object).
     pub fn get(&self, name: &str) -> Option<&Value> {
-        json::member(&self.0, name)
+        self.as_object().get(name)
     }
 
     /// Whether a claim is there; one of value `null` is.
     pub fn contains(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.members().get(name).is_some()
     }
 
-    /// All claims, as a JSON object.
+    /// All claims, as they were parsed.
+    pub fn members(&self) -> Members<'_> {
+        self.document.members()
+    }
+
+    /// All claims, as a JSON object. It is made from what was parsed, once.
     pub fn as_object(&self) -> &Map<String, Value> {
-        &self.0
+        let make = || Box::new(self.document.to_map());
+        self.object.get_or_init(make)
     }
 
     /// All claims, as a JSON object by value.
     pub fn into_object(self) -> Map<String, Value> {
-        self.0
+        let made = self.object.into_inner();
+        made.map_or_else(|| self.document.to_map(), |made| *made)
     }
 
     /// A claim that is a string where it is there.
@@ -57,7 +72,7 @@ impl Claims {
     ///
     /// [`ClaimError`] for every other type.
     pub fn string(&self, name: &'static str) -> Result<Option<&str>, ClaimError> {
-        string(self.get(name), name)
+        string(self.members().get(name), name)
     }
 
     /// A claim that is a NumericDate where it is there (RFC 7519 section 2).
@@ -66,7 +81,7 @@ impl Claims {
     ///
     /// [`ClaimError`] for every type but a finite number.
     pub fn numeric_date(&self, name: &'static str) -> Result<Option<NumericDate>, ClaimError> {
-        numeric_date(self.get(name), name)
+        numeric_date(self.members().get(name), name)
     }
 
     /// A claim that is one string or an array of strings where it is there.
@@ -76,10 +91,9 @@ impl Claims {
     /// [`ClaimError`] for every other type, an array with anything else in it included.
     pub fn strings(&self, name: &'static str) -> Result<Option<Vec<&str>>, ClaimError> {
         let expected = "a string or an array of strings";
-        typed(self.get(name), name, expected, |value| match value {
-            Value::String(one) => Some(vec![one.as_str()]),
-            Value::Array(many) => many.iter().map(Value::as_str).collect(),
-            _ => None,
+        typed(self.members().get(name), name, expected, |value| {
+            let one = value.as_str().map(|one| vec![one]);
+            one.or_else(|| value.as_array()?.map(Node::as_str).collect())
         })
     }
 
@@ -149,33 +163,40 @@ impl Claims {
 
 /// What a claim says, if it is there, in the type that its standard gives it.
 fn typed<'v, T>(
-    value: Option<&'v Value>,
+    value: Option<Node<'v>>,
     name: &'static str,
     expected: &'static str,
-    read: impl FnOnce(&'v Value) -> Option<T>,
+    read: impl FnOnce(Node<'v>) -> Option<T>,
 ) -> Result<Option<T>, ClaimError> {
     let read = |value| read(value).ok_or(ClaimError::new(name, expected));
     value.map(read).transpose()
 }
 
 pub(crate) fn string<'v>(
-    value: Option<&'v Value>,
+    value: Option<Node<'v>>,
     name: &'static str,
 ) -> Result<Option<&'v str>, ClaimError> {
-    typed(value, name, "a string", Value::as_str)
+    typed(value, name, "a string", Node::as_str)
 }
 
 pub(crate) fn numeric_date(
-    value: Option<&Value>,
+    value: Option<Node<'_>>,
     name: &'static str,
 ) -> Result<Option<NumericDate>, ClaimError> {
-    typed(value, name, "a number", NumericDate::from_json)
+    typed(value, name, "a number", NumericDate::from_node)
+}
+
+/// As JSON objects: the order of members does not count.
+impl PartialEq for Claims {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_object() == other.as_object()
+    }
 }
 
 impl fmt::Debug for Claims {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Claims ")?;
-        formatter.debug_set().entries(self.0.keys()).finish()
+        self.members().fmt(formatter)
     }
 }
 

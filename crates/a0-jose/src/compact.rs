@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::base64url;
 use crate::claims::Claims;
 use crate::header::Header;
-use crate::json::{self, JsonError};
+use crate::json::{Document, JsonError};
 
 /// Three segments of a compact JWS, borrowed; nothing is decoded yet.
 ///
@@ -91,7 +91,7 @@ impl fmt::Debug for Compact<'_> {
 /// # Ok::<(), a0_jose::ParseError>(())
 /// ```
 pub fn unverified_header(token: &str, max_size: usize) -> Result<Map<String, Value>, ParseError> {
-    decode_object(Compact::parse(token, max_size)?.header, Part::Header)
+    Ok(decode_object(Compact::parse(token, max_size)?.header, Part::Header)?.to_map())
 }
 
 /// The payload of a compact JWS, for looking at only: nothing says that anybody signed it.
@@ -106,7 +106,7 @@ pub fn unverified_header(token: &str, max_size: usize) -> Result<Map<String, Val
 /// # Ok::<(), a0_jose::ParseError>(())
 /// ```
 pub fn unverified_payload(token: &str, max_size: usize) -> Result<Map<String, Value>, ParseError> {
-    decode_object(Compact::parse(token, max_size)?.payload, Part::Payload)
+    Ok(decode_object(Compact::parse(token, max_size)?.payload, Part::Payload)?.to_map())
 }
 
 /// What is before and after the dot at this place.
@@ -115,9 +115,9 @@ fn split_around(text: &str, dot: usize) -> Option<(&str, &str)> {
     Some((before, rest.strip_prefix('.')?))
 }
 
-fn decode_object(segment: &str, part: Part) -> Result<Map<String, Value>, ParseError> {
+fn decode_object(segment: &str, part: Part) -> Result<Document, ParseError> {
     let bytes = base64url::decode(segment).ok_or(ParseError::Encoding(part))?;
-    json::parse_object(&bytes).map_err(|error| match error {
+    Document::parse(bytes).map_err(|error| match error {
         JsonError::NotAnObject => ParseError::NotAnObject(part),
         JsonError::DuplicateMember => ParseError::DuplicateMember(part),
     })

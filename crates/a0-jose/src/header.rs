@@ -3,24 +3,27 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::{Map, Value};
-
 use crate::algorithm::{Algorithm, UnsupportedAlgorithm};
-use crate::json;
+use crate::json::{Document, Members, Node};
 
 /// The header of a JWS. Its `jwk`, `jku`, `x5u` and `x5c` choose no key and cause no request.
 /// `Debug` shows the names of its members and no value.
 #[derive(Clone)]
-pub struct Header(Map<String, Value>);
+pub struct Header(Document);
 
 impl Header {
-    pub(crate) fn new(object: Map<String, Value>) -> Self {
-        Header(object)
+    pub(crate) fn new(document: Document) -> Self {
+        Header(document)
     }
 
     /// A member by name.
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        json::member(&self.0, name)
+    pub fn get(&self, name: &str) -> Option<Node<'_>> {
+        self.members().get(name)
+    }
+
+    /// All members.
+    pub fn members(&self) -> Members<'_> {
+        self.0.members()
     }
 
     /// The key's name (RFC 7515 section 4.1.4), as it stands: compare it, never act on it.
@@ -30,14 +33,14 @@ impl Header {
     /// [`HeaderError::MissingKeyId`] where it is absent or not a string.
     pub fn key_id(&self) -> Result<&str, HeaderError> {
         self.get("kid")
-            .and_then(Value::as_str)
+            .and_then(Node::as_str)
             .ok_or(HeaderError::MissingKeyId)
     }
 
     /// Whether `typ` is there and is this media type: case does not matter and `application/` may
     /// be left out (RFC 7515 section 4.1.9).
     pub fn is_of_type(&self, media_type: &str) -> bool {
-        let typ = self.get("typ").and_then(Value::as_str);
+        let typ = self.get("typ").and_then(Node::as_str);
         typ.is_some_and(|typ| same_media_type(typ, media_type))
     }
 }
@@ -45,7 +48,7 @@ impl Header {
 impl fmt::Debug for Header {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Header ")?;
-        formatter.debug_set().entries(self.0.keys()).finish()
+        self.members().fmt(formatter)
     }
 }
 
@@ -113,7 +116,7 @@ impl HeaderRules {
     /// The first [`HeaderError`] in that order.
     pub(crate) fn judge(&self, header: &Header) -> Result<Algorithm, HeaderError> {
         let [alg, crit, b64, cty, typ] =
-            json::members(&header.0, ["alg", "crit", "b64", "cty", "typ"]);
+            header.members().find(["alg", "crit", "b64", "cty", "typ"]);
         let algorithm = self.judge_algorithm(alg)?;
         if crit.is_some() {
             return Err(HeaderError::Critical);
@@ -132,9 +135,9 @@ impl HeaderRules {
         Ok(algorithm)
     }
 
-    fn judge_algorithm(&self, alg: Option<&Value>) -> Result<Algorithm, HeaderError> {
+    fn judge_algorithm(&self, alg: Option<Node<'_>>) -> Result<Algorithm, HeaderError> {
         let name = alg
-            .and_then(Value::as_str)
+            .and_then(Node::as_str)
             .ok_or(HeaderError::MissingAlgorithm)?;
         match Algorithm::from_str(name) {
             Ok(algorithm) if self.algorithms.contains(&algorithm) => Ok(algorithm),
@@ -143,10 +146,10 @@ impl HeaderRules {
         }
     }
 
-    fn judge_type(&self, typ: Option<&Value>) -> Result<(), HeaderError> {
+    fn judge_type(&self, typ: Option<Node<'_>>) -> Result<(), HeaderError> {
         let accepted = match (typ, &self.types) {
             (None, _) => !self.type_required,
-            (Some(typ), None) => typ.is_string(),
+            (Some(typ), None) => typ.as_str().is_some(),
             (Some(typ), Some(types)) => typ
                 .as_str()
                 .is_some_and(|typ| types.iter().any(|allowed| same_media_type(typ, allowed))),

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use crate::algorithm::{Algorithm, Curve, EdwardsCurve};
 use crate::base64url;
 use crate::edwards_point;
-use crate::json;
+use crate::json::{Document, Members, Node};
+use crate::point::Point;
 use crate::thumbprint::{Member, Thumbprint};
 
 /// The smallest RSA modulus, in bits (RFC 7518 section 3.3).
@@ -18,16 +19,17 @@ const RSA_EXPONENT_END: u64 = 1 << 33;
 /// The members that make a key private or secret (RFC 7518 sections 6.2.2, 6.3.2, 6.4.1).
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// Whether a JWK has a member that belongs in no public key, empty or `null` included.
+/// Whether a JWK with members of these names has one that belongs in no public key, empty or `null`
+/// included.
 ///
 /// ```
 /// let key = a0_jose::json::parse_object(br#"{"kty":"EC","d":null}"#)?;
-/// assert!(a0_jose::has_private_member(&key));
+/// assert!(a0_jose::has_private_member(key.keys()));
 /// # Ok::<(), a0_jose::json::JsonError>(())
 /// ```
-pub fn has_private_member(jwk: &Map<String, Value>) -> bool {
-    let members = json::members(jwk, PRIVATE_MEMBERS);
-    members.iter().any(Option::is_some)
+pub fn has_private_member(names: impl IntoIterator<Item = impl AsRef<str>>) -> bool {
+    let mut names = names.into_iter();
+    names.any(|name| PRIVATE_MEMBERS.contains(&name.as_ref()))
 }
 
 /// A public key of type EC, RSA or OKP whose numbers are in their canonical form and within
@@ -53,19 +55,9 @@ pub(crate) enum Intended {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Numbers {
-    Rsa {
-        modulus: Vec<u8>,
-        exponent: Vec<u8>,
-    },
-    Ec {
-        curve: Curve,
-        x: Vec<u8>,
-        y: Vec<u8>,
-    },
-    Edwards {
-        curve: EdwardsCurve,
-        x: Vec<u8>,
-    },
+    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
+    Ec { curve: Curve, point: Point },
+    Edwards { curve: EdwardsCurve, x: Vec<u8> },
 }
 
 impl Jwk {
@@ -75,12 +67,20 @@ impl Jwk {
     ///
     /// [`JwkError`].
     pub fn from_object(jwk: &Map<String, Value>) -> Result<Self, JwkError> {
-        let [kty, kid, alg, use_, key_ops, crv, x, y, n, e] = json::members(
-            jwk,
-            [
-                "kty", "kid", "alg", "use", "key_ops", "crv", "x", "y", "n", "e",
-            ],
-        );
+        let text = serde_json::to_vec(jwk).map_err(|_| JwkError::NotAnObject)?;
+        let document = Document::parse(text).map_err(|_| JwkError::NotAnObject)?;
+        Jwk::from_members(document.members())
+    }
+
+    /// As [`from_object`](Jwk::from_object), for a key in a header that was parsed.
+    ///
+    /// # Errors
+    ///
+    /// [`JwkError`].
+    pub fn from_members(jwk: Members<'_>) -> Result<Self, JwkError> {
+        let [kty, kid, alg, use_, key_ops, crv, x, y, n, e] = jwk.find([
+            "kty", "kid", "alg", "use", "key_ops", "crv", "x", "y", "n", "e",
+        ]);
         let numbers = match string(kty, "kty")? {
             "RSA" => rsa(n, e)?,
             "EC" => ec(crv, x, y)?,
@@ -88,7 +88,7 @@ impl Jwk {
             _ => return Err(JwkError::KeyType),
         };
         Ok(Jwk {
-            key_id: kid.and_then(Value::as_str).map(str::to_owned),
+            key_id: kid.and_then(Node::as_str).map(str::to_owned),
             intended: match alg {
                 None => Intended::Unsaid,
                 Some(name) => name
@@ -115,11 +115,11 @@ impl Jwk {
                 ("kty", Name("RSA")),
                 ("n", Number(modulus)),
             ]),
-            Numbers::Ec { curve, x, y } => Thumbprint::of_members(&[
+            Numbers::Ec { curve, point } => Thumbprint::of_members(&[
                 ("crv", Name(curve.name())),
                 ("kty", Name("EC")),
-                ("x", Number(x)),
-                ("y", Number(y)),
+                ("x", Number(point.x())),
+                ("y", Number(point.y())),
             ]),
             Numbers::Edwards { curve, x } => Thumbprint::of_members(&[
                 ("crv", Name(curve.name())),
@@ -131,18 +131,19 @@ impl Jwk {
 }
 
 /// RFC 7517 sections 4.2 and 4.3: where `use` and `key_ops` are there, both must agree to it.
-fn for_signatures(use_: Option<&Value>, key_ops: Option<&Value>) -> bool {
-    let allowed_use = use_.is_none_or(|value| value == "sig");
+fn for_signatures(use_: Option<Node<'_>>, key_ops: Option<Node<'_>>) -> bool {
+    let is = |value: Node<'_>, wanted| value.as_str() == Some(wanted);
+    let allowed_use = use_.is_none_or(|value| is(value, "sig"));
     let allowed_operation = key_ops.is_none_or(|value| {
         value
             .as_array()
-            .is_some_and(|operations| operations.iter().any(|operation| operation == "verify"))
+            .is_some_and(|mut operations| operations.any(|operation| is(operation, "verify")))
     });
     allowed_use && allowed_operation
 }
 
 /// RFC 7518 section 6.3.1.
-fn rsa(n: Option<&Value>, e: Option<&Value>) -> Result<Numbers, JwkError> {
+fn rsa(n: Option<Node<'_>>, e: Option<Node<'_>>) -> Result<Numbers, JwkError> {
     let modulus = unsigned(n, "n")?;
     let exponent = unsigned(e, "e")?;
     if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits(&modulus)) {
@@ -161,22 +162,26 @@ fn rsa(n: Option<&Value>, e: Option<&Value>) -> Result<Numbers, JwkError> {
 }
 
 /// RFC 7518 section 6.2.1: a coordinate has the full length of the curve's field.
-fn ec(crv: Option<&Value>, x: Option<&Value>, y: Option<&Value>) -> Result<Numbers, JwkError> {
+fn ec(
+    crv: Option<Node<'_>>,
+    x: Option<Node<'_>>,
+    y: Option<Node<'_>>,
+) -> Result<Numbers, JwkError> {
     let name = string(crv, "crv")?;
     let curve = Curve::ALL
         .into_iter()
         .find(|curve| curve.name() == name)
         .ok_or(JwkError::Curve)?;
     let length = curve.coordinate_length();
-    Ok(Numbers::Ec {
-        curve,
-        x: octets_of_length(x, "x", length)?,
-        y: octets_of_length(y, "y", length)?,
-    })
+    let (mut x_octets, mut y_octets) = ([0; SCRATCH], [0; SCRATCH]);
+    let x = coordinate(x, "x", length, &mut x_octets)?;
+    let y = coordinate(y, "y", length, &mut y_octets)?;
+    let point = Point::new(x, y).ok_or(JwkError::CoordinateLength)?;
+    Ok(Numbers::Ec { curve, point })
 }
 
 /// RFC 8037 section 2.
-fn edwards(crv: Option<&Value>, x: Option<&Value>) -> Result<Numbers, JwkError> {
+fn edwards(crv: Option<Node<'_>>, x: Option<Node<'_>>) -> Result<Numbers, JwkError> {
     let name = string(crv, "crv")?;
     let curve = EdwardsCurve::ALL
         .into_iter()
@@ -191,7 +196,7 @@ fn edwards(crv: Option<&Value>, x: Option<&Value>) -> Result<Numbers, JwkError> 
 }
 
 /// A Base64urlUInt (RFC 7518 section 2): as few octets as will do, so that one key has one text.
-fn unsigned(value: Option<&Value>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+fn unsigned(value: Option<Node<'_>>, name: &'static str) -> Result<Vec<u8>, JwkError> {
     octets(value, name).and_then(|octets| match octets.first() {
         None | Some(0) => Err(JwkError::Member(name)),
         Some(_) => Ok(octets),
@@ -199,7 +204,7 @@ fn unsigned(value: Option<&Value>, name: &'static str) -> Result<Vec<u8>, JwkErr
 }
 
 fn octets_of_length(
-    value: Option<&Value>,
+    value: Option<Node<'_>>,
     name: &'static str,
     length: usize,
 ) -> Result<Vec<u8>, JwkError> {
@@ -209,12 +214,29 @@ fn octets_of_length(
     })
 }
 
-fn octets(value: Option<&Value>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+/// Room for the longest coordinate, and for what decoding asks for beyond it.
+const SCRATCH: usize = 72;
+
+/// As [`octets_of_length`], without memory of its own.
+fn coordinate<'b>(
+    value: Option<Node<'_>>,
+    name: &'static str,
+    length: usize,
+    buffer: &'b mut [u8; SCRATCH],
+) -> Result<&'b [u8], JwkError> {
+    match base64url::decode_into(string(value, name)?, buffer) {
+        Some(octets) if octets.len() == length => Ok(octets),
+        // Not base64url, or not of this length: told apart where it takes no time from anybody.
+        _ => octets_of_length(value, name, length).and(Err(JwkError::CoordinateLength)),
+    }
+}
+
+fn octets(value: Option<Node<'_>>, name: &'static str) -> Result<Vec<u8>, JwkError> {
     base64url::decode(string(value, name)?).ok_or(JwkError::Member(name))
 }
 
-fn string<'v>(value: Option<&'v Value>, name: &'static str) -> Result<&'v str, JwkError> {
-    value.and_then(Value::as_str).ok_or(JwkError::Member(name))
+fn string<'v>(value: Option<Node<'v>>, name: &'static str) -> Result<&'v str, JwkError> {
+    value.and_then(Node::as_str).ok_or(JwkError::Member(name))
 }
 
 /// Bits of a number without leading zero octets: bits and not bytes, or 2041 would pass for 2048.

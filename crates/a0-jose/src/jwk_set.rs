@@ -152,8 +152,8 @@ fn entry_key(
     allowed: &[Algorithm],
     backend: Backend,
 ) -> Result<(String, VerifyingKey), JwkError> {
-    let entry = json::parse_object(entry.get().as_bytes()).map_err(|_| JwkError::NotAnObject)?;
-    let jwk = Jwk::from_object(&entry)?;
+    let entry = json::Document::parse(entry.get().into()).map_err(|_| JwkError::NotAnObject)?;
+    let jwk = Jwk::from_members(entry.members())?;
     let key_id = jwk.key_id().ok_or(JwkError::MissingKeyId)?.to_owned();
     let key = VerifyingKey::with_backend(&jwk, allowed, backend)?;
     Ok((key_id, key))

@@ -62,6 +62,7 @@ mod jwk;
 mod jwk_set;
 mod key;
 mod numeric_date;
+mod point;
 mod signing;
 mod thumbprint;
 mod token;
@@ -69,7 +70,8 @@ mod token;
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
 pub use backend::Backend;
 pub use base64url::{
-    decode as base64url_decode, encode as base64url_encode, equal_octets, sha256, sha256_base64url,
+    decode as base64url_decode, encode as base64url_encode, equal_octets, is_base64url_of, sha256,
+    sha256_base64url,
 };
 pub use claim_rules::{ClaimRules, RuleError};
 pub use claims::{ClaimError, Claims};

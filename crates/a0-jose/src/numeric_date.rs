@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use crate::json::Node;
+
 /// Seconds since 1970-01-01T00:00:00Z, ignoring leap seconds; fractions are legal.
 ///
 /// Always finite, so comparing never fails and adding never wraps. Within the next few hundred
@@ -28,8 +30,16 @@ impl NumericDate {
 
     /// A JSON number, with fraction or exponent or without; `None` for every other JSON value.
     pub fn from_json(value: &Value) -> Option<Self> {
-        value
-            .as_f64()
+        NumericDate::from_number(value.as_f64())
+    }
+
+    /// As [`from_json`](NumericDate::from_json).
+    pub fn from_node(value: Node<'_>) -> Option<Self> {
+        NumericDate::from_number(value.as_f64())
+    }
+
+    fn from_number(seconds: Option<f64>) -> Option<Self> {
+        seconds
             .filter(|seconds| seconds.is_finite())
             .map(NumericDate)
     }

@@ -93,7 +93,7 @@ impl Admitted<'_> {
             return Err(VerifyError::NoMatchingKey);
         }
         if candidates.any(|key| key.verify(&self.token.compact).is_ok()) {
-            Ok(self.token.into_verified())
+            Ok(self.into_verified())
         } else {
             Err(VerifyError::InvalidSignature)
         }
@@ -111,15 +111,14 @@ impl Admitted<'_> {
         }
         key.verify(&self.token.compact)
             .map_err(|_| VerifyError::InvalidSignature)?;
-        Ok(self.token.into_verified())
+        Ok(self.into_verified())
     }
-}
 
-impl Unverified<'_> {
     fn into_verified(self) -> VerifiedJws {
         VerifiedJws {
-            header: self.header,
-            claims: self.claims,
+            header: self.token.header,
+            claims: self.token.claims,
+            algorithm: self.algorithm,
         }
     }
 }
@@ -130,6 +129,7 @@ impl Unverified<'_> {
 pub struct VerifiedJws {
     header: Header,
     claims: Claims,
+    algorithm: Algorithm,
 }
 
 impl VerifiedJws {
@@ -141,6 +141,11 @@ impl VerifiedJws {
     /// The signed claims.
     pub fn claims(&self) -> &Claims {
         &self.claims
+    }
+
+    /// The algorithm of the signature.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// The signed claims, by value.

@@ -1,7 +1,7 @@
 //! The `cnf` claim, RFC 7800: whether whoever sends a token is the one it was issued to.
 
+use a0_jose::json::{Members, Node};
 use a0_jose::{Claims, Thumbprint};
-use serde_json::{Map, Value};
 
 use crate::scheme::DpopMode;
 
@@ -15,7 +15,9 @@ pub(crate) fn judge_bearer(claims: &Claims, mode: DpopMode) -> Result<(), Confir
         return Ok(());
     };
     match members.get("jkt") {
-        Some(Value::String(_)) if mode == DpopMode::Disabled && members.len() == 1 => Ok(()),
+        Some(jkt) if jkt.as_str().is_some() && mode == DpopMode::Disabled && members.len() == 1 => {
+            Ok(())
+        }
         Some(_) => Err(ConfirmationError::DpopBoundAsBearer),
         None => Err(ConfirmationError::BoundAsBearer),
     }
@@ -26,25 +28,23 @@ pub(crate) fn judge_bearer(claims: &Claims, mode: DpopMode) -> Result<(), Confir
 /// A binding to a certificate beside it (RFC 8705 section 3.1) cannot be checked here, so it refuses
 /// the token. Members that nobody here knows are ignored (RFC 7800 section 3.1).
 pub(crate) fn dpop_key(claims: &Claims) -> Result<Thumbprint, ConfirmationError> {
-    let Some(Value::Object(members)) = claims.get("cnf") else {
-        return Err(ConfirmationError::MissingThumbprint);
-    };
-    let Some(Value::String(thumbprint)) = members.get("jkt") else {
-        return Err(ConfirmationError::MissingThumbprint);
-    };
-    if members.contains_key("x5t#S256") {
+    let members = claims.members().get("cnf").and_then(Node::as_object);
+    let [jkt, x5t] = members.map_or([None; 2], |cnf| cnf.find(["jkt", "x5t#S256"]));
+    let thumbprint = jkt.and_then(Node::as_str);
+    let thumbprint = thumbprint.ok_or(ConfirmationError::MissingThumbprint)?;
+    if x5t.is_some() {
         return Err(ConfirmationError::Certificate);
     }
     // A text that is no thumbprint is that of no key.
     thumbprint.parse().map_err(|_| ConfirmationError::Mismatch)
 }
 
-fn members(claims: &Claims) -> Result<Option<&Map<String, Value>>, ConfirmationError> {
-    match claims.get("cnf") {
-        None => Ok(None),
-        Some(Value::Object(members)) if !members.is_empty() => Ok(Some(members)),
-        Some(_) => Err(ConfirmationError::Format),
-    }
+fn members(claims: &Claims) -> Result<Option<Members<'_>>, ConfirmationError> {
+    let Some(confirmation) = claims.members().get("cnf") else {
+        return Ok(None);
+    };
+    let members = confirmation.as_object().filter(|cnf| !cnf.is_empty());
+    members.map(Some).ok_or(ConfirmationError::Format)
 }
 
 /// Why `cnf` was refused.

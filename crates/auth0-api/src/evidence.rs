@@ -55,7 +55,7 @@ impl JudgedToken<'_, '_> {
             Evidence::Unchecked(admitted) => {
                 Ok((admitted.header().key_id()?, admitted.algorithm()))
             }
-            Evidence::Known(known) => Ok((known.token.header().key_id()?, known.algorithm)),
+            Evidence::Known(known) => Ok((known.token.header().key_id()?, known.token.algorithm())),
         }
     }
 

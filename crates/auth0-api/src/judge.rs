@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use a0_discovery::{Issuer, IssuerKeys};
 use a0_dpop::{JudgedProof, Target};
-use a0_jose::{Admitted, ClaimRules, Compact, HeaderRules, NumericDate, VerifiedJws};
+use a0_jose::{Admitted, ClaimRules, Compact, HeaderRules, NumericDate};
 
 use crate::authorization::{Credentials, ProofOfRequest, refuse_proof};
 use crate::challenger::Challenger;
@@ -146,7 +146,7 @@ impl<R> Judge<R> {
     ) -> Option<VerifiedToken> {
         match (&token.token.evidence, &self.tokens) {
             (Evidence::Known(known), Some(tokens)) if tokens.is_settled(known, now) => {
-                Some(self.verified(&known.token, scheme))
+                Some(self.verified(Arc::clone(known), scheme))
             }
             _ => None,
         }
@@ -162,27 +162,24 @@ impl<R> Judge<R> {
         let token = token.token;
         let admitted = match token.evidence {
             Evidence::Known(known) if known.lease == *keys.lease() => {
-                return Ok(self.verified(&known.token, scheme));
+                return Ok(self.verified(known, scheme));
             }
             // Other keys have come meanwhile.
             Evidence::Known(_) => self.read(token.compact)?,
             Evidence::Unchecked(admitted) => admitted,
         };
-        let algorithm = admitted.algorithm();
-        let verified = Arc::new(admitted.verify(keys.keys())?);
+        let known = Arc::new(Known {
+            token: admitted.verify(keys.keys())?,
+            lease: keys.lease().clone(),
+        });
         if let (Some(tokens), Some(digest)) = (&self.tokens, token.digest) {
-            let known = Known {
-                token: Arc::clone(&verified),
-                algorithm,
-                lease: keys.lease().clone(),
-            };
-            tokens.insert(digest, known);
+            tokens.insert(digest, Arc::clone(&known));
         }
-        Ok(self.verified(&verified, scheme))
+        Ok(self.verified(known, scheme))
     }
 
-    fn verified(&self, token: &Arc<VerifiedJws>, scheme: Scheme) -> VerifiedToken {
-        VerifiedToken::new(Arc::clone(token), self.challenger, scheme)
+    fn verified(&self, token: Arc<Known>, scheme: Scheme) -> VerifiedToken {
+        VerifiedToken::new(token, self.challenger, scheme)
     }
 
     pub(crate) fn challenged(&self, refusal: impl Into<Refusal>, scheme: Option<Scheme>) -> Error {

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use a0_discovery::{CachePolicy, Lease};
-use a0_jose::{Algorithm, NumericDate, VerifiedJws, sha256};
+use a0_jose::{NumericDate, VerifiedJws, sha256};
 use lru::LruCache;
 
 /// A bounded store of verified tokens; at the bound the least recently used is dropped.
@@ -22,8 +22,7 @@ pub(crate) struct TokenDigest([u8; 32]);
 
 /// A token whose signature was checked.
 pub(crate) struct Known {
-    pub(crate) token: Arc<VerifiedJws>,
-    pub(crate) algorithm: Algorithm,
+    pub(crate) token: VerifiedJws,
     /// Of the keys that it was checked with.
     pub(crate) lease: Lease,
 }
@@ -63,9 +62,9 @@ impl TokenCache {
         known
     }
 
-    pub(crate) fn insert(&self, digest: TokenDigest, known: Known) {
+    pub(crate) fn insert(&self, digest: TokenDigest, known: Arc<Known>) {
         if let Some(mut shard) = self.shard(&digest) {
-            shard.entries.put(digest, Arc::new(known));
+            shard.entries.put(digest, known);
             if shard.entries.len() > shard.capacity {
                 shard.entries.pop_lru();
             }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use a0_act::{CurrentActor, DelegationChain};
-use a0_jose::{ClaimError, Claims, NumericDate, VerifiedJws};
+use a0_jose::json::Node;
+use a0_jose::{ClaimError, Claims, NumericDate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -12,6 +13,7 @@ use crate::challenger::Challenger;
 use crate::error::{Error, TokenError};
 use crate::refusal::Refusal;
 use crate::scheme::Scheme;
+use crate::token_cache::Known;
 
 /// The claims of an access token that was verified. Only verification makes one.
 ///
@@ -19,14 +21,14 @@ use crate::scheme::Scheme;
 /// `Debug` shows the names of the claims and no value.
 #[derive(Clone)]
 pub struct VerifiedToken {
-    token: Arc<VerifiedJws>,
+    token: Arc<Known>,
     challenger: Challenger,
     scheme: Scheme,
 }
 
 impl VerifiedToken {
     /// `challenger` and `scheme` are for the errors of the accessors.
-    pub(crate) fn new(token: Arc<VerifiedJws>, challenger: Challenger, scheme: Scheme) -> Self {
+    pub(crate) fn new(token: Arc<Known>, challenger: Challenger, scheme: Scheme) -> Self {
         VerifiedToken {
             token,
             challenger,
@@ -35,7 +37,7 @@ impl VerifiedToken {
     }
 
     fn claims(&self) -> &Claims {
-        self.token.claims()
+        self.token.token.claims()
     }
 
     /// A claim that cannot be used refuses the token, with the challenge that goes with it.
@@ -150,9 +152,10 @@ impl VerifiedToken {
     ///
     /// For anything but an array of strings.
     pub fn permissions(&self) -> Result<Vec<&str>, Error> {
-        let permissions = match self.claims().get("permissions") {
-            Some(Value::String(_)) => Err(ClaimError::new("permissions", "an array")),
-            _ => self.claims().strings("permissions"),
+        let one = self.claims().members().get("permissions");
+        let permissions = match one.and_then(Node::as_str) {
+            Some(_) => Err(ClaimError::new("permissions", "an array")),
+            None => self.claims().strings("permissions"),
         };
         Ok(permissions
             .map_err(|error| self.refused(error))?

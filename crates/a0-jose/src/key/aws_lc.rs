@@ -4,12 +4,14 @@ use aws_lc_rs::digest;
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, VerificationAlgorithm};
 
-use super::ec;
+use super::ecdsa_der::Der;
 use crate::algorithm::{Curve, EdwardsCurve, Family, Hash};
 use crate::jwk::Numbers;
 
 pub(super) struct Key {
     key: ParsedPublicKey,
+    /// Of an ECDSA key.
+    coordinate_length: Option<usize>,
     /// What the message is hashed with before it is given to the key: without it each check would
     /// set up a context for hashing.
     hash: Option<&'static digest::Algorithm>,
@@ -36,9 +38,9 @@ pub(super) fn parameters(numbers: &Numbers, family: Family) -> Option<Parameters
             Hash::Sha512 => &signature::RSA_PSS_2048_8192_SHA512,
         }),
         (Family::Ecdsa(curve, _), _) => Parameters::Point(match curve {
-            Curve::P256 => &signature::ECDSA_P256_SHA256_FIXED,
-            Curve::P384 => &signature::ECDSA_P384_SHA384_FIXED,
-            Curve::P521 => &signature::ECDSA_P521_SHA512_FIXED,
+            Curve::P256 => &signature::ECDSA_P256_SHA256_ASN1,
+            Curve::P384 => &signature::ECDSA_P384_SHA384_ASN1,
+            Curve::P521 => &signature::ECDSA_P521_SHA512_ASN1,
         }),
         (Family::Edwards, Numbers::Edwards { curve, .. }) if *curve == EdwardsCurve::Ed25519 => {
             Parameters::Point(&signature::ED25519)
@@ -58,8 +60,8 @@ impl Key {
                 };
                 components.to_parsed_public_key(parameters)
             }
-            (Numbers::Ec { x, y, .. }, Parameters::Point(algorithm)) => {
-                ParsedPublicKey::new(algorithm, ec::uncompressed(x, y))
+            (Numbers::Ec { point, .. }, Parameters::Point(algorithm)) => {
+                ParsedPublicKey::new(algorithm, point.as_bytes())
             }
             (Numbers::Edwards { x, .. }, Parameters::Point(algorithm)) => {
                 ParsedPublicKey::new(algorithm, x)
@@ -68,6 +70,10 @@ impl Key {
         };
         Some(Key {
             key: key.ok()?,
+            coordinate_length: match family {
+                Family::Ecdsa(curve, _) => Some(curve.coordinate_length()),
+                Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Edwards => None,
+            },
             hash: match family {
                 Family::RsaPkcs1(hash) | Family::RsaPss(hash) | Family::Ecdsa(_, hash) => {
                     Some(match hash {
@@ -82,6 +88,17 @@ impl Key {
     }
 
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        let Some(length) = self.coordinate_length else {
+            return self.verify_octets(message, signature);
+        };
+        // RFC 7518 section 3.4: both numbers in full length, and nothing else.
+        let numbers = signature.split_at_checked(length);
+        let der = numbers.filter(|(_, s)| s.len() == length);
+        der.and_then(|(r, s)| Der::new(r, s))
+            .is_some_and(|der| self.verify_octets(message, der.as_bytes()))
+    }
+
+    fn verify_octets(&self, message: &[u8], signature: &[u8]) -> bool {
         match self.hash {
             Some(hash) => {
                 let digest = digest::digest(hash, message);

@@ -11,10 +11,7 @@ use openssl::nid::Nid;
 use openssl::pkey::Public;
 
 use crate::algorithm::Curve;
-
-/// The octet that an uncompressed point begins with (SEC 1 section 2.3.3). A point of any other
-/// form, infinity among them, is never built.
-const UNCOMPRESSED: u8 = 4;
+use crate::point::Point;
 
 pub(super) struct Key {
     key: EcKey<Public>,
@@ -23,12 +20,12 @@ pub(super) struct Key {
 
 impl Key {
     /// `None` where the point is not on the curve.
-    pub(super) fn new(curve: Curve, x: &[u8], y: &[u8]) -> Option<Self> {
-        let point = uncompressed(x, y);
+    pub(super) fn new(curve: Curve, point: &Point) -> Option<Self> {
         let build = || -> Result<EcKey<Public>, ErrorStack> {
             let group = group(curve)?;
             // Refuses a point that does not satisfy the curve's equation.
-            let point = with_context(|context| EcPoint::from_bytes(group, &point, context))?;
+            let point =
+                with_context(|context| EcPoint::from_bytes(group, point.as_bytes(), context))?;
             EcKey::from_public_key(group, &point)
         };
         Some(Key {
@@ -69,11 +66,6 @@ fn with_context<T>(
     // At the end of a thread there is no place for it any more.
     let _ = KEPT.try_with(|kept| kept.set(Some(context)));
     outcome
-}
-
-/// A point as octets. A `Jwk` has coordinates of full length, so this is always the one form.
-pub(super) fn uncompressed(x: &[u8], y: &[u8]) -> Vec<u8> {
-    [&[UNCOMPRESSED], x, y].concat()
 }
 
 /// The curve's parameters, built once: a DPoP proof brings a key that was never seen, and building

@@ -3,6 +3,8 @@
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
 mod ec;
+#[cfg(feature = "aws-lc-rs")]
+mod ecdsa_der;
 mod edwards;
 mod rsa;
 
@@ -141,7 +143,7 @@ impl Public {
             Numbers::Rsa { modulus, exponent } => {
                 rsa::Key::new(modulus, exponent, algorithm.family()).map(Public::Rsa)
             }
-            Numbers::Ec { curve, x, y } => ec::Key::new(*curve, x, y).map(Public::Ec),
+            Numbers::Ec { curve, point } => ec::Key::new(*curve, point).map(Public::Ec),
             Numbers::Edwards { curve, x } => edwards::Key::new(*curve, x).map(Public::Edwards),
         }
     }

@@ -456,11 +456,11 @@ fn rfc9449_4_3_7_private_members_are_seen_empty_or_null_too() {
     for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
         for value in [value!("x"), value!(""), Value::Null] {
             let jwk = with(Map::new(), name, value);
-            assert!(has_private_member(&jwk), "{name}");
+            assert!(has_private_member(jwk.keys()), "{name}");
         }
     }
     let public = SigningKey::new(Algorithm::Es256).public_jwk("k");
-    assert!(!has_private_member(&public));
+    assert!(!has_private_member(public.keys()));
 }
 
 #[test]

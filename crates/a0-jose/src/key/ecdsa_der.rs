@@ -1,0 +1,100 @@
+//! ECDSA signatures as AWS-LC wants them: `Ecdsa-Sig-Value` in DER (RFC 3279 section 2.2.3).
+//!
+//! aws-lc-rs takes R || S too. It makes an object of it, writes that as DER, and reads it again, which
+//! costs a hundredth of the whole check.
+
+use std::io::{self, Write};
+
+/// Octets of the longest one: two numbers of 66 octets, one more each so that they are positive, and
+/// the heads.
+const MAX: usize = 3 + 2 * (2 + 1 + 66);
+
+const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 0x02;
+/// The length follows in one octet.
+const LONG_FORM: u8 = 0x81;
+
+pub(super) struct Der {
+    octets: [u8; MAX],
+    length: usize,
+}
+
+impl Der {
+    /// Of R || S, both of full length; `None` where they are longer than those of any curve. What the
+    /// two may be is judged by whoever verifies.
+    pub(super) fn new(r: &[u8], s: &[u8]) -> Option<Self> {
+        let mut octets = [0; MAX];
+        let mut rest = octets.as_mut_slice();
+        write(&mut rest, minimal(r), minimal(s)).ok()?;
+        let left = rest.len();
+        Some(Der {
+            octets,
+            length: MAX.checked_sub(left)?,
+        })
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..self.length).unwrap_or_default()
+    }
+}
+
+fn write(out: &mut impl Write, r: &[u8], s: &[u8]) -> io::Result<()> {
+    let content = [r, s].map(|number| 2 + usize::from(sign(number).is_some()) + number.len());
+    let content = octet(content.iter().sum())?;
+    match content {
+        0..0x80 => out.write_all(&[SEQUENCE, content])?,
+        _ => out.write_all(&[SEQUENCE, LONG_FORM, content])?,
+    }
+    for number in [r, s] {
+        let sign = sign(number);
+        out.write_all(&[INTEGER, octet(usize::from(sign.is_some()) + number.len())?])?;
+        out.write_all(sign.unwrap_or_default())?;
+        out.write_all(number)?;
+    }
+    Ok(())
+}
+
+/// Without leading zeros, but for the last octet.
+fn minimal(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|octet| **octet == 0).count();
+    let zeros = zeros.min(number.len().saturating_sub(1));
+    number.get(zeros..).unwrap_or_default()
+}
+
+/// What keeps a number positive whose first bit is set.
+fn sign(number: &[u8]) -> Option<&'static [u8]> {
+    let is_set = number.first().is_none_or(|octet| octet & 0x80 != 0);
+    is_set.then_some(&[0])
+}
+
+fn octet(length: usize) -> io::Result<u8> {
+    length
+        .try_into()
+        .map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_positive_and_of_the_fewest_octets() {
+        let cases: [(&[u8], &[u8], &[u8]); 4] = [
+            (&[1], &[2], &[0x30, 6, 2, 1, 1, 2, 1, 2]),
+            (
+                &[0, 0x7f],
+                &[0x80, 0],
+                &[0x30, 8, 2, 1, 0x7f, 2, 3, 0, 0x80, 0],
+            ),
+            (&[0, 0], &[0, 0xff], &[0x30, 7, 2, 1, 0, 2, 2, 0, 0xff]),
+            (&[], &[], &[0x30, 6, 2, 1, 0, 2, 1, 0]),
+        ];
+        for (r, s, der) in cases {
+            assert_eq!(Der::new(r, s).unwrap().as_bytes(), der);
+        }
+        let longest = Der::new(&[0xff; 66], &[0xff; 66]).unwrap();
+        assert_eq!(longest.as_bytes().len(), MAX);
+        assert_eq!(longest.as_bytes()[..5], [0x30, 0x81, 138, 2, 67]);
+        assert!(Der::new(&[0xff; 67], &[0xff; 66]).is_none());
+    }
+}
