@@ -1,0 +1,76 @@
+//! The client of a case.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use auth0_api::{ApiClient, Builder, DpopMode, Error, Refresh};
+use http::Request;
+use serde_json::Value;
+
+use super::world::{Shared, answer, locked};
+use super::{text, texts};
+
+type Set = fn(Builder, Duration) -> Builder;
+
+pub(super) fn client(case: &Value, world: &Shared) -> Result<ApiClient, Error> {
+    let servers = Arc::clone(world);
+    let transport = move |request: Request<Vec<u8>>| answer(&mut locked(&servers), &request);
+    options(case, world).http_client(transport).build()
+}
+
+/// All but the transport.
+fn options(case: &Value, world: &Shared) -> Builder {
+    let clock = Arc::clone(world);
+    let mut builder = ApiClient::builder()
+        .clock(move || UNIX_EPOCH + Duration::from_secs(locked(&clock).now))
+        // A refresh on a thread would end when it likes.
+        .cache_refresh(Refresh::Inline);
+    if let Some(audience) = case["audience"].as_str() {
+        builder = builder.audience(audience);
+    }
+    let seconds = |name: &str| case[name].as_u64().map(Duration::from_secs);
+    for (value, set) in [
+        (seconds("cache_ttl_seconds"), Builder::cache_ttl as Set),
+        (seconds("dpop_iat_leeway"), Builder::dpop_iat_leeway),
+        (seconds("dpop_iat_offset"), Builder::dpop_iat_offset),
+    ] {
+        if let Some(value) = value {
+            builder = set(builder, value);
+        }
+    }
+    if let Some(entries) = case["cache_max_entries"].as_u64() {
+        builder = builder.cache_max_entries(usize::try_from(entries).unwrap_or_default());
+    }
+    if let Some(entries) = case["token_cache"].as_u64() {
+        builder = builder.token_cache(usize::try_from(entries).unwrap_or_default());
+    }
+    let flags = ["dpop_enabled", "dpop_required"].map(|name| case[name].as_bool());
+    builder = match (flags, text(case, "mode")) {
+        // Two flags are what the environment has.
+        ([Some(enabled), Some(required)], _) => builder.from_vars(|name| match name {
+            "AUTH0_DPOP_ENABLED" => Some(enabled.to_string()),
+            "AUTH0_DPOP_REQUIRED" => Some(required.to_string()),
+            _ => None,
+        }),
+        (_, "disabled") => builder.dpop(DpopMode::Disabled),
+        (_, "required") => builder.dpop(DpopMode::Required),
+        _ => builder.dpop(DpopMode::Allowed),
+    };
+    if let Some(domain) = case["domain"].as_str() {
+        builder = builder.domain(domain);
+    }
+    if case["domains"].is_array() {
+        builder = builder.domains(texts(&case["domains"]));
+    }
+    if case["resolver"].is_array() {
+        let domains = texts(&case["resolver"]);
+        builder = builder.domains_resolver(move |_| Ok::<_, std::io::Error>(domains.clone()));
+    }
+    if let Some(id) = case["client_id"].as_str() {
+        builder = builder.client_id(id);
+    }
+    if let Some(secret) = case["client_secret"].as_str() {
+        builder = builder.client_secret(secret);
+    }
+    builder
+}
