@@ -48,19 +48,20 @@ def answer_of(case, url):
     return httpx.Response(answer["status"], headers=headers, content=answer["body"].encode())
 
 
-def client_of(case):
-    async def fetch(url):
-        return answer_of(case, url)
+def client_of(case, given, **options):
+    def resolver(context):
+        fields = context["request_headers"].items()
+        given.update({f"field {name}": [value] for name, value in fields})
+        given.update(iss=context["unverified_iss"], url=context["request_url"])
+        return case["resolver"]
 
-    domains = case.get("domains")
-    if "resolver" in case:
-        domains = lambda context: case["resolver"]
-    options = {
+    domains = resolver if "resolver" in case else case.get("domains")
+    options |= {
         "dpop_enabled": case["mode"] in WITH_PROOFS,
         "dpop_required": case["mode"] == "required",
     }
     options |= {name: case[name] for name in PLAIN_OPTIONS if name in case}
-    return ApiClient(ApiClientOptions(domains=domains, custom_fetch=fetch, **options))
+    return ApiClient(ApiClientOptions(domains=domains, **options))
 
 
 async def helped(case):
@@ -88,8 +89,12 @@ async def call(client, case):
     if name == "verify_request":
         return await client.verify_request(dict(case["headers"]), method, url)
     if name == "verify_access_token":
-        required = case.get("required_claims")
-        return await client.verify_access_token(case["token"], required_claims=required)
+        return await client.verify_access_token(
+            case["token"],
+            request_url=url,
+            request_headers=dict(case["headers"]),
+            required_claims=case.get("required_claims"),
+        )
     if name == "verify_dpop_proof":
         return await client.verify_dpop_proof(case["token"], case["proof"], method, url)
     if name == "get_access_token_for_connection":
@@ -100,9 +105,12 @@ async def call(client, case):
 async def outcome_of(whole):
     # The one that counts last. Everything looks at `case`, which changes from call to call.
     steps = [{**whole, **step} for step in (*whole.get("before", []), {})]
-    case, sent = dict(steps[0]), []
+    case, sent, given = dict(steps[0]), [], {}
     time.time = lambda: case["now"]
     auth0_api_python.cache.time = types.SimpleNamespace(monotonic=lambda: case["now"])
+
+    async def fetch(url):
+        return answer_of(case, url)
 
     def endpoint(request):
         form = request.content.decode()
@@ -114,11 +122,11 @@ async def outcome_of(whole):
 
     httpx.AsyncClient = client
     try:
-        given = await helped(case)
-        if given:
-            outcome = {"value": given[0]}
+        values = await helped(case)
+        if values:
+            outcome = {"value": values[0]}
         else:
-            api = client_of(case)
+            api = client_of(case, given, custom_fetch=fetch)
             for step in steps[:-1]:
                 case.update(step)
                 try:
@@ -127,6 +135,7 @@ async def outcome_of(whole):
                     pass
             case.update(steps[-1])
             sent.clear()
+            given.clear()
             outcome = {"value": await call(api, case)}
     except BaseAuthError as error:
         kind = type(error).__name__.removesuffix("Error") or "Api"
@@ -137,7 +146,7 @@ async def outcome_of(whole):
             outcome["challenge"] = error.get_headers().get("WWW-Authenticate")
     except Exception as error:  # noqa: BLE001 - that it ends so is what is compared
         outcome = {"failed": type(error).__name__}
-    outcome["sent"] = sent
+    outcome["sent"], outcome["given"] = sent, given or None
     return outcome
 
 
@@ -145,7 +154,7 @@ def encoded(outcome):
     try:
         return json.dumps(outcome, allow_nan=False)
     except (TypeError, ValueError):
-        return json.dumps({"value": "not JSON", "sent": outcome["sent"]})
+        return json.dumps({**outcome, "value": "not JSON"})
 
 
 for line in sys.stdin:

@@ -6,11 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+const ACCEPTED: &str = "accepted";
+
 /// One thing that differs, with what each side says of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Difference {
-    /// `verdict`, `text`, `status`, `code`, `claims`, `challenge`, `form`, `authorization` or
-    /// `sequence`.
+    /// `verdict`, `text`, `status`, `code`, `claims`, `challenge`, `form`, `authorization`,
+    /// `resolver` or `sequence`.
     pub(crate) field: &'static str,
     pub(crate) reference: String,
     pub(crate) own: String,
@@ -37,6 +39,7 @@ pub(crate) fn differences(reference: &Value, own: &Value) -> Vec<Difference> {
             own,
         }];
     }
+    let accepted = verdicts[0].0 == ACCEPTED;
     let mut found = Vec::new();
     let mut compare = |field, reference: String, own: String| {
         if reference != own {
@@ -66,9 +69,16 @@ pub(crate) fn differences(reference: &Value, own: &Value) -> Vec<Difference> {
     for (reference, own) in by_member(&forms[0], &forms[1]) {
         compare("form", reference, own);
     }
-    let [reference, own] =
+    let [reference_pair, own_pair] =
         [reference, own].map(|outcome| credentials(&outcome["sent"][0]["authorization"]));
-    compare("authorization", reference, own);
+    compare("authorization", reference_pair, own_pair);
+    // Whoever refuses before the resolver is asked gave it nothing.
+    let given = [reference, own].map(|outcome| &outcome["given"]);
+    if accepted || given.iter().all(|given| given.is_object()) {
+        for (reference, own) in by_member(given[0], given[1]) {
+            compare("resolver", reference, own);
+        }
+    }
     found
 }
 
@@ -136,7 +146,7 @@ fn verdict(outcome: &Value) -> (String, String) {
     if !outcome["failed"].is_null() {
         (format!("failed: {}", text("failed")), String::new())
     } else if outcome["kind"].is_null() {
-        ("accepted".to_owned(), String::new())
+        (ACCEPTED.to_owned(), String::new())
     } else {
         (
             format!("refused: {}: ", text("kind")),
@@ -255,5 +265,19 @@ mod tests {
                 "authorization: id:s / id:t",
             ]
         );
+    }
+
+    #[test]
+    fn what_a_resolver_was_given_is_compared_where_both_asked_it() {
+        let outcome = |given: Value| json!({"value": {}, "given": given});
+        let [a, b] = ["a", "b"].map(|url| json!({"url": url, "field x": ["1"]}));
+        assert_eq!(fields(outcome(a.clone()), outcome(a.clone())), [""; 0]);
+        assert_eq!(
+            fields(outcome(a.clone()), outcome(b)),
+            ["resolver: url=\"a\" / url=\"b\""]
+        );
+        assert_eq!(fields(outcome(a.clone()), outcome(Value::Null)).len(), 1);
+        let asked = refusal(|it| it["given"] = a);
+        assert_eq!(fields(asked, refusal(|_| ())), [""; 0]);
     }
 }

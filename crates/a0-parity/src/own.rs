@@ -30,7 +30,9 @@ pub(crate) fn outcome(case: &Value) -> Value {
             "challenge": error.www_authenticate(),
         }),
     };
-    outcome["sent"] = Value::Array(std::mem::take(&mut locked(&world).sent));
+    let mut world = locked(&world);
+    outcome["sent"] = Value::Array(std::mem::take(&mut world.sent));
+    outcome["given"] = world.given.take();
     outcome
 }
 
@@ -100,7 +102,9 @@ fn call(client: &ApiClient, case: &Value) -> Result<Value, Refusal> {
             Ok(Value::Object(token.as_object().clone()))
         }
         "verify_access_token" => {
-            let options = TokenOptions::new().require(texts(&case["required_claims"]));
+            let options = TokenOptions::new()
+                .require(texts(&case["required_claims"]))
+                .request(context(case));
             let token = client.verify_access_token_with(text(case, "token"), &options)?;
             Ok(Value::Object(token.as_object().clone()))
         }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use auth0_api::{ApiClient, Builder, DpopMode, Error, Refresh};
+use auth0_api::{ApiClient, Builder, DpopMode, Error, Refresh, ResolverContext};
 use http::Request;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::world::{Shared, answer, locked};
 use super::{text, texts};
@@ -63,8 +63,11 @@ fn options(case: &Value, world: &Shared) -> Builder {
         builder = builder.domains(texts(&case["domains"]));
     }
     if case["resolver"].is_array() {
-        let domains = texts(&case["resolver"]);
-        builder = builder.domains_resolver(move |_| Ok::<_, std::io::Error>(domains.clone()));
+        let (domains, resolver) = (texts(&case["resolver"]), Arc::clone(world));
+        builder = builder.domains_resolver(move |context| {
+            locked(&resolver).given = given(context);
+            Ok::<_, std::io::Error>(domains.clone())
+        });
     }
     if let Some(id) = case["client_id"].as_str() {
         builder = builder.client_id(id);
@@ -73,4 +76,18 @@ fn options(case: &Value, world: &Shared) -> Builder {
         builder = builder.client_secret(secret);
     }
     builder
+}
+
+/// What a resolver can see of its request: the values of each field by its name.
+fn given(context: &ResolverContext<'_>) -> Value {
+    let mut given = Map::new();
+    given.insert("iss".to_owned(), context.unverified_iss().into());
+    given.insert("url".to_owned(), context.request_url().into());
+    for (name, value) in context.request_headers() {
+        let values = given.entry(format!("field {name}")).or_insert(json!([]));
+        if let Some(values) = values.as_array_mut() {
+            values.push(value.into());
+        }
+    }
+    Value::Object(given)
 }

@@ -13,6 +13,8 @@ pub(super) struct World {
     pub(super) documents: Value,
     /// To the token endpoint.
     pub(super) sent: Vec<Value>,
+    /// To the resolver, by the names that both sides have for it.
+    pub(super) given: Value,
 }
 
 pub(super) type Shared = Arc<Mutex<World>>;
