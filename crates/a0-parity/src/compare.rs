@@ -12,7 +12,7 @@ const ACCEPTED: &str = "accepted";
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Difference {
     /// `verdict`, `text`, `status`, `code`, `claims`, `challenge`, `form`, `authorization`,
-    /// `resolver` or `sequence`.
+    /// `resolver`, `sequence` or `option`.
     pub(crate) field: &'static str,
     pub(crate) reference: String,
     pub(crate) own: String,
@@ -24,6 +24,15 @@ impl Difference {
         Difference {
             field: "sequence",
             reference: "refused by a new client with the documents of each call".to_owned(),
+            own: "accepted".to_owned(),
+        }
+    }
+
+    /// A row lets this accept more where it is told to. This is no such case.
+    pub(crate) fn beyond_options() -> Self {
+        Difference {
+            field: "option",
+            reference: "refused by this SDK without what only it can be told".to_owned(),
             own: "accepted".to_owned(),
         }
     }

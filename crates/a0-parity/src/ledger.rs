@@ -9,6 +9,9 @@ use crate::generate::Case;
 
 const DIRECTIONS: &[&str] = &["stricter", "looser", "different"];
 
+/// Acceptances that go beyond what a row lets in.
+const NEVER_MEANT: &[&str] = &["sequence", "option"];
+
 pub(crate) struct Ledger {
     pub(crate) rows: Vec<Row>,
 }
@@ -72,6 +75,9 @@ impl Ledger {
                     return Err(format!(
                         "{id} lets this accept more and does not say `looser`"
                     ));
+                }
+                if rule.fields.iter().any(|it| NEVER_MEANT.contains(&&**it)) {
+                    return Err(format!("{id} explains what no row may"));
                 }
                 if verdict && rule.several && (reference || own) {
                     return Err(format!("{id} explains an acceptance by an order of checks"));
@@ -212,6 +218,7 @@ mod tests {
             base: "token",
             mutations: mutations.iter().map(|name| name.to_string()).collect(),
             input: Value::Null,
+            plain: None,
         };
         let difference = |field, reference: &str, own: &str| Difference {
             field,
@@ -278,5 +285,8 @@ mod tests {
         assert!(row(|row| row["rules"][0]["several"] = true.into()).is_err());
         assert!(row(|row| row["outside"] = "no case shows it".into()).is_err());
         assert!(row(|row| row["rules"] = json!([])).is_err());
+        for field in NEVER_MEANT {
+            assert!(row(rule("field", field)).is_err(), "{field}");
+        }
     }
 }

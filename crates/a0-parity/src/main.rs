@@ -10,6 +10,7 @@ mod ledger;
 mod mutations;
 mod own;
 mod page;
+mod plain;
 mod reference;
 
 use std::collections::BTreeMap;
@@ -34,16 +35,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("--page") {
-        return match page::write() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                eprintln!("error: {message}");
-                ExitCode::FAILURE
-            }
-        };
-    }
-    match arguments().and_then(|arguments| run(&arguments)) {
+    let done = match std::env::args().nth(1).as_deref() {
+        Some("--page") => page::write().map(|()| true),
+        _ => arguments().and_then(|arguments| run(&arguments)),
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(message) => {
@@ -154,6 +150,12 @@ fn found(cases: &[Case], reference: &mut Reference) -> Result<Vec<Vec<Difference
         let mut found = differences(reference, own);
         if own::accepts_a_mixture(&case.input, own) {
             found.push(Difference::mixture());
+        }
+        if let Some(plain) = &case.plain
+            && !own::is_acceptance(reference)
+            && own::accepts_beyond_its_options(plain, own)
+        {
+            found.push(Difference::beyond_options());
         }
         found
     });

@@ -89,8 +89,14 @@ pub(crate) fn accepts_a_mixture(case: &Value, outcome: &Value) -> bool {
     is_acceptance(outcome) && !pairs.any(|(metadata, others)| alone(metadata, others))
 }
 
-fn is_acceptance(outcome: &Value) -> bool {
-    outcome["kind"].is_null()
+/// Whether the call that counts is accepted, while the case without what only this SDK can be told
+/// is not: more came in than the option lets in.
+pub(crate) fn accepts_beyond_its_options(plain: &Value, outcome: &Value) -> bool {
+    is_acceptance(outcome) && !is_acceptance(&self::outcome(plain))
+}
+
+pub(crate) fn is_acceptance(outcome: &Value) -> bool {
+    outcome["kind"].is_null() && outcome["failed"].is_null()
 }
 
 fn call(client: &ApiClient, case: &Value) -> Result<Value, Refusal> {
@@ -219,6 +225,86 @@ mod tests {
             let case = generator.named(name).unwrap().input;
             assert_eq!(accepts_a_mixture(&case, &accepted), expected, "{name}");
             assert!(!accepts_a_mixture(&case, &json!({"kind": "X"})), "{name}");
+        }
+    }
+    #[test]
+    fn what_an_option_lets_in_is_accepted_without_it_once_it_is_put_right() {
+        let generator = Generator::new().unwrap();
+        let accepted = json!({"value": {}});
+        let audience = r#"token: own audiences=["https://old.example/"], and the token names it"#;
+        let algorithm = |name: &str| {
+            format!(r#"token: own algorithms=["RS256","{name}"], and such a token and key"#)
+        };
+        let proof = r#"dpop: own-dpop algorithms=["ES256","ES384"], and such a proof"#;
+        let expired =
+            |seconds| format!("token: own leeway=60 s, and the token expired {seconds} s ago");
+        for (name, beyond) in [
+            (audience.to_owned(), false),
+            (format!("{audience}; token claim aud=[\"other\"]"), true),
+            (format!("{audience}; token signature is zero"), true),
+            (expired(59), false),
+            (expired(60), true),
+            (format!("{}; token claim iat=\"x\"", expired(59)), true),
+            (
+                "token: own leeway=60 s; token claim nbf=1800000060".to_owned(),
+                false,
+            ),
+            (
+                "token: own leeway=1 s; token claim nbf=1800000060".to_owned(),
+                true,
+            ),
+            (algorithm("RS512"), false),
+            (algorithm("ES256"), false),
+            (
+                format!("{}; token signature is zero", algorithm("RS512")),
+                true,
+            ),
+            (
+                format!("{}; token signed with nothing", algorithm("RS512")),
+                true,
+            ),
+            (
+                format!(
+                    "{}; token signed with a proof's key, and says so",
+                    algorithm("ES256")
+                ),
+                true,
+            ),
+            (
+                format!("{}; documents keys: a stranger's", algorithm("PS256")),
+                true,
+            ),
+            (proof.to_owned(), false),
+            (format!("{proof}; proof signature is zero"), true),
+            (format!("{proof}; proof header jwk is another key"), true),
+        ] {
+            let plain = generator.named(&name).unwrap().plain.unwrap();
+            assert_eq!(
+                accepts_beyond_its_options(&plain, &accepted),
+                beyond,
+                "{name}"
+            );
+            let refused = json!({"kind": "X"});
+            assert!(!accepts_beyond_its_options(&plain, &refused), "{name}");
+        }
+        for name in [
+            "token: token claim exp=-1",
+            "token: own token_profile=rfc9068",
+        ] {
+            assert!(generator.named(name).unwrap().plain.is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_keeps_nobody_out_is_accepted() {
+        let generator = Generator::new().unwrap();
+        for name in [
+            "token: own token_profile=rfc9068, and such a token",
+            "dpop: own-dpop nonces, and the proof has one",
+            "dpop: own-dpop the replay store fails, and is passed over",
+        ] {
+            let outcome = outcome(&generator.named(name).unwrap().input);
+            assert!(is_acceptance(&outcome), "{name}: {outcome}");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod builder;
 mod documents;
 mod exchanges;
+mod own;
 mod proofs;
 mod requests;
 mod sequences;
@@ -31,6 +32,8 @@ pub(crate) fn parts_of(call: &str) -> &'static [&'static str] {
             "later",
             "builder",
             "resolver",
+            "own",
+            "own-dpop",
         ],
         "verify_access_token" => &[
             "token",
@@ -39,8 +42,9 @@ pub(crate) fn parts_of(call: &str) -> &'static [&'static str] {
             "later",
             "builder",
             "resolver",
+            "own",
         ],
-        "verify_dpop_proof" => &["proof", "url", "builder"],
+        "verify_dpop_proof" => &["proof", "url", "builder", "own-dpop"],
         "normalize_domain" => &["domain"],
         "calculate_jwk_thumbprint" => &["key"],
         "parse_cache_control_max_age" => &["age"],
@@ -63,6 +67,7 @@ pub(crate) fn catalogue(keys: &Keys) -> Vec<Mutation> {
     builder::add(&mut list);
     sequences::add(&mut list, keys);
     values::add(&mut list, keys);
+    own::add(&mut list, keys);
     list.0
 }
 

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use auth0_api::{ApiClient, Builder, DpopMode, Error, Refresh, ResolverContext};
+use auth0_api::proof::{NonceIssuer, ReplayKey, ReplayStore, ReplayStoreError, Seen};
+use auth0_api::{
+    ApiClient, Builder, DpopMode, Error, NumericDate, Refresh, ResolverContext, TokenProfile,
+};
 use http::Request;
 use serde_json::{Map, Value, json};
 
 use super::world::{Shared, answer, locked};
 use super::{text, texts};
+use crate::draft::{NONCE_PERIOD, NONCE_SECRET};
 
 type Set = fn(Builder, Duration) -> Builder;
 
@@ -75,7 +79,53 @@ fn options(case: &Value, world: &Shared) -> Builder {
     if let Some(secret) = case["client_secret"].as_str() {
         builder = builder.client_secret(secret);
     }
+    own_options(builder, case)
+}
+
+/// Those that the reference has not.
+fn own_options(mut builder: Builder, case: &Value) -> Builder {
+    let own = &case["own"];
+    // Beside one that both have, so that one is missing on both sides or on none.
+    if case["audience"].is_string() {
+        for audience in texts(&own["audiences"]) {
+            builder = builder.audience(audience);
+        }
+    }
+    if own["algorithms"].is_array() {
+        builder = builder.algorithms(texts(&own["algorithms"]));
+    }
+    if let Some(seconds) = own["leeway"].as_u64() {
+        builder = builder.leeway(Duration::from_secs(seconds));
+    }
+    if text(own, "token_profile") == "rfc9068" {
+        builder = builder.token_profile(TokenProfile::Rfc9068);
+    }
+    if own["dpop_algorithms"].is_array() {
+        builder = builder.dpop_algorithms(texts(&own["dpop_algorithms"]));
+    }
+    if own["dpop_nonces"] == true {
+        builder = builder.dpop_nonces(NonceIssuer::new(NONCE_SECRET, NONCE_PERIOD));
+    }
+    if own["replay_store_fails"] == true {
+        builder = builder.replay_store(Broken);
+    }
+    if own["replay_fail_open"] == true {
+        builder = builder.replay_fail_open();
+    }
     builder
+}
+
+struct Broken;
+
+impl ReplayStore for Broken {
+    fn check_and_insert(
+        &self,
+        _: &ReplayKey,
+        _: NumericDate,
+        _: NumericDate,
+    ) -> Result<Seen, ReplayStoreError> {
+        Err(ReplayStoreError::new("out of order"))
+    }
 }
 
 /// What a resolver can see of its request: the values of each field by its name.
