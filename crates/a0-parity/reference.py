@@ -38,6 +38,30 @@ PLAIN_OPTIONS = (
 RealClient = httpx.AsyncClient
 
 
+class Store(auth0_api_python.cache.InMemoryCache):
+    """What stands beside the client: what it has when the calls begin, and whether it works."""
+
+    def __init__(self, case):
+        super().__init__()
+        self.fails = None
+        store = case["store"]
+        keys_at = store.get("keys_at", "https://tenant.example/.well-known/jwks.json")
+        for name, key in (("metadata", "https://tenant.example/"), ("keys", keys_at)):
+            if name in store:
+                self.set(key, store[name])
+        self.fails = store.get("fails")
+
+    def get(self, key):
+        if self.fails == "read":
+            raise ConnectionError("out of order")
+        return super().get(key)
+
+    def set(self, key, value, ttl_seconds=None):
+        if self.fails == "write":
+            raise ConnectionError("out of order")
+        super().set(key, value, ttl_seconds)
+
+
 def answer_of(case, url):
     answer = case["documents"].get(url)
     if answer is None:
@@ -56,6 +80,8 @@ def client_of(case, given, **options):
         return case["resolver"]
 
     domains = resolver if "resolver" in case else case.get("domains")
+    if "store" in case:
+        options["cache_adapter"] = Store(case)
     options |= {
         "dpop_enabled": case["mode"] in WITH_PROOFS,
         "dpop_required": case["mode"] == "required",

@@ -20,6 +20,10 @@ pub(crate) const URL: &str = "https://api.example/orders";
 pub(crate) const NONCE_SECRET: [u8; 32] = [7; 32];
 pub(crate) const NONCE_PERIOD: Duration = Duration::from_secs(300);
 
+pub(crate) fn metadata_of(issuer: &str) -> String {
+    format!("{issuer}.well-known/openid-configuration")
+}
+
 /// The keys of all cases of one run.
 pub(crate) struct Keys {
     pub(crate) tenant: SigningKey,

@@ -3,6 +3,7 @@
 mod client;
 mod exchange;
 mod helpers;
+mod store;
 mod world;
 
 use auth0_api::{
@@ -238,6 +239,7 @@ mod tests {
         let proof = r#"dpop: own-dpop algorithms=["ES256","ES384"], and such a proof"#;
         let expired =
             |seconds| format!("token: own leeway=60 s, and the token expired {seconds} s ago");
+        let elsewhere = "token: store has metadata with keys elsewhere, and signed with one";
         for (name, beyond) in [
             (audience.to_owned(), false),
             (format!("{audience}; token claim aud=[\"other\"]"), true),
@@ -277,6 +279,11 @@ mod tests {
             (proof.to_owned(), false),
             (format!("{proof}; proof signature is zero"), true),
             (format!("{proof}; proof header jwk is another key"), true),
+            (
+                "bearer: store has metadata of another issuer".to_owned(),
+                false,
+            ),
+            (elsewhere.to_owned(), true),
         ] {
             let plain = generator.named(&name).unwrap().plain.unwrap();
             assert_eq!(
@@ -296,9 +303,11 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_nobody_out_is_accepted() {
+    fn the_store_of_a_case_is_read_and_what_keeps_nobody_out_is_accepted() {
         let generator = Generator::new().unwrap();
         for name in [
+            "token: store has the documents; documents metadata cannot be had",
+            "token: store has the documents; documents keys cannot be had",
             "token: own token_profile=rfc9068, and such a token",
             "dpop: own-dpop nonces, and the proof has one",
             "dpop: own-dpop the replay store fails, and is passed over",

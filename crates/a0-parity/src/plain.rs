@@ -17,10 +17,13 @@ const LET_IN: [&str; 4] = ["audiences", "algorithms", "leeway", "dpop_algorithms
 pub(crate) fn is_plain(draft: &Draft) -> bool {
     let own = draft.options.get("own");
     let lets_in = |own: &Value| LET_IN.iter().any(|option| own.get(option).is_some());
-    !own.is_some_and(lets_in)
+    !own.is_some_and(lets_in) && !has_lies(draft)
 }
 
 pub(crate) fn make_plain(draft: &mut Draft, keys: &Keys) -> Result<(), Error> {
+    if has_lies(draft) {
+        draft.options.remove("store");
+    }
     let own = draft.options.get("own").cloned().unwrap_or_default();
     if let Some(left) = draft.options.get_mut("own").and_then(Value::as_object_mut) {
         left.retain(|option, _| !LET_IN.contains(&option.as_str()));
@@ -34,6 +37,12 @@ pub(crate) fn make_plain(draft: &mut Draft, keys: &Keys) -> Result<(), Error> {
         proof_key(draft, keys)?;
     }
     Ok(())
+}
+
+/// What stands in the store counts for nothing here: the issuer is asked.
+fn has_lies(draft: &Draft) -> bool {
+    let store = draft.options.get("store");
+    store.is_some_and(|store| store["is_taken"] != true)
 }
 
 fn audience(draft: &mut Draft, more: &Value) {

@@ -7,6 +7,7 @@ mod own;
 mod proofs;
 mod requests;
 mod sequences;
+mod stores;
 mod tokens;
 mod values;
 
@@ -32,6 +33,7 @@ pub(crate) fn parts_of(call: &str) -> &'static [&'static str] {
             "later",
             "builder",
             "resolver",
+            "store",
             "own",
             "own-dpop",
         ],
@@ -42,6 +44,7 @@ pub(crate) fn parts_of(call: &str) -> &'static [&'static str] {
             "later",
             "builder",
             "resolver",
+            "store",
             "own",
         ],
         "verify_dpop_proof" => &["proof", "url", "builder", "own-dpop"],
@@ -49,11 +52,30 @@ pub(crate) fn parts_of(call: &str) -> &'static [&'static str] {
         "calculate_jwk_thumbprint" => &["key"],
         "parse_cache_control_max_age" => &["age"],
         "get_current_actor" | "get_delegation_chain" => &["act"],
-        "get_access_token_for_connection" => {
-            &["connection", "endpoint", "credentials", "later", "builder"]
-        }
-        "get_token_on_behalf_of" => &["obo", "endpoint", "credentials", "later", "builder"],
-        _ => &["exchange", "endpoint", "credentials", "later", "builder"],
+        "get_access_token_for_connection" => &[
+            "connection",
+            "endpoint",
+            "credentials",
+            "later",
+            "builder",
+            "store",
+        ],
+        "get_token_on_behalf_of" => &[
+            "obo",
+            "endpoint",
+            "credentials",
+            "later",
+            "builder",
+            "store",
+        ],
+        _ => &[
+            "exchange",
+            "endpoint",
+            "credentials",
+            "later",
+            "builder",
+            "store",
+        ],
     }
 }
 
@@ -67,6 +89,7 @@ pub(crate) fn catalogue(keys: &Keys) -> Vec<Mutation> {
     builder::add(&mut list);
     sequences::add(&mut list, keys);
     values::add(&mut list, keys);
+    stores::add(&mut list, keys);
     own::add(&mut list, keys);
     list.0
 }

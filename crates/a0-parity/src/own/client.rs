@@ -10,6 +10,7 @@ use auth0_api::{
 use http::Request;
 use serde_json::{Map, Value, json};
 
+use super::store::Store;
 use super::world::{Shared, answer, locked};
 use super::{text, texts};
 use crate::draft::{NONCE_PERIOD, NONCE_SECRET};
@@ -78,6 +79,9 @@ fn options(case: &Value, world: &Shared) -> Builder {
     }
     if let Some(secret) = case["client_secret"].as_str() {
         builder = builder.client_secret(secret);
+    }
+    if let Some(store) = Store::of(case, world) {
+        builder = builder.cache(store);
     }
     own_options(builder, case)
 }
