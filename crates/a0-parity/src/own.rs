@@ -138,7 +138,7 @@ fn call(client: &ApiClient, case: &Value) -> Result<Value, Refusal> {
             Ok(issued(&client.get_token_on_behalf_of(&request)?))
         }
         _ => {
-            let request = exchange(arguments);
+            let request = exchange(arguments)?;
             let response = client.get_token_by_exchange_profile(&request)?;
             let mut value = issued(&response);
             for (name, text) in [
