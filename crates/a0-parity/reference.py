@@ -1,7 +1,8 @@
 """Puts cases through the reference: one case a line on standard input, one outcome a line out.
 
-A case brings its own clock and all that its servers answer; nothing here reaches a network. It may
-have calls `before` its own: what of the case is different then. Their outcomes do not count.
+A case brings its own clock and all that its servers answer; nothing here reaches a network but what
+`network.py` does on this machine. It may have calls `before` its own: what of the case is different
+then. Their outcomes do not count.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ warnings.showwarning = lambda *_, **__: None
 
 import auth0_api_python.cache
 import httpx
+import network
 from auth0_api_python import ApiClient, ApiClientOptions
 from auth0_api_python import get_current_actor, get_delegation_chain
 from auth0_api_python.errors import BaseAuthError
@@ -34,6 +36,7 @@ PLAIN_OPTIONS = (
     "dpop_iat_offset",
     "client_id",
     "client_secret",
+    "timeout",
 )
 RealClient = httpx.AsyncClient
 
@@ -128,12 +131,38 @@ async def call(client, case):
     return await getattr(client, name)(**arguments)
 
 
+async def seen_of(case):
+    """What is seen of a call with the transport that a client has by default."""
+
+    async def call_at(domain):
+        client = client_of({**case, "domain": domain}, {})
+        try:
+            await call(client, case)
+        except Exception:  # noqa: BLE001 - nobody answers, and what comes of that is not the question
+            pass
+
+    if case["network"] == "proxy variables":
+        httpx.AsyncClient = RealClient
+        return {"metadata": await network.route(call_at)}
+
+    silence = network.Silence(case, lambda url: answer_of(case, url))
+
+    def transported(**options):
+        return RealClient(transport=silence.transport, **options)
+
+    httpx.AsyncClient = transported
+    await call_at(case["domain"])
+    return {case["network"]: silence.patience}
+
+
 async def outcome_of(whole):
     # The one that counts last. Everything looks at `case`, which changes from call to call.
     steps = [{**whole, **step} for step in (*whole.get("before", []), {})]
     case, sent, given = dict(steps[0]), [], {}
     time.time = lambda: case["now"]
     auth0_api_python.cache.time = types.SimpleNamespace(monotonic=lambda: case["now"])
+    if "network" in case:
+        return {"network": await seen_of(case)}
 
     async def fetch(url):
         return answer_of(case, url)

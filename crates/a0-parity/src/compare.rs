@@ -12,7 +12,7 @@ const ACCEPTED: &str = "accepted";
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Difference {
     /// `verdict`, `text`, `status`, `code`, `claims`, `challenge`, `form`, `authorization`,
-    /// `resolver`, `sequence` or `option`.
+    /// `resolver`, `network`, `sequence` or `option`.
     pub(crate) field: &'static str,
     pub(crate) reference: String,
     pub(crate) own: String,
@@ -81,6 +81,9 @@ pub(crate) fn differences(reference: &Value, own: &Value) -> Vec<Difference> {
     let [reference_pair, own_pair] =
         [reference, own].map(|outcome| credentials(&outcome["sent"][0]["authorization"]));
     compare("authorization", reference_pair, own_pair);
+    for (reference, own) in by_member(&reference["network"], &own["network"]) {
+        compare("network", reference, own);
+    }
     // Whoever refuses before the resolver is asked gave it nothing.
     let given = [reference, own].map(|outcome| &outcome["given"]);
     if accepted || given.iter().all(|given| given.is_object()) {
@@ -288,5 +291,15 @@ mod tests {
         assert_eq!(fields(outcome(a.clone()), outcome(Value::Null)).len(), 1);
         let asked = refusal(|it| it["given"] = a);
         assert_eq!(fields(asked, refusal(|_| ())), [""; 0]);
+    }
+
+    #[test]
+    fn what_was_seen_on_the_wire_is_compared() {
+        let seen = |text: &str| json!({"network": {"metadata": text}});
+        assert_eq!(fields(seen("x"), seen("x")), [""; 0]);
+        assert_eq!(
+            fields(seen("x"), seen("y")),
+            ["network: metadata=\"x\" / metadata=\"y\""]
+        );
     }
 }

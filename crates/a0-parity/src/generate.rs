@@ -6,7 +6,7 @@ use a0_testkit::Error;
 use serde_json::{Value, json};
 
 use crate::draft::{AUDIENCE, Draft, Keys};
-use crate::mutations::{Mutation, catalogue, parts_of};
+use crate::mutations::{Mutation, catalogue, fixed_parts_of, parts_of};
 use crate::plain::{is_plain, make_plain};
 
 pub(crate) struct Case {
@@ -130,6 +130,17 @@ impl Generator {
         })
     }
 
+    /// The cases that every run has, whatever its seed.
+    pub(crate) fn fixed(&self) -> Result<Vec<Case>, Error> {
+        let mut cases = Vec::new();
+        for base in BASES {
+            for mutation in self.mutations_of(fixed_parts_of(base.1)) {
+                cases.push(self.build(*base, &[mutation])?);
+            }
+        }
+        Ok(cases)
+    }
+
     /// Each base as it is, and with each mutation alone: the cases that say what is at fault.
     pub(crate) fn single(&self) -> Result<Vec<Case>, Error> {
         let mut cases = Vec::new();
@@ -172,7 +183,8 @@ impl Generator {
             .unwrap_or((name.trim_end_matches(':'), ""));
         let base = BASES.iter().find(|(base, ..)| *base == wanted);
         let base = *base.ok_or_else(|| format!("there is no base `{wanted}`"))?;
-        let known = self.mutations_of(parts_of(base.1));
+        let parts = [parts_of(base.1), fixed_parts_of(base.1)].concat();
+        let known = self.mutations_of(&parts);
         let mutations = rest.split("; ").filter(|it| !it.is_empty()).map(|wanted| {
             let found = known.iter().find(|mutation| mutation.name == wanted);
             found
@@ -239,7 +251,8 @@ mod tests {
         assert_eq!(again, [""; 0]);
         let reached = BASES
             .iter()
-            .flat_map(|(_, call, _)| generator.mutations_of(parts_of(call)));
+            .flat_map(|(_, call, _)| [parts_of(call), fixed_parts_of(call)])
+            .flat_map(|parts| generator.mutations_of(parts));
         let reached: BTreeSet<&String> = reached.map(|mutation| &mutation.name).collect();
         assert_eq!(reached, names);
     }

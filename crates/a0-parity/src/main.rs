@@ -37,6 +37,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let done = match std::env::args().nth(1).as_deref() {
         Some("--page") => page::write().map(|()| true),
+        Some(own::ALONE) => own::alone_in_its_process().map(|()| true),
         _ => arguments().and_then(|arguments| run(&arguments)),
     };
     match done {
@@ -85,6 +86,8 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     ));
 
     let mut tally = Tally::default();
+    let fixed = generator.fixed().map_err(|error| error.to_string())?;
+    judge(&fixed, &ledger, &mut reference, &mut tally)?;
     let mut random = Random(arguments.seed);
     let mut next = generator.single().map_err(|error| error.to_string())?;
     if next.len() > arguments.cases / 2 {

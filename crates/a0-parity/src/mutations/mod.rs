@@ -3,6 +3,7 @@
 mod builder;
 mod documents;
 mod exchanges;
+mod network;
 mod own;
 mod proofs;
 mod requests;
@@ -79,6 +80,17 @@ pub(crate) fn parts_of(call: &str) -> &'static [&'static str] {
     }
 }
 
+/// Those of cases that are the same in every run, each by itself.
+pub(crate) fn fixed_parts_of(call: &str) -> &'static [&'static str] {
+    match call {
+        "verify_access_token" => &["network", "network-keys"],
+        "get_access_token_for_connection"
+        | "get_token_on_behalf_of"
+        | "get_token_by_exchange_profile" => &["network", "network-endpoint"],
+        _ => &[],
+    }
+}
+
 pub(crate) fn catalogue(keys: &Keys) -> Vec<Mutation> {
     let mut list = List(Vec::new());
     tokens::add(&mut list, keys);
@@ -91,6 +103,7 @@ pub(crate) fn catalogue(keys: &Keys) -> Vec<Mutation> {
     values::add(&mut list, keys);
     stores::add(&mut list, keys);
     own::add(&mut list, keys);
+    network::add(&mut list);
     list.0
 }
 

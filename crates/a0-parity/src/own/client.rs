@@ -24,7 +24,7 @@ pub(super) fn client(case: &Value, world: &Shared) -> Result<ApiClient, Error> {
 }
 
 /// All but the transport.
-fn options(case: &Value, world: &Shared) -> Builder {
+pub(super) fn options(case: &Value, world: &Shared) -> Builder {
     let clock = Arc::clone(world);
     let mut builder = ApiClient::builder()
         .clock(move || UNIX_EPOCH + Duration::from_secs(locked(&clock).now))
@@ -109,6 +109,9 @@ fn own_options(mut builder: Builder, case: &Value) -> Builder {
     }
     if own["dpop_nonces"] == true {
         builder = builder.dpop_nonces(NonceIssuer::new(NONCE_SECRET, NONCE_PERIOD));
+    }
+    if own["trusted_endpoints"].is_array() {
+        builder = builder.trusted_endpoints(texts(&own["trusted_endpoints"]));
     }
     if own["replay_store_fails"] == true {
         builder = builder.replay_store(Broken);
