@@ -1,7 +1,8 @@
 """Puts cases through the reference: one case a line on standard input, one outcome a line out.
 
-A case brings its own clock and all that its servers answer; nothing here reaches a network. It may
-have calls `before` its own: what of the case is different then. Their outcomes do not count.
+A case brings its own clock and all that its servers answer; nothing here reaches a network but what
+`network.py` does on this machine. It may have calls `before` its own: what of the case is different
+then. Their outcomes do not count.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ warnings.showwarning = lambda *_, **__: None
 
 import auth0_api_python.cache
 import httpx
+import network
 from auth0_api_python import ApiClient, ApiClientOptions
 from auth0_api_python import get_current_actor, get_delegation_chain
 from auth0_api_python.errors import BaseAuthError
@@ -34,8 +36,33 @@ PLAIN_OPTIONS = (
     "dpop_iat_offset",
     "client_id",
     "client_secret",
+    "timeout",
 )
 RealClient = httpx.AsyncClient
+
+
+class Store(auth0_api_python.cache.InMemoryCache):
+    """What stands beside the client: what it has when the calls begin, and whether it works."""
+
+    def __init__(self, case):
+        super().__init__()
+        self.fails = None
+        store = case["store"]
+        keys_at = store.get("keys_at", "https://tenant.example/.well-known/jwks.json")
+        for name, key in (("metadata", "https://tenant.example/"), ("keys", keys_at)):
+            if name in store:
+                self.set(key, store[name])
+        self.fails = store.get("fails")
+
+    def get(self, key):
+        if self.fails == "read":
+            raise ConnectionError("out of order")
+        return super().get(key)
+
+    def set(self, key, value, ttl_seconds=None):
+        if self.fails == "write":
+            raise ConnectionError("out of order")
+        super().set(key, value, ttl_seconds)
 
 
 def answer_of(case, url):
@@ -48,19 +75,22 @@ def answer_of(case, url):
     return httpx.Response(answer["status"], headers=headers, content=answer["body"].encode())
 
 
-def client_of(case):
-    async def fetch(url):
-        return answer_of(case, url)
+def client_of(case, given, **options):
+    def resolver(context):
+        fields = context["request_headers"].items()
+        given.update({f"field {name}": [value] for name, value in fields})
+        given.update(iss=context["unverified_iss"], url=context["request_url"])
+        return case["resolver"]
 
-    domains = case.get("domains")
-    if "resolver" in case:
-        domains = lambda context: case["resolver"]
-    options = {
+    domains = resolver if "resolver" in case else case.get("domains")
+    if "store" in case:
+        options["cache_adapter"] = Store(case)
+    options |= {
         "dpop_enabled": case["mode"] in WITH_PROOFS,
         "dpop_required": case["mode"] == "required",
     }
     options |= {name: case[name] for name in PLAIN_OPTIONS if name in case}
-    return ApiClient(ApiClientOptions(domains=domains, custom_fetch=fetch, **options))
+    return ApiClient(ApiClientOptions(domains=domains, **options))
 
 
 async def helped(case):
@@ -88,8 +118,12 @@ async def call(client, case):
     if name == "verify_request":
         return await client.verify_request(dict(case["headers"]), method, url)
     if name == "verify_access_token":
-        required = case.get("required_claims")
-        return await client.verify_access_token(case["token"], required_claims=required)
+        return await client.verify_access_token(
+            case["token"],
+            request_url=url,
+            request_headers=dict(case["headers"]),
+            required_claims=case.get("required_claims"),
+        )
     if name == "verify_dpop_proof":
         return await client.verify_dpop_proof(case["token"], case["proof"], method, url)
     if name == "get_access_token_for_connection":
@@ -97,12 +131,41 @@ async def call(client, case):
     return await getattr(client, name)(**arguments)
 
 
+async def seen_of(case):
+    """What is seen of a call with the transport that a client has by default."""
+
+    async def call_at(domain):
+        client = client_of({**case, "domain": domain}, {})
+        try:
+            await call(client, case)
+        except Exception:  # noqa: BLE001 - nobody answers, and what comes of that is not the question
+            pass
+
+    if case["network"] == "proxy variables":
+        httpx.AsyncClient = RealClient
+        return {"metadata": await network.route(call_at)}
+
+    silence = network.Silence(case, lambda url: answer_of(case, url))
+
+    def transported(**options):
+        return RealClient(transport=silence.transport, **options)
+
+    httpx.AsyncClient = transported
+    await call_at(case["domain"])
+    return {case["network"]: silence.patience}
+
+
 async def outcome_of(whole):
     # The one that counts last. Everything looks at `case`, which changes from call to call.
     steps = [{**whole, **step} for step in (*whole.get("before", []), {})]
-    case, sent = dict(steps[0]), []
+    case, sent, given = dict(steps[0]), [], {}
     time.time = lambda: case["now"]
     auth0_api_python.cache.time = types.SimpleNamespace(monotonic=lambda: case["now"])
+    if "network" in case:
+        return {"network": await seen_of(case)}
+
+    async def fetch(url):
+        return answer_of(case, url)
 
     def endpoint(request):
         form = request.content.decode()
@@ -114,11 +177,11 @@ async def outcome_of(whole):
 
     httpx.AsyncClient = client
     try:
-        given = await helped(case)
-        if given:
-            outcome = {"value": given[0]}
+        values = await helped(case)
+        if values:
+            outcome = {"value": values[0]}
         else:
-            api = client_of(case)
+            api = client_of(case, given, custom_fetch=fetch)
             for step in steps[:-1]:
                 case.update(step)
                 try:
@@ -127,6 +190,7 @@ async def outcome_of(whole):
                     pass
             case.update(steps[-1])
             sent.clear()
+            given.clear()
             outcome = {"value": await call(api, case)}
     except BaseAuthError as error:
         kind = type(error).__name__.removesuffix("Error") or "Api"
@@ -137,7 +201,7 @@ async def outcome_of(whole):
             outcome["challenge"] = error.get_headers().get("WWW-Authenticate")
     except Exception as error:  # noqa: BLE001 - that it ends so is what is compared
         outcome = {"failed": type(error).__name__}
-    outcome["sent"] = sent
+    outcome["sent"], outcome["given"] = sent, given or None
     return outcome
 
 
@@ -145,7 +209,7 @@ def encoded(outcome):
     try:
         return json.dumps(outcome, allow_nan=False)
     except (TypeError, ValueError):
-        return json.dumps({"value": "not JSON", "sent": outcome["sent"]})
+        return json.dumps({**outcome, "value": "not JSON"})
 
 
 for line in sys.stdin:

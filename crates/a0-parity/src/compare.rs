@@ -6,11 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+const ACCEPTED: &str = "accepted";
+
 /// One thing that differs, with what each side says of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Difference {
-    /// `verdict`, `text`, `status`, `code`, `claims`, `challenge`, `form`, `authorization` or
-    /// `sequence`.
+    /// `verdict`, `text`, `status`, `code`, `claims`, `challenge`, `form`, `authorization`,
+    /// `resolver`, `network`, `sequence` or `option`.
     pub(crate) field: &'static str,
     pub(crate) reference: String,
     pub(crate) own: String,
@@ -22,6 +24,15 @@ impl Difference {
         Difference {
             field: "sequence",
             reference: "refused by a new client with the documents of each call".to_owned(),
+            own: "accepted".to_owned(),
+        }
+    }
+
+    /// A row lets this accept more where it is told to. This is no such case.
+    pub(crate) fn beyond_options() -> Self {
+        Difference {
+            field: "option",
+            reference: "refused by this SDK without what only it can be told".to_owned(),
             own: "accepted".to_owned(),
         }
     }
@@ -37,6 +48,7 @@ pub(crate) fn differences(reference: &Value, own: &Value) -> Vec<Difference> {
             own,
         }];
     }
+    let accepted = verdicts[0].0 == ACCEPTED;
     let mut found = Vec::new();
     let mut compare = |field, reference: String, own: String| {
         if reference != own {
@@ -66,9 +78,19 @@ pub(crate) fn differences(reference: &Value, own: &Value) -> Vec<Difference> {
     for (reference, own) in by_member(&forms[0], &forms[1]) {
         compare("form", reference, own);
     }
-    let [reference, own] =
+    let [reference_pair, own_pair] =
         [reference, own].map(|outcome| credentials(&outcome["sent"][0]["authorization"]));
-    compare("authorization", reference, own);
+    compare("authorization", reference_pair, own_pair);
+    for (reference, own) in by_member(&reference["network"], &own["network"]) {
+        compare("network", reference, own);
+    }
+    // Whoever refuses before the resolver is asked gave it nothing.
+    let given = [reference, own].map(|outcome| &outcome["given"]);
+    if accepted || given.iter().all(|given| given.is_object()) {
+        for (reference, own) in by_member(given[0], given[1]) {
+            compare("resolver", reference, own);
+        }
+    }
     found
 }
 
@@ -136,7 +158,7 @@ fn verdict(outcome: &Value) -> (String, String) {
     if !outcome["failed"].is_null() {
         (format!("failed: {}", text("failed")), String::new())
     } else if outcome["kind"].is_null() {
-        ("accepted".to_owned(), String::new())
+        (ACCEPTED.to_owned(), String::new())
     } else {
         (
             format!("refused: {}: ", text("kind")),
@@ -254,6 +276,30 @@ mod tests {
                 "form: c absent / c=[\"1\"]",
                 "authorization: id:s / id:t",
             ]
+        );
+    }
+
+    #[test]
+    fn what_a_resolver_was_given_is_compared_where_both_asked_it() {
+        let outcome = |given: Value| json!({"value": {}, "given": given});
+        let [a, b] = ["a", "b"].map(|url| json!({"url": url, "field x": ["1"]}));
+        assert_eq!(fields(outcome(a.clone()), outcome(a.clone())), [""; 0]);
+        assert_eq!(
+            fields(outcome(a.clone()), outcome(b)),
+            ["resolver: url=\"a\" / url=\"b\""]
+        );
+        assert_eq!(fields(outcome(a.clone()), outcome(Value::Null)).len(), 1);
+        let asked = refusal(|it| it["given"] = a);
+        assert_eq!(fields(asked, refusal(|_| ())), [""; 0]);
+    }
+
+    #[test]
+    fn what_was_seen_on_the_wire_is_compared() {
+        let seen = |text: &str| json!({"network": {"metadata": text}});
+        assert_eq!(fields(seen("x"), seen("x")), [""; 0]);
+        assert_eq!(
+            fields(seen("x"), seen("y")),
+            ["network: metadata=\"x\" / metadata=\"y\""]
         );
     }
 }

@@ -1,6 +1,8 @@
 //! A case before it is put together: a call that both SDKs accept, member by member, for
 //! mutations to change.
 
+use std::time::Duration;
+
 use a0_testkit::{Algorithm, Error, SigningKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,6 +16,13 @@ pub(crate) const JWKS: &str = "https://tenant.example/.well-known/jwks.json";
 pub(crate) const TOKEN_ENDPOINT: &str = "https://tenant.example/oauth/token";
 pub(crate) const AUDIENCE: &str = "https://api.example/";
 pub(crate) const URL: &str = "https://api.example/orders";
+/// Of the nonces that this SDK asks for where a case says so.
+pub(crate) const NONCE_SECRET: [u8; 32] = [7; 32];
+pub(crate) const NONCE_PERIOD: Duration = Duration::from_secs(300);
+
+pub(crate) fn metadata_of(issuer: &str) -> String {
+    format!("{issuer}.well-known/openid-configuration")
+}
 
 /// The keys of all cases of one run.
 pub(crate) struct Keys {
@@ -24,6 +33,8 @@ pub(crate) struct Keys {
     pub(crate) proof: SigningKey,
     pub(crate) other_proof: SigningKey,
     pub(crate) p384: SigningKey,
+    /// Of a tenant that signs with ES256.
+    pub(crate) elliptic: SigningKey,
 }
 
 impl Keys {
@@ -37,6 +48,7 @@ impl Keys {
             proof: SigningKey::generate(Algorithm::Es256)?,
             other_proof: SigningKey::generate(Algorithm::Es256)?,
             p384: SigningKey::generate(Algorithm::Es384)?,
+            elliptic: SigningKey::generate(Algorithm::Es256)?,
         })
     }
 }

@@ -6,7 +6,8 @@ use a0_testkit::Error;
 use serde_json::{Value, json};
 
 use crate::draft::{AUDIENCE, Draft, Keys};
-use crate::mutations::{Mutation, catalogue, parts_of};
+use crate::mutations::{Mutation, catalogue, fixed_parts_of, parts_of};
+use crate::plain::{is_plain, make_plain};
 
 pub(crate) struct Case {
     /// The base and its mutations: `dpop: token claim exp=null; proof header alg absent`.
@@ -14,6 +15,8 @@ pub(crate) struct Case {
     pub(crate) base: &'static str,
     pub(crate) mutations: Vec<String>,
     pub(crate) input: Value,
+    /// The same without what only this SDK can be told, where there is any of that.
+    pub(crate) plain: Option<Value>,
 }
 
 /// Calls that both SDKs accept. Weights follow the size of what can go wrong with each.
@@ -88,9 +91,11 @@ impl Generator {
         Ok(draft)
     }
 
-    fn mutations_of(&self, call: &str) -> Vec<&Mutation> {
-        let parts = parts_of(call).iter();
-        let places = parts.filter_map(|part| self.by_part.get(*part)).flatten();
+    fn mutations_of(&self, parts: &[&str]) -> Vec<&Mutation> {
+        let places = parts
+            .iter()
+            .filter_map(|part| self.by_part.get(*part))
+            .flatten();
         places.filter_map(|at| self.catalogue.get(*at)).collect()
     }
 
@@ -99,17 +104,41 @@ impl Generator {
         (base, call, _): (&'static str, &'static str, u64),
         mutations: &[&Mutation],
     ) -> Result<Case, Error> {
-        let mut draft = self.draft(base, call)?;
-        for mutation in mutations {
-            (mutation.apply)(&mut draft);
-        }
+        let changed = || {
+            let mut draft = self.draft(base, call)?;
+            for mutation in mutations {
+                (mutation.apply)(&mut draft);
+            }
+            Ok::<Draft, Error>(draft)
+        };
+        let draft = changed()?;
+        let plain = match is_plain(&draft) {
+            true => None,
+            false => {
+                let mut plain = changed()?;
+                make_plain(&mut plain, &self.keys)?;
+                Some(plain.finish()?)
+            }
+        };
         let mutations: Vec<String> = mutations.iter().map(|it| it.name.clone()).collect();
         Ok(Case {
             name: format!("{base}: {}", mutations.join("; ")),
             base,
             mutations,
             input: draft.finish()?,
+            plain,
         })
+    }
+
+    /// The cases that every run has, whatever its seed.
+    pub(crate) fn fixed(&self) -> Result<Vec<Case>, Error> {
+        let mut cases = Vec::new();
+        for base in BASES {
+            for mutation in self.mutations_of(fixed_parts_of(base.1)) {
+                cases.push(self.build(*base, &[mutation])?);
+            }
+        }
+        Ok(cases)
     }
 
     /// Each base as it is, and with each mutation alone: the cases that say what is at fault.
@@ -117,7 +146,7 @@ impl Generator {
         let mut cases = Vec::new();
         for base in BASES {
             cases.push(self.build(*base, &[])?);
-            for mutation in self.mutations_of(base.1) {
+            for mutation in self.mutations_of(parts_of(base.1)) {
                 cases.push(self.build(*base, &[mutation])?);
             }
         }
@@ -154,7 +183,8 @@ impl Generator {
             .unwrap_or((name.trim_end_matches(':'), ""));
         let base = BASES.iter().find(|(base, ..)| *base == wanted);
         let base = *base.ok_or_else(|| format!("there is no base `{wanted}`"))?;
-        let known = self.mutations_of(base.1);
+        let parts = [parts_of(base.1), fixed_parts_of(base.1)].concat();
+        let known = self.mutations_of(&parts);
         let mutations = rest.split("; ").filter(|it| !it.is_empty()).map(|wanted| {
             let found = known.iter().find(|mutation| mutation.name == wanted);
             found
@@ -221,7 +251,8 @@ mod tests {
         assert_eq!(again, [""; 0]);
         let reached = BASES
             .iter()
-            .flat_map(|(_, call, _)| generator.mutations_of(call));
+            .flat_map(|(_, call, _)| [parts_of(call), fixed_parts_of(call)])
+            .flat_map(|parts| generator.mutations_of(parts));
         let reached: BTreeSet<&String> = reached.map(|mutation| &mutation.name).collect();
         assert_eq!(reached, names);
     }

@@ -9,6 +9,9 @@ use crate::generate::Case;
 
 const DIRECTIONS: &[&str] = &["stricter", "looser", "different"];
 
+/// Acceptances that go beyond what a row lets in.
+const NEVER_MEANT: &[&str] = &["sequence", "option"];
+
 pub(crate) struct Ledger {
     pub(crate) rows: Vec<Row>,
 }
@@ -73,17 +76,16 @@ impl Ledger {
                         "{id} lets this accept more and does not say `looser`"
                     ));
                 }
+                if rule.fields.iter().any(|it| NEVER_MEANT.contains(&&**it)) {
+                    return Err(format!("{id} explains what no row may"));
+                }
                 if verdict && rule.several && (reference || own) {
                     return Err(format!("{id} explains an acceptance by an order of checks"));
                 }
             }
             let pins = texts(&row["pins"]);
-            // What no case can show has a reason for that in their place.
-            if pins.is_empty() != rules.is_empty() || rules.is_empty() != row["outside"].is_string()
-            {
-                return Err(format!(
-                    "{id} has neither `rules` with `pins`, nor `outside` alone"
-                ));
+            if rules.is_empty() || pins.is_empty() {
+                return Err(format!("{id} has no `rules`, or no `pins` that show it"));
             }
             Ok(Row {
                 texts: cells,
@@ -212,6 +214,7 @@ mod tests {
             base: "token",
             mutations: mutations.iter().map(|name| name.to_string()).collect(),
             input: Value::Null,
+            plain: None,
         };
         let difference = |field, reference: &str, own: &str| Difference {
             field,
@@ -276,7 +279,11 @@ mod tests {
         assert!(row(rule("own", "accepted")).is_err());
         assert!(row(rule("own", "*")).is_err());
         assert!(row(|row| row["rules"][0]["several"] = true.into()).is_err());
-        assert!(row(|row| row["outside"] = "no case shows it".into()).is_err());
-        assert!(row(|row| row["rules"] = json!([])).is_err());
+        for member in ["rules", "pins"] {
+            assert!(row(|row| row[member] = json!([])).is_err(), "{member}");
+        }
+        for field in NEVER_MEANT {
+            assert!(row(rule("field", field)).is_err(), "{field}");
+        }
     }
 }

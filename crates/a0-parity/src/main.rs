@@ -10,6 +10,7 @@ mod ledger;
 mod mutations;
 mod own;
 mod page;
+mod plain;
 mod reference;
 
 use std::collections::BTreeMap;
@@ -34,16 +35,12 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("--page") {
-        return match page::write() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                eprintln!("error: {message}");
-                ExitCode::FAILURE
-            }
-        };
-    }
-    match arguments().and_then(|arguments| run(&arguments)) {
+    let done = match std::env::args().nth(1).as_deref() {
+        Some("--page") => page::write().map(|()| true),
+        Some(own::ALONE) => own::alone_in_its_process().map(|()| true),
+        _ => arguments().and_then(|arguments| run(&arguments)),
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(message) => {
@@ -89,6 +86,8 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     ));
 
     let mut tally = Tally::default();
+    let fixed = generator.fixed().map_err(|error| error.to_string())?;
+    judge(&fixed, &ledger, &mut reference, &mut tally)?;
     let mut random = Random(arguments.seed);
     let mut next = generator.single().map_err(|error| error.to_string())?;
     if next.len() > arguments.cases / 2 {
@@ -154,6 +153,12 @@ fn found(cases: &[Case], reference: &mut Reference) -> Result<Vec<Vec<Difference
         let mut found = differences(reference, own);
         if own::accepts_a_mixture(&case.input, own) {
             found.push(Difference::mixture());
+        }
+        if let Some(plain) = &case.plain
+            && !own::is_acceptance(reference)
+            && own::accepts_beyond_its_options(plain, own)
+        {
+            found.push(Difference::beyond_options());
         }
         found
     });

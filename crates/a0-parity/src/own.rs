@@ -1,36 +1,29 @@
 //! A case through this SDK.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+mod client;
+mod exchange;
+mod helpers;
+mod store;
+mod transport;
+mod world;
 
-use auth0_api::discovery::max_age;
-use auth0_api::jose::Jwk;
 use auth0_api::{
-    ApiClient, Builder, ConnectionToken, DpopMode, DpopProof, Error, ErrorKind, IssuedToken,
-    OnBehalfOf, Refresh, RequestContext, TokenExchange, TokenOptions, get_current_actor,
-    get_delegation_chain, normalize_domain,
+    ApiClient, ConnectionToken, DpopProof, Error, ErrorKind, OnBehalfOf, RequestContext,
+    TokenOptions,
 };
-use http::header::CACHE_CONTROL;
-use http::{Method, Request, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::draft::METADATA;
-
-/// What the servers and the clock of a call are, and what was sent to the token endpoint.
-#[derive(Default)]
-struct World {
-    now: u64,
-    documents: Value,
-    sent: Vec<Value>,
-}
-
-type Shared = Arc<Mutex<World>>;
-
-fn locked(world: &Shared) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use client::client;
+use exchange::{exchange, issued};
+use helpers::helped;
+pub(crate) use transport::{ALONE, alone_in_its_process};
+use world::{Shared, enter, locked};
 
 pub(crate) fn outcome(case: &Value) -> Value {
+    if case["network"].is_string() {
+        return json!({ "network": transport::seen(case) });
+    }
     let world = Shared::default();
     let mut outcome = match calls(case, &world) {
         Ok(value) => json!({ "value": value }),
@@ -43,7 +36,9 @@ pub(crate) fn outcome(case: &Value) -> Value {
             "challenge": error.www_authenticate(),
         }),
     };
-    outcome["sent"] = Value::Array(std::mem::take(&mut locked(&world).sent));
+    let mut world = locked(&world);
+    outcome["sent"] = Value::Array(std::mem::take(&mut world.sent));
+    outcome["given"] = world.given.take();
     outcome
 }
 
@@ -60,20 +55,23 @@ impl From<Error> for Refusal {
 
 /// The calls before the one that counts, and that one. The outcomes of those before do not count.
 fn calls(case: &Value, world: &Shared) -> Result<Value, Refusal> {
-    if let Some(outcome) = helped(case) {
-        return outcome;
+    match helped(case) {
+        Some(outcome) => outcome,
+        None => calls_of(&client(case, world)?, case, world),
     }
-    let client = client(case, world)?;
+}
+
+fn calls_of(client: &ApiClient, case: &Value, world: &Shared) -> Result<Value, Refusal> {
     for step in case["before"].as_array().into_iter().flatten() {
         let mut earlier = case.clone();
         for (name, value) in step.as_object().into_iter().flatten() {
             earlier[name] = value.clone();
         }
         enter(world, &earlier);
-        let _ = call(&client, &earlier);
+        let _ = call(client, &earlier);
     }
     enter(world, case);
-    call(&client, case)
+    call(client, case)
 }
 
 /// Whether the call that counts is accepted although a new client would refuse it with the metadata
@@ -97,50 +95,14 @@ pub(crate) fn accepts_a_mixture(case: &Value, outcome: &Value) -> bool {
     is_acceptance(outcome) && !pairs.any(|(metadata, others)| alone(metadata, others))
 }
 
-fn is_acceptance(outcome: &Value) -> bool {
-    outcome["kind"].is_null()
+/// Whether the call that counts is accepted, while the case without what only this SDK can be told
+/// is not: more came in than the option lets in.
+pub(crate) fn accepts_beyond_its_options(plain: &Value, outcome: &Value) -> bool {
+    is_acceptance(outcome) && !is_acceptance(&self::outcome(plain))
 }
 
-fn enter(world: &Shared, case: &Value) {
-    *locked(world) = World {
-        now: case["now"].as_u64().unwrap_or_default(),
-        documents: case["documents"].clone(),
-        sent: Vec::new(),
-    };
-}
-
-/// The functions beside the client.
-fn helped(case: &Value) -> Option<Result<Value, Refusal>> {
-    let no_claims = Map::new();
-    let claims = case["claims"].as_object().unwrap_or(&no_claims);
-    let plain = |error: &dyn std::fmt::Display| Refusal::Plain("BaseAuth", error.to_string());
-    let actor =
-        |error: auth0_api::act::ActError| Refusal::Plain("VerifyAccessToken", error.to_string());
-    let outcome = match text(case, "call") {
-        "normalize_domain" => normalize_domain(text(case, "text"))
-            .map(|issuer| issuer.as_str().into())
-            .map_err(|error| plain(&error)),
-        "get_current_actor" => get_current_actor(claims)
-            .map(|current| json!(current.map(|actor| actor.sub())))
-            .map_err(actor),
-        "get_delegation_chain" => get_delegation_chain(claims)
-            .map(|chain| chain.iter().map(|actor| actor.sub()).collect())
-            .map_err(actor),
-        "calculate_jwk_thumbprint" => {
-            let key = case["key"].as_object().unwrap_or(&no_claims);
-            let key = Jwk::from_object(key).map_err(|error| plain(&error));
-            key.map(|key| key.thumbprint().to_string().into())
-        }
-        "parse_cache_control_max_age" => {
-            let fields = text(case, "text")
-                .parse()
-                .map(|field| (CACHE_CONTROL, field));
-            let age = max_age(&fields.into_iter().collect());
-            Ok(json!(age.map(|age| age.as_secs())))
-        }
-        _ => return None,
-    };
-    Some(outcome)
+pub(crate) fn is_acceptance(outcome: &Value) -> bool {
+    outcome["kind"].is_null() && outcome["failed"].is_null()
 }
 
 fn call(client: &ApiClient, case: &Value) -> Result<Value, Refusal> {
@@ -152,7 +114,9 @@ fn call(client: &ApiClient, case: &Value) -> Result<Value, Refusal> {
             Ok(Value::Object(token.as_object().clone()))
         }
         "verify_access_token" => {
-            let options = TokenOptions::new().require(texts(&case["required_claims"]));
+            let options = TokenOptions::new()
+                .require(texts(&case["required_claims"]))
+                .request(context(case));
             let token = client.verify_access_token_with(text(case, "token"), &options)?;
             Ok(Value::Object(token.as_object().clone()))
         }
@@ -179,7 +143,7 @@ fn call(client: &ApiClient, case: &Value) -> Result<Value, Refusal> {
             Ok(issued(&client.get_token_on_behalf_of(&request)?))
         }
         _ => {
-            let request = exchange(arguments);
+            let request = exchange(arguments)?;
             let response = client.get_token_by_exchange_profile(&request)?;
             let mut value = issued(&response);
             for (name, text) in [
@@ -193,129 +157,6 @@ fn call(client: &ApiClient, case: &Value) -> Result<Value, Refusal> {
             Ok(value)
         }
     }
-}
-
-fn exchange(arguments: &Value) -> TokenExchange<'_> {
-    let argument = |name| text(arguments, name);
-    let mut request = TokenExchange::new(argument("subject_token"), argument("subject_token_type"))
-        .audience(argument("audience"))
-        .scope(argument("scope"))
-        .requested_token_type(argument("requested_token_type"));
-    for (name, value) in arguments["extra"].as_object().into_iter().flatten() {
-        request = match value {
-            Value::Array(values) => {
-                let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
-                request.extra_list(name, values)
-            }
-            Value::Bool(value) => request.extra(name, *value),
-            Value::Number(value) if value.is_f64() => {
-                request.extra(name, value.as_f64().unwrap_or_default())
-            }
-            Value::Number(value) => request.extra(name, value.as_i64().unwrap_or_default()),
-            value => request.extra(name, value.as_str().unwrap_or_default()),
-        };
-    }
-    request
-}
-
-fn issued(token: &IssuedToken) -> Value {
-    let mut value = json!({
-        "access_token": token.access_token(),
-        "expires_in": token.expires_in(),
-        "expires_at": token.expires_at(),
-    });
-    for (name, text) in [
-        ("scope", token.scope()),
-        ("token_type", token.token_type()),
-        ("issued_token_type", token.issued_token_type()),
-    ] {
-        if let Some(text) = text {
-            value[name] = text.into();
-        }
-    }
-    value
-}
-
-type Set = fn(Builder, Duration) -> Builder;
-
-fn client(case: &Value, world: &Shared) -> Result<ApiClient, Error> {
-    let [clock, servers] = [world, world].map(Arc::clone);
-    let mut builder = ApiClient::builder()
-        .clock(move || UNIX_EPOCH + Duration::from_secs(locked(&clock).now))
-        // A refresh on a thread would end when it likes.
-        .cache_refresh(Refresh::Inline)
-        .http_client(move |request: Request<Vec<u8>>| answer(&mut locked(&servers), &request));
-    if let Some(audience) = case["audience"].as_str() {
-        builder = builder.audience(audience);
-    }
-    let seconds = |name: &str| case[name].as_u64().map(Duration::from_secs);
-    for (value, set) in [
-        (seconds("cache_ttl_seconds"), Builder::cache_ttl as Set),
-        (seconds("dpop_iat_leeway"), Builder::dpop_iat_leeway),
-        (seconds("dpop_iat_offset"), Builder::dpop_iat_offset),
-    ] {
-        if let Some(value) = value {
-            builder = set(builder, value);
-        }
-    }
-    if let Some(entries) = case["cache_max_entries"].as_u64() {
-        builder = builder.cache_max_entries(usize::try_from(entries).unwrap_or_default());
-    }
-    if let Some(entries) = case["token_cache"].as_u64() {
-        builder = builder.token_cache(usize::try_from(entries).unwrap_or_default());
-    }
-    let flags = ["dpop_enabled", "dpop_required"].map(|name| case[name].as_bool());
-    builder = match (flags, text(case, "mode")) {
-        // Two flags are what the environment has.
-        ([Some(enabled), Some(required)], _) => builder.from_vars(|name| match name {
-            "AUTH0_DPOP_ENABLED" => Some(enabled.to_string()),
-            "AUTH0_DPOP_REQUIRED" => Some(required.to_string()),
-            _ => None,
-        }),
-        (_, "disabled") => builder.dpop(DpopMode::Disabled),
-        (_, "required") => builder.dpop(DpopMode::Required),
-        _ => builder.dpop(DpopMode::Allowed),
-    };
-    if let Some(domain) = case["domain"].as_str() {
-        builder = builder.domain(domain);
-    }
-    if case["domains"].is_array() {
-        builder = builder.domains(texts(&case["domains"]));
-    }
-    if case["resolver"].is_array() {
-        let domains = texts(&case["resolver"]);
-        builder = builder.domains_resolver(move |_| Ok::<_, std::io::Error>(domains.clone()));
-    }
-    if let Some(id) = case["client_id"].as_str() {
-        builder = builder.client_id(id);
-    }
-    if let Some(secret) = case["client_secret"].as_str() {
-        builder = builder.client_secret(secret);
-    }
-    builder.build()
-}
-
-fn answer(world: &mut World, request: &Request<Vec<u8>>) -> std::io::Result<Response<Vec<u8>>> {
-    if request.method() == Method::POST {
-        let authorization = request.headers().get("authorization");
-        world.sent.push(json!({
-            "form": String::from_utf8_lossy(request.body()),
-            "authorization": authorization.and_then(|value| value.to_str().ok()),
-        }));
-    }
-    let document = &world.documents[request.uri().to_string()];
-    let Some(status) = document["status"].as_u64() else {
-        return Err(std::io::ErrorKind::ConnectionRefused.into());
-    };
-    let mut response = Response::builder()
-        .status(u16::try_from(status).unwrap_or_default())
-        .header("content-type", text(document, "type"));
-    if let Some(cache) = document["cache"].as_str() {
-        response = response.header("cache-control", cache);
-    }
-    response
-        .body(text(document, "body").as_bytes().to_vec())
-        .map_err(std::io::Error::other)
 }
 
 fn context(case: &Value) -> RequestContext<'_> {
@@ -390,6 +231,94 @@ mod tests {
             let case = generator.named(name).unwrap().input;
             assert_eq!(accepts_a_mixture(&case, &accepted), expected, "{name}");
             assert!(!accepts_a_mixture(&case, &json!({"kind": "X"})), "{name}");
+        }
+    }
+    #[test]
+    fn what_an_option_lets_in_is_accepted_without_it_once_it_is_put_right() {
+        let generator = Generator::new().unwrap();
+        let accepted = json!({"value": {}});
+        let audience = r#"token: own audiences=["https://old.example/"], and the token names it"#;
+        let algorithm = |name: &str| {
+            format!(r#"token: own algorithms=["RS256","{name}"], and such a token and key"#)
+        };
+        let proof = r#"dpop: own-dpop algorithms=["ES256","ES384"], and such a proof"#;
+        let expired =
+            |seconds| format!("token: own leeway=60 s, and the token expired {seconds} s ago");
+        let elsewhere = "token: store has metadata with keys elsewhere, and signed with one";
+        for (name, beyond) in [
+            (audience.to_owned(), false),
+            (format!("{audience}; token claim aud=[\"other\"]"), true),
+            (format!("{audience}; token signature is zero"), true),
+            (expired(59), false),
+            (expired(60), true),
+            (format!("{}; token claim iat=\"x\"", expired(59)), true),
+            (
+                "token: own leeway=60 s; token claim nbf=1800000060".to_owned(),
+                false,
+            ),
+            (
+                "token: own leeway=1 s; token claim nbf=1800000060".to_owned(),
+                true,
+            ),
+            (algorithm("RS512"), false),
+            (algorithm("ES256"), false),
+            (
+                format!("{}; token signature is zero", algorithm("RS512")),
+                true,
+            ),
+            (
+                format!("{}; token signed with nothing", algorithm("RS512")),
+                true,
+            ),
+            (
+                format!(
+                    "{}; token signed with a proof's key, and says so",
+                    algorithm("ES256")
+                ),
+                true,
+            ),
+            (
+                format!("{}; documents keys: a stranger's", algorithm("PS256")),
+                true,
+            ),
+            (proof.to_owned(), false),
+            (format!("{proof}; proof signature is zero"), true),
+            (format!("{proof}; proof header jwk is another key"), true),
+            (
+                "bearer: store has metadata of another issuer".to_owned(),
+                false,
+            ),
+            (elsewhere.to_owned(), true),
+        ] {
+            let plain = generator.named(&name).unwrap().plain.unwrap();
+            assert_eq!(
+                accepts_beyond_its_options(&plain, &accepted),
+                beyond,
+                "{name}"
+            );
+            let refused = json!({"kind": "X"});
+            assert!(!accepts_beyond_its_options(&plain, &refused), "{name}");
+        }
+        for name in [
+            "token: token claim exp=-1",
+            "token: own token_profile=rfc9068",
+        ] {
+            assert!(generator.named(name).unwrap().plain.is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_store_of_a_case_is_read_and_what_keeps_nobody_out_is_accepted() {
+        let generator = Generator::new().unwrap();
+        for name in [
+            "token: store has the documents; documents metadata cannot be had",
+            "token: store has the documents; documents keys cannot be had",
+            "token: own token_profile=rfc9068, and such a token",
+            "dpop: own-dpop nonces, and the proof has one",
+            "dpop: own-dpop the replay store fails, and is passed over",
+        ] {
+            let outcome = outcome(&generator.named(name).unwrap().input);
+            assert!(is_acceptance(&outcome), "{name}: {outcome}");
         }
     }
 }

@@ -20,7 +20,7 @@ impl Reference {
     pub(crate) fn start(python: &Path) -> Result<Self, String> {
         let runner = concat!(env!("CARGO_MANIFEST_DIR"), "/reference.py");
         let mut child = Command::new(python)
-            .args(["-u", runner])
+            .args(["-B", "-u", runner])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -47,6 +47,21 @@ const RESERVED: &[&str] = &[
 ///     .extra_list("labels", values);
 /// # let _ = request;
 /// ```
+///
+/// `None` is no value, and neither is a list in a list: that package sends them as the text `None` and
+/// the text of the list, which no server asked for.
+///
+/// ```compile_fail,E0277
+/// # use a0_token_exchange::TokenExchange;
+/// let request = TokenExchange::new("the-subject-token", "urn:example:legacy");
+/// let request = request.extra("device", None::<&str>);
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use a0_token_exchange::TokenExchange;
+/// let request = TokenExchange::new("the-subject-token", "urn:example:legacy");
+/// let request = request.extra_list("labels", [["a", "b"]]);
+/// ```
 #[derive(Clone)]
 pub struct ExtraValue<'a>(Cow<'a, str>);
 

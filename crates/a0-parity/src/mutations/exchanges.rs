@@ -80,6 +80,11 @@ fn extras(list: &mut List) {
         ("list", json!([])),
         ("list", json!(many)),
         ("list", json!(&many[1..])),
+        // By the types of this SDK these are no values.
+        ("none", json!(null)),
+        ("list", json!(["a", null])),
+        ("list", json!([["a"], "b"])),
+        ("object", json!({"a": 1})),
         ("grant_type", json!("x")),
         ("Scope", json!("x")),
         ("CLIENT_ID", json!("x")),

@@ -3,9 +3,12 @@
 mod builder;
 mod documents;
 mod exchanges;
+mod network;
+mod own;
 mod proofs;
 mod requests;
 mod sequences;
+mod stores;
 mod tokens;
 mod values;
 
@@ -30,18 +33,61 @@ pub(crate) fn parts_of(call: &str) -> &'static [&'static str] {
             "proof",
             "later",
             "builder",
+            "resolver",
+            "store",
+            "own",
+            "own-dpop",
         ],
-        "verify_access_token" => &["token", "documents", "options", "later", "builder"],
-        "verify_dpop_proof" => &["proof", "url", "builder"],
+        "verify_access_token" => &[
+            "token",
+            "documents",
+            "options",
+            "later",
+            "builder",
+            "resolver",
+            "store",
+            "own",
+        ],
+        "verify_dpop_proof" => &["proof", "url", "builder", "own-dpop"],
         "normalize_domain" => &["domain"],
         "calculate_jwk_thumbprint" => &["key"],
         "parse_cache_control_max_age" => &["age"],
         "get_current_actor" | "get_delegation_chain" => &["act"],
-        "get_access_token_for_connection" => {
-            &["connection", "endpoint", "credentials", "later", "builder"]
-        }
-        "get_token_on_behalf_of" => &["obo", "endpoint", "credentials", "later", "builder"],
-        _ => &["exchange", "endpoint", "credentials", "later", "builder"],
+        "get_access_token_for_connection" => &[
+            "connection",
+            "endpoint",
+            "credentials",
+            "later",
+            "builder",
+            "store",
+        ],
+        "get_token_on_behalf_of" => &[
+            "obo",
+            "endpoint",
+            "credentials",
+            "later",
+            "builder",
+            "store",
+        ],
+        _ => &[
+            "exchange",
+            "endpoint",
+            "credentials",
+            "later",
+            "builder",
+            "store",
+        ],
+    }
+}
+
+/// Those of cases that are the same in every run, each by itself.
+pub(crate) fn fixed_parts_of(call: &str) -> &'static [&'static str] {
+    match call {
+        "verify_access_token" => &["network", "network-keys"],
+        "get_access_token_for_connection"
+        | "get_token_on_behalf_of"
+        | "get_token_by_exchange_profile" => &["network", "network-endpoint"],
+        _ => &[],
     }
 }
 
@@ -55,6 +101,9 @@ pub(crate) fn catalogue(keys: &Keys) -> Vec<Mutation> {
     builder::add(&mut list);
     sequences::add(&mut list, keys);
     values::add(&mut list, keys);
+    stores::add(&mut list, keys);
+    own::add(&mut list, keys);
+    network::add(&mut list);
     list.0
 }
 

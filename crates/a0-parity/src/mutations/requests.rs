@@ -79,6 +79,7 @@ pub(super) fn add(list: &mut List) {
         });
     }
     options(list);
+    resolver(list);
 }
 
 fn credentials(list: &mut List, name: &str, change: impl Fn(&mut Authorization) + 'static) {
@@ -124,4 +125,46 @@ fn options(list: &mut List) {
             };
         });
     }
+}
+
+/// What a resolver is given.
+fn resolver(list: &mut List) {
+    let mut add = |name: String, change: Box<dyn Fn(&mut Draft)>| {
+        list.add(format!("resolver and {name}"), move |draft| {
+            draft.options.remove("domains");
+            let domains = json!(["tenant.example"]);
+            draft.options.insert("resolver".to_owned(), domains);
+            change(draft);
+        });
+    };
+    for fields in [
+        &[("x-tenant", "eu")][..],
+        &[("X-Tenant", "eu")],
+        &[("x-tenant", "eu"), ("x-tenant", "us")],
+        &[("x-tenant", "eu"), ("X-TENANT", "us")],
+        &[("x-tenant", "")],
+    ] {
+        let shown: Vec<String> = fields.iter().map(|(n, v)| format!("{n}: {v}")).collect();
+        let change = move |draft: &mut Draft| {
+            let fields = fields.iter();
+            let fields = fields.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            draft.more_headers.extend(fields);
+        };
+        add(format!("fields {}", shown.join(", ")), Box::new(change));
+    }
+    for url in [
+        "https://api.example/orders?tenant=eu",
+        "https://API.example:443/orders",
+        "https://api.example/x/../orders#f",
+        "/orders",
+    ] {
+        let change = move |draft: &mut Draft| {
+            draft.options.insert("url".to_owned(), url.into());
+        };
+        add(format!("url {url:?}"), Box::new(change));
+    }
+    let without = |draft: &mut Draft| {
+        draft.options.remove("url");
+    };
+    add("no url".to_owned(), Box::new(without));
 }

@@ -1,0 +1,58 @@
+"""What the reference does on the wire, seen by those whom it asks."""
+
+import asyncio
+import os
+
+import httpx
+
+PROXY_VARIABLES = ("ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy")
+PROXY_EXCEPTIONS = ("NO_PROXY", "no_proxy")
+
+
+async def route(call_at):
+    """Whom it asks where the environment names a proxy. `call_at` makes the call at a domain."""
+    asked = set()
+
+    def server(name):
+        async def hang_up(reader, writer):
+            asked.add(name)
+            await reader.read(1)
+            writer.close()
+
+        return asyncio.start_server(hang_up, "127.0.0.1", 0)
+
+    async with await server("tenant") as tenant, await server("proxy") as proxy:
+        addresses = ["%s:%s" % it.sockets[0].getsockname() for it in (tenant, proxy)]
+        before = dict(os.environ)
+        for name in PROXY_EXCEPTIONS:
+            os.environ.pop(name, None)
+        os.environ.update({name: f"http://{addresses[1]}" for name in PROXY_VARIABLES})
+        try:
+            await call_at(addresses[0])
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+    return {
+        ("tenant",): "straight to the tenant",
+        ("proxy",): "to the proxy of the variables",
+        ("proxy", "tenant"): "to both",
+    }.get(tuple(sorted(asked)), "to nobody")
+
+
+class Silence:
+    """A transport on which one URL never answers, and what patience the client had with it."""
+
+    def __init__(self, case, answer_of):
+        self.case, self.answer_of = case, answer_of
+        self.patience = "nobody asked"
+        self.transport = httpx.MockTransport(self.answer)
+
+    def answer(self, request):
+        if str(request.url) != self.case["silent"]:
+            return self.answer_of(str(request.url))
+        limits = set(request.extensions["timeout"].values())
+        if limits == {self.case["timeout"]}:
+            self.patience = "given up after `timeout`"
+        else:
+            self.patience = f"given up after {sorted(limits)} s"
+        raise httpx.ReadTimeout("silence")

@@ -1,0 +1,95 @@
+//! The store of a case beside the client: what it has when the calls begin, and whether it works.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use auth0_api::CacheAdapter;
+use auth0_api::discovery::{CacheAdapterError, InMemoryCache};
+use serde_json::{Value, json};
+
+use super::text;
+use super::world::{Shared, locked};
+use crate::draft::{ISSUER, JWKS, NOW, metadata_of};
+
+pub(super) struct Store {
+    inner: InMemoryCache,
+    /// `read` or `write`, as far as it does not work.
+    fails: String,
+}
+
+impl Store {
+    pub(super) fn of(case: &Value, world: &Shared) -> Option<Self> {
+        let store = case["store"].as_object()?;
+        let clock = Arc::clone(world);
+        let now = move || UNIX_EPOCH + Duration::from_secs(locked(&clock).now);
+        let inner = InMemoryCache::new(100).clock(now);
+        let issuer = case["issuer"].as_str().unwrap_or(ISSUER);
+        let keys_at = store.get("keys_at").and_then(Value::as_str).unwrap_or(JWKS);
+        // Ten seconds old when the first call comes.
+        let fetched_at = case["before"][0]["now"].as_i64().unwrap_or(NOW) - 10;
+        for (name, key, url) in [
+            ("metadata", "metadata", &*metadata_of(issuer)),
+            ("keys", "jwks", keys_at),
+        ] {
+            if let Some(document) = store.get(name) {
+                let key = format!("a0-discovery:1:{key}:{issuer}");
+                let entry = entry(document, url, fetched_at);
+                // The store is in memory and does not fail.
+                let _ = inner.set(&key, &entry, Duration::MAX);
+            }
+        }
+        Some(Store {
+            inner,
+            fails: text(&case["store"], "fails").to_owned(),
+        })
+    }
+
+    fn working(&self, to: &str) -> Result<(), CacheAdapterError> {
+        match self.fails == to {
+            true => Err(CacheAdapterError::new("out of order")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// As this SDK writes it; the reference keeps the document itself.
+fn entry(document: &Value, url: &str, fetched_at: i64) -> String {
+    match document {
+        // What is no document is no text of one either.
+        Value::String(garbage) => garbage.clone(),
+        document => json!({
+            "url": url, "requested_at": fetched_at, "max_age": null, "body": document.to_string(),
+        })
+        .to_string(),
+    }
+}
+
+impl CacheAdapter for Store {
+    fn get(&self, key: &str) -> Result<Option<String>, CacheAdapterError> {
+        self.working("read")?;
+        self.inner.get(key)
+    }
+
+    fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<(), CacheAdapterError> {
+        self.working("write")?;
+        self.inner.set(key, value, ttl)
+    }
+
+    fn set_if_absent(
+        &self,
+        key: &str,
+        value: &str,
+        ttl: Duration,
+    ) -> Result<bool, CacheAdapterError> {
+        self.working("write")?;
+        self.inner.set_if_absent(key, value, ttl)
+    }
+
+    fn delete(&self, key: &str) -> Result<(), CacheAdapterError> {
+        self.inner.delete(key)
+    }
+
+    fn clear(&self) -> Result<(), CacheAdapterError> {
+        self.inner.clear()
+    }
+}
