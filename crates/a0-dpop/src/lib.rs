@@ -68,6 +68,7 @@ pub mod asynchronous;
 mod create;
 mod error;
 mod htu;
+mod judged;
 mod nonce;
 mod proof;
 mod replay;
@@ -75,8 +76,9 @@ mod replay;
 pub use create::{CreateProofError, NewProof};
 pub use error::ProofError;
 pub use htu::{Htu, InvalidHtu};
+pub use judged::{JudgedProof, KnownHeader, VerifiedProof};
 pub use nonce::NonceIssuer;
-pub use proof::{JudgedProof, MAX_JTI, ProofRules, Target, VerifiedProof, one_proof};
+pub use proof::{MAX_JTI, ProofRules, Target, one_proof};
 pub use replay::{InMemoryReplayStore, ReplayKey, ReplayStore, ReplayStoreError, Seen};
 
 #[cfg(doctest)]

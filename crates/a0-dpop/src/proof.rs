@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use a0_jose::json::Node;
 use a0_jose::{
-    Admitted, Algorithm, Backend, ClaimError, Claims, Compact, HeaderRules, Jwk, NumericDate,
-    Thumbprint, VerifyingKey, has_private_member, is_base64url_of, sha256,
+    Algorithm, Backend, ClaimError, Claims, Compact, HeaderRules, Jwk, NumericDate, VerifyingKey,
+    has_private_member, is_base64url_of, sha256,
 };
 
 use crate::error::ProofError;
 use crate::htu::Htu;
+use crate::judged::{JudgedProof, KnownHeader, SignedProof};
 use crate::nonce::NonceIssuer;
 use crate::replay::ReplayKey;
 
@@ -117,38 +118,62 @@ impl ProofRules {
         nonces: Option<&NonceIssuer>,
         now: NumericDate,
     ) -> Result<JudgedProof<'p>, ProofError> {
-        let unverified = Compact::parse(proof, self.max_size)
-            .and_then(Compact::decode)
-            .map_err(ProofError::Parse)?;
+        self.judge_known(proof, None, request, nonces, now)
+    }
+
+    /// As [`judge`](ProofRules::judge), with a header that was judged before: of a proof with the very
+    /// same one, header and key need not be judged again. What comes of it is the same.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn judge_known<'p>(
+        &self,
+        proof: &'p str,
+        known: Option<&KnownHeader>,
+        request: &Target<'_>,
+        nonces: Option<&NonceIssuer>,
+        now: NumericDate,
+    ) -> Result<JudgedProof<'p>, ProofError> {
+        let compact = Compact::parse(proof, self.max_size).map_err(ProofError::Parse)?;
+        if let Some(known) = known.filter(|known| known.is_of(&compact, self.header.algorithms())) {
+            let claims = compact.decode_payload().map_err(ProofError::Parse)?;
+            let said = self.judge_claims(&claims, request, nonces, now)?;
+            let replay_key = ReplayKey::new(known.thumbprint(), &request.url, said.jti);
+            let replay_until = said.iat.plus(self.iat_offset);
+            let proof = SignedProof::OfKnownHeader {
+                compact,
+                claims,
+                header: known.clone(),
+            };
+            return Ok(JudgedProof::new(proof, replay_key, replay_until));
+        }
+        let unverified = compact.decode().map_err(ProofError::Parse)?;
         if !unverified.header().is_of_type("dpop+jwt") {
             return Err(ProofError::Type);
         }
         let admitted = unverified.admit(&self.header).map_err(ProofError::header)?;
         let jwk = public_key(admitted.header().get("jwk"), admitted.algorithm())?;
-        let said = self.judge_claims(admitted.claims(), request, now)?;
-        if let Some(nonces) = nonces {
-            let nonce = admitted.claims().members().get("nonce");
-            let nonce = nonce.and_then(Node::as_str);
-            if !nonce.is_some_and(|nonce| nonces.accepts(nonce, now)) {
-                return Err(ProofError::Nonce);
-            }
-        }
+        let said = self.judge_claims(admitted.claims(), request, nonces, now)?;
         let key = VerifyingKey::with_backend(&jwk, &[admitted.algorithm()], self.backend)
             .map_err(ProofError::Jwk)?;
         let thumbprint = jwk.thumbprint();
-        Ok(JudgedProof {
-            replay_key: ReplayKey::new(&thumbprint, &request.url, said.jti),
-            replay_until: said.iat.plus(self.iat_offset),
-            thumbprint,
-            key,
+        let replay_key = ReplayKey::new(&thumbprint, &request.url, said.jti);
+        let replay_until = said.iat.plus(self.iat_offset);
+        let proof = SignedProof::OfNewHeader {
+            compact,
             token: admitted,
-        })
+            key,
+            thumbprint,
+        };
+        Ok(JudgedProof::new(proof, replay_key, replay_until))
     }
 
     fn judge_claims<'c>(
         &self,
         claims: &'c Claims,
         request: &Target<'_>,
+        nonces: Option<&NonceIssuer>,
         now: NumericDate,
     ) -> Result<Said<'c>, ProofError> {
         let present = claims.members().find(REQUIRED);
@@ -186,6 +211,12 @@ impl ProofRules {
         }
         if !is_base64url_of(ath, &request.token_digest) {
             return Err(ProofError::AccessToken);
+        }
+        if let Some(nonces) = nonces {
+            let nonce = claims.members().get("nonce").and_then(Node::as_str);
+            if !nonce.is_some_and(|nonce| nonces.accepts(nonce, now)) {
+                return Err(ProofError::Nonce);
+            }
         }
         Ok(Said { iat, jti })
     }
@@ -292,91 +323,3 @@ impl fmt::Debug for Target<'_> {
             .finish_non_exhaustive()
     }
 }
-
-/// A proof that passed every check but its signature and replay. It proves nothing yet.
-#[must_use = "a judged proof proves nothing until its signature is verified"]
-pub struct JudgedProof<'p> {
-    token: Admitted<'p>,
-    key: VerifyingKey,
-    thumbprint: Thumbprint,
-    replay_key: ReplayKey,
-    replay_until: NumericDate,
-}
-
-impl JudgedProof<'_> {
-    /// The thumbprint of the key in the proof, to be compared with the token's `cnf.jkt` (RFC 9449
-    /// section 6.1).
-    pub fn thumbprint(&self) -> &Thumbprint {
-        &self.thumbprint
-    }
-
-    /// Checks the signature with the key in the proof, and no other.
-    ///
-    /// # Errors
-    ///
-    /// [`ProofError::Signature`].
-    pub fn verify(self) -> Result<VerifiedProof, ProofError> {
-        let verified = self
-            .token
-            .verify_with(&self.key)
-            .map_err(|_| ProofError::Signature)?;
-        Ok(VerifiedProof {
-            claims: verified.into_claims(),
-            thumbprint: self.thumbprint,
-            replay_key: self.replay_key,
-            replay_until: self.replay_until,
-        })
-    }
-}
-
-/// A proof whose sender holds its key. Whether it comes for the first time is for a
-/// [`ReplayStore`](crate::ReplayStore) to say.
-pub struct VerifiedProof {
-    claims: Claims,
-    thumbprint: Thumbprint,
-    replay_key: ReplayKey,
-    replay_until: NumericDate,
-}
-
-impl VerifiedProof {
-    /// The proof's claims.
-    pub fn claims(&self) -> &Claims {
-        &self.claims
-    }
-
-    /// The proof's claims, by value.
-    pub fn into_claims(self) -> Claims {
-        self.claims
-    }
-
-    /// The thumbprint of the key that signed.
-    pub fn thumbprint(&self) -> &Thumbprint {
-        &self.thumbprint
-    }
-
-    /// Under which a replay store remembers the proof.
-    pub fn replay_key(&self) -> &ReplayKey {
-        &self.replay_key
-    }
-
-    /// Until when it has to, that second included: the end of the proof's window. A caller that asks
-    /// the store later than at the `now` that the proof was judged at adds what may lie between.
-    pub fn replay_until(&self) -> NumericDate {
-        self.replay_until
-    }
-}
-
-macro_rules! opaque_debug {
-    ($($name:ident $(<$lifetime:lifetime>)?),*) => {$(
-        impl fmt::Debug for $name $(<$lifetime>)? {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter
-                    .debug_struct(stringify!($name))
-                    .field("thumbprint", &self.thumbprint)
-                    .finish_non_exhaustive()
-            }
-        }
-    )*};
-}
-
-opaque_debug!(JudgedProof<'_>, VerifiedProof);

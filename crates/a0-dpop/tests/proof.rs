@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use a0_dpop::{
-    Htu, InMemoryReplayStore, JudgedProof, MAX_JTI, NonceIssuer, ProofError, ProofRules,
-    ReplayStore, Seen, Target, VerifiedProof, one_proof,
+    Htu, InMemoryReplayStore, JudgedProof, KnownHeader, MAX_JTI, NonceIssuer, ProofError,
+    ProofRules, ReplayStore, Seen, Target, VerifiedProof, one_proof,
 };
 use a0_jose::{
     Algorithm, ClaimError, HeaderError, JwkError, NumericDate, ParseError, Part, base64url_decode,
@@ -58,10 +58,34 @@ fn target() -> Target<'static> {
     Target::new(METHOD, url_of(URL), TOKEN)
 }
 
+/// With the header of [`good`] known too: what comes of a proof must be the same.
 fn verified_by(rules: &ProofRules, proof: &str) -> Result<VerifiedProof, ProofError> {
-    rules
-        .judge(proof, &target(), None, now())
-        .and_then(JudgedProof::verify)
+    let judge = |known| rules.judge_known(proof, known, &target(), None, now());
+    let judged = judge(None).and_then(JudgedProof::verify);
+    let known = judge(Some(good_header())).and_then(JudgedProof::verify);
+    match (&judged, &known) {
+        (Ok(judged), Ok(known)) => {
+            assert_eq!(known.claims(), judged.claims());
+            assert_eq!(known.thumbprint(), judged.thumbprint());
+            assert_eq!(known.replay_key(), judged.replay_key());
+            assert_eq!(known.replay_until(), judged.replay_until());
+        }
+        _ => assert_eq!(known.as_ref().err(), judged.as_ref().err()),
+    }
+    judged
+}
+
+fn good_header() -> &'static KnownHeader {
+    static HEADER: OnceLock<KnownHeader> = OnceLock::new();
+    HEADER.get_or_init(|| known_header(&ProofRules::new(), good()))
+}
+
+fn known_header(rules: &ProofRules, proof: ProofBuilder) -> KnownHeader {
+    let judged = rules
+        .judge(&proof.mint().unwrap(), &target(), None, now())
+        .unwrap()
+        .verify_and_know();
+    judged.unwrap().1
 }
 
 fn verified(proof: ProofBuilder) -> Result<VerifiedProof, ProofError> {
@@ -1407,4 +1431,69 @@ fn what_is_shown_holds_nothing_of_proof_or_token() {
 
 fn show(shown: &mut Vec<String>, value: &impl Debug) {
     shown.push(format!("{value:?}"));
+}
+
+/// Each case once with the known header of a good proof, and once without any.
+#[test]
+fn a_known_header_changes_nothing() {
+    let segments = |proof: ProofBuilder| proof.mint().unwrap();
+    let first = segments(good().jti("first"));
+    let second = segments(good().jti("second"));
+    let stranger = ProofKey::generate().unwrap();
+    let joined = |header: &str, rest: &str| {
+        let header = header.split('.').next().unwrap();
+        let rest = rest.split_once('.').unwrap().1;
+        format!("{header}.{rest}")
+    };
+    let forged = |proof: &str| {
+        let (signed, signature) = proof.rsplit_once('.').unwrap();
+        format!("{signed}.{}", "A".repeat(signature.len()))
+    };
+    let strangers = segments(by(&stranger));
+    for (proof, expected) in [
+        (second.clone(), Ok(())),
+        // The key of the known header did not sign these.
+        (joined(&first, &strangers), Err(ProofError::Signature)),
+        (forged(&second), Err(ProofError::Signature)),
+        // Known is the whole header, not a part of it, nor what it stands for.
+        (segments(good().header("kid", json!("one"))), Ok(())),
+        (
+            segments(good().header("crit", json!([]))),
+            Err(ProofError::Header(HeaderError::Critical)),
+        ),
+        (strangers, Ok(())),
+        (
+            format!("={second}"),
+            Err(ProofError::Parse(ParseError::Encoding(Part::Header))),
+        ),
+        (
+            segments(good().claim("htm", json!("GET"))),
+            Err(ProofError::Method),
+        ),
+    ] {
+        assert_eq!(outcome_of_text(&proof), expected, "{proof}");
+    }
+    let thumbprint = |proof: &str, known| {
+        let judged = ProofRules::new().judge_known(proof, known, &target(), None, now());
+        judged.unwrap().thumbprint().to_string()
+    };
+    let known = Some(good_header());
+    assert_eq!(thumbprint(&second, known), key().thumbprint());
+    let strangers = segments(by(&stranger));
+    assert_eq!(thumbprint(&strangers, known), stranger.thumbprint());
+}
+
+/// Rules may be others than those that judged the header.
+#[test]
+fn a_known_header_is_of_an_algorithm_that_is_allowed_now() {
+    let es384 = of_kind(a0_testkit::Algorithm::Es384);
+    let generous = ProofRules::new().algorithms([Algorithm::Es256, Algorithm::Es384]);
+    let known = known_header(&generous, by(&es384));
+    let proof = by(&es384).mint().unwrap();
+    let judge = |rules: &ProofRules| {
+        let judged = rules.judge_known(&proof, Some(&known), &target(), None, now());
+        judged.and_then(JudgedProof::verify).map(|_| ())
+    };
+    assert_eq!(judge(&generous), Ok(()));
+    assert_eq!(judge(&ProofRules::new()), Err(ProofError::Algorithm));
 }

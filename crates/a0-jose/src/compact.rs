@@ -58,8 +58,22 @@ impl<'a> Compact<'a> {
     /// Header and payload, each decoded once as one JSON object without duplicate member names.
     pub(crate) fn decode_parts(&self) -> Result<(Header, Claims), ParseError> {
         let header = Header::new(decode_object(self.header, Part::Header)?);
-        let claims = Claims::new(decode_object(self.payload, Part::Payload)?);
-        Ok((header, claims))
+        Ok((header, self.decode_payload()?))
+    }
+
+    /// The first segment as it stands: for seeing that it is one that was read before.
+    pub fn header_segment(&self) -> &'a str {
+        self.header
+    }
+
+    /// Decodes the payload alone, as one JSON object without duplicate member names. For whoever knows
+    /// what the header says: see [`header_segment`](Compact::header_segment).
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`], as of the payload.
+    pub fn decode_payload(&self) -> Result<Claims, ParseError> {
+        Ok(Claims::new(decode_object(self.payload, Part::Payload)?))
     }
 
     /// What the signature is over: header and payload with the dot between them, as ASCII.

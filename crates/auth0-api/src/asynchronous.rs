@@ -115,7 +115,8 @@ impl ApiClient {
         let proof = judge.bind(&token, context, credentials, proof.as_ref(), now)?;
         let verified = self.verify_signature(token, scheme, now).await?;
         if let Some(proof) = proof {
-            self.spend(&proof.verify()?, now).await?;
+            self.spend(&judge.verify_proof(proof, &verified)?, now)
+                .await?;
         }
         Ok(verified)
     }

@@ -96,7 +96,7 @@ impl ApiClient {
         let proof = judge.bind(&token, context, credentials, proof.as_ref(), now)?;
         let verified = self.verify_signature(token, scheme, now)?;
         if let Some(proof) = proof {
-            self.spend(&proof.verify()?, now)?;
+            self.spend(&judge.verify_proof(proof, &verified)?, now)?;
         }
         Ok(verified)
     }

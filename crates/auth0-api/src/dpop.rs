@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use a0_dpop::{
-    Htu, NonceIssuer, ProofError, ProofRules, ReplayStoreError, Seen, Target, VerifiedProof,
+    Htu, KnownHeader, NonceIssuer, ProofError, ProofRules, ReplayStoreError, Seen, Target,
+    VerifiedProof,
 };
 use a0_jose::NumericDate;
 
@@ -35,10 +36,12 @@ impl DpopSettings {
     pub(crate) fn judge<'p>(
         &self,
         proof: &'p str,
+        known: Option<&KnownHeader>,
         target: &Target<'_>,
         now: NumericDate,
     ) -> Result<a0_dpop::JudgedProof<'p>, Refusal> {
-        let judged = self.rules.judge(proof, target, self.nonces.as_ref(), now);
+        let nonces = self.nonces.as_ref();
+        let judged = self.rules.judge_known(proof, known, target, nonces, now);
         judged.map_err(|error| match (error, &self.nonces) {
             (ProofError::Nonce, Some(nonces)) => ErrorKind::UseDpopNonce {
                 nonce: nonces.issue(now),
@@ -63,7 +66,7 @@ impl DpopSettings {
             return Err(ProofError::Multiple.into());
         }
         let target = Target::new(proof.method, url, proof.access_token);
-        let judged = self.judge(proof.proof, &target, now)?;
+        let judged = self.judge(proof.proof, None, &target, now)?;
         if let Some(expected) = proof.expected_thumbprint
             && expected.parse().ok().as_ref() != Some(judged.thumbprint())
         {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use a0_discovery::Issuer;
+use a0_dpop::KnownHeader;
 use a0_jose::{Admitted, Algorithm, Claims, Compact, HeaderError, RuleError};
 
 use crate::options::TokenOptions;
@@ -34,6 +35,14 @@ impl Presented<'_> {
         match &self.evidence {
             Evidence::Unchecked(admitted) => admitted.claims(),
             Evidence::Known(known) => known.token.claims(),
+        }
+    }
+
+    /// Of a proof that came with it before.
+    pub(crate) fn proof_header(&self) -> Option<&KnownHeader> {
+        match &self.evidence {
+            Evidence::Unchecked(_) => None,
+            Evidence::Known(known) => known.proof_header.get(),
         }
     }
 }

@@ -2,11 +2,11 @@
 //! the issuer's keys, and the replay store, which are a client's to ask.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use a0_discovery::{Issuer, IssuerKeys};
-use a0_dpop::{JudgedProof, Target};
+use a0_dpop::{JudgedProof, ProofError, Target, VerifiedProof};
 use a0_jose::{Admitted, ClaimRules, Compact, HeaderRules, NumericDate};
 
 use crate::authorization::{Credentials, ProofOfRequest, refuse_proof};
@@ -129,7 +129,8 @@ impl<R> Judge<R> {
             Some(digest) => Target::of_token_digest(proof.method, url, digest.octets()),
             None => Target::new(proof.method, url, credentials.token()),
         };
-        let judged = self.dpop.judge(&proof.proof, &target, now)?;
+        let known = token.token.proof_header();
+        let judged = self.dpop.judge(&proof.proof, known, &target, now)?;
         match *judged.thumbprint() == bound_to {
             true => Ok(Some(judged)),
             false => Err(ConfirmationError::Mismatch.into()),
@@ -171,11 +172,26 @@ impl<R> Judge<R> {
         let known = Arc::new(Known {
             token: admitted.verify(keys.keys())?,
             lease: keys.lease().clone(),
+            proof_header: OnceLock::new(),
         });
         if let (Some(tokens), Some(digest)) = (&self.tokens, token.digest) {
             tokens.insert(digest, Arc::clone(&known));
         }
         Ok(self.verified(known, scheme))
+    }
+
+    /// The signature of a proof that came with a token, whose key is remembered where the token is.
+    pub(crate) fn verify_proof(
+        &self,
+        proof: JudgedProof<'_>,
+        token: &VerifiedToken,
+    ) -> Result<VerifiedProof, ProofError> {
+        if self.tokens.is_none() {
+            return proof.verify();
+        }
+        let (verified, header) = proof.verify_and_know()?;
+        token.known().proof_header.get_or_init(|| header);
+        Ok(verified)
     }
 
     fn verified(&self, token: Arc<Known>, scheme: Scheme) -> VerifiedToken {

@@ -1,9 +1,10 @@
 //! Tokens whose signature was checked, so that it need not be checked each time they come.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use a0_discovery::{CachePolicy, Lease};
+use a0_dpop::KnownHeader;
 use a0_jose::{NumericDate, VerifiedJws, sha256};
 use lru::LruCache;
 
@@ -25,6 +26,8 @@ pub(crate) struct Known {
     pub(crate) token: VerifiedJws,
     /// Of the keys that it was checked with.
     pub(crate) lease: Lease,
+    /// Of the first proof that came with it, where it is kept: that of most that follow.
+    pub(crate) proof_header: OnceLock<KnownHeader>,
 }
 
 /// Below this a second lock would only make it a matter of chance which token is dropped.

@@ -40,6 +40,10 @@ impl VerifiedToken {
         self.token.token.claims()
     }
 
+    pub(crate) fn known(&self) -> &Known {
+        &self.token
+    }
+
     /// A claim that cannot be used refuses the token, with the challenge that goes with it.
     fn refused(&self, error: impl Into<Refusal>) -> Error {
         self.challenger.challenged(error.into(), Some(self.scheme))

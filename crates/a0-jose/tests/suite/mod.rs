@@ -2,6 +2,7 @@
 
 mod claims;
 mod common;
+mod json;
 mod keys;
 mod no_panic;
 mod rfc_examples;

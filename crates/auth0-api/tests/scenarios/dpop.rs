@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 use super::{Driver, NOW, World};
 
-const METHOD: &str = "POST";
-const URL: &str = "https://api.example/v1/orders";
+pub const METHOD: &str = "POST";
+pub const URL: &str = "https://api.example/v1/orders";
 
 /// A world, a client's key, and a token that is bound to it.
 pub struct Bound<D> {

@@ -171,6 +171,7 @@ macro_rules! all_scenarios {
             }
             token_cache {
                 a_bound_token_needs_its_proof_each_time,
+                a_proof_whose_header_is_known_has_to_be_signed_too,
                 a_resolver_is_asked_each_time,
                 a_token_that_comes_again_says_what_it_said,
                 all_but_the_signature_is_judged_each_time,

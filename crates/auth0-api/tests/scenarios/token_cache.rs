@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use a0_testkit::{Endpoint, Fault, LocalNetwork, ProofKey};
+use a0_testkit::{Endpoint, Fault, LocalNetwork, ProofBuilder, ProofKey};
 use auth0_api::{
     ApiClient, Builder, Error, Refresh, RequestContext, ResolverContext, TokenCacheStatus,
     TokenOptions, VerifiedToken,
 };
 
-use super::dpop::Bound;
+use super::dpop::{Bound, METHOD, URL};
 use super::{AUDIENCE, Driver, NOW, World, at};
 
 fn described(outcome: Result<VerifiedToken, Error>) -> Result<(), String> {
@@ -139,6 +139,43 @@ pub fn a_bound_token_needs_its_proof_each_time<D: Driver>() {
     assert!(bound.world.client.verify_request(bare).is_err());
     assert_eq!(described(bound.send(&proof(&bound.key))), Ok(()));
     assert_eq!(bound.world.status().hits, before + 4);
+}
+
+/// The header of a proof is remembered beside its token. A proof with that header is judged by
+/// everything else, and one with another header by all.
+pub fn a_proof_whose_header_is_known_has_to_be_signed_too<D: Driver>() {
+    let bound = Bound::<D>::with(cached);
+    let minted = |proof: ProofBuilder| proof.mint().unwrap();
+    assert_eq!(described(bound.send(&minted(bound.proof()))), Ok(()));
+
+    let good = minted(bound.proof());
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let forged = format!("{signed}.{}", "A".repeat(signature.len()));
+    let (header, _) = good.split_once('.').unwrap();
+    let strangers = ProofKey::generate().unwrap();
+    let strangers = strangers.proof(METHOD, URL).for_token(&bound.token);
+    let strangers = minted(strangers.issued_at(NOW));
+    let (_, rest) = strangers.split_once('.').unwrap();
+    let borrowed = format!("{header}.{rest}");
+    let elsewhere = bound.key.proof("GET", URL).for_token(&bound.token);
+    let elsewhere = minted(elsewhere.issued_at(NOW));
+    let other_header = minted(bound.proof().header("kid", "one"));
+    let symmetric = minted(bound.proof().header("alg", "HS256"));
+    for (proof, expected) in [
+        (&forged, refused("JWT signature verification failed")),
+        (&borrowed, refused("JWT signature verification failed")),
+        (
+            &strangers,
+            refused("JWT Access Token confirmation mismatch"),
+        ),
+        (&elsewhere, refused("DPoP Proof htm mismatch")),
+        (&symmetric, refused("Unsupported algorithm in DPoP proof")),
+        (&other_header, Ok(())),
+        (&good, Ok(())),
+        (&good, refused("DPoP Proof has been used before")),
+    ] {
+        assert_eq!(described(bound.send(proof)), expected, "{proof}");
+    }
 }
 
 pub fn a_resolver_is_asked_each_time<D: Driver>() {

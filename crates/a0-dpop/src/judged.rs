@@ -1,0 +1,228 @@
+//! From judged to verified: a proof whose signature is still to be checked, and one that was.
+
+use std::fmt;
+use std::sync::Arc;
+
+use a0_jose::{Admitted, Algorithm, Claims, Compact, NumericDate, Thumbprint, VerifyingKey};
+
+use crate::error::ProofError;
+use crate::replay::ReplayKey;
+
+/// A proof that passed every check but its signature and replay. It proves nothing yet.
+#[must_use = "a judged proof proves nothing until its signature is verified"]
+pub struct JudgedProof<'p> {
+    proof: SignedProof<'p>,
+    replay_key: ReplayKey,
+    replay_until: NumericDate,
+}
+
+/// A proof and the key in its header.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives for one call; a box would be an allocation for each proof"
+)]
+pub(crate) enum SignedProof<'p> {
+    OfNewHeader {
+        compact: Compact<'p>,
+        token: Admitted<'p>,
+        key: VerifyingKey,
+        thumbprint: Thumbprint,
+    },
+    OfKnownHeader {
+        compact: Compact<'p>,
+        claims: Claims,
+        header: KnownHeader,
+    },
+}
+
+impl<'p> JudgedProof<'p> {
+    pub(crate) fn new(
+        proof: SignedProof<'p>,
+        replay_key: ReplayKey,
+        replay_until: NumericDate,
+    ) -> Self {
+        JudgedProof {
+            proof,
+            replay_key,
+            replay_until,
+        }
+    }
+
+    /// The thumbprint of the key in the proof, to be compared with the token's `cnf.jkt` (RFC 9449
+    /// section 6.1).
+    pub fn thumbprint(&self) -> &Thumbprint {
+        match &self.proof {
+            SignedProof::OfNewHeader { thumbprint, .. } => thumbprint,
+            SignedProof::OfKnownHeader { header, .. } => header.thumbprint(),
+        }
+    }
+
+    /// Checks the signature with the key in the proof, and no other.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError::Signature`].
+    pub fn verify(self) -> Result<VerifiedProof, ProofError> {
+        self.check().map(|(verified, _)| verified)
+    }
+
+    /// As [`verify`](JudgedProof::verify), and gives the header too, for
+    /// [`judge_known`](crate::ProofRules::judge_known).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn verify_and_know(self) -> Result<(VerifiedProof, KnownHeader), ProofError> {
+        let (verified, header) = self.check()?;
+        let header = match header {
+            Header::New { text, key } => KnownHeader::new(text, key, verified.thumbprint),
+            Header::Known(header) => header,
+        };
+        Ok((verified, header))
+    }
+
+    fn check(self) -> Result<(VerifiedProof, Header<'p>), ProofError> {
+        let thumbprint = *self.thumbprint();
+        let (claims, header) = match self.proof {
+            SignedProof::OfNewHeader {
+                compact,
+                token,
+                key,
+                ..
+            } => {
+                let verified = token.verify_with(&key);
+                let claims = verified.map_err(|_| ProofError::Signature)?.into_claims();
+                let text = compact.header_segment();
+                (claims, Header::New { text, key })
+            }
+            SignedProof::OfKnownHeader {
+                compact,
+                claims,
+                header,
+            } => {
+                let verified = header.0.key.verify(&compact);
+                verified.map_err(|_| ProofError::Signature)?;
+                (claims, Header::Known(header))
+            }
+        };
+        let verified = VerifiedProof {
+            claims,
+            thumbprint,
+            replay_key: self.replay_key,
+            replay_until: self.replay_until,
+        };
+        Ok((verified, header))
+    }
+}
+
+/// The header of a proof that was verified.
+enum Header<'p> {
+    New { text: &'p str, key: VerifyingKey },
+    Known(KnownHeader),
+}
+
+/// The header of a proof that was verified, with its key ready to verify with.
+///
+/// What comes of a header depends on nothing but its text, and a client sends the same one with each
+/// proof of a key. So whoever remembers a token that is bound to the key can remember this beside it,
+/// and spares reading the header and building the key the next time: see
+/// [`judge_known`](crate::ProofRules::judge_known). Cheap to clone.
+///
+/// ```
+/// use a0_dpop::{Htu, NewProof, ProofRules, Target};
+/// use a0_jose::{NumericDate, SigningKey};
+///
+/// let key = SigningKey::generate_es256()?;
+/// let url = Htu::parse("https://api.example.com/orders")?;
+/// let now = NumericDate::from_unix_seconds(1_900_000_000);
+/// let proof = || NewProof::new("GET", url.as_str()).access_token("a.b.c").sign(&key, now);
+/// let (first, second) = (proof()?, proof()?);
+///
+/// let (rules, request) = (ProofRules::new(), Target::new("GET", &url, "a.b.c"));
+/// let (_, known) = rules.judge(&first, &request, None, now)?.verify_and_know()?;
+/// let judged = rules.judge_known(&second, Some(&known), &request, None, now)?;
+/// assert!(judged.verify().is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct KnownHeader(Arc<Known>);
+
+struct Known {
+    /// The first segment of the proof.
+    text: Box<str>,
+    key: VerifyingKey,
+    thumbprint: Thumbprint,
+}
+
+impl KnownHeader {
+    fn new(text: &str, key: VerifyingKey, thumbprint: Thumbprint) -> Self {
+        KnownHeader(Arc::new(Known {
+            text: text.into(),
+            key,
+            thumbprint,
+        }))
+    }
+
+    /// The thumbprint of the key.
+    pub fn thumbprint(&self) -> &Thumbprint {
+        &self.0.thumbprint
+    }
+
+    /// Whether a proof has this very header, and whether it is one that `algorithms` allow: the rules
+    /// that judged it may have been others.
+    pub(crate) fn is_of(&self, proof: &Compact<'_>, algorithms: &[Algorithm]) -> bool {
+        *self.0.text == *proof.header_segment() && algorithms.contains(&self.0.key.algorithm())
+    }
+}
+
+/// A proof whose sender holds its key. Whether it comes for the first time is for a
+/// [`ReplayStore`](crate::ReplayStore) to say.
+pub struct VerifiedProof {
+    claims: Claims,
+    thumbprint: Thumbprint,
+    replay_key: ReplayKey,
+    replay_until: NumericDate,
+}
+
+impl VerifiedProof {
+    /// The proof's claims.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The proof's claims, by value.
+    pub fn into_claims(self) -> Claims {
+        self.claims
+    }
+
+    /// The thumbprint of the key that signed.
+    pub fn thumbprint(&self) -> &Thumbprint {
+        &self.thumbprint
+    }
+
+    /// Under which a replay store remembers the proof.
+    pub fn replay_key(&self) -> &ReplayKey {
+        &self.replay_key
+    }
+
+    /// Until when it has to, that second included: the end of the proof's window. A caller that asks
+    /// the store later than at the `now` that the proof was judged at adds what may lie between.
+    pub fn replay_until(&self) -> NumericDate {
+        self.replay_until
+    }
+}
+
+macro_rules! opaque_debug {
+    ($($name:ident $(<$lifetime:lifetime>)?),*) => {$(
+        impl fmt::Debug for $name $(<$lifetime>)? {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter
+                    .debug_struct(stringify!($name))
+                    .field("thumbprint", self.thumbprint())
+                    .finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+opaque_debug!(JudgedProof<'_>, VerifiedProof, KnownHeader);
