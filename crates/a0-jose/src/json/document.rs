@@ -85,6 +85,12 @@ impl Text {
     }
 }
 
+/// Whether two names are the same. Most are told apart by length and first octet, without a call to
+/// compare the rest.
+pub(super) fn same(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && left.first() == right.first() && left == right
+}
+
 /// The members of an object: names, each once, and what they stand for.
 #[derive(Clone, Copy)]
 pub struct Members<'d> {
@@ -106,15 +112,9 @@ impl<'d> Members<'d> {
         let text = self.document.text.as_bytes();
         for (at, slot) in self.slots() {
             let present = slot.name.range().and_then(|range| text.get(range));
-            let Some(present) = present else {
-                continue;
-            };
-            // Most are told apart by length and first octet, without a call to compare the rest.
-            let first = present.first();
-            let may_be = |name: &[u8]| name.len() == present.len() && name.first() == first;
-            let place = names.iter().position(|name| {
-                let name = name.as_bytes();
-                may_be(name) && name == present
+            let place = present.and_then(|present| {
+                let mut names = names.iter();
+                names.position(|name| same(name.as_bytes(), present))
             });
             if let Some(member) = place.and_then(|place| members.get_mut(place)) {
                 *member = Some(self.node(at, slot));

@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::JsonError;
-use super::document::{Document, Kind, Slot, Text};
+use super::document::{Document, Kind, Slot, Text, same};
 
 /// Up to so many members, to compare a name with each costs less than to hash it. Beyond, comparing
 /// would take a time that grows with their square.
@@ -223,7 +223,9 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
             };
             let text = outline.read(name);
             let is_new = if members < FEW_MEMBERS {
-                !outline.names(object).any(|present| present == text)
+                !outline
+                    .names(object)
+                    .any(|present| same(present.as_bytes(), text.as_bytes()))
             } else {
                 if many.is_empty() {
                     many.extend(outline.names(object).map(str::to_owned));

@@ -4,7 +4,7 @@ use aws_lc_rs::digest;
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, VerificationAlgorithm};
 
-use super::ecdsa_der::Der;
+use super::der::Der;
 use crate::algorithm::{Curve, EdwardsCurve, Family, Hash};
 use crate::jwk::Numbers;
 
@@ -94,7 +94,7 @@ impl Key {
         // RFC 7518 section 3.4: both numbers in full length, and nothing else.
         let numbers = signature.split_at_checked(length);
         let der = numbers.filter(|(_, s)| s.len() == length);
-        der.and_then(|(r, s)| Der::new(r, s))
+        der.and_then(|(r, s)| Der::of_signature(r, s))
             .is_some_and(|der| self.verify_octets(message, der.as_bytes()))
     }
 

@@ -2,9 +2,9 @@
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
-mod ec;
 #[cfg(feature = "aws-lc-rs")]
-mod ecdsa_der;
+mod der;
+mod ec;
 mod edwards;
 mod rsa;
 

@@ -1,7 +1,7 @@
 //! ECDSA signatures as AWS-LC wants them: `Ecdsa-Sig-Value` in DER (RFC 3279 section 2.2.3).
 //!
-//! aws-lc-rs takes R || S too. It makes an object of it, writes that as DER, and reads it again, which
-//! costs a hundredth of the whole check.
+//! aws-lc-rs takes R || S too. It makes an object of it, writes that as DER and reads it again, which
+//! costs a hundredth of a whole check.
 
 use std::io::{self, Write};
 
@@ -20,12 +20,12 @@ pub(super) struct Der {
 }
 
 impl Der {
-    /// Of R || S, both of full length; `None` where they are longer than those of any curve. What the
-    /// two may be is judged by whoever verifies.
-    pub(super) fn new(r: &[u8], s: &[u8]) -> Option<Self> {
+    /// Of R || S; `None` where they are longer than those of any curve. What the two may be is judged by
+    /// whoever verifies.
+    pub(super) fn of_signature(r: &[u8], s: &[u8]) -> Option<Self> {
         let mut octets = [0; MAX];
         let mut rest = octets.as_mut_slice();
-        write(&mut rest, minimal(r), minimal(s)).ok()?;
+        write_signature(&mut rest, minimal(r), minimal(s)).ok()?;
         let left = rest.len();
         Some(Der {
             octets,
@@ -38,7 +38,7 @@ impl Der {
     }
 }
 
-fn write(out: &mut impl Write, r: &[u8], s: &[u8]) -> io::Result<()> {
+fn write_signature(out: &mut impl Write, r: &[u8], s: &[u8]) -> io::Result<()> {
     let content = [r, s].map(|number| 2 + usize::from(sign(number).is_some()) + number.len());
     let content = octet(content.iter().sum())?;
     match content {
@@ -90,11 +90,11 @@ mod tests {
             (&[], &[], &[0x30, 6, 2, 1, 0, 2, 1, 0]),
         ];
         for (r, s, der) in cases {
-            assert_eq!(Der::new(r, s).unwrap().as_bytes(), der);
+            assert_eq!(Der::of_signature(r, s).unwrap().as_bytes(), der);
         }
-        let longest = Der::new(&[0xff; 66], &[0xff; 66]).unwrap();
+        let longest = Der::of_signature(&[0xff; 66], &[0xff; 66]).unwrap();
         assert_eq!(longest.as_bytes().len(), MAX);
         assert_eq!(longest.as_bytes()[..5], [0x30, 0x81, 138, 2, 67]);
-        assert!(Der::new(&[0xff; 67], &[0xff; 66]).is_none());
+        assert!(Der::of_signature(&[0xff; 67], &[0xff; 66]).is_none());
     }
 }
