@@ -9,9 +9,6 @@ use std::ops::Range;
 
 use serde_json::{Map, Number, Value};
 
-use super::JsonError;
-use super::parse;
-
 /// A JSON object with all that is in it.
 #[derive(Clone)]
 pub(crate) struct Document {
@@ -51,13 +48,6 @@ pub(super) struct Text {
 }
 
 impl Document {
-    /// Parses one JSON object with nothing after it.
-    pub(crate) fn parse(text: Vec<u8>) -> Result<Self, JsonError> {
-        // All of it at once: of octets, each string would be looked through by itself.
-        let text = String::from_utf8(text).map_err(|_| JsonError::NotAnObject)?;
-        parse::parse(text)
-    }
-
     /// The members of the outermost object.
     pub(crate) fn members(&self) -> Members<'_> {
         Members {
@@ -92,6 +82,21 @@ pub(super) fn same(left: &[u8], right: &[u8]) -> bool {
 }
 
 /// The members of an object: names, each once, and what they stand for.
+///
+/// ```
+/// use a0_jose::Compact;
+/// use a0_jose::json::Node;
+///
+/// // {"iss":"joe","act":{"sub":"app"},"n":7}
+/// let token = "e30.eyJpc3MiOiJqb2UiLCJhY3QiOnsic3ViIjoiYXBwIn0sIm4iOjd9.";
+/// let claims = Compact::parse(token, 100)?.decode_payload()?;
+/// let [issuer, actor] = claims.members().find(["iss", "act"]);
+/// assert_eq!(issuer.and_then(Node::as_str), Some("joe"));
+/// let subject = actor.and_then(Node::as_object).and_then(|actor| actor.get("sub"));
+/// assert_eq!(subject.and_then(Node::as_str), Some("app"));
+/// assert!(claims.members().names().eq(["iss", "act", "n"]));
+/// # Ok::<(), a0_jose::ParseError>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Members<'d> {
     document: &'d Document,
@@ -179,7 +184,8 @@ impl fmt::Debug for Members<'_> {
     }
 }
 
-/// A JSON value in a header or in claims. A wrong type is `None`, and so is `null` for every type.
+/// A JSON value in a header or in claims. A wrong type is `None`, and so is `null` for every type: an
+/// absent member is told from one of a wrong type by [`Members::get`].
 #[derive(Clone, Copy)]
 pub struct Node<'d> {
     document: &'d Document,

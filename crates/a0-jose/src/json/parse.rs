@@ -16,43 +16,45 @@ const FEW_MEMBERS: usize = 16;
 /// Octets of a text for each value in it, rather less than there are in a token.
 const OCTETS_PER_VALUE: usize = 24;
 
-pub(super) fn parse(text: String) -> Result<Document, JsonError> {
-    let mut outline = Outline {
-        text: &text,
+impl Document {
+    /// Parses one JSON object with nothing after it.
+    pub(crate) fn parse(text: Vec<u8>) -> Result<Self, JsonError> {
+        // All of it at once: of octets, each string would be looked through by itself.
+        let mut text = String::from_utf8(text).map_err(|_| JsonError::NotAnObject)?;
         // Slots count in `u32`, and there are fewer of them than octets; what had escapes is written
         // once more.
-        unescaped: match u32::try_from(text.len().saturating_mul(2)) {
-            Ok(_) => String::new(),
-            Err(_) => return Err(JsonError::NotAnObject),
-        },
-        slots: Vec::with_capacity(text.len() / OCTETS_PER_VALUE + 4),
-        duplicate_seen: false,
-    };
-    let mut deserializer = serde_json::Deserializer::from_str(&text);
-    let root = ValueSeed {
-        outline: &mut outline,
-        name: NO_NAME,
-    };
-    let parsed = root
-        .deserialize(&mut deserializer)
-        .and_then(|()| deserializer.end());
-    let Outline {
-        unescaped,
-        slots,
-        duplicate_seen,
-        ..
-    } = outline;
-    let is_object = slots
-        .first()
-        .is_some_and(|slot| matches!(slot.kind, Kind::Object));
-    match parsed {
-        Ok(()) if is_object => {
-            let mut text = text;
-            text.push_str(&unescaped);
-            Ok(Document { text, slots })
+        if u32::try_from(text.len().saturating_mul(2)).is_err() {
+            return Err(JsonError::NotAnObject);
         }
-        Err(_) if duplicate_seen => Err(JsonError::DuplicateMember),
-        Ok(()) | Err(_) => Err(JsonError::NotAnObject),
+        let mut outline = Outline {
+            text: &text,
+            unescaped: String::new(),
+            slots: Vec::with_capacity(text.len() / OCTETS_PER_VALUE + 4),
+            duplicate_seen: false,
+        };
+        let mut deserializer = serde_json::Deserializer::from_str(&text);
+        let root = ValueSeed {
+            outline: &mut outline,
+            name: NO_NAME,
+        };
+        let parsed = root
+            .deserialize(&mut deserializer)
+            .and_then(|()| deserializer.end());
+        let Outline {
+            unescaped,
+            slots,
+            duplicate_seen,
+            ..
+        } = outline;
+        let is_object = matches!(slots.first(), Some(slot) if matches!(slot.kind, Kind::Object));
+        match parsed {
+            Ok(()) if is_object => {
+                text.push_str(&unescaped);
+                Ok(Document { text, slots })
+            }
+            Err(_) if duplicate_seen => Err(JsonError::DuplicateMember),
+            Ok(()) | Err(_) => Err(JsonError::NotAnObject),
+        }
     }
 }
 
