@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use a0_jose::{Admitted, Algorithm, Claims, Compact, NumericDate, Thumbprint, VerifyingKey};
+use a0_jose::{
+    Admitted, Algorithm, Backend, Claims, Compact, NumericDate, Thumbprint, VerifyingKey,
+};
 
 use crate::error::ProofError;
 use crate::replay::ReplayKey;
@@ -67,16 +69,17 @@ impl<'p> JudgedProof<'p> {
     }
 
     /// As [`verify`](JudgedProof::verify), and gives the header too, for
-    /// [`judge_known`](crate::ProofRules::judge_known).
+    /// [`judge_known`](crate::ProofRules::judge_known); `None` where it is longer than
+    /// [`MAX_KNOWN_HEADER`].
     ///
     /// # Errors
     ///
     /// The same.
-    pub fn verify_and_know(self) -> Result<(VerifiedProof, KnownHeader), ProofError> {
+    pub fn verify_and_know(self) -> Result<(VerifiedProof, Option<KnownHeader>), ProofError> {
         let (verified, header) = self.check()?;
         let header = match header {
             Header::New { text, key } => KnownHeader::new(text, key, verified.thumbprint),
-            Header::Known(header) => header,
+            Header::Known(header) => Some(header),
         };
         Ok((verified, header))
     }
@@ -115,6 +118,10 @@ impl<'p> JudgedProof<'p> {
     }
 }
 
+/// The longest header that is remembered, in bytes of its segment. One of ES256 takes about 250; whoever
+/// remembers headers must not let a client choose how much room they take.
+pub const MAX_KNOWN_HEADER: usize = 1024;
+
 /// The header of a proof that was verified.
 enum Header<'p> {
     New { text: &'p str, key: VerifyingKey },
@@ -140,7 +147,7 @@ enum Header<'p> {
 ///
 /// let (rules, request) = (ProofRules::new(), Target::new("GET", &url, "a.b.c"));
 /// let (_, known) = rules.judge(&first, &request, None, now)?.verify_and_know()?;
-/// let judged = rules.judge_known(&second, Some(&known), &request, None, now)?;
+/// let judged = rules.judge_known(&second, known.as_ref(), &request, None, now)?;
 /// assert!(judged.verify().is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -155,12 +162,13 @@ struct Known {
 }
 
 impl KnownHeader {
-    fn new(text: &str, key: VerifyingKey, thumbprint: Thumbprint) -> Self {
-        KnownHeader(Arc::new(Known {
+    fn new(text: &str, key: VerifyingKey, thumbprint: Thumbprint) -> Option<Self> {
+        let known = || Known {
             text: text.into(),
             key,
             thumbprint,
-        }))
+        };
+        (text.len() <= MAX_KNOWN_HEADER).then(|| KnownHeader(Arc::new(known())))
     }
 
     /// The thumbprint of the key.
@@ -168,10 +176,18 @@ impl KnownHeader {
         &self.0.thumbprint
     }
 
-    /// Whether a proof has this very header, and whether it is one that `algorithms` allow: the rules
-    /// that judged it may have been others.
-    pub(crate) fn is_of(&self, proof: &Compact<'_>, algorithms: &[Algorithm]) -> bool {
-        *self.0.text == *proof.header_segment() && algorithms.contains(&self.0.key.algorithm())
+    /// Whether a proof has this very header, and whether rules of these algorithms and this backend would
+    /// make the same of it: those that judged it may have been others.
+    pub(crate) fn is_of(
+        &self,
+        proof: &Compact<'_>,
+        algorithms: &[Algorithm],
+        backend: Backend,
+    ) -> bool {
+        let Known { text, key, .. } = &*self.0;
+        **text == *proof.header_segment()
+            && algorithms.contains(&key.algorithm())
+            && key.backend() == backend
     }
 }
 

@@ -76,7 +76,7 @@ mod replay;
 pub use create::{CreateProofError, NewProof};
 pub use error::ProofError;
 pub use htu::{Htu, InvalidHtu};
-pub use judged::{JudgedProof, KnownHeader, VerifiedProof};
+pub use judged::{JudgedProof, KnownHeader, MAX_KNOWN_HEADER, VerifiedProof};
 pub use nonce::NonceIssuer;
 pub use proof::{MAX_JTI, ProofRules, Target, one_proof};
 pub use replay::{InMemoryReplayStore, ReplayKey, ReplayStore, ReplayStoreError, Seen};

@@ -136,7 +136,9 @@ impl ProofRules {
         now: NumericDate,
     ) -> Result<JudgedProof<'p>, ProofError> {
         let compact = Compact::parse(proof, self.max_size).map_err(ProofError::Parse)?;
-        if let Some(known) = known.filter(|known| known.is_of(&compact, self.header.algorithms())) {
+        if let Some(known) =
+            known.filter(|known| known.is_of(&compact, self.header.algorithms(), self.backend))
+        {
             let claims = compact.decode_payload().map_err(ProofError::Parse)?;
             let said = self.judge_claims(&claims, request, nonces, now)?;
             let replay_key = ReplayKey::new(known.thumbprint(), &request.url, said.jti);

@@ -239,11 +239,23 @@ fn rfc9449_4_3_10_and_9_a_proof_has_a_current_nonce_where_one_is_asked_for() {
         let proof = key.proof("GET", URL).for_token(TOKEN);
         proof.issued_at(START)
     };
+    let request = Target::new("GET", Htu::parse(URL).unwrap(), TOKEN);
+    let first = proof().mint().unwrap();
+    let first = ProofRules::new().judge(&first, &request, None, at(START));
+    let (_, known) = first.unwrap().verify_and_know().unwrap();
     let outcome = |proof: ProofBuilder, nonces: Option<&NonceIssuer>| {
-        let request = Target::new("GET", Htu::parse(URL).unwrap(), TOKEN);
         let proof = proof.mint().unwrap();
-        let judged = ProofRules::new().judge(&proof, &request, nonces, at(START));
-        judged.and_then(JudgedProof::verify).map(|_| ())
+        let judge = |known| {
+            let judged = ProofRules::new().judge_known(&proof, known, &request, nonces, at(START));
+            judged.and_then(JudgedProof::verify).map(|_| ())
+        };
+        let outcome = judge(None);
+        assert_eq!(
+            judge(known.as_ref()),
+            outcome,
+            "with a header that is known"
+        );
+        outcome
     };
     let issued = |seconds| nonces.issue(at(seconds));
     let current = issued(START);

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use a0_dpop::{
-    Htu, InMemoryReplayStore, JudgedProof, KnownHeader, MAX_JTI, NonceIssuer, ProofError,
-    ProofRules, ReplayStore, Seen, Target, VerifiedProof, one_proof,
+    Htu, InMemoryReplayStore, JudgedProof, KnownHeader, MAX_JTI, MAX_KNOWN_HEADER, NonceIssuer,
+    ProofError, ProofRules, ReplayStore, Seen, Target, VerifiedProof, one_proof,
 };
 use a0_jose::{
     Algorithm, ClaimError, HeaderError, JwkError, NumericDate, ParseError, Part, base64url_decode,
@@ -81,11 +81,13 @@ fn good_header() -> &'static KnownHeader {
 }
 
 fn known_header(rules: &ProofRules, proof: ProofBuilder) -> KnownHeader {
-    let judged = rules
-        .judge(&proof.mint().unwrap(), &target(), None, now())
-        .unwrap()
-        .verify_and_know();
-    judged.unwrap().1
+    kept_header(rules, proof).unwrap()
+}
+
+fn kept_header(rules: &ProofRules, proof: ProofBuilder) -> Option<KnownHeader> {
+    let proof = proof.mint().unwrap();
+    let judged = rules.judge(&proof, &target(), None, now());
+    judged.and_then(JudgedProof::verify_and_know).unwrap().1
 }
 
 fn verified(proof: ProofBuilder) -> Result<VerifiedProof, ProofError> {
@@ -1496,4 +1498,22 @@ fn a_known_header_is_of_an_algorithm_that_is_allowed_now() {
     };
     assert_eq!(judge(&generous), Ok(()));
     assert_eq!(judge(&ProofRules::new()), Err(ProofError::Algorithm));
+}
+
+/// Whoever remembers headers is not made to remember long ones.
+#[test]
+fn a_long_header_is_not_kept() {
+    let kept = |padding: usize| {
+        let proof = good().header("kid", "k".repeat(padding));
+        let header = proof.clone().mint().unwrap();
+        let header = header.split('.').next().unwrap().len();
+        (header, kept_header(&ProofRules::new(), proof).is_some())
+    };
+    let (length, _) = kept(0);
+    // Three octets take four characters.
+    let most = (MAX_KNOWN_HEADER - length) / 4 * 3;
+    for padding in most - 4..most + 4 {
+        let (length, is_kept) = kept(padding);
+        assert_eq!(is_kept, length <= MAX_KNOWN_HEADER, "{length}");
+    }
 }

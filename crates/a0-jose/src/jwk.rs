@@ -65,7 +65,8 @@ impl Jwk {
     ///
     /// # Errors
     ///
-    /// [`JwkError`].
+    /// [`JwkError`]; [`NotAnObject`](JwkError::NotAnObject) also for a map that is nested deeper than a
+    /// text may be.
     pub fn from_object(jwk: &Map<String, Value>) -> Result<Self, JwkError> {
         let text = serde_json::to_vec(jwk).map_err(|_| JwkError::NotAnObject)?;
         let document = Document::parse(text).map_err(|_| JwkError::NotAnObject)?;

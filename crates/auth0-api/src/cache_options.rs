@@ -60,10 +60,11 @@ impl Builder {
     /// Keeps verified tokens in memory, so many at most, so that the signature of one that comes again
     /// is not checked again. Off by default.
     ///
-    /// All else is: `iss`, `aud`, `exp`, `nbf`, `cnf`, the required claims and the proof are judged each
-    /// time. Nothing serves beyond the keys that vouched for it: once a fetch replaces them, the
-    /// signature is checked anew. Refusals are not kept. An entry holds the token's claims and none of
-    /// its signature.
+    /// All else is: `iss`, `aud`, `exp`, `nbf`, `cnf`, the required claims, and the claims and the
+    /// signature of the proof are judged each time. The header of a proof and the key in it are kept
+    /// beside their token, and not judged again where the very same header comes again. Nothing serves beyond the keys that vouched for it: once a fetch replaces them, the
+    /// signature is checked anew. Refusals are not kept. An entry holds the token's claims and none of its
+    /// signature.
     pub fn token_cache(mut self, max_entries: usize) -> Self {
         self.token_cache = max_entries;
         self

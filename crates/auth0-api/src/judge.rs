@@ -190,7 +190,9 @@ impl<R> Judge<R> {
             return proof.verify();
         }
         let (verified, header) = proof.verify_and_know()?;
-        token.known().proof_header.get_or_init(|| header);
+        if let Some(header) = header {
+            token.known().proof_header.get_or_init(|| header);
+        }
         Ok(verified)
     }
 

@@ -40,12 +40,18 @@ fn token_of(tenant: &LocalTenant) -> String {
     builder(tenant).mint().unwrap()
 }
 
-fn allocations(client: &ApiClient, request: &Request<()>) -> u64 {
-    allocation_counter::measure(|| drop(client.verify_request(request).unwrap())).count_total
+/// The fewest of several requests: now and then a table of the replay store grows.
+fn allocations(client: &ApiClient, request: impl Fn() -> Request<()>) -> u64 {
+    let counted = (0..8).map(|_| {
+        let request = request();
+        let verify = || drop(client.verify_request(&request).unwrap());
+        allocation_counter::measure(verify).count_total
+    });
+    counted.min().unwrap()
 }
 
-/// What is written in docs/performance.md: a figure that goes up is to be explained there. Those of
-/// proofs hold room for a table of the replay store that grows.
+/// What is written in docs/performance.md: a figure that goes up is to be explained there. The one of a
+/// known token with a proof goes up where the header of its proof is judged again.
 #[test]
 fn a_verification_asks_for_memory_so_often() {
     let tenant = LocalTenant::new("tenant.example").unwrap();
@@ -82,11 +88,12 @@ fn a_verification_asks_for_memory_so_often() {
     println!("an entry: {} bytes", kept.bytes_current);
     assert!(kept.bytes_current <= 1536, "{}", kept.bytes_current);
 
+    let bearer = || bearer.clone();
     for (what, counted, most) in [
-        ("Bearer", allocations(&cold, &bearer), 5),
-        ("Bearer, seen before", allocations(&warm, &bearer), 0),
-        ("DPoP", allocations(&cold, &dpop()), 14),
-        ("DPoP, seen before", allocations(&warm, &dpop()), 9),
+        ("Bearer", allocations(&cold, bearer), 5),
+        ("Bearer, seen before", allocations(&warm, bearer), 0),
+        ("DPoP", allocations(&cold, dpop), 10),
+        ("DPoP, seen before", allocations(&warm, dpop), 3),
     ] {
         println!("{what}: {counted}");
         assert!(counted <= most, "{what}: {counted}, at most {most}");

@@ -70,43 +70,42 @@ struct Outline<'t> {
 }
 
 impl<'t> Outline<'t> {
-    fn push<E: de::Error>(&mut self, name: Text, kind: Kind) -> Result<usize, E> {
+    fn push(&mut self, name: Text, kind: Kind) -> usize {
         let at = self.slots.len();
-        let end = place(at.saturating_add(1))?;
+        let end = place(at.saturating_add(1));
         self.slots.push(Slot { name, kind, end });
-        Ok(at)
+        at
     }
 
     /// All that came after the slot at this place is in it.
-    fn close<E: de::Error>(&mut self, at: usize) -> Result<(), E> {
-        let end = place(self.slots.len())?;
+    fn close(&mut self, at: usize) {
+        let end = place(self.slots.len());
         if let Some(slot) = self.slots.get_mut(at) {
             slot.end = end;
         }
-        Ok(())
     }
 
     /// Where a part of the text lies.
-    fn locate<E: de::Error>(&mut self, part: &'t str) -> Result<Text, E> {
+    fn locate(&mut self, part: &'t str) -> Text {
         let start = (part.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
         let end = start.wrapping_add(part.len());
         match self.text.get(start..end) {
-            Some(found) if std::ptr::eq(found, part) => Ok(Text {
-                start: place(start)?,
-                end: place(end)?,
-            }),
-            _ => self.keep(part),
+            Some(_) => Text {
+                start: place(start),
+                end: place(end),
+            },
+            None => self.keep(part),
         }
     }
 
     /// What does not stand in the text as it is.
-    fn keep<E: de::Error>(&mut self, part: &str) -> Result<Text, E> {
+    fn keep(&mut self, part: &str) -> Text {
         let start = self.text.len().saturating_add(self.unescaped.len());
         self.unescaped.push_str(part);
-        Ok(Text {
-            start: place(start)?,
-            end: place(start.saturating_add(part.len()))?,
-        })
+        Text {
+            start: place(start),
+            end: place(start.saturating_add(part.len())),
+        }
     }
 
     fn read(&self, part: Text) -> &str {
@@ -133,8 +132,9 @@ impl<'t> Outline<'t> {
     }
 }
 
-fn place<E: de::Error>(place: usize) -> Result<u32, E> {
-    place.try_into().map_err(|_| E::custom("too long"))
+/// Whatever a document holds, its places are below the end that [`Document::parse`] asks for.
+fn place(place: usize) -> u32 {
+    place.try_into().unwrap_or(u32::MAX)
 }
 
 struct ValueSeed<'o, 't> {
@@ -143,8 +143,9 @@ struct ValueSeed<'o, 't> {
 }
 
 impl ValueSeed<'_, '_> {
-    fn scalar<E: de::Error>(self, kind: Kind) -> Result<(), E> {
-        self.outline.push(self.name, kind).map(|_| ())
+    fn scalar<E>(self, kind: Kind) -> Result<(), E> {
+        self.outline.push(self.name, kind);
+        Ok(())
     }
 }
 
@@ -163,19 +164,19 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
         formatter.write_str("JSON")
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+    fn visit_unit<E>(self) -> Result<(), E> {
         self.scalar(Kind::Null)
     }
 
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<(), E> {
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
         self.scalar(Kind::Bool(value))
     }
 
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
         self.scalar(Kind::Signed(value))
     }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
         self.scalar(Kind::Unsigned(value))
     }
 
@@ -184,33 +185,34 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
         self.scalar(kind)
     }
 
-    fn visit_borrowed_str<E: de::Error>(self, value: &'de str) -> Result<(), E> {
-        let text = self.outline.locate(value)?;
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<(), E> {
+        let text = self.outline.locate(value);
         self.scalar(Kind::String(text))
     }
 
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<(), E> {
-        let text = self.outline.keep(value)?;
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        let text = self.outline.keep(value);
         self.scalar(Kind::String(text))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
         let ValueSeed { outline, name } = self;
-        let array = outline.push(name, Kind::Array)?;
+        let array = outline.push(name, Kind::Array);
         loop {
             let item = ValueSeed {
                 outline: &mut *outline,
                 name: NO_NAME,
             };
             if access.next_element_seed(item)?.is_none() {
-                return outline.close(array);
+                outline.close(array);
+                return Ok(());
             }
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
         let ValueSeed { outline, name } = self;
-        let object = outline.push(name, Kind::Object)?;
+        let object = outline.push(name, Kind::Object);
         let mut members = 0_usize;
         let mut many = HashSet::new();
         while let Some(name) = access.next_key_seed(NameSeed {
@@ -244,7 +246,8 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
                 name,
             })?;
         }
-        outline.close(object)
+        outline.close(object);
+        Ok(())
     }
 }
 
@@ -297,12 +300,12 @@ impl<'de> Visitor<'de> for TextVisitor<'_, 'de> {
         formatter.write_str("a text")
     }
 
-    fn visit_borrowed_str<E: de::Error>(self, value: &'de str) -> Result<Text, E> {
-        self.0.locate(value)
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Text, E> {
+        Ok(self.0.locate(value))
     }
 
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Text, E> {
-        self.0.keep(value)
+    fn visit_str<E>(self, value: &str) -> Result<Text, E> {
+        Ok(self.0.keep(value))
     }
 }
 

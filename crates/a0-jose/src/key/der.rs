@@ -20,8 +20,8 @@ pub(super) struct Der {
 }
 
 impl Der {
-    /// Of R || S; `None` where they are longer than those of any curve. What the two may be is judged by
-    /// whoever verifies.
+    /// Of R || S; `None` where both together are longer than those of any curve. What the two may be is
+    /// judged by whoever verifies.
     pub(super) fn of_signature(r: &[u8], s: &[u8]) -> Option<Self> {
         let mut octets = [0; MAX];
         let mut rest = octets.as_mut_slice();

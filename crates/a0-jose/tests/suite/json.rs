@@ -44,6 +44,8 @@ fn a_name_that_comes_twice_is_refused_wherever_and_however_it_is_written() {
         format!("{{\"x\":{{\"y\":{}}}}}", many("\"n17\"")),
         "{\"\\u0061\":1,\"\\u0061\":2}".to_owned(),
         "{\"\":1,\"\":2}".to_owned(),
+        // Seen before the value, whatever that is.
+        "{\"a\":1,\"a\":1e999}".to_owned(),
     ] {
         let refused = Err(JsonError::DuplicateMember);
         assert_eq!(parse_object(text.as_bytes()), refused, "{text}");

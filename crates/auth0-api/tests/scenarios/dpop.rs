@@ -501,7 +501,28 @@ pub fn rfc9449_4_2_the_url_is_the_one_that_clients_know<D: Driver>() {
 
 pub fn a_nonce_is_asked_for_where_the_api_wants_one<D: Driver>() {
     let nonces = NonceIssuer::new([7; 32], Duration::from_secs(60));
+    // Where tokens are kept, a known header of a proof asks for no less.
+    for known_tokens in [100, 0] {
+        nonces_are_asked_for::<D>(&nonces, known_tokens);
+    }
     let bound = Bound::<D>::with(|builder| builder.dpop_nonces(nonces.clone()));
+    let now = NumericDate::from_unix_seconds(NOW);
+    assert_eq!(bound.world.client.dpop_nonce(), Some(nonces.issue(now)));
+    assert_eq!(Bound::<D>::new().world.client.dpop_nonce(), None);
+
+    // One fault more, and the nonce is not what is talked about.
+    let error = bound
+        .send(&bound.proof().claim("htm", "GET").mint().unwrap())
+        .unwrap_err();
+    assert_eq!(error.error_code(), "invalid_dpop_proof");
+    assert!(error.headers().get("dpop-nonce").is_none());
+}
+
+fn nonces_are_asked_for<D: Driver>(nonces: &NonceIssuer, known_tokens: usize) {
+    let bound = Bound::<D>::with(|builder| {
+        let builder = builder.dpop_nonces(nonces.clone());
+        builder.token_cache(known_tokens)
+    });
     let now = NumericDate::from_unix_seconds(NOW);
     let stale = nonces.issue(NumericDate::from_unix_seconds(NOW - 120));
     for proof in [
@@ -529,15 +550,6 @@ pub fn a_nonce_is_asked_for_where_the_api_wants_one<D: Driver>() {
                 .is_ok()
         );
     }
-    assert_eq!(bound.world.client.dpop_nonce(), Some(nonces.issue(now)));
-    assert_eq!(Bound::<D>::new().world.client.dpop_nonce(), None);
-
-    // One fault more, and the nonce is not what is talked about.
-    let error = bound
-        .send(&bound.proof().claim("htm", "GET").mint().unwrap())
-        .unwrap_err();
-    assert_eq!(error.error_code(), "invalid_dpop_proof");
-    assert!(error.headers().get("dpop-nonce").is_none());
 }
 
 struct Broken;
