@@ -90,11 +90,13 @@ mod tests {
             (&[], &[], &[0x30, 6, 2, 1, 0, 2, 1, 0]),
         ];
         for (r, s, der) in cases {
-            assert_eq!(Der::of_signature(r, s).unwrap().as_bytes(), der);
+            let made = Der::of_signature(r, s);
+            assert_eq!(made.as_ref().map(Der::as_bytes), Some(der));
         }
-        let longest = Der::of_signature(&[0xff; 66], &[0xff; 66]).unwrap();
-        assert_eq!(longest.as_bytes().len(), MAX);
-        assert_eq!(longest.as_bytes()[..5], [0x30, 0x81, 138, 2, 67]);
+        let longest = Der::of_signature(&[0xff; 66], &[0xff; 66]);
+        let longest = longest.as_ref().map(Der::as_bytes).unwrap_or_default();
+        assert_eq!(longest.len(), MAX);
+        assert!(longest.starts_with(&[0x30, 0x81, 138, 2, 67, 0, 0xff]));
         assert!(Der::of_signature(&[0xff; 67], &[0xff; 66]).is_none());
     }
 }
