@@ -150,6 +150,42 @@ fn rfc7515_4_1_2_to_8_the_header_never_brings_its_own_key() {
     assert_eq!(verify(&token, &keys), Err(VerifyError::InvalidSignature));
 }
 
+/// Numbers with leading zeros, and those whose first bit is set, are what other encodings write in
+/// another way. Of 2 000 signatures each curve has some of either.
+#[test]
+fn an_ecdsa_signature_verifies_whatever_its_first_octets() {
+    for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512] {
+        let key = SigningKey::new(algorithm);
+        let keys = parse([key.public_jwk("k")], &[algorithm]);
+        let verifying = keys.candidates("k", algorithm).next().unwrap();
+        let header = base64url_encode(key.header());
+        let (mut with_zeros, mut with_first_bit) = (0, 0);
+        for number in 0..2_000 {
+            let input = format!("{header}.{}", base64url_encode(number.to_string()));
+            let signature = key.signature(&input);
+            let first = [signature[0], signature[signature.len() / 2]];
+            with_zeros += usize::from(first.contains(&0));
+            // P-521 has seven bits in front that are always zero.
+            let is_set = |octet: &u8| {
+                *octet
+                    >= if algorithm == Algorithm::Es512 {
+                        1
+                    } else {
+                        0x80
+                    }
+            };
+            with_first_bit += usize::from(first.iter().any(is_set));
+            let token = format!("{input}.{}", base64url_encode(&signature));
+            let compact = Compact::parse(&token, MAX_SIZE).unwrap();
+            assert!(verifying.verify(&compact).is_ok(), "{algorithm} {token}");
+            if with_zeros > 2 && with_first_bit > 2 {
+                break;
+            }
+        }
+        assert!(with_zeros > 2 && with_first_bit > 2, "{algorithm}");
+    }
+}
+
 #[test]
 fn rfc7518_3_4_an_ecdsa_signature_is_r_and_s_of_full_length() {
     let key = SigningKey::new(Algorithm::Es256);
