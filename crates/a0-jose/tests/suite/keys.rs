@@ -178,11 +178,11 @@ fn an_ecdsa_signature_verifies_whatever_its_first_octets() {
             let token = format!("{input}.{}", base64url_encode(&signature));
             let compact = Compact::parse(&token, MAX_SIZE).unwrap();
             assert!(verifying.verify(&compact).is_ok(), "{algorithm} {token}");
-            if with_zeros > 2 && with_first_bit > 2 {
+            if with_zeros > 0 && with_first_bit > 0 {
                 break;
             }
         }
-        assert!(with_zeros > 2 && with_first_bit > 2, "{algorithm}");
+        assert!(with_zeros > 0 && with_first_bit > 0, "{algorithm}");
     }
 }
 
