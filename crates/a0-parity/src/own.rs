@@ -281,6 +281,22 @@ mod tests {
                 format!("{}; documents keys: a stranger's", algorithm("PS256")),
                 true,
             ),
+            (
+                format!("{}; documents keys: the own without alg", algorithm("RS512")),
+                false,
+            ),
+            // A key for RS256, whatever else is right about it.
+            (
+                format!("{}; documents keys: the own without use", algorithm("RS512")),
+                true,
+            ),
+            // The option allows another one.
+            (
+                "token: own algorithms=[\"RS256\",\"ES256\"]; documents keys: the own without alg; \
+                 token signed with RS512 of the tenant's key, and says so"
+                    .to_owned(),
+                true,
+            ),
             (proof.to_owned(), false),
             (format!("{proof}; proof signature is zero"), true),
             (format!("{proof}; proof header jwk is another key"), true),
