@@ -77,6 +77,7 @@ def answer_of(case, url):
 
 def client_of(case, given, **options):
     def resolver(context):
+        # The package takes fields as a dictionary, so of one that is repeated it has one value.
         fields = context["request_headers"].items()
         given.update({f"field {name}": [value] for name, value in fields})
         given.update(iss=context["unverified_iss"], url=context["request_url"])

@@ -300,6 +300,6 @@ impl Draft {
     }
 }
 
-fn answer_json(answer: &Answer) -> Value {
+pub(crate) fn answer_json(answer: &Answer) -> Value {
     json!({"status": answer.status, "type": answer.content_type, "body": answer.body})
 }

@@ -74,17 +74,22 @@ fn calls_of(client: &ApiClient, case: &Value, world: &Shared) -> Result<Value, R
     call(client, case)
 }
 
-/// Whether the call that counts is accepted although a new client would refuse it with the metadata
-/// of any of the calls and the keys of any. A client keeps documents; it does not mix them.
+/// Whether the call that counts is accepted although a new client without a store would refuse it
+/// with the metadata of any of the calls and the keys of any. What a store has that both take counts
+/// as the documents of one call more. A client keeps documents; it does not mix them.
 pub(crate) fn accepts_a_mixture(case: &Value, outcome: &Value) -> bool {
-    let Some(steps) = case["before"].as_array() else {
+    let steps = case["before"].as_array();
+    let stored = store::documents(case);
+    if steps.is_none() && stored.is_none() {
         return false;
-    };
-    let documents = [case].into_iter().chain(steps);
-    let documents: Vec<&Value> = documents.filter_map(|step| step.get("documents")).collect();
+    }
+    let documents = [case].into_iter().chain(steps.into_iter().flatten());
+    let documents = documents.filter_map(|step| step.get("documents"));
+    let documents: Vec<&Value> = documents.chain(&stored).collect();
     let alone = |metadata: &Value, others: &Value| {
         let mut alone = case.clone();
         alone["before"] = Value::Null;
+        alone["store"] = Value::Null;
         alone["documents"] = others.clone();
         alone["documents"][METADATA] = metadata[METADATA].clone();
         is_acceptance(&self::outcome(&alone))
@@ -227,12 +232,34 @@ mod tests {
             ("token: token signature is zero; later by 20 s", true),
             ("dpop: proof signature is zero; later by 20 s", true),
             ("token: token signature is zero", false),
+            ("token: store has nothing", false),
+            (
+                "token: store has the documents; documents metadata cannot be had",
+                false,
+            ),
+            (
+                "token: documents keys: a stranger's, and signed with it; \
+                 store has the documents",
+                false,
+            ),
+            (
+                "token: documents keys: a stranger's, and signed with it; \
+                 store has the documents; token signature is zero",
+                true,
+            ),
+            ("exchange: store has a token endpoint elsewhere", false),
+            (
+                "exchange: store has a token endpoint elsewhere; \
+                 endpoint metadata token_endpoint=\"https://other.example/token\"",
+                true,
+            ),
         ] {
             let case = generator.named(name).unwrap().input;
             assert_eq!(accepts_a_mixture(&case, &accepted), expected, "{name}");
             assert!(!accepts_a_mixture(&case, &json!({"kind": "X"})), "{name}");
         }
     }
+
     #[test]
     fn what_an_option_lets_in_is_accepted_without_it_once_it_is_put_right() {
         let generator = Generator::new().unwrap();
@@ -279,6 +306,22 @@ mod tests {
             ),
             (
                 format!("{}; documents keys: a stranger's", algorithm("PS256")),
+                true,
+            ),
+            (
+                format!("{}; documents keys: the own without alg", algorithm("RS512")),
+                false,
+            ),
+            // A key for RS256, whatever else is right about it.
+            (
+                format!("{}; documents keys: the own without use", algorithm("RS512")),
+                true,
+            ),
+            // The option allows another one.
+            (
+                "token: own algorithms=[\"RS256\",\"ES256\"]; documents keys: the own without alg; \
+                 token signed with RS512 of the tenant's key, and says so"
+                    .to_owned(),
                 true,
             ),
             (proof.to_owned(), false),

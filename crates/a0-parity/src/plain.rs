@@ -10,14 +10,20 @@ use serde_json::Value;
 
 use crate::draft::{AUDIENCE, Draft, Keys, NOW};
 
-/// The options that let something in. What keeps something out may stay: no row can hide behind it.
-const LET_IN: [&str; 4] = ["audiences", "algorithms", "leeway", "dpop_algorithms"];
+/// The options that keep something out, and the one that lets in again what such a one keeps out.
+/// They may stay, as no row can hide behind them. All others are taken back, a new one too.
+const KEEP_OUT: [&str; 4] = [
+    "token_profile",
+    "dpop_nonces",
+    "replay_store_fails",
+    "replay_fail_open",
+];
 
 /// Whether the case is the same without.
 pub(crate) fn is_plain(draft: &Draft) -> bool {
-    let own = draft.options.get("own");
-    let lets_in = |own: &Value| LET_IN.iter().any(|option| own.get(option).is_some());
-    !own.is_some_and(lets_in) && !has_lies(draft)
+    let own = draft.options.get("own").and_then(Value::as_object);
+    let mut options = own.into_iter().flat_map(|own| own.keys());
+    options.all(|option| KEEP_OUT.contains(&option.as_str())) && !has_lies(draft)
 }
 
 pub(crate) fn make_plain(draft: &mut Draft, keys: &Keys) -> Result<(), Error> {
@@ -26,13 +32,11 @@ pub(crate) fn make_plain(draft: &mut Draft, keys: &Keys) -> Result<(), Error> {
     }
     let own = draft.options.get("own").cloned().unwrap_or_default();
     if let Some(left) = draft.options.get_mut("own").and_then(Value::as_object_mut) {
-        left.retain(|option, _| !LET_IN.contains(&option.as_str()));
+        left.retain(|option, _| KEEP_OUT.contains(&option.as_str()));
     }
     audience(draft, &own["audiences"]);
     times(draft, own["leeway"].as_i64().unwrap_or_default());
-    if own["algorithms"].is_array() {
-        token_key(draft, keys);
-    }
+    token_key(draft, &own["algorithms"], keys);
     if own["dpop_algorithms"].is_array() {
         proof_key(draft, keys)?;
     }
@@ -71,24 +75,29 @@ fn times(draft: &mut Draft, leeway: i64) {
     put_right("nbf", &|nbf| nbf > now && now >= nbf - leeway, NOW);
 }
 
-/// A token that says what it is signed with, and a set that has that key for it: both for RS256.
-fn token_key(draft: &mut Draft, keys: &Keys) {
+/// A token that says what it is signed with, where that is allowed, and the set: both for RS256.
+fn token_key(draft: &mut Draft, allowed: &Value, keys: &Keys) {
     let algorithm = draft.token.algorithm;
     let name = Value::from(algorithm.name());
     let right = Algorithm::Rs256;
     let is_elliptic = draft.token.key.kid() == keys.elliptic.kid();
     let says_so = draft.token.header.get("alg") == Some(&name);
+    let is_allowed = allowed
+        .as_array()
+        .is_some_and(|allowed| allowed.contains(&name));
     let is_of_tenant = is_elliptic || draft.token.key.kid() == keys.tenant.kid();
-    if !says_so || !is_of_tenant || algorithm == right {
+    if !says_so || !is_allowed || !is_of_tenant || algorithm == right {
         return;
     }
     for entry in draft.jwks["keys"].as_array_mut().into_iter().flatten() {
         if is_elliptic && is_of(entry, &keys.elliptic) {
-            let kid = entry["kid"].take();
-            *entry = keys.tenant.jwks_entry(right);
-            entry["kid"] = kid;
-        } else if entry["alg"] == name {
+            put_key(entry, &keys.tenant);
+        }
+        // The two names change places: a key for another algorithm than the token's stays one.
+        if entry["alg"] == name {
             entry["alg"] = right.name().into();
+        } else if entry["alg"] == right.name() {
+            entry["alg"] = name.clone();
         }
     }
     if is_elliptic {
@@ -97,6 +106,14 @@ fn token_key(draft: &mut Draft, keys: &Keys) {
     draft.token.algorithm = right;
     let alg = right.name().into();
     draft.token.header.insert("alg".to_owned(), alg);
+}
+
+/// What the entry says of its use stays.
+fn put_key(entry: &mut Value, key: &SigningKey) {
+    if let (Some(entry), Value::Object(jwk)) = (entry.as_object_mut(), key.public_jwk()) {
+        entry.retain(|member, _| !["crv", "x", "y"].contains(&member.as_str()));
+        entry.extend(jwk);
+    }
 }
 
 /// A proof by the key on P-384 that says so, and a token that is bound to that: both of the other.
@@ -134,4 +151,51 @@ fn is_of(jwk: &Value, key: &SigningKey) -> bool {
     ["crv", "x", "y"]
         .iter()
         .all(|member| jwk[member] == of_key[member] && jwk[member].is_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_option_is_taken_back_unless_it_is_known_to_keep_out() {
+        let keys = Keys::generate().unwrap();
+        let mut draft = Draft::new("verify_access_token", &keys);
+        let keeps_out = json!({"token_profile": "rfc9068"});
+        draft.options.insert("own".to_owned(), keeps_out.clone());
+        assert!(is_plain(&draft));
+        draft.options["own"]["a new one"] = true.into();
+        assert!(!is_plain(&draft));
+        make_plain(&mut draft, &keys).unwrap();
+        assert_eq!(draft.options["own"], keeps_out);
+    }
+
+    #[test]
+    fn what_is_wrong_about_the_key_of_a_token_stays_wrong() {
+        let keys = Keys::generate().unwrap();
+        let wrong = json!({"kid": "k", "use": "enc", "key_ops": ["sign"]});
+        for (alg, plain) in [("ES256", "RS256"), ("RS256", "ES256"), ("ES384", "ES384")] {
+            let with = |key: &SigningKey, alg: &str| {
+                let mut entry = key.public_jwk();
+                for (member, value) in wrong.as_object().into_iter().flatten() {
+                    entry[member] = value.clone();
+                }
+                entry["alg"] = alg.into();
+                json!({"keys": [entry, 5]})
+            };
+            let mut draft = Draft::new("verify_access_token", &keys);
+            let own = json!({"algorithms": ["RS256", "ES256"]});
+            draft.options.insert("own".to_owned(), own);
+            draft.token.key = keys.elliptic.clone();
+            draft.token.algorithm = Algorithm::Es256;
+            let header = &mut draft.token.header;
+            header.insert("alg".to_owned(), "ES256".into());
+            draft.jwks = with(&keys.elliptic, alg);
+            make_plain(&mut draft, &keys).unwrap();
+            assert_eq!(draft.jwks, with(&keys.tenant, plain), "{alg}");
+            assert_eq!(draft.token.header["alg"], "RS256");
+        }
+    }
 }

@@ -48,8 +48,8 @@ const RESERVED: &[&str] = &[
 /// # let _ = request;
 /// ```
 ///
-/// `None` is no value, and neither is a list in a list: that package sends them as the text `None` and
-/// the text of the list, which no server asked for.
+/// `None` is no value, and neither is a list in a list. The Python package sends them as the texts
+/// `None` and `['a']`.
 ///
 /// ```compile_fail,E0277
 /// # use a0_token_exchange::TokenExchange;
@@ -60,7 +60,7 @@ const RESERVED: &[&str] = &[
 /// ```compile_fail,E0277
 /// # use a0_token_exchange::TokenExchange;
 /// let request = TokenExchange::new("the-subject-token", "urn:example:legacy");
-/// let request = request.extra_list("labels", [["a", "b"]]);
+/// let request = request.extra_list("labels", [["a"]]);
 /// ```
 #[derive(Clone)]
 pub struct ExtraValue<'a>(Cow<'a, str>);

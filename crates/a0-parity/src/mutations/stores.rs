@@ -5,7 +5,7 @@ use a0_testkit::Algorithm;
 use serde_json::{Value, json};
 
 use super::List;
-use crate::draft::{Draft, ISSUER, JWKS, Keys, TOKEN_ENDPOINT};
+use crate::draft::{Draft, ISSUER, JWKS, Keys, NOW, TOKEN_ENDPOINT};
 
 pub(super) fn add(list: &mut List, keys: &Keys) {
     let set = keys.tenant.jwks_entry(Algorithm::Rs256);
@@ -23,7 +23,7 @@ pub(super) fn add(list: &mut List, keys: &Keys) {
             draft.options.insert("store".to_owned(), store.clone());
         });
     };
-    // What both take to verify with stays where a case is judged without what only this SDK takes: see `plain`.
+    // `is_taken`: both sides take what it has.
     add(
         "has the documents",
         json!({"metadata": metadata, "keys": set, "is_taken": true}),
@@ -60,6 +60,16 @@ pub(super) fn add(list: &mut List, keys: &Keys) {
     for fails in ["read", "write"] {
         add(&format!("fails to {fails}"), json!({ "fails": fails }));
     }
+    let endpoint = with("token_endpoint", "https://other.example/token");
+    // This SDK has the metadata of the store in memory then.
+    list.add(
+        "store has a token endpoint elsewhere, and a token was verified",
+        move |draft| {
+            let store = json!({"metadata": endpoint, "keys": set, "is_taken": true});
+            draft.options.insert("store".to_owned(), store);
+            draft.precede(json!({"now": NOW, "call": "verify_access_token"}));
+        },
+    );
     elsewhere(list, keys, &with("jwks_uri", ELSEWHERE));
 }
 

@@ -165,7 +165,8 @@ fn decoded(segment: &str) -> Value {
 /// A server that takes connections and never says anything.
 struct Silence {
     address: SocketAddr,
-    thread: JoinHandle<io::Result<Vec<End>>>,
+    /// `None` once it has ended.
+    thread: Option<JoinHandle<io::Result<Vec<End>>>>,
 }
 
 /// How a connection ended.
@@ -182,7 +183,7 @@ impl Silence {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         Ok(Silence {
             address: listener.local_addr()?,
-            thread: std::thread::spawn(move || {
+            thread: Some(std::thread::spawn(move || {
                 let mut ends = Vec::new();
                 loop {
                     let (stream, _) = listener.accept()?;
@@ -191,15 +192,29 @@ impl Silence {
                         None => return Ok(ends),
                     }
                 }
-            }),
+            })),
         })
     }
 
     /// How each connection ended that there was.
-    fn end(self) -> io::Result<Vec<End>> {
+    fn end(mut self) -> io::Result<Vec<End>> {
+        self.end_thread()
+    }
+
+    fn end_thread(&mut self) -> io::Result<Vec<End>> {
+        let Some(thread) = self.thread.take() else {
+            return Ok(Vec::new());
+        };
         TcpStream::connect(self.address)?.write_all(ENOUGH)?;
-        let ended = self.thread.join();
+        let ended = thread.join();
         ended.unwrap_or_else(|_| Err(io::Error::other("the server panicked")))
+    }
+}
+
+/// Where an error comes before the end, nobody else would end the thread.
+impl Drop for Silence {
+    fn drop(&mut self) {
+        let _ = self.end_thread();
     }
 }
 
