@@ -12,6 +12,7 @@ use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::EcCurve;
 use josekit::jwk::alg::ed::EdCurve;
 use josekit::jws::{self, JwsSigner};
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 /// Larger than any token here that is not about size.
@@ -101,4 +102,23 @@ pub fn parse_set(text: &[u8], allowed: &[Algorithm]) -> Result<JwkSet, JwkSetErr
 /// The key, of the backend on trial.
 pub fn verifying_key(jwk: &a0_jose::Jwk, allowed: &[Algorithm]) -> Result<VerifyingKey, JwkError> {
     VerifyingKey::with_backend(jwk, allowed, crate::BACKEND)
+}
+
+/// Any JSON value; objects have few members or many.
+pub fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 64, 24, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map(".{0,6}", inner, 0..24)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
 }

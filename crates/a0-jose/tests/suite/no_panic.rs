@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::common::{MAX_SIZE, SigningKey, key_set, parse_set};
+use super::common::{MAX_SIZE, SigningKey, any_json, key_set, parse_set};
 use a0_jose::{
     Algorithm, ClaimRules, Compact, HeaderRules, Jwk, JwkSet, NumericDate, Signer, Thumbprint,
     base64url_decode, base64url_encode, json,
@@ -24,24 +24,6 @@ fn whole_way(token: &str, keys: &JwkSet) {
     if let Ok(admitted) = unverified.admit(&HeaderRules::new(Algorithm::all())) {
         assert!(admitted.verify(keys).is_err(), "a forged token: {token}");
     }
-}
-
-fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<u64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        ".{0,12}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 32, 6, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(".{0,6}", inner, 0..6)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
-        ]
-    })
 }
 
 /// An object made of the names that somebody looks at, with any values.
