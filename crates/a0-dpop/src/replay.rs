@@ -325,7 +325,7 @@ fn short(key: &ReplayKey) -> ShortKey {
     short
 }
 
-/// `held` and `by_expiry` have the same keys. The hash of `held` is keyed too: whoever chooses a
+/// `held` and `by_expiry` have the same keys between two calls. The hash of `held` is keyed too: whoever chooses a
 /// `jti` can choose bits of a [`ReplayKey`].
 struct Shard {
     capacity: usize,
@@ -352,13 +352,12 @@ impl Shard {
         for _ in 0..EXPIRED_PER_CALL {
             self.remove_expired(now);
         }
-        if expiry < self.horizon || self.held.contains(&key) {
+        if expiry < self.horizon || !self.held.insert(key) {
             return Seen::Before;
         }
-        if self.held.len() >= self.capacity {
+        if self.held.len() > self.capacity {
             self.evict();
         }
-        self.held.insert(key);
         self.by_expiry.push(Reverse((expiry, key)));
         Seen::First
     }

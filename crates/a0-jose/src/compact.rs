@@ -4,6 +4,7 @@ use std::fmt;
 
 use memchr::memchr_iter;
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use crate::base64url;
 use crate::claims::Claims;
@@ -19,6 +20,8 @@ pub struct Compact<'a> {
     header: &'a str,
     payload: &'a str,
     signature: &'a str,
+    /// Of the signing input, once [`sha256`](Compact::sha256) was asked for.
+    signing_digest: Option<[u8; 32]>,
 }
 
 impl<'a> Compact<'a> {
@@ -50,9 +53,29 @@ impl<'a> Compact<'a> {
                 header,
                 payload,
                 signature,
+                signing_digest: None,
             })
         };
         segments().ok_or(ParseError::SegmentCount)
+    }
+
+    /// The SHA-256 of the whole text: a DPoP `ath` of an access token (RFC 9449 section 4.2) before it is
+    /// encoded. What the signature is over is the greater part of that text, and a check of a signature
+    /// with SHA-256 that comes later does not hash it again.
+    ///
+    /// ```
+    /// use a0_jose::{Compact, sha256};
+    ///
+    /// let mut token = Compact::parse("e30.e30.AAAA", 16_384)?;
+    /// assert_eq!(token.sha256(), sha256("e30.e30.AAAA"));
+    /// # Ok::<(), a0_jose::ParseError>(())
+    /// ```
+    pub fn sha256(&mut self) -> [u8; 32] {
+        let mut hash = Sha256::new_with_prefix(self.signing_input);
+        self.signing_digest = Some(hash.clone().finalize().into());
+        hash.update(b".");
+        hash.update(self.signature);
+        hash.finalize().into()
     }
 
     /// Header and payload, each decoded once as one JSON object without duplicate member names.
@@ -79,6 +102,11 @@ impl<'a> Compact<'a> {
     /// What the signature is over: header and payload with the dot between them, as ASCII.
     pub(crate) fn signing_input(&self) -> &'a [u8] {
         self.signing_input.as_bytes()
+    }
+
+    /// The SHA-256 of the signing input, where it is known.
+    pub(crate) fn signing_digest(&self) -> Option<&[u8; 32]> {
+        self.signing_digest.as_ref()
     }
 
     /// Decodes the signature into `buffer`; `None` if it is not base64url or does not fit.

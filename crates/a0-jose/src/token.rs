@@ -65,6 +65,11 @@ pub struct Admitted<'a> {
 }
 
 impl Admitted<'_> {
+    /// The SHA-256 of the whole token: see [`Compact::sha256`].
+    pub fn sha256(&mut self) -> [u8; 32] {
+        self.token.compact.sha256()
+    }
+
     /// The header.
     pub fn header(&self) -> &Header {
         &self.token.header

@@ -111,8 +111,8 @@ impl ApiClient {
         let (judge, scheme) = (&self.0.judge, credentials.scheme);
         let proof = judge.proof_of(context, scheme)?;
         let now = judge.now();
-        let token = self.judge_token(credentials.token(), context, now).await?;
-        let proof = judge.bind(&token, context, credentials, proof.as_ref(), now)?;
+        let mut token = self.judge_token(credentials.token(), context, now).await?;
+        let proof = judge.bind(&mut token, context, proof.as_ref(), now)?;
         let verified = self.verify_signature(token, scheme, now).await?;
         if let Some(proof) = proof {
             self.spend(&judge.verify_proof(proof, &verified)?, now)

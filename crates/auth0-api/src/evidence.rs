@@ -12,8 +12,7 @@ use crate::token_cache::{Known, TokenDigest};
 
 /// A token of acceptable form.
 pub(crate) struct Presented<'t> {
-    pub(crate) compact: Compact<'t>,
-    /// Where verified tokens are kept.
+    /// Once it is wanted.
     pub(crate) digest: Option<TokenDigest>,
     pub(crate) evidence: Evidence<'t>,
 }
@@ -27,22 +26,30 @@ pub(crate) enum Evidence<'t> {
     /// That it is of an algorithm that is allowed.
     Unchecked(Admitted<'t>),
     /// That a key made it, when this very token came before.
-    Known(Arc<Known>),
+    Known(Arc<Known>, Compact<'t>),
 }
 
 impl Presented<'_> {
     pub(crate) fn claims(&self) -> &Claims {
         match &self.evidence {
             Evidence::Unchecked(admitted) => admitted.claims(),
-            Evidence::Known(known) => known.token.claims(),
+            Evidence::Known(known, _) => known.token.claims(),
         }
+    }
+
+    /// What the token is found by, and what a proof has to be for.
+    pub(crate) fn digest(&mut self) -> &TokenDigest {
+        self.digest.get_or_insert_with(|| match &mut self.evidence {
+            Evidence::Unchecked(admitted) => admitted.sha256().into(),
+            Evidence::Known(_, compact) => compact.sha256().into(),
+        })
     }
 
     /// Of a proof that came with it before.
     pub(crate) fn proof_header(&self) -> Option<&KnownHeader> {
         match &self.evidence {
             Evidence::Unchecked(_) => None,
-            Evidence::Known(known) => known.proof_header.get(),
+            Evidence::Known(known, _) => known.proof_header.get(),
         }
     }
 }
@@ -64,7 +71,9 @@ impl JudgedToken<'_, '_> {
             Evidence::Unchecked(admitted) => {
                 Ok((admitted.header().key_id()?, admitted.algorithm()))
             }
-            Evidence::Known(known) => Ok((known.token.header().key_id()?, known.token.algorithm())),
+            Evidence::Known(known, _) => {
+                Ok((known.token.header().key_id()?, known.token.algorithm()))
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use a0_discovery::{Issuer, IssuerKeys};
 use a0_dpop::{JudgedProof, ProofError, Target, VerifiedProof};
-use a0_jose::{Admitted, ClaimRules, Compact, HeaderRules, NumericDate};
+use a0_jose::{Admitted, ClaimRules, Compact, HeaderRules, NumericDate, sha256};
 
 use crate::authorization::{Credentials, ProofOfRequest, refuse_proof};
 use crate::challenger::Challenger;
@@ -67,13 +67,15 @@ impl<R> Judge<R> {
         }
         // Before it is hashed: garbage is not worth it.
         let compact = Compact::parse(text, self.max_token_size)?;
-        let digest = self.tokens.as_ref().map(|_| TokenDigest::of(text));
+        let digest = self
+            .tokens
+            .as_ref()
+            .map(|_| TokenDigest::from(sha256(text)));
         let known = self.tokens.as_ref().zip(digest.as_ref());
         let token = Presented {
-            compact,
             digest,
             evidence: match known.and_then(|(tokens, digest)| tokens.get(digest)) {
-                Some(known) => Evidence::Known(known),
+                Some(known) => Evidence::Known(known, compact),
                 None => Evidence::Unchecked(self.read(compact)?),
             },
         };
@@ -111,25 +113,21 @@ impl<R> Judge<R> {
     /// `cnf`, and whether the scheme and the proof of the request are those that it asks for.
     pub(crate) fn bind<'p>(
         &self,
-        token: &JudgedToken<'_, '_>,
+        token: &mut JudgedToken<'_, '_>,
         context: &RequestContext<'_>,
-        credentials: &Credentials<'_>,
         proof: Option<&'p ProofOfRequest<'_>>,
         now: NumericDate,
     ) -> Result<Option<JudgedProof<'p>>, Refusal> {
-        let claims = token.token.claims();
+        let token = &mut token.token;
         let Some(proof) = proof else {
-            confirmation::judge_bearer(claims, self.dpop.mode)?;
+            confirmation::judge_bearer(token.claims(), self.dpop.mode)?;
             refuse_proof(context, self.dpop.mode)?;
             return Ok(None);
         };
-        let bound_to = confirmation::dpop_key(claims)?;
-        let url = &proof.url;
-        let target = match &token.token.digest {
-            Some(digest) => Target::of_token_digest(proof.method, url, digest.octets()),
-            None => Target::new(proof.method, url, credentials.token()),
-        };
-        let known = token.token.proof_header();
+        let bound_to = confirmation::dpop_key(token.claims())?;
+        let digest = token.digest();
+        let target = Target::of_token_digest(proof.method, &proof.url, digest.octets());
+        let known = token.proof_header();
         let judged = self.dpop.judge(&proof.proof, known, &target, now)?;
         match *judged.thumbprint() == bound_to {
             true => Ok(Some(judged)),
@@ -146,7 +144,7 @@ impl<R> Judge<R> {
         now: NumericDate,
     ) -> Option<VerifiedToken> {
         match (&token.token.evidence, &self.tokens) {
-            (Evidence::Known(known), Some(tokens)) if tokens.is_settled(known, now) => {
+            (Evidence::Known(known, _), Some(tokens)) if tokens.is_settled(known, now) => {
                 Some(self.verified(Arc::clone(known), scheme))
             }
             _ => None,
@@ -162,11 +160,11 @@ impl<R> Judge<R> {
     ) -> Result<VerifiedToken, Refusal> {
         let token = token.token;
         let admitted = match token.evidence {
-            Evidence::Known(known) if known.lease == *keys.lease() => {
+            Evidence::Known(known, _) if known.lease == *keys.lease() => {
                 return Ok(self.verified(known, scheme));
             }
             // Other keys have come meanwhile.
-            Evidence::Known(_) => self.read(token.compact)?,
+            Evidence::Known(_, compact) => self.read(compact)?,
             Evidence::Unchecked(admitted) => admitted,
         };
         let known = Arc::new(Known {

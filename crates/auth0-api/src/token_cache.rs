@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use a0_discovery::{CachePolicy, Lease};
 use a0_dpop::KnownHeader;
-use a0_jose::{NumericDate, VerifiedJws, sha256};
+use a0_jose::{NumericDate, VerifiedJws};
 use lru::LruCache;
 
 /// A bounded store of verified tokens; at the bound the least recently used is dropped.
@@ -101,11 +101,13 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl TokenDigest {
-    pub(crate) fn of(token: &str) -> Self {
-        TokenDigest(sha256(token))
+impl From<[u8; 32]> for TokenDigest {
+    fn from(octets: [u8; 32]) -> Self {
+        TokenDigest(octets)
     }
+}
 
+impl TokenDigest {
     pub(crate) fn octets(&self) -> &[u8; 32] {
         &self.0
     }

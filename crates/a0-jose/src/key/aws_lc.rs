@@ -1,11 +1,12 @@
 //! All families but Ed448, by AWS-LC.
 
-use aws_lc_rs::digest;
+use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, VerificationAlgorithm};
 
 use super::der::Der;
 use crate::algorithm::{Curve, EdwardsCurve, Family, Hash};
+use crate::compact::Compact;
 use crate::jwk::Numbers;
 
 pub(super) struct Key {
@@ -14,7 +15,7 @@ pub(super) struct Key {
     coordinate_length: Option<usize>,
     /// What the message is hashed with before it is given to the key: without it each check would
     /// set up a context for hashing.
-    hash: Option<&'static digest::Algorithm>,
+    hash: Option<Hash>,
 }
 
 /// What a key of a family is checked by.
@@ -76,35 +77,33 @@ impl Key {
             },
             hash: match family {
                 Family::RsaPkcs1(hash) | Family::RsaPss(hash) | Family::Ecdsa(_, hash) => {
-                    Some(match hash {
-                        Hash::Sha256 => &digest::SHA256,
-                        Hash::Sha384 => &digest::SHA384,
-                        Hash::Sha512 => &digest::SHA512,
-                    })
+                    Some(hash)
                 }
                 Family::Edwards => None,
             },
         })
     }
 
-    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub(super) fn verify(&self, token: &Compact<'_>, signature: &[u8]) -> bool {
         let Some(length) = self.coordinate_length else {
-            return self.verify_octets(message, signature);
+            return self.verify_octets(token, signature);
         };
         // RFC 7518 section 3.4: both numbers in full length, and nothing else.
         let numbers = signature.split_at_checked(length);
         let der = numbers.filter(|(_, s)| s.len() == length);
         der.and_then(|(r, s)| Der::of_signature(r, s))
-            .is_some_and(|der| self.verify_octets(message, der.as_bytes()))
+            .is_some_and(|der| self.verify_octets(token, der.as_bytes()))
     }
 
-    fn verify_octets(&self, message: &[u8], signature: &[u8]) -> bool {
-        match self.hash {
-            Some(hash) => {
-                let digest = digest::digest(hash, message);
-                self.key.verify_digest_sig(&digest, signature).is_ok()
-            }
-            None => self.key.verify_sig(message, signature).is_ok(),
-        }
+    fn verify_octets(&self, token: &Compact<'_>, signature: &[u8]) -> bool {
+        let message = token.signing_input();
+        let digest = match (self.hash, token.signing_digest()) {
+            (Some(Hash::Sha256), Some(known)) => Digest::import_less_safe(known, &digest::SHA256),
+            (Some(Hash::Sha256), None) => Ok(digest::digest(&digest::SHA256, message)),
+            (Some(Hash::Sha384), _) => Ok(digest::digest(&digest::SHA384, message)),
+            (Some(Hash::Sha512), _) => Ok(digest::digest(&digest::SHA512, message)),
+            (None, _) => return self.key.verify_sig(message, signature).is_ok(),
+        };
+        digest.is_ok_and(|digest| self.key.verify_digest_sig(&digest, signature).is_ok())
     }
 }

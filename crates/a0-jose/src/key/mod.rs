@@ -114,17 +114,16 @@ impl VerifyingKey {
         // Two octets more than the longest, so that one of three octets too many still decodes.
         let mut buffer = [0; MAX_SIGNATURE + 2];
         let signature = token.signature(&mut buffer).ok_or(InvalidSignature)?;
-        let message = token.signing_input();
         let valid = match (&self.public, self.algorithm.family()) {
             (Public::Rsa(key), Family::RsaPkcs1(hash) | Family::RsaPss(hash)) => {
-                hash.digest(message, |digest| key.verify(digest, signature))
+                hash.digest(token, |digest| key.verify(digest, signature))
             }
             (Public::Ec(key), Family::Ecdsa(_, hash)) => {
-                hash.digest(message, |digest| key.verify(digest, signature))
+                hash.digest(token, |digest| key.verify(digest, signature))
             }
-            (Public::Edwards(key), Family::Edwards) => key.verify(message, signature),
+            (Public::Edwards(key), Family::Edwards) => key.verify(token.signing_input(), signature),
             #[cfg(feature = "aws-lc-rs")]
-            (Public::AwsLc(key), _) => key.verify(message, signature),
+            (Public::AwsLc(key), _) => key.verify(token, signature),
             _ => false,
         };
         if valid {
@@ -181,12 +180,15 @@ fn bind(jwk: &Jwk, allowed: &[Algorithm]) -> Option<Algorithm> {
 }
 
 impl Hash {
-    fn digest<T>(self, message: &[u8], then: impl FnOnce(&[u8]) -> T) -> T {
+    /// Of what the signature of `token` is over.
+    fn digest<T>(self, token: &Compact<'_>, then: impl FnOnce(&[u8]) -> T) -> T {
         use sha2::Digest as _;
-        match self {
-            Hash::Sha256 => then(&sha2::Sha256::digest(message)),
-            Hash::Sha384 => then(&sha2::Sha384::digest(message)),
-            Hash::Sha512 => then(&sha2::Sha512::digest(message)),
+        let message = token.signing_input();
+        match (self, token.signing_digest()) {
+            (Hash::Sha256, Some(known)) => then(known),
+            (Hash::Sha256, None) => then(&sha2::Sha256::digest(message)),
+            (Hash::Sha384, _) => then(&sha2::Sha384::digest(message)),
+            (Hash::Sha512, _) => then(&sha2::Sha512::digest(message)),
         }
     }
 }
