@@ -225,8 +225,13 @@ fn push_path(text: &mut String, path: &str) -> Result<(), InvalidHtu> {
 /// Whether a path is absolute and there is nothing about it to change, as of most paths: no octet
 /// that is or should be percent-encoded, and no segment that begins with a dot.
 fn is_normalised(path: &str) -> bool {
-    let is_kept = |octet| is_path_octet(octet) || octet == b'/';
-    path.starts_with('/') && !path.contains("/.") && path.bytes().all(is_kept)
+    let mut before = 0;
+    path.starts_with('/')
+        && path.bytes().all(|octet| {
+            let begins_a_segment = before == b'/';
+            before = octet;
+            octet == b'/' || is_path_octet(octet) && !(begins_a_segment && octet == b'.')
+        })
 }
 
 fn push_segment(text: &mut String, segment: &str) -> Result<(), InvalidHtu> {

@@ -214,6 +214,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
         let ValueSeed { outline, name } = self;
         let object = outline.push(name, Kind::Object);
         let mut members = 0_usize;
+        let mut marks = 0;
         let mut many = HashSet::new();
         while let Some(name) = access.next_key_seed(NameSeed {
             outline: &mut *outline,
@@ -226,10 +227,12 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
                 return Ok(());
             };
             let text = outline.read(name);
+            let mark = mark(text.as_bytes());
             let is_new = if members < FEW_MEMBERS {
-                !outline
-                    .names(object)
-                    .any(|present| same(present.as_bytes(), text.as_bytes()))
+                marks & mark == 0
+                    || !outline
+                        .names(object)
+                        .any(|present| same(present.as_bytes(), text.as_bytes()))
             } else {
                 if many.is_empty() {
                     many.extend(outline.names(object).map(str::to_owned));
@@ -240,6 +243,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
                 outline.duplicate_seen = true;
                 return Err(de::Error::custom("duplicate member name"));
             }
+            marks |= mark;
             members = members.saturating_add(1);
             access.next_value_seed(ValueSeed {
                 outline: &mut *outline,
@@ -249,6 +253,17 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
         outline.close(object);
         Ok(())
     }
+}
+
+/// One of 64 bits, the same for the same name, so that names of different bits need not be compared. The
+/// usual claims have a bit each, but for a few.
+fn mark(name: &[u8]) -> u64 {
+    let (Some(first), Some(last)) = (name.first(), name.last()) else {
+        return 1;
+    };
+    let [.., length] = name.len().to_be_bytes();
+    let mixed = length.wrapping_mul(7) ^ first.wrapping_mul(5) ^ last.wrapping_mul(11);
+    1_u64.rotate_left(mixed.into())
 }
 
 /// A member name, or the mark of a number.
