@@ -325,8 +325,8 @@ fn short(key: &ReplayKey) -> ShortKey {
     short
 }
 
-/// `held` and `by_expiry` have the same keys between two calls. The hash of `held` is keyed too: whoever chooses a
-/// `jti` can choose bits of a [`ReplayKey`].
+/// `held` and `by_expiry` have the same keys between two calls. The hash of `held` is keyed too: whoever
+/// chooses a `jti` can choose bits of a [`ReplayKey`].
 struct Shard {
     capacity: usize,
     held: HashSet<ShortKey>,
@@ -352,6 +352,7 @@ impl Shard {
         for _ in 0..EXPIRED_PER_CALL {
             self.remove_expired(now);
         }
+        // In this order: what is refused is not held, for nothing would ever remove it.
         if expiry < self.horizon || !self.held.insert(key) {
             return Seen::Before;
         }

@@ -252,6 +252,21 @@ fn a_full_store_drops_what_has_expired_first_and_does_not_count_it() {
 }
 
 #[test]
+fn what_is_refused_because_the_clock_went_back_is_not_held() {
+    let store = store(3);
+    for jti in ["a", "b"] {
+        assert_eq!(see(&store, jti, 1300.0, 1000.0), Seen::First);
+    }
+    assert_eq!(see(&store, "z", 9000.0, 8700.0), Seen::First);
+    assert_eq!(see(&store, "z", 9000.0, 8700.0), Seen::Before);
+    assert_eq!(store.len(), 1);
+    for number in 0..50 {
+        assert_eq!(see(&store, number, 1200.0, 1000.0), Seen::Before);
+    }
+    assert_eq!((store.len(), store.evicted()), (1, 0));
+}
+
+#[test]
 fn what_has_expired_leaves_with_the_calls_that_follow() {
     let store = store(1000);
     for number in 0..500 {

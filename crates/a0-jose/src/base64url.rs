@@ -1,22 +1,29 @@
 //! base64url without padding, RFC 7515 section 2, in its one canonical form.
 
-use std::sync::LazyLock;
-
-use base64::engine::general_purpose::NO_PAD;
 use base64::{Engine as _, decoded_len_estimate};
 use sha2::{Digest, Sha256};
 
-/// Many octets at once, where the processor can.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-type BestEngine = base64::engine::simd::Simd;
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-type BestEngine = base64::engine::GeneralPurpose;
-
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-static ENGINE: LazyLock<BestEngine> = LazyLock::new(|| BestEngine::url_safe(NO_PAD));
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-static ENGINE: LazyLock<BestEngine> =
-    LazyLock::new(|| BestEngine::new(&base64::alphabet::URL_SAFE, NO_PAD));
+/// Many letters at once, where the processor is seen to have what that takes.
+#[cfg(any(
+    target_arch = "x86_64",
+    all(
+        target_arch = "aarch64",
+        target_feature = "neon",
+        target_endian = "little",
+    )
+))]
+static ENGINE: std::sync::LazyLock<base64::engine::simd::Simd> = std::sync::LazyLock::new(|| {
+    base64::engine::simd::Simd::url_safe(base64::engine::general_purpose::NO_PAD)
+});
+#[cfg(not(any(
+    target_arch = "x86_64",
+    all(
+        target_arch = "aarch64",
+        target_feature = "neon",
+        target_endian = "little",
+    )
+)))]
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as ENGINE;
 
 /// Decodes base64url (RFC 7515 section 2); `None` for anything that is not canonical.
 ///

@@ -6,6 +6,7 @@ use memchr::memchr_iter;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use crate::algorithm::Hash;
 use crate::base64url;
 use crate::claims::Claims;
 use crate::header::Header;
@@ -61,7 +62,7 @@ impl<'a> Compact<'a> {
 
     /// The SHA-256 of the whole text: a DPoP `ath` of an access token (RFC 9449 section 4.2) before it is
     /// encoded. What the signature is over is the greater part of that text, and a check of a signature
-    /// with SHA-256 that comes later does not hash it again.
+    /// with SHA-256 that comes later does not hash it again; that of a copy made before does.
     ///
     /// ```
     /// use a0_jose::{Compact, sha256};
@@ -104,9 +105,11 @@ impl<'a> Compact<'a> {
         self.signing_input.as_bytes()
     }
 
-    /// The SHA-256 of the signing input, where it is known.
-    pub(crate) fn signing_digest(&self) -> Option<&[u8; 32]> {
-        self.signing_digest.as_ref()
+    /// The hash of the signing input, where it is known: by SHA-256 alone.
+    pub(crate) fn signing_digest(&self, hash: Hash) -> Option<&[u8; 32]> {
+        self.signing_digest
+            .as_ref()
+            .filter(|_| hash == Hash::Sha256)
     }
 
     /// Decodes the signature into `buffer`; `None` if it is not base64url or does not fit.

@@ -10,46 +10,45 @@ use a0_jose::{Admitted, Algorithm, Claims, Compact, HeaderError, RuleError};
 use crate::options::TokenOptions;
 use crate::token_cache::{Known, TokenDigest};
 
-/// A token of acceptable form.
-pub(crate) struct Presented<'t> {
-    /// Once it is wanted.
-    pub(crate) digest: Option<TokenDigest>,
-    pub(crate) evidence: Evidence<'t>,
-}
-
-/// What is known of a signature.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "one lives for one call; a box would be an allocation for each token"
-)]
-pub(crate) enum Evidence<'t> {
+/// A token of acceptable form, and what is known of its signature.
+pub(crate) enum Presented<'t> {
     /// That it is of an algorithm that is allowed.
-    Unchecked(Admitted<'t>),
+    Unchecked {
+        admitted: Admitted<'t>,
+        /// Once it is wanted.
+        digest: Option<TokenDigest>,
+    },
     /// That a key made it, when this very token came before.
-    Known(Arc<Known>, Compact<'t>),
+    Known {
+        known: Arc<Known>,
+        compact: Compact<'t>,
+        digest: TokenDigest,
+    },
 }
 
 impl Presented<'_> {
     pub(crate) fn claims(&self) -> &Claims {
-        match &self.evidence {
-            Evidence::Unchecked(admitted) => admitted.claims(),
-            Evidence::Known(known, _) => known.token.claims(),
+        match self {
+            Presented::Unchecked { admitted, .. } => admitted.claims(),
+            Presented::Known { known, .. } => known.token.claims(),
         }
     }
 
     /// What the token is found by, and what a proof has to be for.
     pub(crate) fn digest(&mut self) -> &TokenDigest {
-        self.digest.get_or_insert_with(|| match &mut self.evidence {
-            Evidence::Unchecked(admitted) => admitted.sha256().into(),
-            Evidence::Known(_, compact) => compact.sha256().into(),
-        })
+        match self {
+            Presented::Unchecked { admitted, digest } => {
+                digest.get_or_insert_with(|| admitted.sha256().into())
+            }
+            Presented::Known { digest, .. } => digest,
+        }
     }
 
     /// Of a proof that came with it before.
     pub(crate) fn proof_header(&self) -> Option<&KnownHeader> {
-        match &self.evidence {
-            Evidence::Unchecked(_) => None,
-            Evidence::Known(known, _) => known.proof_header.get(),
+        match self {
+            Presented::Unchecked { .. } => None,
+            Presented::Known { known, .. } => known.proof_header.get(),
         }
     }
 }
@@ -67,11 +66,11 @@ impl JudgedToken<'_, '_> {
 
     /// The key that the token names, and the algorithm that it is for.
     pub(crate) fn key(&self) -> Result<(&str, Algorithm), HeaderError> {
-        match &self.token.evidence {
-            Evidence::Unchecked(admitted) => {
+        match &self.token {
+            Presented::Unchecked { admitted, .. } => {
                 Ok((admitted.header().key_id()?, admitted.algorithm()))
             }
-            Evidence::Known(known, _) => {
+            Presented::Known { known, .. } => {
                 Ok((known.token.header().key_id()?, known.token.algorithm()))
             }
         }

@@ -14,7 +14,7 @@ use crate::challenger::Challenger;
 use crate::confirmation::{self, ConfirmationError};
 use crate::dpop::DpopSettings;
 use crate::error::{Error, ErrorKind, IssuerError};
-use crate::evidence::{Evidence, JudgedToken, Presented};
+use crate::evidence::{JudgedToken, Presented};
 use crate::issuers::{Issuers, ResolverContext, Trust};
 use crate::refusal::Refusal;
 use crate::request::RequestContext;
@@ -67,16 +67,21 @@ impl<R> Judge<R> {
         }
         // Before it is hashed: garbage is not worth it.
         let compact = Compact::parse(text, self.max_token_size)?;
-        let digest = self
-            .tokens
-            .as_ref()
-            .map(|_| TokenDigest::from(sha256(text)));
-        let known = self.tokens.as_ref().zip(digest.as_ref());
-        let token = Presented {
-            digest,
-            evidence: match known.and_then(|(tokens, digest)| tokens.get(digest)) {
-                Some(known) => Evidence::Known(known, compact),
-                None => Evidence::Unchecked(self.read(compact)?),
+        let tokens = self.tokens.as_ref();
+        let digest = tokens.map(|_| TokenDigest::from(sha256(text)));
+        let known = tokens.zip(digest).and_then(|(tokens, digest)| {
+            let known = tokens.get(&digest)?;
+            Some(Presented::Known {
+                known,
+                compact,
+                digest,
+            })
+        });
+        let token = match known {
+            Some(known) => known,
+            None => Presented::Unchecked {
+                admitted: self.read(compact)?,
+                digest,
             },
         };
         let Ok(Some(iss)) = token.claims().issuer() else {
@@ -143,8 +148,8 @@ impl<R> Judge<R> {
         scheme: Scheme,
         now: NumericDate,
     ) -> Option<VerifiedToken> {
-        match (&token.token.evidence, &self.tokens) {
-            (Evidence::Known(known, _), Some(tokens)) if tokens.is_settled(known, now) => {
+        match (&token.token, &self.tokens) {
+            (Presented::Known { known, .. }, Some(tokens)) if tokens.is_settled(known, now) => {
                 Some(self.verified(Arc::clone(known), scheme))
             }
             _ => None,
@@ -158,21 +163,22 @@ impl<R> Judge<R> {
         keys: &IssuerKeys,
         scheme: Scheme,
     ) -> Result<VerifiedToken, Refusal> {
-        let token = token.token;
-        let admitted = match token.evidence {
-            Evidence::Known(known, _) if known.lease == *keys.lease() => {
+        let (admitted, digest) = match token.token {
+            Presented::Known { known, .. } if known.lease == *keys.lease() => {
                 return Ok(self.verified(known, scheme));
             }
             // Other keys have come meanwhile.
-            Evidence::Known(_, compact) => self.read(compact)?,
-            Evidence::Unchecked(admitted) => admitted,
+            Presented::Known {
+                compact, digest, ..
+            } => (self.read(compact)?, Some(digest)),
+            Presented::Unchecked { admitted, digest } => (admitted, digest),
         };
         let known = Arc::new(Known {
             token: admitted.verify(keys.keys())?,
             lease: keys.lease().clone(),
             proof_header: OnceLock::new(),
         });
-        if let (Some(tokens), Some(digest)) = (&self.tokens, token.digest) {
+        if let (Some(tokens), Some(digest)) = (&self.tokens, digest) {
             tokens.insert(digest, Arc::clone(&known));
         }
         Ok(self.verified(known, scheme))

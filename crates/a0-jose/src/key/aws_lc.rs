@@ -97,12 +97,17 @@ impl Key {
 
     fn verify_octets(&self, token: &Compact<'_>, signature: &[u8]) -> bool {
         let message = token.signing_input();
-        let digest = match (self.hash, token.signing_digest()) {
-            (Some(Hash::Sha256), Some(known)) => Digest::import_less_safe(known, &digest::SHA256),
-            (Some(Hash::Sha256), None) => Ok(digest::digest(&digest::SHA256, message)),
-            (Some(Hash::Sha384), _) => Ok(digest::digest(&digest::SHA384, message)),
-            (Some(Hash::Sha512), _) => Ok(digest::digest(&digest::SHA512, message)),
-            (None, _) => return self.key.verify_sig(message, signature).is_ok(),
+        let Some(hash) = self.hash else {
+            return self.key.verify_sig(message, signature).is_ok();
+        };
+        let algorithm = match hash {
+            Hash::Sha256 => &digest::SHA256,
+            Hash::Sha384 => &digest::SHA384,
+            Hash::Sha512 => &digest::SHA512,
+        };
+        let digest = match token.signing_digest(hash) {
+            Some(known) => Digest::import_less_safe(known, algorithm),
+            None => Ok(digest::digest(algorithm, message)),
         };
         digest.is_ok_and(|digest| self.key.verify_digest_sig(&digest, signature).is_ok())
     }

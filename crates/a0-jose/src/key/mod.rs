@@ -183,12 +183,14 @@ impl Hash {
     /// Of what the signature of `token` is over.
     fn digest<T>(self, token: &Compact<'_>, then: impl FnOnce(&[u8]) -> T) -> T {
         use sha2::Digest as _;
+        if let Some(known) = token.signing_digest(self) {
+            return then(known);
+        }
         let message = token.signing_input();
-        match (self, token.signing_digest()) {
-            (Hash::Sha256, Some(known)) => then(known),
-            (Hash::Sha256, None) => then(&sha2::Sha256::digest(message)),
-            (Hash::Sha384, _) => then(&sha2::Sha384::digest(message)),
-            (Hash::Sha512, _) => then(&sha2::Sha512::digest(message)),
+        match self {
+            Hash::Sha256 => then(&sha2::Sha256::digest(message)),
+            Hash::Sha384 => then(&sha2::Sha384::digest(message)),
+            Hash::Sha512 => then(&sha2::Sha512::digest(message)),
         }
     }
 }
