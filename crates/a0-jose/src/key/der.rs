@@ -1,9 +1,13 @@
-//! ECDSA signatures as AWS-LC wants them: `Ecdsa-Sig-Value` in DER (RFC 3279 section 2.2.3).
+//! ECDSA signatures and keys as AWS-LC wants them: `Ecdsa-Sig-Value` (RFC 3279 section 2.2.3) and
+//! `SubjectPublicKeyInfo` (RFC 5480 section 2) in DER.
 //!
 //! aws-lc-rs takes R || S too. It makes an object of it, writes that as DER and reads it again, which
-//! costs a hundredth of a whole check.
+//! costs a hundredth of a whole check. It takes a point by itself too, once that was no DER, and checks it
+//! three times.
 
 use std::io::{self, Write};
+
+use crate::algorithm::Curve;
 
 /// Octets of the longest one: two numbers of 66 octets, one more each so that they are positive, and
 /// the heads.
@@ -13,6 +17,24 @@ const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 /// The length follows in one octet.
 const LONG_FORM: u8 = 0x81;
+
+/// All that comes before the uncompressed point in the DER of a key: that it is one of this curve.
+pub(super) fn head_of_key(curve: Curve) -> &'static [u8] {
+    match curve {
+        Curve::P256 => &[
+            SEQUENCE, 0x59, SEQUENCE, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+            0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+        ],
+        Curve::P384 => &[
+            SEQUENCE, 0x76, SEQUENCE, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+            0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00,
+        ],
+        Curve::P521 => &[
+            SEQUENCE, LONG_FORM, 0x9b, SEQUENCE, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d,
+            0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23, 0x03, LONG_FORM, 0x86, 0x00,
+        ],
+    }
+}
 
 pub(super) struct Der {
     octets: [u8; MAX],
@@ -75,7 +97,27 @@ fn octet(length: usize) -> io::Result<u8> {
 
 #[cfg(test)]
 mod tests {
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::nid::Nid;
+    use openssl::pkey::PKey;
+
     use super::*;
+
+    #[test]
+    fn a_key_in_der_is_what_openssl_writes() {
+        for (curve, nid, length) in [
+            (Curve::P256, Nid::X9_62_PRIME256V1, 65),
+            (Curve::P384, Nid::SECP384R1, 97),
+            (Curve::P521, Nid::SECP521R1, 133),
+        ] {
+            let group = EcGroup::from_curve_name(nid);
+            let key = group.and_then(|group| EcKey::generate(&group));
+            let der = key.and_then(|key| PKey::from_ec_key(key)?.public_key_to_der());
+            let der = der.unwrap_or_default();
+            let head = der.len().checked_sub(length).and_then(|end| der.get(..end));
+            assert_eq!(head, Some(head_of_key(curve)), "{nid:?}");
+        }
+    }
 
     #[test]
     fn numbers_are_positive_and_of_the_fewest_octets() {
