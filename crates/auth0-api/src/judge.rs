@@ -68,6 +68,7 @@ impl<R> Judge<R> {
         // Before it is hashed: garbage is not worth it.
         let compact = Compact::parse(text, self.max_token_size)?;
         let tokens = self.tokens.as_ref();
+        // Of a token that is found, no signature is checked: what that would need is not kept.
         let digest = tokens.map(|_| TokenDigest::from(sha256(text)));
         let known = tokens.zip(digest).and_then(|(tokens, digest)| {
             let known = tokens.get(&digest)?;
