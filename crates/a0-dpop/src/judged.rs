@@ -25,7 +25,8 @@ pub struct JudgedProof<'p> {
 )]
 pub(crate) enum SignedProof<'p> {
     OfNewHeader {
-        compact: Compact<'p>,
+        /// The first segment of the proof.
+        text: &'p str,
         token: Admitted<'p>,
         key: VerifyingKey,
         thumbprint: Thumbprint,
@@ -88,14 +89,10 @@ impl<'p> JudgedProof<'p> {
         let thumbprint = *self.thumbprint();
         let (claims, header) = match self.proof {
             SignedProof::OfNewHeader {
-                compact,
-                token,
-                key,
-                ..
+                text, token, key, ..
             } => {
                 let verified = token.verify_with(&key);
                 let claims = verified.map_err(|_| ProofError::Signature)?.into_claims();
-                let text = compact.header_segment();
                 (claims, Header::New { text, key })
             }
             SignedProof::OfKnownHeader {

@@ -163,7 +163,7 @@ impl ProofRules {
         let replay_key = ReplayKey::new(&thumbprint, &request.url, said.jti);
         let replay_until = said.iat.plus(self.iat_offset);
         let proof = SignedProof::OfNewHeader {
-            compact,
+            text: compact.header_segment(),
             token: admitted,
             key,
             thumbprint,

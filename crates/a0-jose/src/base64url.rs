@@ -58,12 +58,6 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     ENGINE.encode(bytes)
 }
 
-/// Encodes into `buffer` and gives the text; `None` where the buffer is too small.
-pub(crate) fn encode_into<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> Option<&'b str> {
-    let length = ENGINE.encode_slice(bytes, buffer).ok()?;
-    std::str::from_utf8(buffer.get(..length)?).ok()
-}
-
 /// Whether two octet strings are equal, in a time that does not tell where they differ. Their
 /// lengths are no secret.
 ///
@@ -84,9 +78,9 @@ pub fn equal_octets(left: &[u8], right: &[u8]) -> bool {
 /// assert!(!is_base64url_of(&sha256_base64url("another"), &sha256("a token")));
 /// ```
 pub fn is_base64url_of(text: &str, digest: &[u8; 32]) -> bool {
-    let mut buffer = [0; 43];
-    let expected = encode_into(digest, &mut buffer);
-    expected.is_some_and(|expected| equal_octets(text.as_bytes(), expected.as_bytes()))
+    let mut expected = [0; 43];
+    let written = ENGINE.encode_slice(digest, &mut expected);
+    written.is_ok() && equal_octets(text.as_bytes(), &expected)
 }
 
 /// The SHA-256 of `input`, as 32 octets.

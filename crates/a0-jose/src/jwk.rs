@@ -7,7 +7,7 @@ use crate::base64url;
 use crate::edwards_point;
 use crate::json::{Document, Members, Node};
 use crate::point::Point;
-use crate::thumbprint::{Member, Thumbprint};
+use crate::thumbprint::Thumbprint;
 
 /// The smallest RSA modulus, in bits (RFC 7518 section 3.3).
 const MIN_RSA_BITS: usize = 2048;
@@ -42,6 +42,7 @@ pub struct Jwk {
     pub(crate) intended: Intended,
     pub(crate) for_signatures: bool,
     pub(crate) numbers: Numbers,
+    thumbprint: Thumbprint,
 }
 
 /// What the `alg` member says.
@@ -82,7 +83,7 @@ impl Jwk {
         let [kty, kid, alg, use_, key_ops, crv, x, y, n, e] = jwk.find([
             "kty", "kid", "alg", "use", "key_ops", "crv", "x", "y", "n", "e",
         ]);
-        let numbers = match string(kty, "kty")? {
+        let (numbers, thumbprint) = match string(kty, "kty")? {
             "RSA" => rsa(n, e)?,
             "EC" => ec(crv, x, y)?,
             "OKP" => edwards(crv, x)?,
@@ -99,6 +100,7 @@ impl Jwk {
             },
             for_signatures: for_signatures(use_, key_ops),
             numbers,
+            thumbprint,
         })
     }
 
@@ -109,25 +111,7 @@ impl Jwk {
 
     /// The thumbprint, RFC 7638 section 3; `kid`, `alg` and `use` have no part in it.
     pub fn thumbprint(&self) -> Thumbprint {
-        use Member::{Name, Number};
-        match &self.numbers {
-            Numbers::Rsa { modulus, exponent } => Thumbprint::of_members(&[
-                ("e", Number(exponent)),
-                ("kty", Name("RSA")),
-                ("n", Number(modulus)),
-            ]),
-            Numbers::Ec { curve, point } => Thumbprint::of_members(&[
-                ("crv", Name(curve.name())),
-                ("kty", Name("EC")),
-                ("x", Number(point.x())),
-                ("y", Number(point.y())),
-            ]),
-            Numbers::Edwards { curve, x } => Thumbprint::of_members(&[
-                ("crv", Name(curve.name())),
-                ("kty", Name("OKP")),
-                ("x", Number(x)),
-            ]),
-        }
+        self.thumbprint
     }
 }
 
@@ -144,9 +128,9 @@ fn for_signatures(use_: Option<Node<'_>>, key_ops: Option<Node<'_>>) -> bool {
 }
 
 /// RFC 7518 section 6.3.1.
-fn rsa(n: Option<Node<'_>>, e: Option<Node<'_>>) -> Result<Numbers, JwkError> {
-    let modulus = unsigned(n, "n")?;
-    let exponent = unsigned(e, "e")?;
+fn rsa(n: Option<Node<'_>>, e: Option<Node<'_>>) -> Result<(Numbers, Thumbprint), JwkError> {
+    let (n, modulus) = unsigned(n, "n")?;
+    let (e, exponent) = unsigned(e, "e")?;
     if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits(&modulus)) {
         return Err(JwkError::ModulusSize);
     }
@@ -159,7 +143,8 @@ fn rsa(n: Option<Node<'_>>, e: Option<Node<'_>>) -> Result<Numbers, JwkError> {
     if !(3..RSA_EXPONENT_END).contains(&value) || value % 2 == 0 {
         return Err(JwkError::Exponent);
     }
-    Ok(Numbers::Rsa { modulus, exponent })
+    let thumbprint = Thumbprint::of_rsa(e, n);
+    Ok((Numbers::Rsa { modulus, exponent }, thumbprint))
 }
 
 /// RFC 7518 section 6.2.1: a coordinate has the full length of the curve's field.
@@ -167,7 +152,7 @@ fn ec(
     crv: Option<Node<'_>>,
     x: Option<Node<'_>>,
     y: Option<Node<'_>>,
-) -> Result<Numbers, JwkError> {
+) -> Result<(Numbers, Thumbprint), JwkError> {
     let name = string(crv, "crv")?;
     let curve = Curve::ALL
         .into_iter()
@@ -175,42 +160,47 @@ fn ec(
         .ok_or(JwkError::Curve)?;
     let length = curve.coordinate_length();
     let (mut x_octets, mut y_octets) = ([0; SCRATCH], [0; SCRATCH]);
-    let x = coordinate(x, "x", length, &mut x_octets)?;
-    let y = coordinate(y, "y", length, &mut y_octets)?;
-    let point = Point::new(x, y).ok_or(JwkError::CoordinateLength)?;
-    Ok(Numbers::Ec { curve, point })
+    let (x, x_octets) = coordinate(x, "x", length, &mut x_octets)?;
+    let (y, y_octets) = coordinate(y, "y", length, &mut y_octets)?;
+    let point = Point::new(x_octets, y_octets).ok_or(JwkError::CoordinateLength)?;
+    let thumbprint = Thumbprint::of_ec(name, x, y);
+    Ok((Numbers::Ec { curve, point }, thumbprint))
 }
 
 /// RFC 8037 section 2.
-fn edwards(crv: Option<Node<'_>>, x: Option<Node<'_>>) -> Result<Numbers, JwkError> {
+fn edwards(crv: Option<Node<'_>>, x: Option<Node<'_>>) -> Result<(Numbers, Thumbprint), JwkError> {
     let name = string(crv, "crv")?;
     let curve = EdwardsCurve::ALL
         .into_iter()
         .find(|curve| curve.name() == name)
         .ok_or(JwkError::Curve)?;
-    let x = octets_of_length(x, "x", curve.key_length())?;
+    let (text, x) = octets_of_length(x, "x", curve.key_length())?;
     if edwards_point::is_sound(curve, &x) {
-        Ok(Numbers::Edwards { curve, x })
+        let thumbprint = Thumbprint::of_edwards(name, text);
+        Ok((Numbers::Edwards { curve, x }, thumbprint))
     } else {
         Err(JwkError::InvalidKey)
     }
 }
 
 /// A Base64urlUInt (RFC 7518 section 2): as few octets as will do, so that one key has one text.
-fn unsigned(value: Option<Node<'_>>, name: &'static str) -> Result<Vec<u8>, JwkError> {
-    octets(value, name).and_then(|octets| match octets.first() {
+fn unsigned<'v>(
+    value: Option<Node<'v>>,
+    name: &'static str,
+) -> Result<(&'v str, Vec<u8>), JwkError> {
+    octets(value, name).and_then(|number| match number.1.first() {
         None | Some(0) => Err(JwkError::Member(name)),
-        Some(_) => Ok(octets),
+        Some(_) => Ok(number),
     })
 }
 
-fn octets_of_length(
-    value: Option<Node<'_>>,
+fn octets_of_length<'v>(
+    value: Option<Node<'v>>,
     name: &'static str,
     length: usize,
-) -> Result<Vec<u8>, JwkError> {
-    octets(value, name).and_then(|octets| match octets.len() == length {
-        true => Ok(octets),
+) -> Result<(&'v str, Vec<u8>), JwkError> {
+    octets(value, name).and_then(|number| match number.1.len() == length {
+        true => Ok(number),
         false => Err(JwkError::CoordinateLength),
     })
 }
@@ -219,21 +209,25 @@ fn octets_of_length(
 const SCRATCH: usize = 72;
 
 /// As [`octets_of_length`], without memory of its own.
-fn coordinate<'b>(
-    value: Option<Node<'_>>,
+fn coordinate<'v, 'b>(
+    value: Option<Node<'v>>,
     name: &'static str,
     length: usize,
     buffer: &'b mut [u8; SCRATCH],
-) -> Result<&'b [u8], JwkError> {
-    match base64url::decode_into(string(value, name)?, buffer) {
-        Some(octets) if octets.len() == length => Ok(octets),
+) -> Result<(&'v str, &'b [u8]), JwkError> {
+    let text = string(value, name)?;
+    match base64url::decode_into(text, buffer) {
+        Some(octets) if octets.len() == length => Ok((text, octets)),
         // Not base64url, or not of this length: told apart where it takes no time from anybody.
         _ => octets_of_length(value, name, length).and(Err(JwkError::CoordinateLength)),
     }
 }
 
-fn octets(value: Option<Node<'_>>, name: &'static str) -> Result<Vec<u8>, JwkError> {
-    base64url::decode(string(value, name)?).ok_or(JwkError::Member(name))
+/// The text of a number, which is the only one that its octets have, and the octets.
+fn octets<'v>(value: Option<Node<'v>>, name: &'static str) -> Result<(&'v str, Vec<u8>), JwkError> {
+    let text = string(value, name)?;
+    let octets = base64url::decode(text).ok_or(JwkError::Member(name))?;
+    Ok((text, octets))
 }
 
 fn string<'v>(value: Option<Node<'v>>, name: &'static str) -> Result<&'v str, JwkError> {

@@ -1,7 +1,7 @@
 //! JWK Sets, RFC 7517 section 5.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
@@ -37,7 +37,8 @@ pub const MAX_CANDIDATES: usize = 8;
 /// ```
 #[derive(Debug, Default)]
 pub struct JwkSet {
-    keys: HashMap<String, Vec<VerifyingKey>>,
+    /// Not hashed: sets are small, and each token is looked for twice.
+    keys: BTreeMap<String, Vec<VerifyingKey>>,
     skipped: Vec<(usize, JwkError)>,
 }
 
@@ -96,7 +97,7 @@ impl JwkSet {
         self.candidates(key_id, algorithm).next().is_some()
     }
 
-    /// The `kid` of every usable key, each once, in no order.
+    /// The `kid` of every usable key, each once, in their order as texts.
     pub fn key_ids(&self) -> impl Iterator<Item = &str> {
         self.keys.keys().map(String::as_str)
     }

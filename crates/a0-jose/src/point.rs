@@ -39,14 +39,4 @@ impl Point {
         let end = 1 + 2 * self.coordinate_length;
         self.octets.get(..end).unwrap_or_default()
     }
-
-    pub(crate) fn x(&self) -> &[u8] {
-        let end = 1 + self.coordinate_length;
-        self.octets.get(1..end).unwrap_or_default()
-    }
-
-    pub(crate) fn y(&self) -> &[u8] {
-        let start = 1 + self.coordinate_length;
-        self.as_bytes().get(start..).unwrap_or_default()
-    }
 }

@@ -25,39 +25,37 @@ use crate::base64url;
 #[derive(Clone, Copy)]
 pub struct Thumbprint([u8; 32]);
 
-/// A required member of a key.
-pub(crate) enum Member<'k> {
-    /// A name from a table.
-    Name(&'static str),
-    /// Octets, whose base64url it is.
-    Number(&'k [u8]),
-}
-
-/// Octets of the longest coordinate as base64url: 66 octets of P-521.
-const COORDINATE_TEXT: usize = 88;
-
 impl Thumbprint {
-    /// Hashes the required members, in order and without white space (RFC 7638 section 3.2). The
-    /// values are base64url or names from a table, so none needs escaping.
-    pub(crate) fn of_members(members: &[(&str, Member<'_>)]) -> Self {
+    /// Of an RSA key, whose numbers are given as they stand in it.
+    pub(crate) fn of_rsa(e: &str, n: &str) -> Self {
+        Thumbprint::of_parts(&[r#"{"e":""#, e, r#"","kty":"RSA","n":""#, n, r#""}"#])
+    }
+
+    /// Of a key on a NIST curve.
+    pub(crate) fn of_ec(crv: &str, x: &str, y: &str) -> Self {
+        Thumbprint::of_parts(&[
+            r#"{"crv":""#,
+            crv,
+            r#"","kty":"EC","x":""#,
+            x,
+            r#"","y":""#,
+            y,
+            r#""}"#,
+        ])
+    }
+
+    /// Of a key on an Edwards curve.
+    pub(crate) fn of_edwards(crv: &str, x: &str) -> Self {
+        Thumbprint::of_parts(&[r#"{"crv":""#, crv, r#"","kty":"OKP","x":""#, x, r#""}"#])
+    }
+
+    /// The required members, in order and without white space (RFC 7638 section 3.2). Names of curves are
+    /// those of a table and numbers are canonical base64url, so nothing needs escaping.
+    fn of_parts(parts: &[&str]) -> Self {
         let mut hash = Sha256::new();
-        let mut lead = "{\"";
-        // On the stack: every proof brings a key.
-        let mut buffer = [0; COORDINATE_TEXT];
-        for (name, value) in members {
-            for text in [lead, name, "\":\""] {
-                hash.update(text);
-            }
-            match value {
-                Member::Name(name) => hash.update(name),
-                Member::Number(octets) => match base64url::encode_into(octets, &mut buffer) {
-                    Some(text) => hash.update(text),
-                    None => hash.update(base64url::encode(octets)),
-                },
-            }
-            lead = "\",\"";
+        for part in parts {
+            hash.update(part);
         }
-        hash.update("\"}");
         Thumbprint(hash.finalize().into())
     }
 

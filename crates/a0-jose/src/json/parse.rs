@@ -89,12 +89,12 @@ impl<'t> Outline<'t> {
     fn locate(&mut self, part: &'t str) -> Text {
         let start = (part.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
         let end = start.wrapping_add(part.len());
-        match self.text.get(start..end) {
-            Some(_) => Text {
+        match start <= end && end <= self.text.len() {
+            true => Text {
                 start: place(start),
                 end: place(end),
             },
-            None => self.keep(part),
+            false => self.keep(part),
         }
     }
 
@@ -108,26 +108,26 @@ impl<'t> Outline<'t> {
         }
     }
 
-    fn read(&self, part: Text) -> &str {
+    fn octets(&self, part: Text) -> &[u8] {
         let Some(Range { start, end }) = part.range() else {
-            return "";
+            return &[];
         };
         let in_unescaped = || {
             let before = self.text.len();
             let range = start.checked_sub(before)?..end.checked_sub(before)?;
-            self.unescaped.get(range)
+            self.unescaped.as_bytes().get(range)
         };
-        let in_text = self.text.get(start..end);
+        let in_text = self.text.as_bytes().get(start..end);
         in_text.or_else(in_unescaped).unwrap_or_default()
     }
 
     /// The names in the object at this place.
-    fn names(&self, object: usize) -> impl Iterator<Item = &str> {
+    fn names(&self, object: usize) -> impl Iterator<Item = &[u8]> {
         let mut next = object.saturating_add(1);
         std::iter::from_fn(move || {
             let slot = self.slots.get(next)?;
             next = slot.end.try_into().ok()?;
-            Some(self.read(slot.name))
+            Some(self.octets(slot.name))
         })
     }
 }
@@ -219,25 +219,23 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
         while let Some(name) = access.next_key_seed(NameSeed {
             outline: &mut *outline,
         })? {
-            let Name::Text(name) = name else {
+            let Name::Text { at: name, mark } = name else {
                 let kind = number(&access.next_value::<String>()?)?;
                 if let Some(slot) = outline.slots.get_mut(object) {
                     slot.kind = kind;
                 }
                 return Ok(());
             };
-            let text = outline.read(name);
-            let mark = mark(text.as_bytes());
             let is_new = if members < FEW_MEMBERS {
-                marks & mark == 0
-                    || !outline
-                        .names(object)
-                        .any(|present| same(present.as_bytes(), text.as_bytes()))
+                marks & mark == 0 || {
+                    let name = outline.octets(name);
+                    !outline.names(object).any(|present| same(present, name))
+                }
             } else {
                 if many.is_empty() {
-                    many.extend(outline.names(object).map(str::to_owned));
+                    many.extend(outline.names(object).map(<[u8]>::to_vec));
                 }
-                many.insert(text.to_owned())
+                many.insert(outline.octets(name).to_vec())
             };
             if !is_new {
                 outline.duplicate_seen = true;
@@ -273,7 +271,11 @@ fn mark(name: &[u8]) -> u64 {
 /// told apart by how they arrive, not by the name: text offers itself as a newtype, the mark does
 /// not.
 enum Name {
-    Text(Text),
+    Text {
+        at: Text,
+        /// See [`mark`].
+        mark: u64,
+    },
     NumberMark,
 }
 
@@ -298,7 +300,6 @@ impl<'de> Visitor<'de> for NameSeed<'_, 'de> {
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, text: D) -> Result<Name, D::Error> {
         text.deserialize_str(TextVisitor(self.outline))
-            .map(Name::Text)
     }
 
     fn visit_str<E>(self, _mark: &str) -> Result<Name, E> {
@@ -309,18 +310,24 @@ impl<'de> Visitor<'de> for NameSeed<'_, 'de> {
 struct TextVisitor<'o, 't>(&'o mut Outline<'t>);
 
 impl<'de> Visitor<'de> for TextVisitor<'_, 'de> {
-    type Value = Text;
+    type Value = Name;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a text")
     }
 
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Text, E> {
-        Ok(self.0.locate(value))
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Name, E> {
+        Ok(Name::Text {
+            at: self.0.locate(value),
+            mark: mark(value.as_bytes()),
+        })
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Text, E> {
-        Ok(self.0.keep(value))
+    fn visit_str<E>(self, value: &str) -> Result<Name, E> {
+        Ok(Name::Text {
+            at: self.0.keep(value),
+            mark: mark(value.as_bytes()),
+        })
     }
 }
 

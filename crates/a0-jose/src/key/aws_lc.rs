@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, VerificationAlgorithm};
 
-use super::der::{self, Der};
+use super::der::Der;
 use crate::algorithm::{Curve, EdwardsCurve, Family, Hash};
 use crate::compact::Compact;
 use crate::jwk::Numbers;
@@ -62,8 +62,8 @@ impl Key {
                 components.to_parsed_public_key(parameters)
             }
             (Numbers::Ec { curve, point }, Parameters::Point(algorithm)) => {
-                let key = [der::head_of_key(*curve), point.as_bytes()];
-                ParsedPublicKey::new(algorithm, key.concat())
+                let key = Der::of_key(*curve, point.as_bytes())?;
+                ParsedPublicKey::new(algorithm, key.as_bytes())
             }
             (Numbers::Edwards { x, .. }, Parameters::Point(algorithm)) => {
                 ParsedPublicKey::new(algorithm, x)

@@ -9,9 +9,9 @@ use std::io::{self, Write};
 
 use crate::algorithm::Curve;
 
-/// Octets of the longest one: two numbers of 66 octets, one more each so that they are positive, and
-/// the heads.
-const MAX: usize = 3 + 2 * (2 + 1 + 66);
+/// Octets of the longest one, the key of P-521. The longest signature has fewer: two numbers of 66
+/// octets, one more each so that they are positive, and the heads.
+const MAX: usize = 25 + 133;
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
@@ -19,7 +19,7 @@ const INTEGER: u8 = 0x02;
 const LONG_FORM: u8 = 0x81;
 
 /// All that comes before the uncompressed point in the DER of a key: that it is one of this curve.
-pub(super) fn head_of_key(curve: Curve) -> &'static [u8] {
+fn head_of_key(curve: Curve) -> &'static [u8] {
     match curve {
         Curve::P256 => &[
             SEQUENCE, 0x59, SEQUENCE, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
@@ -42,12 +42,24 @@ pub(super) struct Der {
 }
 
 impl Der {
-    /// Of R || S; `None` where both together are longer than those of any curve. What the two may be is
-    /// judged by whoever verifies.
+    /// Of an uncompressed point on a curve; `None` where it is longer than those of any curve.
+    pub(super) fn of_key(curve: Curve, point: &[u8]) -> Option<Self> {
+        Der::of(|out| {
+            out.write_all(head_of_key(curve))?;
+            out.write_all(point)
+        })
+    }
+
+    /// Of R || S; `None` where both together are much longer than those of any curve. What the two may be
+    /// is judged by whoever verifies.
     pub(super) fn of_signature(r: &[u8], s: &[u8]) -> Option<Self> {
+        Der::of(|out| write_signature(out, minimal(r), minimal(s)))
+    }
+
+    fn of(write: impl FnOnce(&mut &mut [u8]) -> io::Result<()>) -> Option<Self> {
         let mut octets = [0; MAX];
         let mut rest = octets.as_mut_slice();
-        write_signature(&mut rest, minimal(r), minimal(s)).ok()?;
+        write(&mut rest).ok()?;
         let left = rest.len();
         Some(Der {
             octets,
@@ -114,8 +126,9 @@ mod tests {
             let key = group.and_then(|group| EcKey::generate(&group));
             let der = key.and_then(|key| PKey::from_ec_key(key)?.public_key_to_der());
             let der = der.unwrap_or_default();
-            let head = der.len().checked_sub(length).and_then(|end| der.get(..end));
-            assert_eq!(head, Some(head_of_key(curve)), "{nid:?}");
+            let point = der.len().checked_sub(length).and_then(|at| der.get(at..));
+            let made = point.and_then(|point| Der::of_key(curve, point));
+            assert_eq!(made.as_ref().map(Der::as_bytes), Some(&*der), "{nid:?}");
         }
     }
 
@@ -137,8 +150,8 @@ mod tests {
         }
         let longest = Der::of_signature(&[0xff; 66], &[0xff; 66]);
         let longest = longest.as_ref().map(Der::as_bytes).unwrap_or_default();
-        assert_eq!(longest.len(), MAX);
+        assert_eq!(longest.len(), 3 + 138);
         assert!(longest.starts_with(&[0x30, 0x81, 138, 2, 67, 0, 0xff]));
-        assert!(Der::of_signature(&[0xff; 67], &[0xff; 66]).is_none());
+        assert!(Der::of_signature(&[0xff; MAX], &[0xff; 66]).is_none());
     }
 }
