@@ -8,10 +8,10 @@ use auth0_api::{ApiClient, Backend};
 use http::Request;
 use serde_json::json;
 
-use crate::fixture::{AUDIENCE, Failure, Fixture, METHOD, TOKENS, URL};
+use crate::fixture::{AUDIENCE, Failure, Fixture, TOKENS};
 use crate::measure::{Batch, Candidate};
 use crate::peers;
-use crate::raw::Signed;
+use crate::raw::{Key, Signed};
 use crate::scale;
 
 /// A candidate, and what is asked of it.
@@ -65,18 +65,14 @@ const QUICK_CALLS: usize = 1024;
 pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
     let mut rows = Rows(Vec::new());
     let jwk = fixture.jwk();
-    let signed: Result<Vec<Signed>, _> = fixture
-        .bearer
-        .iter()
-        .map(|token| Signed::rs256(token, &jwk))
-        .collect();
-    let signed = signed?;
+    let key = Arc::new(Key::rs256(&jwk)?);
+    let signed = fixture.bearer.iter().map(|token| Signed::rs256(token));
+    let signed = signed.collect::<Result<Vec<_>, _>>()?;
+    let rsa = Arc::clone(&key);
     let rs256 = rows.base(simple(
         "RS256: OpenSSL, fresh Verifier",
         TOKEN_CALLS,
-        move |n| {
-            signed[n % TOKENS].verify();
-        },
+        move |n| rsa.verify(&signed[n % TOKENS]),
     ));
     for (name, backend, bars) in &BACKENDS {
         let api = client(fixture, *backend, 0)?;
@@ -140,47 +136,49 @@ pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
         rows.own(candidate, rs256, bar.unwrap_or(1.0));
     }
 
-    let pairs = fixture.bound.iter().map(|bound| -> Result<_, Failure> {
-        let proof = bound
-            .key
-            .proof(METHOD, URL)
-            .for_token(&bound.token)
-            .mint()?;
-        let proof = Signed::es256(&proof, &bound.key.public_jwk())?;
-        Ok((Signed::rs256(&bound.token, &jwk)?, proof))
-    });
-    let pairs = Arc::new(pairs.collect::<Result<Vec<_>, _>>()?);
-    let both = Arc::clone(&pairs);
-    let both = rows.base(simple("RS256 and ES256: OpenSSL", PROOF_CALLS, move |n| {
-        let (token, proof) = &both[n % TOKENS];
-        token.verify();
-        proof.verify();
-    }));
+    let proof_keys = fixture.bound.iter();
+    let proof_keys = proof_keys.map(|bound| Key::es256(&bound.key.public_jwk()));
+    let proof_keys = Arc::new(proof_keys.collect::<Result<Vec<_>, _>>()?);
+    let (tokens, ec) = (Arc::clone(fixture), Arc::clone(&proof_keys));
+    let both = rows.base(fresh(
+        "RS256 and ES256: OpenSSL",
+        move |n| {
+            let token = Signed::rs256(&tokens.bound[n % TOKENS].token)?;
+            Ok((token, Signed::es256(&tokens.proof(n)?)?))
+        },
+        move |n, (token, proof)| {
+            key.verify(token);
+            ec[n % TOKENS].verify(proof);
+        },
+    ));
     for (name, backend, bars) in &BACKENDS {
         let title = format!("verify_request DPoP, {name}");
         let candidate = dpop(&title, fixture, client(fixture, *backend, 0)?);
         rows.own(candidate, both, bars.dpop);
     }
-    let es256 = rows.base(simple("ES256: OpenSSL", PROOF_CALLS, move |n| {
-        pairs[n % TOKENS].1.verify();
-    }));
+    let proofs = Arc::clone(fixture);
+    let es256 = rows.base(fresh(
+        "ES256: OpenSSL",
+        move |n| Signed::es256(&proofs.proof(n)?),
+        move |n, proof| proof_keys[n % TOKENS].verify(proof),
+    ));
     let bare = fixture.bound.iter().map(|bound| -> Result<_, Failure> {
-        let proof = bound
-            .key
-            .proof(METHOD, URL)
-            .for_token(&bound.token)
-            .mint()?;
         let jwk = a0_jose::json::parse_object(bound.key.public_jwk().to_string().as_bytes())?;
         let jwk = Jwk::from_object(&jwk)?;
         let allowed = [Algorithm::Es256];
-        let key = VerifyingKey::with_backend(&jwk, &allowed, Backend::AwsLcRs)?;
-        Ok((key, proof))
+        Ok(VerifyingKey::with_backend(
+            &jwk,
+            &allowed,
+            Backend::AwsLcRs,
+        )?)
     });
     let bare = bare.collect::<Result<Vec<_>, _>>()?;
-    let bare = simple("ES256: aws-lc-rs, key built", PROOF_CALLS, move |n| {
-        let (key, proof) = &bare[n % TOKENS];
-        verify_bare(key, proof);
-    });
+    let proofs = Arc::clone(fixture);
+    let bare = fresh(
+        "ES256: aws-lc-rs, key built",
+        move |n| proofs.proof(n),
+        move |n, proof| verify_bare(&bare[n % TOKENS], proof),
+    );
     rows.peer(bare, es256);
     for (name, backend, bars) in &BACKENDS {
         let title = format!("verify_request DPoP, seen before, {name}");
@@ -274,20 +272,33 @@ pub(crate) fn simple(
 /// Each proof is new, and of one of the fixture's keys: nothing of a proof's key is kept anywhere.
 fn dpop(name: &str, fixture: &Arc<Fixture>, api: ApiClient) -> Candidate<'static> {
     let fixture = Arc::clone(fixture);
+    fresh(
+        name,
+        move |n| fixture.dpop_request(n),
+        move |_, request| {
+            let verified = api.verify_request(black_box(request));
+            black_box(verified.expect("a good request"));
+        },
+    )
+}
+
+/// A candidate each of whose calls gets something that was made for it, and that nobody has read: a
+/// proof can be given only once, and whoever else checks proofs must not know them either.
+fn fresh<T: Send + 'static>(
+    name: &str,
+    make: impl Fn(usize) -> Result<T, Failure> + 'static,
+    call: impl Fn(usize, &T) + Send + Sync + 'static,
+) -> Candidate<'static> {
+    let call = Arc::new(call);
     Candidate {
         name: name.to_owned(),
         calls: PROOF_CALLS,
         prepare: Box::new(move |thread| -> Batch<'static> {
             let first = thread * TOKENS / 2;
-            let requests = (first..first + PROOF_CALLS).map(|n| fixture.dpop_request(n));
-            let requests: Vec<_> = requests.collect::<Result<_, _>>().expect("proofs");
-            let api = api.clone();
-            Box::new(move || {
-                for request in &requests {
-                    let verified = api.verify_request(black_box(request));
-                    black_box(verified.expect("a good request"));
-                }
-            })
+            let made = (first..first + PROOF_CALLS).map(|n| Ok((n, make(n)?)));
+            let made: Result<Vec<_>, Failure> = made.collect();
+            let (made, call) = (made.expect("what a call needs"), Arc::clone(&call));
+            Box::new(move || made.iter().for_each(|(n, made)| call(*n, made)))
         }),
     }
 }

@@ -50,12 +50,17 @@ impl Fixture {
         request("Bearer", &self.bearer[number % TOKENS])
     }
 
-    /// A request whose proof was never sent.
-    pub(crate) fn dpop_request(&self, number: usize) -> Result<Request<()>, Failure> {
+    /// A proof that was never sent, with the token of this number.
+    pub(crate) fn proof(&self, number: usize) -> Result<String, Failure> {
         let bound = &self.bound[number % TOKENS];
         let proof = bound.key.proof(METHOD, URL).for_token(&bound.token);
-        let mut request = request("DPoP", &bound.token);
-        let proof = proof.at(self.tenant.now()).mint()?;
+        Ok(proof.at(self.tenant.now()).mint()?)
+    }
+
+    /// A request whose proof was never sent.
+    pub(crate) fn dpop_request(&self, number: usize) -> Result<Request<()>, Failure> {
+        let mut request = request("DPoP", &self.bound[number % TOKENS].token);
+        let proof = self.proof(number)?;
         request.headers_mut().insert("dpop", proof.parse()?);
         Ok(request)
     }

@@ -3,8 +3,8 @@
 use std::sync::Barrier;
 use std::time::Instant;
 
-/// One batch of calls, made ready before its time is taken.
-pub(crate) type Batch<'f> = Box<dyn FnOnce() + Send + 'f>;
+/// One batch of calls, made ready before its time is taken, and dropped after.
+pub(crate) type Batch<'f> = Box<dyn FnMut() + Send + 'f>;
 
 pub(crate) struct Candidate<'f> {
     pub(crate) name: String,
@@ -58,12 +58,12 @@ pub(crate) fn measure<'c>(
 }
 
 /// Seconds of one call of both. The base comes first and last, and the candidate twice in between, so
-/// that neither gains by its place. All is made ready before any is timed, and one more batch of the
-/// base goes ahead of them: what comes first must not find a machine that has just done other things.
+/// that neither gains by its place. All is made ready before any is timed, and one more batch of both
+/// goes ahead of them: neither must find a machine that has just done other things.
 fn together<'c>(base: &Candidate<'c>, candidate: &Candidate<'c>, threads: usize) -> [f64; 2] {
-    let order = [base, base, candidate, candidate, base];
+    let order = [candidate, base, base, candidate, candidate, base];
     let ready = |it: &Candidate<'c>| (0..threads).map(&it.prepare).collect::<Vec<_>>();
-    let [_, first, second, third, last] = order.map(ready).map(time);
+    let [_, _, first, second, third, last] = order.map(ready).map(time);
     [
         (first + last) / 2.0 / base.calls as f64,
         (second + third) / 2.0 / candidate.calls as f64,
@@ -74,7 +74,7 @@ fn together<'c>(base: &Candidate<'c>, candidate: &Candidate<'c>, threads: usize)
 fn time(mut batches: Vec<Batch<'_>>) -> f64 {
     let threads = batches.len();
     let barrier = Barrier::new(threads);
-    let time = |batch: Batch<'_>| {
+    let time = |mut batch: Batch<'_>| {
         barrier.wait();
         let start = Instant::now();
         batch();

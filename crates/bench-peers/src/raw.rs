@@ -12,41 +12,49 @@ use serde_json::Value;
 
 use crate::fixture::Failure;
 
+/// A key that is there before anything is timed.
+pub(crate) struct Key(PKey<Public>);
+
+impl Key {
+    pub(crate) fn rs256(jwk: &Value) -> Result<Self, Failure> {
+        let key = Rsa::from_public_components(number(jwk, "n")?, number(jwk, "e")?)?;
+        Ok(Key(PKey::from_rsa(key)?))
+    }
+
+    pub(crate) fn es256(jwk: &Value) -> Result<Self, Failure> {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+        let (x, y) = (number(jwk, "x")?, number(jwk, "y")?);
+        let key = EcKey::from_public_key_affine_coordinates(&group, &x, &y)?;
+        Ok(Key(PKey::from_ec_key(key)?))
+    }
+
+    pub(crate) fn verify(&self, signed: &Signed) {
+        let mut verifier = Verifier::new(MessageDigest::sha256(), &self.0).expect("a context");
+        let valid = verifier.verify_oneshot(&signed.signature, &signed.input);
+        assert!(valid.expect("a verdict"));
+    }
+}
+
+/// What was signed, and its signature as OpenSSL takes it.
 pub(crate) struct Signed {
-    key: PKey<Public>,
     input: Vec<u8>,
     signature: Vec<u8>,
 }
 
 impl Signed {
-    pub(crate) fn rs256(token: &str, jwk: &Value) -> Result<Self, Failure> {
-        let key = Rsa::from_public_components(number(jwk, "n")?, number(jwk, "e")?)?;
+    pub(crate) fn rs256(token: &str) -> Result<Self, Failure> {
         let (input, signature) = parts(token)?;
-        Ok(Signed {
-            key: PKey::from_rsa(key)?,
-            input,
-            signature,
-        })
+        Ok(Signed { input, signature })
     }
 
-    pub(crate) fn es256(token: &str, jwk: &Value) -> Result<Self, Failure> {
-        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
-        let (x, y) = (number(jwk, "x")?, number(jwk, "y")?);
-        let key = EcKey::from_public_key_affine_coordinates(&group, &x, &y)?;
+    pub(crate) fn es256(token: &str) -> Result<Self, Failure> {
         let (input, signature) = parts(token)?;
         let (r, s) = signature.split_at(32);
         let (r, s) = (BigNum::from_slice(r)?, BigNum::from_slice(s)?);
         Ok(Signed {
-            key: PKey::from_ec_key(key)?,
             input,
             signature: EcdsaSig::from_private_components(r, s)?.to_der()?,
         })
-    }
-
-    pub(crate) fn verify(&self) {
-        let mut verifier = Verifier::new(MessageDigest::sha256(), &self.key).expect("a context");
-        let valid = verifier.verify_oneshot(&self.signature, &self.input);
-        assert!(valid.expect("a verdict"));
     }
 }
 
