@@ -40,9 +40,10 @@ fn token_of(tenant: &LocalTenant) -> String {
     builder(tenant).mint().unwrap()
 }
 
-/// The fewest of several requests: now and then a table of the replay store grows.
+/// The fewest of so many requests that some part of the replay store is met twice: the first proof in
+/// a part asks for its table, and now and then a table grows.
 fn allocations(client: &ApiClient, request: impl Fn() -> Request<()>) -> u64 {
-    let counted = (0..8).map(|_| {
+    let counted = (0..64).map(|_| {
         let request = request();
         let verify = || drop(client.verify_request(&request).unwrap());
         allocation_counter::measure(verify).count_total
