@@ -3,6 +3,7 @@
 use super::common::{MAX_SIZE, SigningKey, key_set, parse_set};
 use a0_jose::{
     Algorithm, Compact, HeaderError, HeaderRules, ParseError, Part, VerifyError, base64url_encode,
+    is_base64url_of, sha256, sha256_base64url,
 };
 
 fn encode(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
@@ -363,5 +364,23 @@ fn rfc7515_4_1_4_kid_is_a_string_and_compared_exactly() {
             .admit(&HeaderRules::new([Algorithm::Es256]))
             .unwrap();
         assert_eq!(admitted.verify(&keys).map(|_| ()), expected, "{kid}");
+    }
+}
+
+#[test]
+fn nothing_but_the_whole_base64url_of_a_digest_is_taken_for_it() {
+    let digest = sha256("a token");
+    let text = sha256_base64url("a token");
+    assert_eq!(text, base64url_encode(digest));
+    assert!(is_base64url_of(&text, &digest));
+    for place in 0..text.len() {
+        let mut other = text.clone().into_bytes();
+        other[place] = if other[place] == b'A' { b'B' } else { b'A' };
+        let other = String::from_utf8(other).unwrap();
+        assert!(!is_base64url_of(&other, &digest), "{place}");
+        assert!(!is_base64url_of(&text[..place], &digest), "{place}");
+    }
+    for other in [format!("{text}="), format!("{text}A"), format!(" {text}")] {
+        assert!(!is_base64url_of(&other, &digest), "{other}");
     }
 }
