@@ -37,7 +37,7 @@ pub const MAX_CANDIDATES: usize = 8;
 /// ```
 #[derive(Debug, Default)]
 pub struct JwkSet {
-    /// Not hashed: sets are small, and each token is looked for twice.
+    /// Not hashed: sets are small, and each token's `kid` is looked up twice.
     keys: BTreeMap<String, Vec<VerifyingKey>>,
     skipped: Vec<(usize, JwkError)>,
 }

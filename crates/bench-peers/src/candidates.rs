@@ -269,7 +269,8 @@ pub(crate) fn simple(
     }
 }
 
-/// Each proof is new, and of one of the fixture's keys: nothing of a proof's key is kept anywhere.
+/// Each proof is new, and of one of the fixture's keys. Where the client keeps no tokens, it keeps nothing
+/// of a proof's key either.
 fn dpop(name: &str, fixture: &Arc<Fixture>, api: ApiClient) -> Candidate<'static> {
     let fixture = Arc::clone(fixture);
     fresh(

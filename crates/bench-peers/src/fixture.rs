@@ -50,7 +50,7 @@ impl Fixture {
         request("Bearer", &self.bearer[number % TOKENS])
     }
 
-    /// A proof that was never sent, with the token of this number.
+    /// A proof that was never sent, for the token of this number.
     pub(crate) fn proof(&self, number: usize) -> Result<String, Failure> {
         let bound = &self.bound[number % TOKENS];
         let proof = bound.key.proof(METHOD, URL).for_token(&bound.token);

@@ -58,7 +58,7 @@ pub(crate) fn measure<'c>(
 }
 
 /// Seconds of one call of both. The base comes first and last, and the candidate twice in between, so
-/// that neither gains by its place. All is made ready before any is timed, and one more batch of both
+/// that neither gains by its place. All is made ready before any is timed, and one more batch of each
 /// goes ahead of them: neither must find a machine that has just done other things.
 fn together<'c>(base: &Candidate<'c>, candidate: &Candidate<'c>, threads: usize) -> [f64; 2] {
     let order = [candidate, base, base, candidate, candidate, base];

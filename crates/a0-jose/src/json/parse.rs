@@ -85,7 +85,8 @@ impl<'t> Outline<'t> {
         }
     }
 
-    /// Where a part of the text lies.
+    /// Where a part of the text lies. A `str` ends where characters end, so its bounds are all that is to
+    /// be seen.
     fn locate(&mut self, part: &'t str) -> Text {
         let start = (part.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
         let end = start.wrapping_add(part.len());
@@ -279,6 +280,15 @@ enum Name {
     NumberMark,
 }
 
+impl Name {
+    fn new(at: Text, text: &str) -> Self {
+        Name::Text {
+            at,
+            mark: mark(text.as_bytes()),
+        }
+    }
+}
+
 struct NameSeed<'o, 't> {
     outline: &'o mut Outline<'t>,
 }
@@ -299,7 +309,7 @@ impl<'de> Visitor<'de> for NameSeed<'_, 'de> {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, text: D) -> Result<Name, D::Error> {
-        text.deserialize_str(TextVisitor(self.outline))
+        text.deserialize_str(NameVisitor(self.outline))
     }
 
     fn visit_str<E>(self, _mark: &str) -> Result<Name, E> {
@@ -307,27 +317,21 @@ impl<'de> Visitor<'de> for NameSeed<'_, 'de> {
     }
 }
 
-struct TextVisitor<'o, 't>(&'o mut Outline<'t>);
+struct NameVisitor<'o, 't>(&'o mut Outline<'t>);
 
-impl<'de> Visitor<'de> for TextVisitor<'_, 'de> {
+impl<'de> Visitor<'de> for NameVisitor<'_, 'de> {
     type Value = Name;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a text")
+        formatter.write_str("a member name")
     }
 
     fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Name, E> {
-        Ok(Name::Text {
-            at: self.0.locate(value),
-            mark: mark(value.as_bytes()),
-        })
+        Ok(Name::new(self.0.locate(value), value))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Name, E> {
-        Ok(Name::Text {
-            at: self.0.keep(value),
-            mark: mark(value.as_bytes()),
-        })
+        Ok(Name::new(self.0.keep(value), value))
     }
 }
 

@@ -50,8 +50,8 @@ impl Der {
         })
     }
 
-    /// Of R || S; `None` where both together are much longer than those of any curve. What the two may be
-    /// is judged by whoever verifies.
+    /// Of R || S, which the caller has seen to be of a curve's length; `None` where they do not fit. What
+    /// the two may be is judged by whoever verifies.
     pub(super) fn of_signature(r: &[u8], s: &[u8]) -> Option<Self> {
         Der::of(|out| write_signature(out, minimal(r), minimal(s)))
     }

@@ -4,7 +4,9 @@ use super::common::{MAX_SIZE, SigningKey, key_set, parse_set, verifying_key, wit
 use a0_jose::{
     Algorithm, Backend, Compact, HeaderRules, Jwk, JwkError, JwkSet, MAX_CANDIDATES, MAX_KEYS,
     SigningError, VerifyError, base64url_encode, has_private_member, json, sha256,
+    sha256_base64url,
 };
+use josekit::jwk::alg::ed::EdCurve;
 use serde_json::{Map, Value, json as value};
 
 fn all() -> Vec<Algorithm> {
@@ -429,8 +431,7 @@ fn rfc7517_5_a_bad_entry_is_skipped_and_spoils_no_other() {
     let mut expected = vec![JwkError::NotAnObject; odd.len()];
     expected.extend(cases.iter().map(|(_, error)| *error));
     assert_eq!(skipped, expected);
-    let mut ids: Vec<&str> = keys.key_ids().collect();
-    ids.sort_unstable();
+    let ids: Vec<&str> = keys.key_ids().collect();
     assert_eq!(ids, ["good", "ops", "private"]);
     assert!(!format!("{keys:?}").contains("\"d\""));
     for kid in ids {
@@ -527,10 +528,74 @@ fn rfc7638_3_2_only_the_required_members_are_hashed() {
     }
 }
 
+/// A key of each kind, in public, and the members that RFC 7638 asks for, in its order.
+fn keys_of_every_kind() -> Vec<(Map<String, Value>, &'static [&'static str])> {
+    let made = |algorithm, jwk| SigningKey { algorithm, jwk }.public_jwk("k");
+    let edwards = |curve| josekit::jwk::Jwk::generate_ed_key(curve).unwrap();
+    let rsa = SigningKey::new(Algorithm::Rs256).public_jwk("k");
+    let ec = [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512];
+    let ec = ec.map(|algorithm| SigningKey::new(algorithm).public_jwk("k"));
+    let okp = [
+        made(Algorithm::EdDsa, edwards(EdCurve::Ed25519)),
+        made(Algorithm::EdDsa, edwards(EdCurve::Ed448)),
+    ];
+    let rsa = [with(rsa.clone(), "e", value!("Aw")), rsa];
+    let ec = ec.map(|key| (key, &["crv", "kty", "x", "y"][..]));
+    let okp = okp.map(|key| (key, &["crv", "kty", "x"][..]));
+    let rsa = rsa.map(|key| (key, &["e", "kty", "n"][..]));
+    ec.into_iter().chain(okp).chain(rsa).collect()
+}
+
+#[test]
+fn rfc7638_3_a_key_of_every_kind_has_the_thumbprint_of_its_members_however_they_are_written() {
+    for (key, required) in keys_of_every_kind() {
+        let members = required
+            .iter()
+            .map(|name| format!("\"{name}\":{}", key[*name]));
+        let members: Vec<String> = members.collect();
+        let expected = sha256_base64url(format!("{{{}}}", members.join(",")));
+        let thumbprint = Jwk::from_object(&key).unwrap().thumbprint();
+        assert_eq!(thumbprint.to_string(), expected, "{key:?}");
+
+        let escaped = required.iter().map(|name| {
+            let text = key[*name].as_str().unwrap();
+            let escaped = text.bytes().map(|octet| format!("\\u{octet:04x}"));
+            format!("\"{name}\":\"{}\"", escaped.collect::<String>())
+        });
+        let escaped: Vec<String> = escaped.collect();
+        let payload = base64url_encode(format!("{{\"jwk\":{{{}}}}}", escaped.join(",")));
+        let token = format!("e30.{payload}.");
+        let claims = Compact::parse(&token, MAX_SIZE).unwrap();
+        let claims = claims.decode_payload().unwrap();
+        let key = claims.members().get("jwk").and_then(json::Node::as_object);
+        let thumbprint = Jwk::from_members(key.unwrap()).unwrap().thumbprint();
+        assert_eq!(thumbprint.to_string(), expected);
+    }
+}
+
+/// A thumbprint is of the text of a key's numbers, so each number has one text.
+#[test]
+fn rfc7515_2_a_number_of_a_key_has_one_text() {
+    for (key, required) in keys_of_every_kind() {
+        for name in required.iter().filter(|name| name.len() == 1) {
+            let text = key[*name].as_str().unwrap();
+            let (start, last) = text.split_at(text.len() - 1);
+            // The next letter differs in bits that no octet has, unless all bits of a letter count.
+            let next = char::from(last.as_bytes()[0] + 1);
+            let spare = (text.len() % 4 != 0).then(|| format!("{start}{next}"));
+            let others = [format!("{text}="), format!("{text}\n"), format!(" {text}")];
+            for other in others.into_iter().chain(spare) {
+                let key = with(key.clone(), name, other.clone().into());
+                let error = Jwk::from_object(&key).unwrap_err();
+                assert_eq!(error, JwkError::Member(name), "{other}");
+            }
+        }
+    }
+}
+
 #[test]
 fn rfc8037_3_1_eddsa_is_over_either_edwards_curve() {
     use josekit::jwk::Jwk as PrivateJwk;
-    use josekit::jwk::alg::ed::EdCurve;
 
     for curve in [EdCurve::Ed25519, EdCurve::Ed448] {
         let key = SigningKey {

@@ -336,11 +336,14 @@ fn rfc7515_4_1_9_and_rfc9068_4_typ_is_a_media_type() {
 #[test]
 fn rfc7515_4_1_4_kid_is_a_string_and_compared_exactly() {
     let key = SigningKey::new(Algorithm::Es256);
-    let keys = parse_set(&key_set([key.public_jwk("key")]), &[Algorithm::Es256]).unwrap();
+    let entries = key_set([key.public_jwk("key"), key.public_jwk("Other")]);
+    let keys = parse_set(&entries, &[Algorithm::Es256]).unwrap();
     let missing = Err(VerifyError::Header(HeaderError::MissingKeyId));
     for (kid, expected) in [
         (r#","kid":"key""#, Ok(())),
         (r#","kid":"\u006bey""#, Ok(())),
+        (r#","kid":"Other""#, Ok(())),
+        (r#","kid":"other""#, Err(VerifyError::NoMatchingKey)),
         ("", missing),
         (r#","kid":null"#, missing),
         (r#","kid":7"#, missing),
