@@ -35,9 +35,10 @@ fn cargo_deny(root: &Path, tools: &Path) -> Result<impl Fn() -> Line, String> {
     let installed = Line::cargo("deny --version").succeeds_quietly(root);
     if !installed && !Line::program(&own).arg("--version").succeeds_quietly(root) {
         println!(
-            "    cargo-deny is not installed: building {VERSION}, once, for about three minutes"
+            "    cargo-deny is not installed: building {VERSION}, once, for about two minutes"
         );
-        Line::cargo("install cargo-deny --locked --version")
+        // Not optimized: it runs for seconds, and optimizing it would take longer than all its checks.
+        Line::cargo("install cargo-deny --debug --locked --version")
             .arg(VERSION)
             .arg("--root")
             .arg(tools.display().to_string())
