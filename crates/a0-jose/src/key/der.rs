@@ -9,9 +9,11 @@ use std::io::{self, Write};
 
 use crate::algorithm::Curve;
 
-/// Octets of the longest one, the key of P-521. The longest signature has fewer: two numbers of 66
-/// octets, one more each so that they are positive, and the heads.
+/// Octets of the longest one, the key of P-521: the longest signature has fewer.
 const MAX: usize = 25 + 133;
+
+/// Octets of the longest number of a signature, that of P-521.
+const MAX_NUMBER: usize = 66;
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
@@ -50,9 +52,12 @@ impl Der {
         })
     }
 
-    /// Of R || S, which the caller has seen to be of a curve's length; `None` where they do not fit. What
-    /// the two may be is judged by whoever verifies.
+    /// Of R || S; `None` where one is longer than those of any curve. What the two may be is judged by
+    /// whoever verifies.
     pub(super) fn of_signature(r: &[u8], s: &[u8]) -> Option<Self> {
+        if r.len().max(s.len()) > MAX_NUMBER {
+            return None;
+        }
         Der::of(|out| write_signature(out, minimal(r), minimal(s)))
     }
 
@@ -152,6 +157,9 @@ mod tests {
         let longest = longest.as_ref().map(Der::as_bytes).unwrap_or_default();
         assert_eq!(longest.len(), 3 + 138);
         assert!(longest.starts_with(&[0x30, 0x81, 138, 2, 67, 0, 0xff]));
-        assert!(Der::of_signature(&[0xff; MAX], &[0xff; 66]).is_none());
+        for (r, s) in [(67, 66), (66, 67), (MAX, 66)] {
+            let made = Der::of_signature(&vec![0xff; r], &vec![0xff; s]);
+            assert!(made.is_none(), "{r}, {s}");
+        }
     }
 }
