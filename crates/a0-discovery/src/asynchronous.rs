@@ -127,6 +127,15 @@ impl KeyCacheBuilder<dyn AsyncHttpClient, dyn AsyncCacheAdapter> {
         self.with_adapter(Arc::new(adapter))
     }
 
+    /// How tasks sleep until a deadline. Without it, a call that waits for the fetch of another one looks
+    /// at the clock only when something else wakes its task.
+    pub fn sleep(
+        self,
+        _sleep: impl Fn(Duration) -> a0_single_flight::Sleep + Send + Sync + 'static,
+    ) -> Self {
+        self
+    }
+
     /// An empty cache, which has everything fetched by `spawn`, such as a runtime's function of that
     /// name. A task that it gives back is carried out by the caller itself: with `Some` for `spawn`
     /// there are no tasks.

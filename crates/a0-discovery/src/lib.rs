@@ -77,7 +77,7 @@ pub use lease::Lease;
 pub use memory::KeyCacheBuilder;
 pub use metadata::Metadata;
 pub use origin::{InvalidOrigin, Origin};
-pub use policy::{CachePolicy, Refresh};
+pub use policy::{CachePolicy, MAX_TTL, Refresh};
 pub use status::{Freshness, IssuerStatus};
 
 #[cfg(doctest)]

@@ -7,6 +7,10 @@ use a0_jose::NumericDate;
 
 use crate::stamp::{Kept, Stamp, elapsed};
 
+/// The upper bound of [`CachePolicy::ttl`] and [`CachePolicy::max_stale`]: 24 hours. It bounds how long
+/// a key that its issuer removed can still verify tokens.
+pub const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How long keys are kept and served, and of how many issuers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,6 +28,12 @@ pub struct CachePolicy {
     pub kid_cooldown: Duration,
     /// Issuers whose keys are kept; beyond that the least recently used is dropped. 100 by default.
     pub max_issuers: NonZeroUsize,
+    /// The time limit of one exchange of the HTTP client, which the client itself enforces. 10 s by
+    /// default. The cache needs it to tell a fetch that takes its time from one that was abandoned.
+    pub timeout: Duration,
+    /// The longest time that one call waits, in all, for a fetch that another call carries. 10 s by
+    /// default.
+    pub max_wait: Duration,
     /// Who waits while keys that are no longer fresh are fetched again.
     pub refresh: Refresh,
 }
@@ -47,6 +57,8 @@ impl Default for CachePolicy {
             max_stale: Duration::from_secs(3600),
             kid_cooldown: Duration::from_secs(30),
             max_issuers: NonZeroUsize::MIN.saturating_add(99),
+            timeout: Duration::from_secs(10),
+            max_wait: Duration::from_secs(10),
             refresh: Refresh::default(),
         }
     }
