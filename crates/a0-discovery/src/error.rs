@@ -79,6 +79,18 @@ pub enum FetchFailure {
     /// A JWK Set without an array `keys`, or without one usable key.
     #[error("the key set has no usable key")]
     NoUsableKey,
+    /// The fetch ended without a result: its thread or task panicked, or its runtime was dropped.
+    #[error(
+        "the fetch was abandoned; if that repeats, see whether the HTTP client or the cache adapter panics"
+    )]
+    Abandoned,
+    /// The fetch that another call carries did not end within
+    /// [`CachePolicy::max_wait`](crate::CachePolicy::max_wait).
+    #[error("the fetch under way did not end within max_wait")]
+    NotInTime,
+    /// Too many fetches are under way, or too many callers wait for this one.
+    #[error("too many fetches are under way, or too many callers wait for this one")]
+    Overloaded,
 }
 
 /// Why there is no token endpoint to send credentials to.
@@ -113,6 +125,10 @@ impl FetchError {
             failure,
             retry_after: None,
         }
+    }
+
+    pub(crate) fn is_abandonment(&self) -> bool {
+        self.failure == FetchFailure::Abandoned
     }
 
     fn text(&self) -> &'static str {

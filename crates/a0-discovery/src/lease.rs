@@ -1,24 +1,25 @@
-//! Whether keys are still those that a cache answers with, to be asked without its locks.
+//! Whether keys are still the ones that a cache serves, without its locks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use a0_jose::NumericDate;
 
+use crate::age::Stamp;
 use crate::policy::CachePolicy;
-use crate::stamp::Stamp;
 
-/// One key set's time in a [`KeyCache`](crate::KeyCache): it ends when the set is replaced or dropped.
+/// The time of one key set in a [`KeyCache`](crate::KeyCache). It ends when the set is replaced or
+/// evicted.
 ///
-/// For whoever keeps something that these keys vouched for, such as a verified token. Two leases are
-/// equal if they are of one key set, of one fetch.
+/// Callers that keep something these keys vouched for, such as a verified token, check its lease. Two
+/// leases are equal if they belong to one key set from one fetch.
 #[derive(Debug, Clone)]
 pub struct Lease(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     ended: AtomicBool,
-    /// Whether anybody asked since it was last looked at.
+    /// Whether somebody asked since the cache last looked.
     used: AtomicBool,
     stamps: [Stamp; 2],
 }
@@ -36,23 +37,22 @@ impl Lease {
         self.0.ended.store(true, Ordering::Release);
     }
 
-    /// Whether the keys were replaced or dropped: then nothing that they vouched for counts.
+    /// Whether the keys were replaced or evicted. Nothing that they vouched for counts any longer.
     pub fn has_ended(&self) -> bool {
         self.0.ended.load(Ordering::Acquire)
     }
 
-    /// Whether a cache of this policy would answer with these very keys at the time `now`, with
-    /// nothing to be fetched. If not, ask it: keys that are no longer fresh may still be served.
+    /// Whether a cache with this policy would serve these keys at the time `now` without a fetch. If
+    /// not, ask the cache: it may still serve stale keys.
     pub fn holds(&self, policy: &CachePolicy, now: NumericDate) -> bool {
-        // Written once, not each time: threads would take the line from each other.
+        // Written once, not each time: threads would take the cache line from each other.
         if !self.0.used.load(Ordering::Relaxed) {
             self.0.used.store(true, Ordering::Relaxed);
         }
-        let fresh = |stamp: &Stamp| policy.is_fresh(*stamp, now);
-        !self.has_ended() && self.0.stamps.iter().all(fresh)
+        !self.has_ended() && policy.are_fresh(self.0.stamps, now)
     }
 
-    /// Whether [`holds`](Lease::holds) was asked since the last call of this.
+    /// Whether [`holds`](Lease::holds) was called since the last call of this.
     pub(crate) fn take_used(&self) -> bool {
         self.0.used.swap(false, Ordering::Relaxed)
     }

@@ -1,8 +1,8 @@
-//! Issuers, their metadata and their keys: what to fetch, from where, and what may be kept.
+//! Issuers, their metadata and their keys: what to fetch, from where, and how long to keep it.
 //!
-//! Nothing here checks a signature. What needs the network is a conversation ([`FetchKeys`]) that
-//! yields a request and is resumed with the answer. [`KeyCache`] holds it over a blocking client, as
-//! seldom as its [`CachePolicy`] allows, and keeps the outcome. Time is an argument.
+//! Nothing here checks a signature. [`FetchKeys`] is one fetch: a conversation that yields requests and
+//! is resumed with the answers. [`KeyCache`] decides when to fetch by its [`CachePolicy`], lets one call
+//! fetch for all, and keeps the keys. Time is an argument.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -40,45 +40,29 @@
     clippy::exhaustive_structs
 )]
 
-mod adapter;
-#[cfg(feature = "async")]
-pub mod asynchronous;
+mod age;
 mod cache;
-mod cache_control;
-mod errand;
 mod error;
 mod fetch;
-mod flight;
-mod in_memory;
 mod issuer;
 mod lease;
 mod lock;
-mod lookup;
-mod memory;
-mod metadata;
-mod origin;
 mod policy;
-mod record;
-mod second_level;
-mod slots;
-mod stamp;
-mod status;
-#[cfg(feature = "async")]
-mod wakers;
 
-pub use adapter::{CacheAdapter, CacheAdapterError};
-pub use cache::KeyCache;
-pub use cache_control::max_age;
+#[cfg(feature = "async")]
+pub use cache::asynchronous;
+pub use cache::{
+    CacheAdapter, CacheAdapterError, Freshness, InMemoryCache, IssuerStatus, KeyCache,
+    KeyCacheBuilder,
+};
 pub use error::{Document, FetchError, FetchFailure, TokenEndpointError, Unavailable};
-pub use fetch::{FetchKeys, FetchRules, FetchedKeys, IssuerKeys, MAX_BODY};
-pub use in_memory::InMemoryCache;
+pub use fetch::{
+    FetchKeys, FetchRules, FetchedKeys, InvalidOrigin, IssuerKeys, MAX_BODY, Metadata, Origin,
+    max_age,
+};
 pub use issuer::{DomainError, Issuer, normalize_domain};
 pub use lease::Lease;
-pub use memory::KeyCacheBuilder;
-pub use metadata::Metadata;
-pub use origin::{InvalidOrigin, Origin};
 pub use policy::{CachePolicy, MAX_TTL, Refresh};
-pub use status::{Freshness, IssuerStatus};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

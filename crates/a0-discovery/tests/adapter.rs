@@ -507,6 +507,20 @@ fn the_cache_in_memory_keeps_the_contract() {
     cache.set("c", "1", MINUTE).unwrap();
     assert_eq!(["a", "b", "c"].map(get), [value("3"), None, value("1")]);
 
+    // An expired value takes no place, whether or not somebody asked for it.
+    for asks in [true, false] {
+        cache.clear().unwrap();
+        cache.set("b", "1", MINUTE).unwrap();
+        cache.set("a", "1", Duration::from_secs(1)).unwrap();
+        seconds.fetch_add(2, Ordering::SeqCst);
+        if asks {
+            assert_eq!(get("a"), None);
+        }
+        cache.set("c", "1", MINUTE).unwrap();
+        assert_eq!(["a", "b", "c"].map(get), [None, value("1"), value("1")]);
+    }
+
+    cache.set("a", "3", MINUTE).unwrap();
     cache.delete("a").unwrap();
     cache.delete("a").unwrap();
     assert_eq!(["a", "c"].map(get), [None, value("1")]);

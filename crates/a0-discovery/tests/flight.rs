@@ -80,8 +80,8 @@ fn the_others_go_on_when_a_fetcher_panics() {
         let (calls, tenant) = (Arc::clone(&calls), tenant.clone());
         move |request| {
             assert!(
-                calls.fetch_add(1, Ordering::SeqCst) > 1,
-                "the first two fetchers panic"
+                calls.fetch_add(1, Ordering::SeqCst) > 0,
+                "the first fetcher panics"
             );
             tenant.handle(request)
         }
@@ -92,7 +92,7 @@ fn the_others_go_on_when_a_fetcher_panics() {
         catch_unwind(call).ok()
     });
     let count = |outcome| outcomes.iter().filter(|o| **o == outcome).count();
-    assert_eq!((count(None), count(Some(true))), (2, THREADS - 2));
+    assert_eq!((count(None), count(Some(true))), (1, THREADS - 1));
     assert_eq!(fetches(&tenant), (1, 1));
 }
 
@@ -133,7 +133,8 @@ fn a_refresh_under_way_is_not_started_again() {
     std::thread::scope(|scope| {
         let refreshing = scope.spawn(|| keys_of(&cache, &tenant, 300).is_ok());
         assert!(gate.wait_arrived());
-        for second in 300..1199 {
+        // For as long as its two exchanges may take, and five seconds more.
+        for second in 300..=325 {
             assert!(Arc::ptr_eq(
                 &old,
                 &keys_of(&cache, &tenant, second).unwrap()
@@ -173,22 +174,25 @@ fn an_issuer_that_does_not_answer_delays_no_other() {
 
 #[test]
 fn nobody_waits_for_a_refresh() {
-    let tenant = tenant();
-    let cache = in_background(tenant.client());
-    let gate = Gate::new();
-    let old = keys_of(&cache, &tenant, 0).unwrap();
-    tenant.misbehave_times(Endpoint::Discovery, 1, Fault::hold_at(&gate));
-    for keys in on_threads(|_| keys_of(&cache, &tenant, 700).unwrap()) {
-        assert!(Arc::ptr_eq(&old, &keys));
+    // Keys of 1190 seconds are refreshed in the background; beyond 1200 a caller would wait, but not for
+    // a refresh that is under way.
+    for (due, still) in [(700, 725), (1190, 1215)] {
+        let tenant = tenant();
+        let cache = in_background(tenant.client());
+        let gate = Gate::new();
+        let old = keys_of(&cache, &tenant, 0).unwrap();
+        tenant.misbehave_times(Endpoint::Discovery, 1, Fault::hold_at(&gate));
+        for keys in on_threads(|_| keys_of(&cache, &tenant, due).unwrap()) {
+            assert!(Arc::ptr_eq(&old, &keys));
+        }
+        assert!(gate.wait_arrived());
+        assert!(Arc::ptr_eq(&old, &keys_of(&cache, &tenant, still).unwrap()));
+        assert_eq!(fetches(&tenant), (2, 1));
+        // Beyond its time limit the refresh is nobody's to wait for.
+        let new = keys_of(&cache, &tenant, 1300).unwrap();
+        assert_eq!(new.requested_at(), at(1300));
+        gate.release();
     }
-    assert!(gate.wait_arrived());
-    assert!(Arc::ptr_eq(&old, &keys_of(&cache, &tenant, 1199).unwrap()));
-    assert_eq!(fetches(&tenant), (2, 1));
-    gate.release();
-    // Beyond twice the time to live a caller waits for the refresh under way.
-    let new = keys_of(&cache, &tenant, 1200).unwrap();
-    assert!(!Arc::ptr_eq(&old, &new));
-    assert_eq!(new.requested_at(), at(700));
 }
 
 /// The answer to a refresh was made before the issuer had its new key.
@@ -269,33 +273,35 @@ fn a_reload_during(fault: Fault, expected: (usize, usize)) {
     assert_eq!(fetches(&tenant), expected);
 }
 
-/// What is under way when the last clone goes asks for nothing more.
+/// A refresh under way sends nothing more once the last clone is dropped.
 #[test]
 fn refreshes_end_with_the_last_clone() {
     for clones in [0, 1] {
         let tenant = tenant();
-        let gate = Gate::new();
+        let [metadata, keys] = [Gate::new(), Gate::new()];
         let (alive, ended) = mpsc::channel::<()>();
         let client = {
             let tenant = tenant.clone();
             move |request| {
-                // Gone once neither cache nor thread holds the client.
+                // Dropped once neither cache nor thread holds the client.
                 let _ = &alive;
                 tenant.handle(request)
             }
         };
         let cache = in_background(client);
         keys_of(&cache, &tenant, 0).unwrap();
-        tenant.misbehave_times(Endpoint::Discovery, 1, Fault::hold_at(&gate));
+        tenant.misbehave_times(Endpoint::Discovery, 1, Fault::hold_at(&metadata));
+        tenant.misbehave_times(Endpoint::Jwks, 1, Fault::hold_at(&keys));
         let kept: Vec<KeyCache> = (0..clones).map(|_| cache.clone()).collect();
         keys_of(&cache, &tenant, 700).unwrap();
-        assert!(gate.wait_arrived());
+        assert!(metadata.wait_arrived());
         drop(cache);
-        gate.release();
-        if let [cache] = &*kept {
-            keys_of(cache, &tenant, 1200).unwrap();
+        metadata.release();
+        if clones > 0 {
+            assert!(keys.wait_arrived());
         }
         drop(kept);
+        keys.release();
         assert!(ended.recv().is_err());
         assert_eq!(fetches(&tenant), (2, 1 + clones));
     }

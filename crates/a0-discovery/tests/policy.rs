@@ -183,12 +183,15 @@ fn requests_of_a_failing_issuer_follow_the_back_off() {
     );
     assert!(world.cache.status(at(199)).remove(0).failures > 0);
 
-    // (status, Retry-After, when the next request is made)
+    // (status, Retry-After, when the next request is made). While nothing can be served, a tenant that
+    // is back must not be left alone for minutes.
     for (status, field, next) in [
-        (429, "90", 90),
-        (503, "90", 90),
+        (429, "29", 29),
+        (503, "29", 29),
+        (429, "90", 30),
+        (503, "90", 30),
         (429, "0", 1),
-        (429, "100000", 300),
+        (429, "100000", 30),
         (429, "99999999999999999999", 1),
         (429, "Fri, 31 Dec 1999 23:59:59 GMT", 1),
         (429, "-1", 1),
@@ -205,12 +208,31 @@ fn requests_of_a_failing_issuer_follow_the_back_off() {
     }
 }
 
+/// While keys serve, nobody is harmed by waiting as long as the tenant asks.
+#[test]
+fn a_busy_issuer_whose_keys_serve_is_left_alone_for_as_long_as_it_asks() {
+    for (seconds, next) in [(90, 390), (299, 599), (300, 600), (100_000, 600)] {
+        let world = World::new();
+        assert!(world.keys(0).is_ok());
+        let fault = Fault::retry_after(429, seconds);
+        world.tenant.misbehave_times(Endpoint::Discovery, 1, fault);
+        assert_eq!(world.request_times(1..next + 1), [300, next], "{seconds}");
+    }
+    // Once they serve no longer, 30 seconds are enough.
+    let world = World::with(|policy| policy.max_stale = Duration::from_secs(600));
+    assert!(world.keys(0).is_ok());
+    world
+        .tenant
+        .misbehave(Endpoint::Discovery, Fault::retry_after(429, 300));
+    assert_eq!(world.request_times(500..631), [500, 600, 630]);
+}
+
 #[test]
 fn the_failure_of_a_caller_is_told_until_another_may_try() {
     let world = World::new();
-    let fault = Fault::retry_after(503, 40);
+    let fault = Fault::retry_after(503, 20);
     world.tenant.misbehave(Endpoint::Discovery, fault);
-    for (second, retry_in) in [(0, 40), (1, 39), (39, 1), (40, 40)] {
+    for (second, retry_in) in [(0, 20), (1, 19), (19, 1), (20, 20)] {
         let error = world.keys(second).unwrap_err();
         assert_eq!(error.retry_in, Duration::from_secs(retry_in), "{second}");
         assert_eq!(error.error.failure, FetchFailure::Status(503));
@@ -318,15 +340,86 @@ fn keys_are_served_no_longer_than_they_may_be() {
 }
 
 #[test]
-fn a_clock_that_went_back_leaves_keys_of_an_unknown_age() {
+fn a_clock_that_is_set_back_leaves_keys_of_an_unknown_age() {
     let world = World::new();
     assert!(world.keys(0).is_ok());
     for (second, expected) in [(-60, (1, 1)), (-61, (2, 2))] {
         assert!(world.keys(second).is_ok());
         assert_eq!(world.fetches(), expected, "{second}");
     }
+}
+
+/// Good keys outlive a clock that is set back while the tenant is away, for `max_stale` and once.
+#[test]
+fn keys_of_an_unknown_age_serve_once_for_as_long_as_stale_ones() {
+    for (looks, is_served) in [
+        (&[-200, 3399][..], true),
+        (&[-200, 3400], false),
+        // A further set-back does not extend it.
+        (&[-200, -1000], false),
+        (&[-200, 3000, -200], false),
+        (&[-200, 3000, -200, 0], false),
+        // Nor does a small one.
+        (&[-200, 3000, 2950, 3399], true),
+        (&[-200, 3000, 2950, 3400], false),
+        // Nor does time that the clock has seen twice.
+        (&[-200, 100, 3399], true),
+        (&[-200, 100, 3400], false),
+    ] {
+        let world = World::new();
+        assert!(world.keys(0).is_ok());
+        world.goes_down();
+        let served: Vec<bool> = looks.iter().map(|at| world.keys(*at).is_ok()).collect();
+        assert_eq!(served.last(), Some(&is_served), "{looks:?}");
+        // A fetch settles it.
+        world.comes_back();
+        let last = looks.last().unwrap() + 60;
+        assert!(world.keys(last).is_ok(), "{looks:?}");
+        world.goes_down();
+        assert!(world.keys(last + 3599).is_ok(), "{looks:?}");
+    }
+}
+
+/// A key that the issuer removed must not live for as long as somebody may configure.
+#[test]
+fn options_beyond_their_bounds_count_as_the_bound() {
+    const DAY: i64 = 24 * 60 * 60;
+    let years = Duration::from_secs(1_000_000_000_000_000);
+    for options in [
+        (|policy, years| (policy.ttl, policy.max_stale) = (years, years))
+            as fn(&mut CachePolicy, _),
+        |policy, years| policy.max_stale = years,
+    ] {
+        let world = World::with(|policy| options(policy, years));
+        world.tenant.cache_control(None);
+        assert!(world.keys(0).is_ok());
+        world.goes_down();
+        assert!(world.keys(DAY - 1).is_ok());
+        assert!(world.keys(DAY).is_err());
+    }
+    // Keys that are fresh may be served.
+    let world = World::with(|policy| policy.max_stale = Duration::from_secs(1));
+    world.tenant.cache_control(None);
+    assert!(world.keys(0).is_ok());
     world.goes_down();
-    assert!(world.keys(-200).is_err());
+    assert!(world.keys(599).is_ok());
+    assert!(world.keys(600).is_err());
+}
+
+/// Unknown `kid`s fetch the keys alone; the metadata must not grow old because of them.
+#[test]
+fn searches_do_not_hold_up_the_refresh() {
+    let world = World::with(|policy| policy.kid_cooldown = Duration::from_secs(1));
+    let mut refreshed = Vec::new();
+    for second in 0..1000 {
+        let before = world.fetches().0;
+        assert!(world.keys(second).is_ok());
+        assert!(world.keys_with("nobody's", second).is_ok());
+        if world.fetches().0 > before {
+            refreshed.push(second);
+        }
+    }
+    assert_eq!(refreshed, [0, 300, 600, 900]);
 }
 
 #[test]

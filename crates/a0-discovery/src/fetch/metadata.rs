@@ -4,9 +4,9 @@ use a0_jose::json;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::origin::Origin;
 use crate::error::FetchFailure;
 use crate::issuer::Issuer;
-use crate::origin::Origin;
 
 /// The metadata of one issuer, which names that issuer, or nobody where it was read for its token
 /// endpoint alone. `mtls_endpoint_aliases` play no part.

@@ -8,12 +8,13 @@ use std::time::{Duration, SystemTime};
 use a0_jose::NumericDate;
 use lru::LruCache;
 
-use crate::adapter::{CacheAdapter, CacheAdapterError};
+use super::adapter::{CacheAdapter, CacheAdapterError};
+use crate::age::elapsed;
 use crate::lock::lock;
-use crate::stamp::elapsed;
 
-/// A [`CacheAdapter`] in the memory of one process: bounded, the least recently used value goes
-/// first. For tests, and for several clients in one process.
+/// A [`CacheAdapter`] in the memory of one process, for tests and for several clients in one process.
+///
+/// It is bounded. Expired values give up their places first, then the least recently used one.
 pub struct InMemoryCache {
     max_entries: NonZeroUsize,
     entries: Mutex<LruCache<String, Entry>>,
@@ -27,7 +28,7 @@ struct Entry {
 }
 
 impl InMemoryCache {
-    /// A cache for so many values, for one at least, on the system's clock.
+    /// A cache for `max_entries` values, at least one, on the system's clock.
     pub fn new(max_entries: usize) -> Self {
         InMemoryCache {
             max_entries: NonZeroUsize::new(max_entries).unwrap_or(NonZeroUsize::MIN),
@@ -37,7 +38,7 @@ impl InMemoryCache {
         }
     }
 
-    /// On another clock.
+    /// Overrides the system clock.
     #[must_use]
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(now);
@@ -53,26 +54,39 @@ impl InMemoryCache {
     }
 
     fn put(&self, entries: &mut LruCache<String, Entry>, key: &str, value: &str, ttl: Duration) {
+        let now = self.now();
         let entry = Entry {
             value: value.to_owned(),
-            set_at: self.now(),
+            set_at: now,
             ttl,
         };
         entries.put(key.to_owned(), entry);
         if entries.len() > self.max_entries.get() {
-            entries.pop_lru();
+            let expired = entries.iter().rev().find(|(_, entry)| !entry.is_alive(now));
+            match expired.map(|(key, _)| key.clone()) {
+                Some(key) => entries.pop(&key),
+                None => entries.pop_lru().map(|(_, entry)| entry),
+            };
         }
     }
 }
 
-/// The value of `key`, unless its time is over.
+impl Entry {
+    fn is_alive(&self, now: NumericDate) -> bool {
+        elapsed(self.set_at, now) < self.ttl
+    }
+}
+
+/// The value of `key`. An expired one is removed.
 fn alive<'e>(
     entries: &'e mut LruCache<String, Entry>,
     key: &str,
     now: NumericDate,
 ) -> Option<&'e str> {
-    let entry = entries.get(key)?;
-    (elapsed(entry.set_at, now) < entry.ttl).then_some(&entry.value)
+    if entries.peek(key).is_some_and(|entry| !entry.is_alive(now)) {
+        entries.pop(key);
+    }
+    entries.get(key).map(|entry| &*entry.value)
 }
 
 impl CacheAdapter for InMemoryCache {

@@ -1,4 +1,4 @@
-//! Documents as a cache adapter holds them: written after each fetch, and read before one.
+//! Documents as a cache adapter holds them. They are read before a fetch and written after it.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,24 +7,34 @@ use std::time::Duration;
 use a0_jose::{NumericDate, json};
 use serde_json::{Value, json};
 
-use crate::adapter::CacheAdapterError;
+use super::adapter::CacheAdapterError;
+use crate::age::{Stamp, elapsed};
 use crate::error::Document;
 use crate::fetch::{DocumentText, MAX_BODY};
 use crate::issuer::Issuer;
 use crate::lock::lock;
-use crate::stamp::{Stamp, elapsed};
 
 /// The longest entry that is read, in bytes: a document in which every octet is escaped.
 const MAX_ENTRY: usize = 6 * MAX_BODY + 4096;
 
-/// What the second level is to hold.
+/// An entry to be written.
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) value: String,
     pub(crate) ttl: Duration,
+    requested_at: NumericDate,
 }
 
-/// Errors of the adapter, and entries that could not be used.
+impl Entry {
+    /// Whether it may take the place of `stored`. A slow process must not put an older document in place
+    /// of a newer one. What is no document, or is from the future, gives way.
+    pub(crate) fn may_replace(&self, stored: &str, now: NumericDate) -> bool {
+        let stored = parse(stored, now);
+        !stored.is_some_and(|stored| stored.stamp.requested_at > self.requested_at)
+    }
+}
+
+/// Counts errors of the adapter, and entries that cannot be used.
 #[derive(Debug, Default)]
 pub(crate) struct Misses {
     count: AtomicU64,
@@ -40,7 +50,7 @@ impl Misses {
         lock(&self.last_error).clone()
     }
 
-    /// What can be used of what the adapter said.
+    /// Takes the adapter's answer; an error counts as a miss.
     pub(crate) fn answered<T>(&self, answer: Result<T, CacheAdapterError>) -> Option<T> {
         match answer {
             Ok(value) => Some(value),
@@ -51,7 +61,7 @@ impl Misses {
         }
     }
 
-    /// Counts what cannot be used.
+    /// Counts a miss if there is nothing usable.
     pub(crate) fn usable<T>(&self, entry: Option<T>) -> Option<T> {
         if entry.is_none() {
             self.count.fetch_add(1, Ordering::Relaxed);
@@ -68,19 +78,30 @@ pub(crate) fn key(issuer: &Issuer, document: Document) -> String {
     format!("a0-discovery:1:{name}:{issuer}")
 }
 
-pub(crate) fn encode(text: &DocumentText) -> Option<String> {
-    let entry = json!({
+/// `None` for a document that is not UTF-8.
+pub(crate) fn encode(key: String, text: &DocumentText, ttl: Duration) -> Option<Entry> {
+    let requested_at = text.stamp.requested_at;
+    let value = json!({
         "url": text.url,
-        "requested_at": text.stamp.requested_at.as_seconds(),
+        "requested_at": requested_at.as_seconds(),
         "max_age": text.stamp.max_age.map(|age| age.as_secs()),
         "body": std::str::from_utf8(&text.body).ok()?,
     });
-    Some(entry.to_string())
+    Some(Entry {
+        key,
+        value: value.to_string(),
+        ttl,
+        requested_at,
+    })
 }
 
-/// `None` for everything that [`encode`] does not write, for a document of another address, and for
-/// one from the future.
+/// The document in an entry; `None` for one from another address.
 pub(crate) fn decode(entry: &str, url: &str, now: NumericDate) -> Option<DocumentText> {
+    parse(entry, now).filter(|document| document.url == url)
+}
+
+/// `None` for everything that [`encode`] does not write, and for a document from the future.
+fn parse(entry: &str, now: NumericDate) -> Option<DocumentText> {
     if entry.len() > MAX_ENTRY {
         return None;
     }
@@ -91,9 +112,8 @@ pub(crate) fn decode(entry: &str, url: &str, now: NumericDate) -> Option<Documen
         seconds => Some(Duration::from_secs(seconds.as_u64()?)),
     };
     let body = entry.get("body")?.as_str()?.as_bytes();
-    let fits = entry.get("url")?.as_str()? == url
-        && elapsed(requested_at, now) < Duration::MAX
-        && body.len() <= MAX_BODY;
+    let fits = elapsed(requested_at, now) < Duration::MAX && body.len() <= MAX_BODY;
+    let url = entry.get("url")?.as_str()?;
     fits.then(|| DocumentText {
         url: url.to_owned(),
         body: body.to_vec(),

@@ -1,0 +1,83 @@
+//! The options of a cache.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use a0_http::HttpClient;
+
+use super::adapter::CacheAdapter;
+use super::round::Rules;
+use super::second_level::Misses;
+use super::shared::{Clock, Fetcher, Shared};
+use crate::fetch::FetchRules;
+use crate::policy::CachePolicy;
+
+/// The options of a [`KeyCache`](crate::KeyCache).
+#[must_use]
+pub struct KeyCacheBuilder<C: ?Sized = dyn HttpClient, A: ?Sized = dyn CacheAdapter> {
+    rules: FetchRules,
+    client: Arc<C>,
+    policy: CachePolicy,
+    adapter: Option<Arc<A>>,
+    clock: Clock,
+    #[cfg(feature = "async")]
+    pub(super) sleep: Option<Arc<super::asynchronous::SleepFn>>,
+}
+
+impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
+    pub(super) fn new(rules: FetchRules, client: Arc<C>) -> Self {
+        KeyCacheBuilder {
+            rules,
+            client,
+            policy: CachePolicy::default(),
+            adapter: None,
+            clock: Arc::new(SystemTime::now),
+            #[cfg(feature = "async")]
+            sleep: None,
+        }
+    }
+
+    /// Sets when keys are fetched and served. Values beyond the bounds that [`CachePolicy`] names count
+    /// as the bound.
+    pub fn policy(mut self, policy: CachePolicy) -> Self {
+        self.policy = policy.clamped();
+        self
+    }
+
+    /// Overrides the system clock, which dates the end of a fetch. All other times are arguments.
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(now);
+        self
+    }
+
+    pub(super) fn with_adapter(mut self, adapter: Arc<A>) -> Self {
+        self.adapter = Some(adapter);
+        self
+    }
+
+    pub(super) fn shared(self) -> Shared<C, A> {
+        let rules = Rules {
+            fetch: Arc::new(self.rules),
+            policy: self.policy,
+            has_second_level: self.adapter.is_some(),
+            misses: Misses::default(),
+            places: Arc::default(),
+        };
+        Shared::new(Fetcher {
+            rules,
+            client: self.client,
+            adapter: self.adapter,
+            clock: self.clock,
+        })
+    }
+}
+
+impl<C: ?Sized, A: ?Sized> fmt::Debug for KeyCacheBuilder<C, A> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("KeyCacheBuilder")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}

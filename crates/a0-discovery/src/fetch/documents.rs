@@ -1,0 +1,158 @@
+//! The documents of an issuer, and the rules they must meet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use a0_jose::{Algorithm, Backend, JwkSet, NumericDate};
+use url::Url;
+
+use super::metadata::Metadata;
+use super::origin::Origin;
+use crate::age::{Stamp, older};
+use crate::error::{FetchFailure, TokenEndpointError};
+use crate::issuer::Issuer;
+use crate::lease::Lease;
+
+/// Which keys are taken from which places.
+#[derive(Debug, Clone)]
+pub struct FetchRules {
+    algorithms: Vec<Algorithm>,
+    backend: Backend,
+    trusted_endpoints: Vec<Origin>,
+}
+
+impl FetchRules {
+    /// Takes keys for these algorithms (see [`VerifyingKey::new`](a0_jose::VerifyingKey::new)), from
+    /// the issuer's own origin only.
+    pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        FetchRules {
+            algorithms: algorithms.into_iter().collect(),
+            backend: Backend::default(),
+            trusted_endpoints: Vec::new(),
+        }
+    }
+
+    /// Adds origins that a `jwks_uri` may point to.
+    #[must_use]
+    pub fn trust(mut self, origins: impl IntoIterator<Item = Origin>) -> Self {
+        self.trusted_endpoints.extend(origins);
+        self
+    }
+
+    /// Sets the library that checks signatures with the keys. Defaults to OpenSSL.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// Checks metadata, wherever it comes from.
+    pub(crate) fn read_metadata(
+        &self,
+        issuer: &Issuer,
+        text: &DocumentText,
+    ) -> Result<KeySource, FetchFailure> {
+        let metadata = Metadata::parse(&text.body, issuer)?;
+        let jwks_uri = metadata.jwks_uri(issuer, &self.trusted_endpoints)?;
+        Ok(KeySource {
+            metadata,
+            jwks_uri,
+            stamp: text.stamp,
+        })
+    }
+
+    /// The token endpoint, if credentials may go there.
+    pub(crate) fn token_endpoint(
+        &self,
+        metadata: &Metadata,
+        issuer: &Issuer,
+    ) -> Result<String, TokenEndpointError> {
+        let named = metadata.get("token_endpoint").filter(|text| *text != "");
+        match named.and(metadata.endpoint("token_endpoint", issuer, &self.trusted_endpoints)) {
+            None => Err(TokenEndpointError::Missing),
+            Some(url) => url.map(String::from).ok_or(TokenEndpointError::NotAllowed),
+        }
+    }
+
+    /// Checks a key set, wherever it comes from.
+    pub(crate) fn read_keys(
+        &self,
+        source: Arc<KeySource>,
+        text: &DocumentText,
+    ) -> Result<IssuerKeys, FetchFailure> {
+        let keys = JwkSet::parse_with_backend(&text.body, &self.algorithms, self.backend)
+            .ok()
+            .filter(|keys| !keys.is_empty())
+            .ok_or(FetchFailure::NoUsableKey)?;
+        Ok(IssuerKeys {
+            lease: Lease::new([source.stamp, text.stamp]),
+            source,
+            keys,
+            stamp: text.stamp,
+        })
+    }
+}
+
+/// A document as its server sent it.
+#[derive(Debug)]
+pub(crate) struct DocumentText {
+    pub(crate) url: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) stamp: Stamp,
+}
+
+/// Metadata, and the place of the keys that it names.
+#[derive(Debug)]
+pub(crate) struct KeySource {
+    metadata: Metadata,
+    pub(crate) jwks_uri: Url,
+    pub(crate) stamp: Stamp,
+}
+
+/// An issuer's metadata and keys, both checked.
+#[derive(Debug)]
+pub struct IssuerKeys {
+    pub(crate) source: Arc<KeySource>,
+    keys: JwkSet,
+    stamp: Stamp,
+    lease: Lease,
+}
+
+impl IssuerKeys {
+    /// The issuer's metadata.
+    pub fn metadata(&self) -> &Metadata {
+        &self.source.metadata
+    }
+
+    /// The keys, of which there is at least one.
+    pub fn keys(&self) -> &JwkSet {
+        &self.keys
+    }
+
+    /// How long the server allows them to be kept: the lower `max-age` of the two answers.
+    pub fn max_age(&self) -> Option<Duration> {
+        let ages = [self.source.stamp.max_age, self.stamp.max_age];
+        ages.into_iter().flatten().min()
+    }
+
+    /// The time of these keys in the cache that served them.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// When the older of the two documents was requested.
+    pub fn requested_at(&self) -> NumericDate {
+        older(self.stamps())
+    }
+
+    pub(crate) fn stamps(&self) -> [Stamp; 2] {
+        [self.source.stamp, self.stamp]
+    }
+}
+
+/// An issuer's metadata alone, for the endpoints in it.
+#[derive(Debug)]
+pub(crate) struct ServerMetadata {
+    pub(crate) metadata: Metadata,
+    pub(crate) stamp: Stamp,
+}

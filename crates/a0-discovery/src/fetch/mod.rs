@@ -1,0 +1,16 @@
+//! One fetch: what is requested, from where, and what a document must hold to be used.
+
+mod cache_control;
+mod conversation;
+mod documents;
+mod metadata;
+mod origin;
+mod retry_after;
+
+pub use cache_control::max_age;
+pub(crate) use conversation::FetchMetadata;
+pub use conversation::{FetchKeys, FetchedKeys, MAX_BODY};
+pub(crate) use documents::{DocumentText, KeySource, ServerMetadata};
+pub use documents::{FetchRules, IssuerKeys};
+pub use metadata::Metadata;
+pub use origin::{InvalidOrigin, Origin};
