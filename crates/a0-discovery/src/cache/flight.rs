@@ -78,10 +78,11 @@ impl<T: Cached> Flight<T> {
         Arc::clone(&self.by_caller)
     }
 
-    /// The value that the round is to replace.
+    /// The value that the round is to replace, unless nobody can tell how old it is.
     pub(crate) fn in_hand(&self) -> Option<Arc<T>> {
         let record = self.slot.lock();
-        record.good().map(|good| Arc::clone(&good.value))
+        let good = record.good().filter(|good| good.has_known_age());
+        good.map(|good| Arc::clone(&good.value))
     }
 
     /// Ends the round, which was carried out from `since` to `at` by the cache's clock. Returns whether

@@ -76,8 +76,13 @@ impl<T: Cached> Good<T> {
         }
     }
 
+    /// Whether the clock was never set back, so that the dates of the documents can be trusted.
+    pub(crate) fn has_known_age(&self) -> bool {
+        self.clock.set_backs == 0
+    }
+
     pub(crate) fn is_fresh(&self, policy: &CachePolicy, now: NumericDate) -> bool {
-        self.clock.set_backs == 0 && policy.are_fresh(self.value.stamps(), now)
+        self.has_known_age() && policy.are_fresh(self.value.stamps(), now)
     }
 
     pub(crate) fn may_be_served(&self, policy: &CachePolicy, now: NumericDate) -> bool {
