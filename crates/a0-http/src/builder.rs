@@ -16,7 +16,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// the system's clock can express.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The bytes that an answer's body may have unless the builder says otherwise: 1 MiB.
+/// The bytes that an answer's body may have, decoded, unless the builder says otherwise: 1 MiB.
 pub const DEFAULT_MAX_BODY_SIZE: usize = 1024 * 1024;
 
 /// The bytes that an answer's status line and headers may have together: 64 KiB.
@@ -84,8 +84,8 @@ impl<C: Buildable> ClientBuilder<C> {
         self
     }
 
-    /// The bytes that an answer's body may have; exactly so many pass. [`DEFAULT_MAX_BODY_SIZE`]
-    /// unless set.
+    /// The bytes that an answer's body may have, decoded; exactly so many pass.
+    /// [`DEFAULT_MAX_BODY_SIZE`] unless set.
     pub fn max_body_size(mut self, bytes: usize) -> Self {
         self.max_body_size = bytes;
         self

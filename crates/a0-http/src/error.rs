@@ -94,13 +94,16 @@ impl From<io::Error> for TransportError {
     fn from(error: io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(inner) => inner,
-            Err(error) => Self::new(kind_of_io(error.kind()), error),
+            Err(error) => Self::new(kind_of_io(&error), error),
         }
     }
 }
 
-fn kind_of_io(kind: io::ErrorKind) -> TransportErrorKind {
-    match kind {
+fn kind_of_io(error: &io::Error) -> TransportErrorKind {
+    if is_out_of_descriptors(error) {
+        return TransportErrorKind::Exhausted;
+    }
+    match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => TransportErrorKind::Timeout,
         io::ErrorKind::ConnectionRefused
         | io::ErrorKind::HostUnreachable
@@ -109,6 +112,21 @@ fn kind_of_io(kind: io::ErrorKind) -> TransportErrorKind {
         | io::ErrorKind::AddrNotAvailable => TransportErrorKind::Connect,
         _ => TransportErrorKind::Io,
     }
+}
+
+/// Whether `error` says that the process or the system has no file descriptor left.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    // `io::ErrorKind` has no name for these.
+    #[cfg(unix)]
+    const NO_DESCRIPTOR: [i32; 2] = [23, 24]; // ENFILE, EMFILE
+    #[cfg(windows)]
+    const NO_DESCRIPTOR: [i32; 2] = [4, 10024]; // ERROR_TOO_MANY_OPEN_FILES, WSAEMFILE
+    #[cfg(not(any(unix, windows)))]
+    const NO_DESCRIPTOR: [i32; 0] = [];
+
+    error
+        .raw_os_error()
+        .is_some_and(|code| NO_DESCRIPTOR.contains(&code))
 }
 
 /// What went wrong in an exchange.
@@ -132,6 +150,9 @@ pub enum TransportErrorKind {
     Refused,
     /// The name could not be resolved, or no connection could be made.
     Connect,
+    /// The process or the system has no file descriptor or no thread left to make a connection
+    /// with. The server was not asked.
+    Exhausted,
     /// TLS failed: most often the server's certificate is not valid for its name, or not signed by
     /// a trusted root.
     Tls,
@@ -145,6 +166,9 @@ pub enum TransportErrorKind {
     HeaderTooLarge,
     /// The answer's body is larger than the client's limit.
     BodyTooLarge,
+    /// The answer's body has a content coding that the client did not ask for, or is not valid in
+    /// the one that it did. The source says which.
+    ContentCoding,
     /// The conversation wanted more than [`MAX_EXCHANGES`](crate::MAX_EXCHANGES) exchanges.
     TooManyExchanges,
     /// Anything else; see the error's source.
@@ -160,6 +184,9 @@ impl fmt::Display for TransportErrorKind {
             Self::Connect => {
                 "no connection to the server; check its name, its port and the way to it (DNS, firewall, proxy)"
             }
+            Self::Exhausted => {
+                "the process or the system has no file descriptor or thread left; close what is not needed, or raise the limits (ulimit -n, ulimit -u)"
+            }
             Self::Tls => {
                 "TLS with the server failed; check that its certificate is valid, names this host and has a trusted root"
             }
@@ -173,6 +200,9 @@ impl fmt::Display for TransportErrorKind {
             Self::HeaderTooLarge => "the answer's headers are larger than the limit",
             Self::BodyTooLarge => {
                 "the answer's body is larger than the limit; raise the limit if such a body is expected"
+            }
+            Self::ContentCoding => {
+                "the answer's body is compressed in a way that was not asked for, or damaged; the error's source says which"
             }
             Self::TooManyExchanges => {
                 "the conversation needed too many exchanges; the server may be asking for the same thing again and again"

@@ -104,8 +104,14 @@ mod async_client;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 mod builder;
 mod client;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod coding;
 mod conversation;
 mod error;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod lookup;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod pools;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 mod request;
 #[cfg(feature = "reqwest")]

@@ -1,14 +1,18 @@
 //! What the clients do to a request before they send it.
 
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{Method, Request};
+use http::{HeaderValue, Method, Request};
 
-/// The request without what is the client's to choose.
+use crate::coding;
+
+/// The request with the client's own choice of what is the client's to choose.
 pub(crate) fn bare(mut request: Request<Vec<u8>>) -> Request<Vec<u8>> {
     // A caller's length that does not fit the body would stall the exchange.
-    for name in [CONTENT_LENGTH, TRANSFER_ENCODING, ACCEPT_ENCODING] {
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
         request.headers_mut().remove(name);
     }
+    let accepted = HeaderValue::from_static(coding::ACCEPTED);
+    request.headers_mut().insert(ACCEPT_ENCODING, accepted);
     // The libraries look for settings of their own there, which would overrule the client's.
     request.extensions_mut().clear();
     request
@@ -21,4 +25,10 @@ pub(crate) fn has_body(request: &Request<Vec<u8>>) -> bool {
             *request.method(),
             Method::POST | Method::PUT | Method::PATCH
         )
+}
+
+/// Whether the request may be sent once more when a kept connection closes before it is answered:
+/// only if doing it twice is doing it once (RFC 9110 section 9.2.2).
+pub(crate) fn is_repeatable(request: &Request<Vec<u8>>) -> bool {
+    request.method() == Method::GET && !has_body(request)
 }

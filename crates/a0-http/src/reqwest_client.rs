@@ -7,7 +7,7 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
@@ -15,13 +15,17 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, NoProxy, Proxy, Url, retry};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::{self, Handle};
 
 use crate::builder::{Buildable, MAX_IDLE_AGE, MAX_IDLE_PER_HOST, USER_AGENT};
+use crate::coding::Incoming;
+use crate::pools::Pools;
 use crate::{
     AsyncHttpClient, ClientBuilder, Exchange, MAX_HEADER_SIZE, TransportError, TransportErrorKind,
     request,
 };
 
+mod connection;
 mod failure;
 
 /// An async HTTPS client with limits, over the `reqwest` crate, for programs that run on `tokio`.
@@ -36,8 +40,15 @@ mod failure;
 /// - The body has a [limit](ClientBuilder::max_body_size), and so do the headers
 ///   ([`MAX_HEADER_SIZE`]). Reading stops when the body's limit is passed. Headers are read up to
 ///   a limit of the library's own, about 400 KiB and 100 fields, before they are measured.
-/// - It asks for no compression: `Accept-Encoding` is never sent. A body that comes compressed all
-///   the same is handed on as it came, and the limit counts the bytes that are handed on.
+/// - It asks for `gzip`, decodes it, and removes `Content-Encoding` and `Content-Length` from the
+///   decoded answer, which they no longer describe. The limit counts decoded bytes, and what
+///   arrives may hardly be longer. A body in another content coding, or a damaged one, is an error
+///   of kind [`ContentCoding`](TransportErrorKind::ContentCoding).
+/// - Every request is sent once, with one exception: a `GET` without a body is sent a second time,
+///   on a new connection and within the same time limit, if it went over a kept connection and that
+///   closed before an answer came. Servers close idle connections, and a client may notice too late.
+///   (`reqwest` does not tell a head that was cut short from one that never came, so the request
+///   is sent again in that case too.)
 /// - It keeps no cookies.
 /// - The proxy variables of the environment are ignored unless
 ///   [asked for](ClientBuilder::proxy_from_env).
@@ -51,11 +62,21 @@ mod failure;
 ///
 /// # Good to know
 ///
-/// - An exchange that is polled outside of a `tokio` runtime, or of one without time and network
-///   switched on, is an error of kind [`Other`](TransportErrorKind::Other), unless the program is
-///   built with `panic = "abort"`. So is one for whose name lookup no thread can be made.
-/// - A name lookup takes a thread of the runtime's blocking pool, which has a limit. A lookup that
-///   hangs keeps its thread until the system gives up, after the exchange has timed out.
+/// - A connection is used by the runtime that opened it and by no other: it would stand still
+///   whenever that runtime does. A client keeps the connections of up to 32 runtimes; beyond that it
+///   drops those of the runtime that used it longest ago.
+/// - A process that is forked off leaves the kept connections to its parent and opens its own. It
+///   needs a runtime of its own, and must not drop an inherited one: they share an `epoll` instance.
+/// - An exchange that is polled outside of a `tokio` runtime is an error of kind
+///   [`Other`](TransportErrorKind::Other). So is one in a runtime without time or network enabled,
+///   unless the program is built with `panic = "abort"`: `tokio` panics then, and the exchange
+///   catches it.
+/// - Each name lookup takes a short-lived thread. A lookup that hangs keeps its thread until the
+///   system gives up, after the exchange has timed out. The number of such threads is bounded only
+///   by the number of exchanges that the caller starts.
+/// - Where no thread or file descriptor is left, the exchange is an error of kind
+///   [`Exhausted`](TransportErrorKind::Exhausted).
+/// - A `gzip` body is decoded on the thread that polls the future. The limit bounds that work.
 /// - Cryptography for TLS is `ring`, whatever other crates of the program bring or install.
 /// - Dot segments in the path of a URL are resolved before it is sent.
 ///
@@ -75,9 +96,16 @@ mod failure;
 /// ```
 #[derive(Clone)]
 pub struct ReqwestClient {
-    client: Result<Client, TransportError>,
+    shared: Arc<Shared>,
     timeout: Duration,
     max_body_size: usize,
+}
+
+struct Shared {
+    recipe: Result<Recipe, TransportError>,
+    /// One for each runtime, because a connection stands still while the runtime that opened it
+    /// does. A runtime that has ended may leave its id to another; its connections ended with it.
+    clients: Pools<runtime::Id, Result<Client, TransportError>>,
 }
 
 impl ReqwestClient {
@@ -97,32 +125,50 @@ impl ReqwestClient {
         if self.timeout.is_zero() {
             return Err(TransportErrorKind::Timeout.into()); // tokio would round it up
         }
+        let started = Instant::now();
+        let runtime = Handle::try_current()
+            .map_err(|cause| TransportError::new(TransportErrorKind::Other, cause))?;
         let mut request = request::bare(request);
         *request.version_mut() = Version::HTTP_11;
         if request::has_body(&request) {
             let length = HeaderValue::from(request.body().len());
             request.headers_mut().insert(CONTENT_LENGTH, length);
         }
-        let request = request.try_into().map_err(failure::from_reqwest)?;
-        let client = self.client.as_ref().map_err(TransportError::clone)?;
-        let mut incoming = client
-            .execute(request)
-            .await
-            .map_err(failure::from_reqwest)?;
+        let again = request::is_repeatable(&request).then(|| request.clone());
+
+        let client = self.shared.client(&runtime)?;
+        let exchange = client.execute(request.try_into().map_err(failure::from_reqwest)?);
+        let (mut answer, has_connected) = connection::watched(exchange).await;
+        if let (Err(error), false, Some(again)) = (&answer, has_connected, again)
+            && failure::is_closed_connection(error)
+        {
+            let left = self.timeout.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err(TransportErrorKind::Timeout.into());
+            }
+            let mut again: reqwest::Request = again.try_into().map_err(failure::from_reqwest)?;
+            *again.timeout_mut() = Some(left);
+            // A client that has kept no connection makes a new one.
+            answer = self.shared.recipe()?.client(0)?.execute(again).await;
+        }
+        self.read(answer.map_err(failure::from_reqwest)?).await
+    }
+
+    async fn read(
+        &self,
+        mut incoming: reqwest::Response,
+    ) -> Result<Response<Vec<u8>>, TransportError> {
         if size(incoming.headers()) > MAX_HEADER_SIZE {
             return Err(TransportErrorKind::HeaderTooLarge.into());
         }
-
         let mut answer = Response::new(Vec::new());
         *answer.status_mut() = incoming.status();
         *answer.headers_mut() = mem::take(incoming.headers_mut());
-        let body = answer.body_mut();
+        let mut body = Incoming::new(answer.headers(), self.max_body_size);
         while let Some(chunk) = incoming.chunk().await.map_err(failure::from_reqwest)? {
-            if chunk.len() > self.max_body_size.saturating_sub(body.len()) {
-                return Err(TransportErrorKind::BodyTooLarge.into());
-            }
-            body.extend_from_slice(&chunk);
+            body.push(&chunk)?;
         }
+        *answer.body_mut() = body.decoded(answer.headers_mut())?;
         Ok(answer)
     }
 }
@@ -141,7 +187,8 @@ impl AsyncHttpClient for ReqwestClient {
         Box::pin(poll_fn(move |context| {
             let poll = AssertUnwindSafe(|| run.as_mut().poll(context));
             catch_unwind(poll).unwrap_or_else(|_| {
-                let cause = "the HTTP client panicked; does it run on tokio, with time and network, and is a thread left?";
+                let cause =
+                    "the HTTP client panicked; are time and network enabled in the runtime?";
                 let error = TransportError::new(TransportErrorKind::Other, cause);
                 Poll::Ready(Err(error))
             })
@@ -162,51 +209,91 @@ impl Buildable for ReqwestClient {
 
     fn with(options: ClientBuilder<Self>) -> Self {
         let (timeout, max_body_size) = (options.timeout, options.max_body_size);
-        // It fails where reqwest is built on another rustls than this crate.
-        let client =
-            client(options).map_err(|cause| TransportError::new(TransportErrorKind::Tls, cause));
+        let shared = Shared {
+            recipe: Recipe::new(options),
+            clients: Pools::new(),
+        };
         Self {
-            client,
+            shared: Arc::new(shared),
             timeout,
             max_body_size,
         }
     }
 }
 
-fn client(options: ClientBuilder<ReqwestClient>) -> Result<Client, Box<dyn Error + Send + Sync>> {
-    let mut roots = RootCertStore::empty();
-    match options.roots {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(own) => {
-            roots.add_parsable_certificates(own);
+impl Shared {
+    /// The client whose connections belong to `runtime`.
+    fn client(&self, runtime: &Handle) -> Result<Client, TransportError> {
+        let recipe = self.recipe()?;
+        let new = || recipe.client(MAX_IDLE_PER_HOST);
+        self.clients.get(runtime.id(), new)
+    }
+
+    fn recipe(&self) -> Result<&Recipe, TransportError> {
+        self.recipe.as_ref().map_err(TransportError::clone)
+    }
+}
+
+/// What each of the clients is made of.
+struct Recipe {
+    tls: ClientConfig,
+    timeout: Duration,
+    proxy: Option<Proxy>,
+}
+
+impl Recipe {
+    fn new(options: ClientBuilder<ReqwestClient>) -> Result<Self, TransportError> {
+        let mut roots = RootCertStore::empty();
+        match options.roots {
+            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            Some(own) => {
+                roots.add_parsable_certificates(own);
+            }
         }
+        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self {
+            tls,
+            timeout: options.timeout,
+            proxy: options.proxy,
+        })
     }
-    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    // Defaults that matter are written out, so that none can change under this client, and no
-    // feature that another crate switches on changes it.
-    let mut builder = Client::builder()
-        .https_only(true)
-        .redirect(Policy::none())
-        .retry(retry::never())
-        .timeout(options.timeout)
-        .no_proxy()
-        .no_gzip()
-        .no_brotli()
-        .no_zstd()
-        .no_deflate()
-        .no_hickory_dns()
-        .http1_only()
-        .user_agent(USER_AGENT)
-        .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-        .pool_idle_timeout(MAX_IDLE_AGE)
-        .tls_backend_preconfigured(tls);
-    if let Some(proxy) = options.proxy {
-        builder = builder.proxy(proxy);
+
+    /// A client that keeps `max_idle` connections to one host.
+    fn client(&self, max_idle: usize) -> Result<Client, TransportError> {
+        // Defaults that matter are written out, so that none can change under this client, and no
+        // feature that another crate switches on changes it.
+        let mut builder = Client::builder()
+            .https_only(true)
+            .redirect(Policy::none())
+            .retry(retry::never())
+            .timeout(self.timeout)
+            .no_proxy()
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .no_hickory_dns()
+            .dns_resolver(connection::Lookup)
+            .connector_layer(connection::Watch)
+            .http1_only()
+            .user_agent(USER_AGENT)
+            .pool_max_idle_per_host(max_idle)
+            .pool_idle_timeout(MAX_IDLE_AGE)
+            .tls_backend_preconfigured(self.tls.clone());
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(proxy.clone());
+        }
+        builder.build().map_err(unusable)
     }
-    Ok(builder.build()?)
+}
+
+/// It happens where reqwest is built on another rustls than this crate.
+fn unusable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> TransportError {
+    TransportError::new(TransportErrorKind::Tls, cause)
 }
 
 impl Default for ReqwestClient {

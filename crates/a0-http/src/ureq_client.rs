@@ -1,19 +1,24 @@
 //! The blocking client: `ureq`, with what it leaves open by default closed.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
+use ureq::config::Config;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
-use ureq::{Agent, Proxy};
+use ureq::{Agent, Body, Proxy};
 
 use crate::builder::{Buildable, MAX_IDLE_AGE, MAX_IDLE_PER_HOST, USER_AGENT};
+use crate::coding::{self, Incoming};
+use crate::pools::Pools;
 use crate::{
     ClientBuilder, HttpClient, MAX_HEADER_SIZE, TransportError, TransportErrorKind, request,
 };
 
+mod connection;
 mod failure;
 
 /// A blocking HTTPS client with limits, over the `ureq` crate.
@@ -27,8 +32,13 @@ mod failure;
 ///   byte of the body, so a server that sends a byte now and then gains nothing.
 /// - The body has a [limit](ClientBuilder::max_body_size), and so do the headers
 ///   ([`MAX_HEADER_SIZE`]). Reading stops when a limit is passed.
-/// - It asks for no compression: `Accept-Encoding` is never sent. A body that comes compressed all
-///   the same is handed on as it came, and the limit counts the bytes that are handed on.
+/// - It asks for `gzip`, decodes it, and removes `Content-Encoding` and `Content-Length` from the
+///   decoded answer, which they no longer describe. The limit counts decoded bytes, and what
+///   arrives may hardly be longer. A body in another content coding, or a damaged one, is an error
+///   of kind [`ContentCoding`](TransportErrorKind::ContentCoding).
+/// - Every request is sent once, with one exception: a `GET` without a body is sent a second time,
+///   on a new connection and within the same time limit, if it went over a kept connection and that
+///   closed before an answer came. Servers close idle connections, and a client may notice too late.
 /// - It keeps no cookies.
 /// - The proxy variables of the environment are ignored unless
 ///   [asked for](ClientBuilder::proxy_from_env).
@@ -42,16 +52,19 @@ mod failure;
 ///
 /// # Good to know
 ///
-/// - Each name lookup under a timeout takes a short-lived thread. A lookup that hangs keeps its
-///   thread until the system gives up, after the exchange has timed out; there is no other bound
-///   to such threads than the caller's own restraint in starting exchanges.
-/// - Where no thread can be made, `ureq` panics. The exchange catches that and is an error of kind
-///   [`Other`](TransportErrorKind::Other), unless the program is built with `panic = "abort"`.
+/// - Each name lookup takes a short-lived thread. A lookup that hangs keeps its thread until the
+///   system gives up, after the exchange has timed out. The number of such threads is bounded only
+///   by the number of exchanges that the caller starts.
+/// - Where no thread or file descriptor is left, the exchange is an error of kind
+///   [`Exhausted`](TransportErrorKind::Exhausted).
+/// - A process that is forked off leaves the kept connections to its parent and opens its own.
 /// - Cryptography for TLS is the process-wide default of `rustls` if the program installed one, and
 ///   `ring` otherwise. Cargo features of other crates have no say in it.
-/// - Cargo unifies features: if another crate of the program switches `ureq`'s feature `cookies`
-///   on, cookies are kept after all, and with its feature `gzip` a compressed body is decoded
-///   (the limit then counts decoded bytes).
+/// - Cargo unifies features. If another crate of the program switches `ureq`'s feature `cookies`
+///   on, cookies are kept after all. With its feature `gzip`, `ureq` decodes before this client
+///   does; the limits and the errors are the same, except that a body of length zero which is
+///   labelled `gzip` is an error unless the request is a `HEAD` or the status is 204 or 304. With
+///   its feature `brotli`, a body in the coding `br` is decoded too, though it is not asked for.
 ///
 /// # Example
 ///
@@ -67,7 +80,9 @@ mod failure;
 /// ```
 #[derive(Clone)]
 pub struct UreqClient {
-    agent: Agent,
+    config: Config,
+    /// The agent that keeps the connections. It needs no key besides the process.
+    agents: Arc<Pools<(), Agent>>,
     timeout: Duration,
     max_body_size: usize,
 }
@@ -86,33 +101,59 @@ impl UreqClient {
     }
 
     fn run(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
+        let started = Instant::now();
         let request = request::bare(request);
-        let answer = if request::has_body(&request) {
-            self.agent.run(request)
+        let may_have_body = request.method() != Method::HEAD;
+        let again = request::is_repeatable(&request).then(|| request.clone().map(|_| ()));
+        let agent = self
+            .agents
+            .get((), || connection::agent(self.config.clone()));
+
+        let mut answer = if request::has_body(&request) {
+            agent.run(request)
         } else {
-            self.agent.run(request.map(|_| ()))
+            agent.run(request.map(|_| ()))
         };
+        if let (Err(error), Some(again)) = (&answer, again)
+            && connection::was_kept_too_long(error)
+        {
+            let again = agent
+                .configure_request(again)
+                .timeout_global(Some(self.timeout.saturating_sub(started.elapsed())))
+                // No kept connection is that young, so a new one is made.
+                .max_idle_age(Duration::ZERO)
+                .build();
+            answer = agent.run(again);
+        }
 
         let (mut parts, body) = answer.map_err(failure::from_ureq)?.into_parts();
         parts.extensions.clear();
-        let body = self.read(body)?;
+        let mut incoming = Incoming::new(&parts.headers, self.max_body_size);
+        // With its feature `gzip`, ureq takes an answer without a body for damaged gzip.
+        if may_have_body && !matches!(parts.status.as_u16(), 204 | 304) {
+            self.read(body, &mut incoming)?;
+        }
+        let body = incoming.decoded(&mut parts.headers)?;
         Ok(Response::from_parts(parts, body))
     }
 
-    fn read(&self, body: ureq::Body) -> Result<Vec<u8>, TransportError> {
-        // One byte over the limit tells a body that passes it from one that just fits.
-        let enough = u64::try_from(self.max_body_size)
-            .unwrap_or(u64::MAX)
-            .saturating_add(1);
-        let mut bytes = Vec::new();
-        body.into_reader()
-            .take(enough)
-            .read_to_end(&mut bytes)
-            .map_err(|error| failure::from_ureq(error.into()))?;
-        if bytes.len() > self.max_body_size {
-            return Err(TransportErrorKind::BodyTooLarge.into());
+    fn read(&self, body: Body, incoming: &mut Incoming) -> Result<(), TransportError> {
+        // Where ureq itself decodes, only its own limit sees what arrives. It refuses a body that
+        // just fits, hence one byte more.
+        let most = coding::most_encoded(self.max_body_size).saturating_add(1);
+        let mut reader = body
+            .into_with_config()
+            .limit(u64::try_from(most).unwrap_or(u64::MAX))
+            .reader();
+        let mut chunk = vec![0; 8 * 1024];
+        loop {
+            match reader.read(&mut chunk) {
+                Ok(0) => return Ok(()),
+                Ok(length) => incoming.push(chunk.get(..length).unwrap_or(&[]))?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(failure::of_body(error)),
+            }
         }
-        Ok(bytes)
     }
 }
 
@@ -158,7 +199,6 @@ impl Buildable for UreqClient {
             .timeout_global(Some(options.timeout))
             .max_response_header_size(MAX_HEADER_SIZE)
             .proxy(options.proxy)
-            .accept_encoding("")
             .user_agent(USER_AGENT)
             .max_idle_connections(10)
             .max_idle_connections_per_host(MAX_IDLE_PER_HOST)
@@ -166,7 +206,8 @@ impl Buildable for UreqClient {
             .tls_config(tls)
             .build();
         Self {
-            agent: Agent::new_with_config(config),
+            config,
+            agents: Arc::new(Pools::new()),
             timeout: options.timeout,
             max_body_size: options.max_body_size,
         }
@@ -176,7 +217,7 @@ impl Buildable for UreqClient {
 impl HttpClient for UreqClient {
     fn exchange(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
         catch_unwind(AssertUnwindSafe(|| self.run(request))).unwrap_or_else(|_| {
-            let cause = "the HTTP client panicked; is the process out of threads?";
+            let cause = "the HTTP client panicked";
             Err(TransportError::new(TransportErrorKind::Other, cause))
         })
     }

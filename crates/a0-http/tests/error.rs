@@ -26,6 +26,15 @@ fn io_errors_are_classified() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn no_file_descriptor_is_a_kind_of_its_own() {
+    for code in [23, 24] {
+        let error = TransportError::from(io::Error::from_raw_os_error(code));
+        assert_eq!(error.kind(), Kind::Exhausted, "{error}");
+    }
+}
+
 #[test]
 fn an_io_error_gives_back_the_transport_error_that_it_wraps() {
     let inner = TransportError::new(Kind::BodyTooLarge, "the cause");
@@ -57,12 +66,14 @@ fn the_text_is_the_kinds_own_and_never_the_causes() {
     let kinds = [
         Kind::Refused,
         Kind::Connect,
+        Kind::Exhausted,
         Kind::Tls,
         Kind::Timeout,
         Kind::Io,
         Kind::Protocol,
         Kind::HeaderTooLarge,
         Kind::BodyTooLarge,
+        Kind::ContentCoding,
         Kind::TooManyExchanges,
         Kind::Other,
     ];

@@ -5,9 +5,19 @@
 mod support;
 
 use std::env;
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::TcpListener;
+#[cfg(unix)]
+use std::error::Error;
+#[cfg(unix)]
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+#[cfg(unix)]
+use std::os::unix::process::CommandExt;
+#[cfg(unix)]
+use std::panic::{self, AssertUnwindSafe};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use a0_http::TransportErrorKind;
@@ -30,6 +40,8 @@ const USE_PROXY: &str = "A0_HTTP_TEST_USE_PROXY";
 #[cfg(feature = "reqwest")]
 const USELESS_TLS: &str = "A0_HTTP_TEST_USELESS_TLS";
 const EXPECTED: &str = "A0_HTTP_TEST_EXPECTED";
+/// What the child does besides: `fork`, or `exhaust` its file descriptors.
+const DEED: &str = "A0_HTTP_TEST_DEED";
 
 /// The child: one exchange, as the environment says. In the parent it has nothing to do.
 fn child<D: Driver>() {
@@ -43,6 +55,13 @@ fn child<D: Driver>() {
         provider.cipher_suites.clear();
         provider.install_default().unwrap();
     }
+    match env::var(DEED).as_deref() {
+        #[cfg(unix)]
+        Ok("fork") => return fork::<D>(&url, &options),
+        #[cfg(unix)]
+        Ok("exhaust") => return exhaust::<D>(&url, &options),
+        _ => (),
+    }
     let request = http::Request::get(url).body(Vec::new()).unwrap();
     let outcome = match D::build(&options).map(|client| client.exchange(request)) {
         Ok(Ok(answer)) => answer.status().as_u16().to_string(),
@@ -50,6 +69,49 @@ fn child<D: Driver>() {
         Err(error) => format!("{error:?}"),
     };
     assert_eq!(outcome, env::var(EXPECTED).unwrap());
+}
+
+/// Parent and child each use a connection of their own: the body is a connection's number.
+#[cfg(unix)]
+fn fork<D: Driver>(url: &str, options: &[Set<'_>]) {
+    let client = D::build(options).unwrap();
+    let body = || {
+        let request = http::Request::get(url).body(Vec::new()).unwrap();
+        client.exchange(request).unwrap().into_body()
+    };
+    assert_eq!(body(), b"0");
+    match fork::fork().unwrap() {
+        fork::Fork::Child => {
+            let is_right = panic::catch_unwind(AssertUnwindSafe(|| {
+                assert_eq!(body(), b"1");
+                assert_eq!(body(), b"1");
+            }));
+            // Ends the child with none of its destructors: those of an inherited runtime would
+            // take the parent's sockets out of the parent's `epoll`.
+            let outcome = if is_right.is_ok() { "true" } else { "false" };
+            panic!("{}", Command::new(outcome).exec());
+        }
+        fork::Fork::Parent(child) => assert_eq!(fork::waitpid(child).unwrap(), 0),
+    }
+    assert_eq!(body(), b"0");
+}
+
+#[cfg(unix)]
+fn exhaust<D: Driver>(url: &str, options: &[Set<'_>]) {
+    let client = D::build(options).unwrap();
+    let exchange = |url: &str| {
+        let request = http::Request::get(url).body(Vec::new()).unwrap();
+        client.exchange(request)
+    };
+    exchange(url).unwrap();
+    let files: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    for url in [url, &url.replace("127.0.0.1", "localhost")] {
+        let error = exchange(url).unwrap_err();
+        assert_eq!(error.kind(), TransportErrorKind::Exhausted, "{url}");
+        assert!(error.source().is_some());
+    }
+    drop(files);
+    exchange(url).unwrap();
 }
 
 /// The tests of a child, by name, one for each client.
@@ -74,7 +136,16 @@ fn child_over_reqwest() {
 
 /// Runs `child` with `variables` set and waits until it has succeeded.
 fn run_child(child: &str, url: &str, expected: &str, variables: &[(&str, &str)]) {
-    let mut command = Command::new(env::current_exe().unwrap());
+    run(
+        Command::new(env::current_exe().unwrap()),
+        child,
+        url,
+        expected,
+        variables,
+    );
+}
+
+fn run(mut command: Command, child: &str, url: &str, expected: &str, variables: &[(&str, &str)]) {
     command.args(["--exact", child, "--test-threads", "1"]);
     for name in PROXY_VARIABLES
         .into_iter()
@@ -90,12 +161,10 @@ fn run_child(child: &str, url: &str, expected: &str, variables: &[(&str, &str)])
     command.envs(variables.iter().copied());
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{errors}");
     assert!(text.contains("1 passed"), "{text}");
+    assert!(!(text + errors).contains("panicked"));
 }
 
 #[test]
@@ -156,6 +225,62 @@ fn the_proxy_of_the_environment_is_used_when_asked_for() {
     }
 }
 
+/// The proxy has answered on that connection, but the server has not: it is new to the exchange.
+#[test]
+fn a_request_is_not_repeated_when_a_proxy_hangs_up() {
+    for child in CHILDREN {
+        let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = proxy.local_addr().unwrap();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        thread::spawn(move || {
+            for stream in proxy.incoming() {
+                let mut stream = stream.unwrap();
+                counted.fetch_add(1, Ordering::SeqCst);
+                let lines = BufReader::new(&stream).lines().map(Result::unwrap);
+                lines.take_while(|line| !line.is_empty()).for_each(drop);
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+                let _ = stream.read(&mut [0; 4096]);
+            }
+        });
+        let proxy = format!("http://{address}");
+        let variables = [("HTTPS_PROXY", proxy.as_str()), (USE_PROXY, "1")];
+        run_child(child, "https://127.0.0.1:1/", "Io", &variables);
+        assert_eq!(calls.load(Ordering::SeqCst), 1, "{child}");
+    }
+}
+
+/// As before, only that the server hangs up, behind the proxy.
+#[test]
+fn a_request_is_not_repeated_when_a_server_hangs_up_behind_a_proxy() {
+    for child in CHILDREN {
+        let server = RawServer::serve_with(0, |peer| {
+            peer.asks();
+        });
+        let target = server.url().replace("https://", "").replace('/', "");
+        let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = proxy.local_addr().unwrap();
+        thread::spawn(move || {
+            for client in proxy.incoming() {
+                let client = client.unwrap();
+                let lines = BufReader::new(&client).lines().map(Result::unwrap);
+                lines.take_while(|line| !line.is_empty()).for_each(drop);
+                (&client).write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+                let server = TcpStream::connect(&target).unwrap();
+                thread::scope(|scope| {
+                    scope.spawn(|| io::copy(&mut &client, &mut &server));
+                    let _ = io::copy(&mut &server, &mut &client);
+                    let _ = client.shutdown(Shutdown::Both);
+                });
+            }
+        });
+        let proxy = format!("http://{address}");
+        let variables = [("HTTPS_PROXY", proxy.as_str()), (USE_PROXY, "1")];
+        run_child(child, &server.url(), "Io", &variables);
+        assert_eq!(server.connections(), 1, "{child}");
+    }
+}
+
 #[test]
 fn a_proxy_that_cannot_be_used_is_an_error_and_not_a_way_past_it() {
     let server = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
@@ -182,11 +307,37 @@ fn a_process_without_threads_gets_an_error_and_no_panic() {
     let server = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     let url = server.url().replace("127.0.0.1", "localhost");
     let size = (1_u64 << 52).to_string();
-    let expected = format!("{:?}", TransportErrorKind::Other);
+    let expected = format!("{:?}", TransportErrorKind::Exhausted);
     for child in CHILDREN {
         run_child(child, &url, &expected, &[("RUST_MIN_STACK", &size)]);
     }
     assert!(server.requests().is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_process_without_file_descriptors_is_told_so() {
+    let server = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    for child in CHILDREN {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n 48; exec \"$0\" \"$@\""]);
+        command.arg(env::current_exe().unwrap());
+        run(command, child, &server.url(), "", &[(DEED, "exhaust")]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_forked_process_opens_its_own_connections() {
+    for child in CHILDREN {
+        let server = RawServer::serve(|peer| {
+            while peer.asks() {
+                peer.answer(&peer.number.to_string());
+            }
+        });
+        run_child(child, &server.url(), "", &[(DEED, "fork")]);
+        assert_eq!(server.connections(), 2);
+    }
 }
 
 /// The provider that the process has installed offers no cipher suite.

@@ -3,11 +3,17 @@
 
 mod support;
 
+use std::error::Error;
 use std::io::{Read, Write};
+use std::panic;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use a0_http::{AsyncHttpClient, ReqwestClient, TransportErrorKind as Kind};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use support::driver::Request;
@@ -53,13 +59,79 @@ fn a_dropped_future_closes_its_connection() {
     }
 }
 
+fn runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+}
+
+/// Every request on a connection is answered with the connection's number.
+fn numbering_server() -> RawServer {
+    RawServer::serve(|peer| {
+        while peer.asks() {
+            peer.answer(&peer.number.to_string());
+        }
+    })
+}
+
+fn body(runtime: &Runtime, client: &ReqwestClient, server: &RawServer) -> String {
+    let answer = runtime.block_on(client.exchange(get(&server.url())));
+    String::from_utf8(answer.unwrap().into_body()).unwrap()
+}
+
+/// The first runtime lives on and is not driven while the second is.
+#[test]
+fn a_connection_is_used_by_the_runtime_alone_that_opened_it() {
+    let server = numbering_server();
+    let client = client();
+    let [first, second] = [runtime(), runtime()];
+    assert_eq!(body(&first, &client, &server), "0");
+    assert_eq!(body(&second, &client.clone(), &server), "1");
+    assert_eq!(body(&first, &client, &server), "0");
+    assert_eq!(body(&second, &client, &server), "1");
+    drop(first);
+    assert_eq!(body(&runtime(), &client, &server), "2");
+}
+
+#[test]
+fn the_connections_of_the_runtime_that_was_idle_longest_are_dropped() {
+    let server = numbering_server();
+    let client = client();
+    let runtimes: Vec<Runtime> = (0..33).map(|_| runtime()).collect();
+    for (number, runtime) in runtimes[..32].iter().enumerate() {
+        assert_eq!(body(runtime, &client, &server), number.to_string());
+    }
+    assert_eq!(body(&runtimes[0], &client, &server), "0");
+    assert_eq!(body(&runtimes[32], &client, &server), "32");
+    assert_eq!(body(&runtimes[0], &client, &server), "0");
+    assert_eq!(body(&runtimes[1], &client, &server), "33");
+}
+
 #[test]
 fn without_a_runtime_there_is_an_error_and_no_panic() {
+    let (panicked, thread) = (Arc::new(AtomicBool::new(false)), thread::current().id());
+    let (flag, hook) = (Arc::clone(&panicked), panic::take_hook());
+    panic::set_hook(Box::new(move |info| {
+        flag.fetch_or(thread::current().id() == thread, Ordering::SeqCst);
+        hook(info);
+    }));
     let client = client();
     let mut exchange = pin!(client.exchange(get("https://localhost/")));
     let mut context = Context::from_waker(Waker::noop());
     let Poll::Ready(answer) = exchange.as_mut().poll(&mut context) else {
         panic!("it waits for nothing")
     };
+    let error = answer.unwrap_err();
+    assert_eq!(error.kind(), Kind::Other);
+    assert!(error.source().unwrap().to_string().contains("no reactor"));
+    assert!(!panicked.load(Ordering::SeqCst));
+}
+
+/// Time is missing, and that cannot be asked for.
+#[test]
+fn in_a_runtime_without_time_there_is_an_error() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let answer = runtime
+        .unwrap()
+        .block_on(client().exchange(get("https://localhost/")));
     assert_eq!(answer.unwrap_err().kind(), Kind::Other);
 }

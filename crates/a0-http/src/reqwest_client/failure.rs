@@ -4,10 +4,15 @@ use std::error::Error;
 use std::io;
 use std::iter::successors;
 
-use crate::{TransportError, TransportErrorKind};
+use crate::{TransportError, TransportErrorKind, lookup};
 
 pub(super) fn from_reqwest(error: reqwest::Error) -> TransportError {
     TransportError::new(kind_of(&error), error.without_url())
+}
+
+/// Whether `error` is the server's end, or the network's, of a connection that stood.
+pub(super) fn is_closed_connection(error: &reqwest::Error) -> bool {
+    kind_of(error) == TransportErrorKind::Io
 }
 
 fn kind_of(error: &reqwest::Error) -> TransportErrorKind {
@@ -52,7 +57,11 @@ fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<TransportErrorKind> {
             None
         };
     }
-    match cause.downcast_ref::<io::Error>()?.kind() {
+    let error = cause.downcast_ref::<io::Error>()?;
+    if lookup::is_exhausted(error) {
+        return Some(TransportErrorKind::Exhausted);
+    }
+    match error.kind() {
         io::ErrorKind::UnexpectedEof
         | io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted

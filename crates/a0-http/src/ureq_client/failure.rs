@@ -3,9 +3,11 @@
 use std::error::Error;
 use std::io;
 
-use crate::{TransportError, TransportErrorKind};
+use super::connection;
+use crate::{TransportError, TransportErrorKind, lookup};
 
 pub(super) fn from_ureq(error: ureq::Error) -> TransportError {
+    let error = connection::unmarked(error);
     let kind = kind_of(&error);
     match error {
         // Their texts quote the URL or what a proxy said.
@@ -15,6 +17,25 @@ pub(super) fn from_ureq(error: ureq::Error) -> TransportError {
         ureq::Error::Io(error) => TransportError::new(kind, error),
         error => TransportError::new(kind, error),
     }
+}
+
+/// From what reading a body gave.
+pub(super) fn of_body(error: io::Error) -> TransportError {
+    let error = from_ureq(error.into());
+    match error.kind() {
+        // The variant for a damaged body exists only where another crate of the program has
+        // switched ureq's own decoder on, so it cannot be named here. No other is left.
+        TransportErrorKind::Other => {
+            let cause = "the body's content coding is gzip or br, but it is damaged";
+            TransportError::new(TransportErrorKind::ContentCoding, cause)
+        }
+        _ => error,
+    }
+}
+
+/// Whether `error` is the server's end, or the network's, of a connection that stood.
+pub(super) fn is_closed_connection(error: &ureq::Error) -> bool {
+    kind_of(error) == TransportErrorKind::Io
 }
 
 fn kind_of(error: &ureq::Error) -> TransportErrorKind {
@@ -30,6 +51,7 @@ fn kind_of(error: &ureq::Error) -> TransportErrorKind {
         | ureq::Error::Pem(_)
         | ureq::Error::TlsRequired => TransportErrorKind::Tls,
         ureq::Error::Protocol(_) => TransportErrorKind::Protocol,
+        ureq::Error::BodyExceedsLimit(_) => TransportErrorKind::BodyTooLarge,
         ureq::Error::LargeResponseHeader(..) => TransportErrorKind::HeaderTooLarge,
         ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => {
             TransportErrorKind::Refused
@@ -41,6 +63,9 @@ fn kind_of(error: &ureq::Error) -> TransportErrorKind {
 fn kind_of_io(error: &io::Error) -> TransportErrorKind {
     if is_caused_by(error, ureq::Error::Rustls) {
         return TransportErrorKind::Tls;
+    }
+    if lookup::is_exhausted(error) {
+        return TransportErrorKind::Exhausted;
     }
     match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => TransportErrorKind::Timeout,

@@ -20,6 +20,12 @@ pub(crate) enum Set<'a> {
 pub(crate) trait Driver: Debug + Default {
     fn build(options: &[Set<'_>]) -> Result<Self, ClientOptionError>;
     fn exchange(&self, request: Request) -> Result<Response, TransportError>;
+    /// Two exchanges at the same time.
+    fn exchange_both(&self, requests: [Request; 2]) -> [Result<Response, TransportError>; 2];
+    /// Whether the client's library tells a head that was cut short from one that never came.
+    const TELLS_A_CUT_HEAD: bool;
+    /// Whether a feature of the client's library, switched on elsewhere, makes it decode gzip.
+    fn library_decodes_gzip() -> bool;
     /// Puts settings into the request that the client's library would heed.
     fn hide_settings(request: Request) -> Request;
 }
@@ -49,6 +55,27 @@ impl Driver for a0_http::UreqClient {
         a0_http::HttpClient::exchange(self, request)
     }
 
+    fn exchange_both(&self, [one, two]: [Request; 2]) -> [Result<Response, TransportError>; 2] {
+        std::thread::scope(|scope| {
+            let two = scope.spawn(|| self.exchange(two));
+            [self.exchange(one), two.join().unwrap()]
+        })
+    }
+
+    const TELLS_A_CUT_HEAD: bool = true;
+
+    /// With the feature ureq also asks for gzip, unless it is told what to ask for.
+    fn library_decodes_gzip() -> bool {
+        let server = super::RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        let root = ureq::tls::Certificate::from_pem(super::root_pem()).unwrap();
+        let tls = ureq::tls::TlsConfig::builder()
+            .root_certs(ureq::tls::RootCerts::new_with_certs(&[root]))
+            .build();
+        let agent = ureq::Agent::config_builder().tls_config(tls).build();
+        agent.new_agent().get(server.url()).call().unwrap();
+        server.requests()[0].contains("gzip")
+    }
+
     fn hide_settings(request: Request) -> Request {
         ureq::Agent::new_with_defaults()
             .configure_request(request)
@@ -58,17 +85,36 @@ impl Driver for a0_http::UreqClient {
 }
 
 #[cfg(feature = "reqwest")]
+thread_local! {
+    /// One for all exchanges of a test, so that connections can be kept between them.
+    static RUNTIME: tokio::runtime::Runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+}
+
+#[cfg(feature = "reqwest")]
 impl Driver for a0_http::ReqwestClient {
     fn build(options: &[Set<'_>]) -> Result<Self, ClientOptionError> {
         build!(options)
     }
 
     fn exchange(&self, request: Request) -> Result<Response, TransportError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
         let answer = a0_http::AsyncHttpClient::exchange(self, request);
-        runtime.unwrap().block_on(answer)
+        RUNTIME.with(|runtime| runtime.block_on(answer))
+    }
+
+    fn exchange_both(&self, [one, two]: [Request; 2]) -> [Result<Response, TransportError>; 2] {
+        let one = a0_http::AsyncHttpClient::exchange(self, one);
+        let two = a0_http::AsyncHttpClient::exchange(self, two);
+        let both = async { tokio::join!(one, two).into() };
+        RUNTIME.with(|runtime| runtime.block_on(both))
+    }
+
+    const TELLS_A_CUT_HEAD: bool = false;
+
+    fn library_decodes_gzip() -> bool {
+        false
     }
 
     fn hide_settings(request: Request) -> Request {

@@ -2,10 +2,27 @@
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+/// Runs each case over each client. A case that is not listed is dead code.
+#[allow(unused_macros, reason = "no test file uses all of this module")]
+macro_rules! cases {
+    ($($name:ident,)*) => {
+        #[cfg(feature = "ureq")]
+        mod over_ureq {
+            $(#[test] fn $name() { super::$name::<a0_http::UreqClient>() })*
+        }
+
+        #[cfg(feature = "reqwest")]
+        mod over_reqwest {
+            $(#[test] fn $name() { super::$name::<a0_http::ReqwestClient>() })*
+        }
+    };
+}
+
 pub(crate) mod driver;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 
@@ -46,32 +63,101 @@ pub(crate) fn root_pem() -> &'static [u8] {
 pub(crate) struct RawServer {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
+}
+
+/// One connection, as a [`RawServer`] sees it.
+pub(crate) struct Peer {
+    /// How many connections came before this one.
+    pub(crate) number: usize,
+    pub(crate) stream: Stream,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Peer {
+    /// Waits for a request, and is false if the connection ends first.
+    pub(crate) fn asks(&mut self) -> bool {
+        let request = read_request(&mut self.stream);
+        let came = request.contains("\r\n\r\n");
+        if came {
+            self.requests.lock().unwrap().push(request);
+        }
+        came
+    }
+
+    /// Answers with this body, and stays connected.
+    pub(crate) fn answer(&mut self, body: &str) {
+        let length = body.len();
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+        self.send(answer.as_bytes());
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+
+    pub(crate) fn say_goodbye(&mut self) {
+        let _ = self.stream.shutdown();
+    }
 }
 
 impl RawServer {
-    /// Answers every connection with what `respond` writes, then closes it.
+    /// Leaves every connection to `talk`, each on a thread of its own, and closes it afterwards.
+    pub(crate) fn serve(talk: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+        Self::serve_with(2, talk)
+    }
+
+    /// Like [`serve`](Self::serve), with this number of TLS session tickets for each connection.
+    /// They arrive about when the request leaves.
+    pub(crate) fn serve_with(
+        tickets: usize,
+        talk: impl Fn(&mut Peer) + Send + Sync + 'static,
+    ) -> Self {
+        let talk = Arc::new(talk);
+        Self::accept(tickets, move |mut peer| {
+            let talk = Arc::clone(&talk);
+            thread::spawn(move || talk(&mut peer));
+        })
+    }
+
+    /// Answers the first request of every connection with what `respond` writes, then closes it.
     pub(crate) fn start(respond: impl Fn(&mut Stream) + Send + 'static) -> Self {
+        Self::accept(2, move |mut peer| {
+            if peer.asks() {
+                respond(&mut peer.stream);
+            }
+            peer.say_goodbye();
+        })
+    }
+
+    fn accept(tickets: usize, take: impl Fn(Peer) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&requests);
+        let server = Self {
+            address: listener.local_addr().unwrap(),
+            requests: Arc::default(),
+            connections: Arc::default(),
+        };
+        let requests = Arc::clone(&server.requests);
+        let connections = Arc::clone(&server.connections);
         thread::spawn(move || {
             let mut acceptor =
                 SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
             acceptor.set_private_key(&IDENTITY.key).unwrap();
             acceptor.set_certificate(&IDENTITY.certificate).unwrap();
+            acceptor.set_num_tickets(tickets).unwrap();
             let acceptor = acceptor.build();
             for connection in listener.incoming() {
-                let Ok(mut stream) = acceptor.accept(connection.unwrap()) else {
+                let Ok(stream) = acceptor.accept(connection.unwrap()) else {
                     continue;
                 };
-                let request = read_request(&mut stream);
-                kept.lock().unwrap().push(request);
-                respond(&mut stream);
-                let _ = stream.shutdown();
+                take(Peer {
+                    number: connections.fetch_add(1, Ordering::SeqCst),
+                    stream,
+                    requests: Arc::clone(&requests),
+                });
             }
         });
-        Self { address, requests }
+        server
     }
 
     /// Answers with these bytes.
@@ -84,6 +170,11 @@ impl RawServer {
 
     pub(crate) fn url(&self) -> String {
         format!("https://{}/", self.address)
+    }
+
+    /// The connections so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// The requests so far: head and body, header names in lower case.
@@ -103,7 +194,7 @@ fn read_request(stream: &mut Stream) -> String {
         .find_map(|line| line.strip_prefix("content-length: "))
         .map_or(0, |value| value.parse().unwrap());
     let mut body = vec![0; length];
-    stream.read_exact(&mut body).unwrap();
+    let _ = stream.read_exact(&mut body);
     text.push_str(&String::from_utf8_lossy(&body));
     text
 }

@@ -1,0 +1,61 @@
+//! Name lookups, for both clients.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::thread;
+use std::vec;
+
+use crate::error::is_out_of_descriptors;
+
+/// Looks `name` up on a thread of its own and hands `then` the addresses.
+///
+/// The libraries' own lookups panic where no thread can be made.
+///
+/// # Errors
+///
+/// No thread can be made.
+pub(crate) fn start<N>(
+    name: N,
+    then: impl FnOnce(io::Result<vec::IntoIter<SocketAddr>>) + Send + 'static,
+) -> io::Result<()>
+where
+    N: ToSocketAddrs<Iter = vec::IntoIter<SocketAddr>> + Send + 'static,
+{
+    thread::Builder::new()
+        .name("a0-http lookup".to_owned())
+        .spawn(move || then(name.to_socket_addrs().map_err(explained)))
+        .map(drop)
+        .map_err(|error| io::Error::other(NoThread(error)))
+}
+
+/// A lookup that finds no file descriptor left fails as if the name did not exist, so that is
+/// tried.
+fn explained(error: io::Error) -> io::Error {
+    match UdpSocket::bind(("127.0.0.1", 0)) {
+        Err(shortage) if is_out_of_descriptors(&shortage) => shortage,
+        _ => error,
+    }
+}
+
+/// Whether `error` says that the process or the system has no file descriptor or thread left.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    is_out_of_descriptors(error) || error.get_ref().is_some_and(|cause| cause.is::<NoThread>())
+}
+
+/// The system refused a thread. Its own error, `EAGAIN`, would pass for a timeout.
+#[derive(Debug)]
+struct NoThread(io::Error);
+
+impl fmt::Display for NoThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no thread could be made for the name lookup")
+    }
+}
+
+impl Error for NoThread {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
