@@ -5,10 +5,15 @@ use std::time::{Duration, Instant};
 /// One attempt to do the work. Rounds are counted from 1.
 pub type Round = u64;
 
+/// How far apart the wall clocks of two callers may be at the same moment: each reads its clock before
+/// it waits for another.
+const CLOCK_TOLERANCE: f64 = 60.0;
+
 /// A point in time by two clocks, in one process.
 ///
 /// The monotonic clock cannot be set, but it may stand still while a machine sleeps. The wall clock
-/// goes on meanwhile, but it can be set. A round is overdue by whichever says so first.
+/// goes on meanwhile, but it can be set. A round is overdue by whichever says so first; the wall clock
+/// is given 60 seconds more, because callers read it at different times.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Moment {
     monotonic: Instant,
@@ -31,14 +36,15 @@ impl Moment {
         self.monotonic
     }
 
-    /// Whether more than `limit` has passed since then, by either clock, or whether it was in another
-    /// process: after a fork, the thread that leads a round exists only in the parent.
+    /// Whether more than `limit` has passed since then, by the monotonic clock, or 60 seconds more by the
+    /// wall clock; or whether it was in another process: after a fork, the thread that leads a round
+    /// exists only in the parent.
     ///
     /// A wall clock that was set back says nothing.
     pub fn is_over(&self, limit: Duration, now: &Moment) -> bool {
         let monotonic = now.monotonic.saturating_duration_since(self.monotonic);
         monotonic > limit
-            || now.wall - self.wall > limit.as_secs_f64()
+            || now.wall - self.wall > limit.as_secs_f64() + CLOCK_TOLERANCE
             || now.process != self.process
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use a0_jose::NumericDate;
 use a0_single_flight::{Monitor, Round};
@@ -32,6 +32,12 @@ pub(crate) fn limit(work: Work, policy: &CachePolicy) -> Duration {
         .saturating_add(OVERTIME)
 }
 
+/// The time of a caller whose clock said `now` at `since`: moved by whole seconds, so that time which a
+/// test injects stays what it is.
+pub(crate) fn later(now: NumericDate, since: Instant) -> NumericDate {
+    now.plus(Duration::from_secs(since.elapsed().as_secs()))
+}
+
 /// The duty to carry out a round. Dropped without [`finish`](Flight::finish), as when its thread panics
 /// or its runtime is dropped, it abandons the round and wakes those who wait.
 pub(crate) struct Flight<T: Cached> {
@@ -39,7 +45,7 @@ pub(crate) struct Flight<T: Cached> {
     round: Round,
     work: Work,
     now: NumericDate,
-    began: std::time::Instant,
+    began: Instant,
     place: Option<Place>,
     by_caller: Arc<AtomicBool>,
 }
@@ -57,7 +63,7 @@ impl<T: Cached> Flight<T> {
             round,
             work,
             now,
-            began: std::time::Instant::now(),
+            began: Instant::now(),
             place: Some(place),
             by_caller: Arc::default(),
         }
@@ -99,7 +105,7 @@ impl<T: Cached> Flight<T> {
 impl<T: Cached> Drop for Flight<T> {
     fn drop(&mut self) {
         // No clock is read here: it is the user's code, and this may be an unwinding thread.
-        let at = self.now.plus(self.began.elapsed());
+        let at = later(self.now, self.began);
         let is_cancelled = self.by_caller.load(Ordering::Acquire) && !std::thread::panicking();
         let mut record = self.slot.lock();
         if is_cancelled {

@@ -8,7 +8,7 @@ use a0_jose::{Algorithm, NumericDate};
 use a0_single_flight::{Round, Running};
 
 use super::decision::{Decision, Work};
-use super::flight::{Flight, Slot, limit};
+use super::flight::{Flight, Slot, later, limit};
 use super::good::Good;
 use super::places::{Class, Places};
 use super::record::{Cached, Record, moment};
@@ -148,7 +148,7 @@ impl<'q, T: Cached> Begun<'q, T> {
             slot.notify_all();
         }
         let flight = Flight::new(slot, round, work, now, place);
-        let leave_at = later(Instant::now(), limit);
+        let leave_at = after(Instant::now(), limit);
         self.waiting_since.get_or_insert_with(Instant::now);
         let waiting = Waiting {
             begun: self,
@@ -164,10 +164,10 @@ impl<'q, T: Cached> Begun<'q, T> {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
         let began = running.began().monotonic();
         Next::Wait(Waiting {
-            leave_at: later(since, self.query.policy.max_wait),
+            leave_at: after(since, self.query.policy.max_wait),
             round: running.round(),
             overdue_at: running.overdue_at(),
-            open_until: self.searching.then(|| later(began, OPEN_SEARCH)),
+            open_until: self.searching.then(|| after(began, OPEN_SEARCH)),
             begun: self,
         })
     }
@@ -185,10 +185,10 @@ impl<'q, T: Cached> Begun<'q, T> {
         }))
     }
 
-    /// The caller's time: that of its call, and the whole seconds it has waited.
+    /// The caller's time: that of its call, and what it has waited.
     fn now(&self) -> NumericDate {
-        let waited = self.waiting_since.map_or(Duration::ZERO, |at| at.elapsed());
-        self.query.now.plus(Duration::from_secs(waited.as_secs()))
+        let now = self.query.now;
+        self.waiting_since.map_or(now, |since| later(now, since))
     }
 
     /// Whether this is the answer. A caller that searched takes what the search brought.
@@ -313,6 +313,6 @@ impl<'q, T: Cached> Begun<'q, T> {
     }
 }
 
-fn later(since: Instant, by: Duration) -> Instant {
+fn after(since: Instant, by: Duration) -> Instant {
     since.checked_add(by).unwrap_or(since)
 }

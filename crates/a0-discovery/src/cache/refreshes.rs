@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use a0_jose::NumericDate;
 
 use super::decision::Work;
-use super::flight::{Flight, Slot, limit};
+use super::flight::{Flight, Slot, later, limit};
 use super::places::{Class, Place, Places};
 use super::record::{Cached, moment};
 use crate::fetch::{IssuerKeys, ServerMetadata};
@@ -86,8 +86,7 @@ impl Refreshes {
 
 impl Queued {
     fn now(&self) -> NumericDate {
-        self.now
-            .plus(Duration::from_secs(self.since.elapsed().as_secs()))
+        later(self.now, self.since)
     }
 }
 

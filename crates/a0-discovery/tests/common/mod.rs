@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 
 use a0_discovery::{
     CachePolicy, FetchRules, IssuerKeys, KeyCache, Refresh, Unavailable, normalize_domain,
@@ -59,4 +59,34 @@ pub fn fetches(tenant: &LocalTenant) -> (usize, usize) {
         tenant.request_count(Endpoint::Discovery),
         tenant.request_count(Endpoint::Jwks),
     )
+}
+
+/// Holds threads up until it is opened, and counts them.
+#[derive(Default)]
+pub struct Stop {
+    state: Mutex<(usize, bool)>,
+    changed: Condvar,
+}
+
+impl Stop {
+    pub fn pass(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.0 += 1;
+        self.changed.notify_all();
+        drop(self.changed.wait_while(state, |(_, open)| !*open).unwrap());
+    }
+
+    pub fn wait_arrivals(&self, count: usize) {
+        let state = self.state.lock().unwrap();
+        drop(
+            self.changed
+                .wait_while(state, |(arrived, _)| *arrived < count)
+                .unwrap(),
+        );
+    }
+
+    pub fn open(&self) {
+        self.state.lock().unwrap().1 = true;
+        self.changed.notify_all();
+    }
 }
