@@ -280,9 +280,10 @@ impl<'q, T: Cached> Waiting<'q, T> {
         if ended {
             return self.ended();
         }
-        let is_overdue = self.overdue_at.is_some_and(|at| at < self.leave_at);
+        let now = Instant::now();
+        let is_overdue = self.overdue_at.is_some_and(|at| at <= now);
         let record = self.begun.query.slot.lock();
-        match is_overdue {
+        match is_overdue && now < self.leave_at {
             true => self.begun.decide(record),
             false => self.begun.leave(record),
         }

@@ -1,0 +1,113 @@
+//! The async cache on runtimes that are dropped, stand still, or have no timer of their own.
+
+#![cfg(feature = "async")]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use a0_discovery::asynchronous::{KeyCache, Task};
+use a0_discovery::{FetchFailure, normalize_domain};
+use a0_http::{AsyncHttpClient, Exchange};
+use a0_single_flight::Timer;
+use common::{at, policy, rules};
+use http::Request;
+use proptest::prelude::RngCore;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// Never answers.
+struct Stalled(AtomicUsize);
+
+impl AsyncHttpClient for Stalled {
+    fn exchange(&self, _: Request<Vec<u8>>) -> Exchange<'_> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::pending())
+    }
+}
+
+/// As the facade does.
+fn spawn(task: Task) -> Option<Task> {
+    match Handle::try_current() {
+        Ok(runtime) => {
+            runtime.spawn(task);
+            None
+        }
+        Err(_) => Some(task),
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap()
+}
+
+fn cache(client: &Arc<Stalled>, max_wait: Duration) -> KeyCache {
+    let mut policy = policy();
+    policy.max_wait = max_wait;
+    let timer = Timer::default();
+    KeyCache::builder(rules(), Arc::clone(client) as Arc<dyn AsyncHttpClient>)
+        .policy(policy)
+        .sleep(move |duration| timer.sleep(duration))
+        .build_async(spawn)
+}
+
+/// Two thousand runtimes are dropped at random, each with a hundred callers of a tenant that stalls: no
+/// drop hangs, and nothing is begun again without end.
+#[test]
+fn dropping_a_runtime_never_hangs() {
+    const DROPS: usize = 2000;
+    const WAITERS: usize = 100;
+    let client = Arc::new(Stalled(AtomicUsize::new(0)));
+    let cache = cache(&client, Duration::from_secs(3600));
+    let mut random = 1_usize;
+    for number in 0..DROPS {
+        let runtime = runtime();
+        let issuer = normalize_domain(&format!("t{number}.example")).unwrap();
+        let begun = Arc::new(AtomicUsize::new(0));
+        for _ in 0..WAITERS {
+            let (cache, begun, issuer) = (cache.clone(), Arc::clone(&begun), issuer.clone());
+            runtime.spawn(async move {
+                begun.fetch_add(1, Ordering::SeqCst);
+                cache.keys(&issuer, at(0)).await.is_ok()
+            });
+        }
+        // At a moment between the first and the last of the calls.
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        while begun.load(Ordering::SeqCst) < (random >> 33) % (WAITERS + 1) {
+            std::thread::yield_now();
+        }
+        drop(runtime);
+    }
+    // A round, and one that is begun while the runtime shuts down, for each.
+    let calls = client.0.load(Ordering::SeqCst);
+    assert!(calls <= 2 * DROPS, "{calls}");
+}
+
+/// The task that fetches is on a runtime that nobody drives; the caller on another one leaves in time,
+/// although neither runtime has a timer.
+#[test]
+fn a_caller_on_another_runtime_leaves_in_time() {
+    let client = Arc::new(Stalled(AtomicUsize::new(0)));
+    let cache = cache(&client, Duration::from_millis(20));
+    let issuer = normalize_domain("a.example").unwrap();
+    let still = Builder::new_current_thread().build().unwrap();
+    // Driven until the task is spawned, and no longer.
+    still.block_on(async {
+        let mut call = Box::pin(cache.keys(&issuer, at(0)));
+        std::future::poll_fn(|context| {
+            assert!(call.as_mut().poll(context).is_pending());
+            std::task::Poll::Ready(())
+        })
+        .await;
+    });
+    let outcome = runtime().block_on(async { cache.keys(&issuer, at(0)).await });
+    assert_eq!(outcome.unwrap_err().error.failure, FetchFailure::NotInTime);
+    drop(still);
+}

@@ -1,0 +1,446 @@
+//! Who carries a fetch, and how long anybody depends on them: for async callers. Tasks, clocks and timers
+//! are the test's own.
+
+#![cfg(feature = "async")]
+
+mod common;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, UNIX_EPOCH};
+
+use a0_discovery::asynchronous::{AdapterAnswer, AsyncCacheAdapter, KeyCache, Task};
+use a0_discovery::{CachePolicy, FetchFailure, Issuer, Refresh, normalize_domain};
+use a0_http::{AsyncHttpClient, Exchange};
+use a0_jose::Algorithm;
+use a0_testkit::{Endpoint, Fault, LocalTenant};
+use common::{START, at, fetches, policy, rules};
+use http::Request;
+
+/// Answers when it is let, and counts.
+#[derive(Clone)]
+struct Client {
+    tenant: LocalTenant,
+    calls: Arc<AtomicUsize>,
+    /// Exchanges wait while it is set.
+    holds: Arc<AtomicBool>,
+    panics: Arc<AtomicBool>,
+}
+
+impl AsyncHttpClient for Client {
+    fn exchange(&self, request: Request<Vec<u8>>) -> Exchange<'_> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            assert!(!self.panics.load(Ordering::SeqCst), "the client panics");
+            let holds = &self.holds;
+            std::future::poll_fn(|context| match holds.load(Ordering::SeqCst) {
+                true => {
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                false => Poll::Ready(()),
+            })
+            .await;
+            Ok(self.tenant.handle(request)?)
+        })
+    }
+}
+
+/// A timer that strikes when the test says so.
+#[derive(Clone, Default)]
+struct Alarm(Arc<AtomicBool>);
+
+impl Alarm {
+    fn sleep(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let struck = Arc::clone(&self.0);
+        Box::pin(std::future::poll_fn(move |context| {
+            match struck.load(Ordering::SeqCst) {
+                true => Poll::Ready(()),
+                false => {
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            }
+        }))
+    }
+
+    fn strike(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    fn silence(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+/// A runtime that nobody drives: what is spawned waits here.
+type Parked = Arc<Mutex<Vec<Task>>>;
+
+struct World {
+    client: Client,
+    alarm: Alarm,
+    parked: Parked,
+    issuer: Issuer,
+}
+
+impl World {
+    fn new() -> Self {
+        World {
+            client: Client {
+                tenant: LocalTenant::new("a.example").unwrap(),
+                calls: Arc::default(),
+                holds: Arc::default(),
+                panics: Arc::default(),
+            },
+            alarm: Alarm::default(),
+            parked: Arc::default(),
+            issuer: normalize_domain("a.example").unwrap(),
+        }
+    }
+
+    fn cache(&self, spawn: impl Fn(Task) -> Option<Task> + Send + Sync + 'static) -> KeyCache {
+        self.cache_with(spawn, |_| {})
+    }
+
+    fn cache_with(
+        &self,
+        spawn: impl Fn(Task) -> Option<Task> + Send + Sync + 'static,
+        options: impl FnOnce(&mut CachePolicy),
+    ) -> KeyCache {
+        let mut policy = policy();
+        policy.refresh = Refresh::Background;
+        policy.max_wait = Duration::from_secs(3600);
+        options(&mut policy);
+        let alarm = self.alarm.clone();
+        KeyCache::builder(rules(), Arc::new(self.client.clone()))
+            .policy(policy)
+            .clock(|| UNIX_EPOCH + Duration::from_secs(START.unsigned_abs()))
+            .sleep(move |_| alarm.sleep())
+            .build_async(spawn)
+    }
+
+    fn park(&self) -> impl Fn(Task) -> Option<Task> + Send + Sync + 'static {
+        let parked = Arc::clone(&self.parked);
+        move |task| {
+            parked.lock().unwrap().push(task);
+            None
+        }
+    }
+
+    fn drive(&self) {
+        loop {
+            let Some(task) = self.parked.lock().unwrap().pop() else {
+                return;
+            };
+            let _ = finish(task);
+        }
+    }
+
+    fn keys(&self, cache: &KeyCache, second: i64) -> Call {
+        let (cache, issuer) = (cache.clone(), self.issuer.clone());
+        Box::pin(async move {
+            let keys = cache.keys(&issuer, at(second)).await;
+            keys.map(|_| true).map_err(|error| error.error.failure)
+        })
+    }
+
+    fn endpoint(&self, cache: &KeyCache, second: i64) -> Call {
+        let (cache, issuer) = (cache.clone(), self.issuer.clone());
+        Box::pin(async move {
+            match cache.token_endpoint(&issuer, at(second)).await {
+                Err(a0_discovery::TokenEndpointError::Unavailable(error)) => {
+                    Err(error.error.failure)
+                }
+                endpoint => Ok(endpoint.is_ok()),
+            }
+        })
+    }
+
+    fn search(&self, cache: &KeyCache, key_id: &str, second: i64) -> Call {
+        let (cache, issuer) = (cache.clone(), self.issuer.clone());
+        let key_id = key_id.to_owned();
+        Box::pin(async move {
+            let keys = cache
+                .keys_with(&issuer, &key_id, Algorithm::Rs256, at(second))
+                .await;
+            keys.map(|keys| keys.keys().contains(&key_id, Algorithm::Rs256))
+                .map_err(|error| error.error.failure)
+        })
+    }
+}
+
+type Call = Pin<Box<dyn Future<Output = Result<bool, FetchFailure>> + Send>>;
+
+struct Noticed(AtomicUsize);
+
+impl Wake for Noticed {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Polls a future to its end, as long as it is woken; one that nobody wakes any more hangs a runtime.
+fn finish<T>(mut future: Pin<Box<dyn Future<Output = T> + Send>>) -> Option<T> {
+    let noticed = Arc::new(Noticed(AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&noticed));
+    for _ in 0..10_000 {
+        let seen = noticed.0.load(Ordering::SeqCst);
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(output);
+        }
+        if noticed.0.load(Ordering::SeqCst) == seen {
+            return None;
+        }
+    }
+    None
+}
+
+/// A runtime that is shut down drops what is spawned. The caller is told so, and does not begin again
+/// without end.
+#[test]
+fn a_runtime_that_drops_its_tasks_ends_the_call() {
+    for of_endpoint in [false, true] {
+        let world = World::new();
+        let spawned = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&spawned);
+        let cache = world.cache(move |task| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            drop(task);
+            None
+        });
+        let call = |second| match of_endpoint {
+            true => world.endpoint(&cache, second),
+            false => world.keys(&cache, second),
+        };
+        let mut times = Vec::new();
+        for second in 0..200 {
+            let before = spawned.load(Ordering::SeqCst);
+            assert_eq!(finish(call(second)), Some(Err(FetchFailure::Abandoned)));
+            if spawned.load(Ordering::SeqCst) > before {
+                times.push(second);
+            }
+        }
+        // Two in the first call; then the back-off.
+        assert_eq!(times, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
+        assert_eq!(spawned.load(Ordering::SeqCst), 10);
+        assert_eq!(world.client.calls.load(Ordering::SeqCst), 0);
+    }
+}
+
+/// A client that panics in its task is called as often as the back-off says; and an adapter.
+#[test]
+fn what_panics_in_a_task_is_called_as_often_as_the_back_off_says() {
+    struct Panics(Arc<AtomicUsize>);
+    impl AsyncCacheAdapter for Panics {
+        fn get<'a>(&'a self, _: &'a str) -> AdapterAnswer<'a, Option<String>> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async { panic!("the adapter panics") })
+        }
+        fn set<'a>(&'a self, _: &'a str, _: &'a str, _: Duration) -> AdapterAnswer<'a, ()> {
+            unreachable!()
+        }
+        fn set_if_absent<'a>(
+            &'a self,
+            _: &'a str,
+            _: &'a str,
+            _: Duration,
+        ) -> AdapterAnswer<'a, bool> {
+            unreachable!()
+        }
+        fn delete<'a>(&'a self, _: &'a str) -> AdapterAnswer<'a, ()> {
+            unreachable!()
+        }
+        fn clear(&self) -> AdapterAnswer<'_, ()> {
+            unreachable!()
+        }
+    }
+    /// As a runtime does: a task that panics is dropped, and nobody else hears of it.
+    fn run(task: Task) -> Option<Task> {
+        let _ = catch_unwind(AssertUnwindSafe(|| finish(task)));
+        None
+    }
+    for with_adapter in [false, true] {
+        let world = World::new();
+        world.client.panics.store(true, Ordering::SeqCst);
+        let of_adapter = Arc::new(AtomicUsize::new(0));
+        let mut builder = KeyCache::builder(rules(), Arc::new(world.client.clone()))
+            .policy(policy())
+            .sleep(|_| Box::pin(std::future::pending()));
+        if with_adapter {
+            builder = builder.async_adapter(Panics(Arc::clone(&of_adapter)));
+        }
+        let cache = builder.build_async(run);
+        let calls =
+            || world.client.calls.load(Ordering::SeqCst) + of_adapter.load(Ordering::SeqCst);
+        let mut times = Vec::new();
+        for second in 0..200 {
+            let before = calls();
+            let outcome = finish(world.keys(&cache, second));
+            assert_eq!(outcome, Some(Err(FetchFailure::Abandoned)), "{second}");
+            if calls() > before {
+                times.push(second);
+            }
+        }
+        assert_eq!(times, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
+        assert_eq!(calls(), 10);
+        // A background refresh that panics serves on.
+        world.client.panics.store(false, Ordering::SeqCst);
+        if !with_adapter {
+            assert_eq!(finish(world.keys(&cache, 300)), Some(Ok(true)));
+            world.client.panics.store(true, Ordering::SeqCst);
+            for second in [700, 715, 730] {
+                assert_eq!(finish(world.keys(&cache, second)), Some(Ok(true)));
+            }
+        }
+    }
+}
+
+/// A refresh is a task of whichever runtime its caller was on. Nobody depends on that runtime.
+#[test]
+fn nobody_waits_for_a_runtime_that_nobody_drives() {
+    let world = World::new();
+    let cache = world.cache(world.park());
+    let mut first = world.keys(&cache, 0);
+    assert!(poll(first.as_mut()).is_pending());
+    world.drive();
+    assert_eq!(finish(first), Some(Ok(true)));
+    // The refresh is spawned, and stays where it is.
+    assert_eq!(finish(world.keys(&cache, 700)), Some(Ok(true)));
+    assert_eq!(world.parked.lock().unwrap().len(), 1);
+    // Served meanwhile; and a token of a new key is refused once its time to wait is over.
+    assert_eq!(finish(world.keys(&cache, 720)), Some(Ok(true)));
+    let mut search = world.search(&cache, "nobody's", 720);
+    assert!(poll(search.as_mut()).is_pending());
+    world.alarm.strike();
+    assert_eq!(finish(search), Some(Err(FetchFailure::NotInTime)));
+    // Once the refresh is overdue, others fetch in its place: for old keys, and for a new one.
+    for (second, unknown_kid) in [(1300, false), (1400, true)] {
+        let mut call = match unknown_kid {
+            true => world.search(&cache, "nobody's", second),
+            false => world.keys(&cache, second),
+        };
+        let before = world.parked.lock().unwrap().len();
+        world.alarm.silence();
+        assert!(poll(call.as_mut()).is_pending());
+        let task = world.parked.lock().unwrap().remove(before);
+        assert!(finish(task).is_some());
+        assert_eq!(finish(call), Some(Ok(!unknown_kid)), "{second}");
+    }
+    assert_eq!(fetches(&world.client.tenant), (2, 3));
+}
+
+/// A caller that has no timer leaves at the first look after its time is over.
+#[test]
+fn a_waiter_leaves_when_its_time_is_over() {
+    let world = World::new();
+    world.client.holds.store(true, Ordering::SeqCst);
+    let cache = world.cache_with(Some, |policy| policy.max_wait = Duration::ZERO);
+    let mut leader = world.keys(&cache, 0);
+    assert!(poll(leader.as_mut()).is_pending());
+    for _ in 0..3 {
+        let left = finish(world.keys(&cache, 0));
+        assert_eq!(left, Some(Err(FetchFailure::NotInTime)));
+    }
+    world.client.holds.store(false, Ordering::SeqCst);
+    assert_eq!(finish(leader), Some(Ok(true)));
+    assert_eq!(fetches(&world.client.tenant), (1, 1));
+    assert_eq!(cache.status(at(0)).remove(0).failures, 0);
+}
+
+/// A task that never ends: its caller leaves too, and does not begin another.
+#[test]
+fn the_caller_of_a_stalled_task_leaves() {
+    let world = World::new();
+    let cache = world.cache(world.park());
+    let mut call = world.keys(&cache, 0);
+    assert!(poll(call.as_mut()).is_pending());
+    world.alarm.strike();
+    assert_eq!(finish(call), Some(Err(FetchFailure::NotInTime)));
+    assert_eq!(world.parked.lock().unwrap().len(), 1);
+}
+
+/// Callers that drop their futures are no failure, however many there are.
+#[test]
+fn cancelled_callers_are_no_failure() {
+    let world = World::new();
+    world.client.holds.store(true, Ordering::SeqCst);
+    let cache = world.cache(Some);
+    for _ in 0..20 {
+        let mut call = world.keys(&cache, 0);
+        assert!(poll(call.as_mut()).is_pending());
+        drop(call);
+    }
+    world.client.holds.store(false, Ordering::SeqCst);
+    assert_eq!(finish(world.keys(&cache, 0)), Some(Ok(true)));
+    assert_eq!(cache.status(at(0)).remove(0).failures, 0);
+    assert_eq!(world.client.calls.load(Ordering::SeqCst), 22);
+}
+
+/// Among those who wait for a round that is abandoned, one leads the next.
+#[test]
+fn an_abandoned_round_has_one_successor() {
+    let world = World::new();
+    let cache = world.cache(world.park());
+    let mut calls: Vec<Call> = (0..100).map(|_| world.keys(&cache, 0)).collect();
+    for call in &mut calls {
+        assert!(poll(call.as_mut()).is_pending());
+    }
+    for _ in 0..2 {
+        let abandoned = world.parked.lock().unwrap().pop().unwrap();
+        drop(abandoned);
+        let look = |call: &mut Call| poll(call.as_mut()).is_pending();
+        let pending = calls
+            .iter_mut()
+            .map(look)
+            .filter(|pending| *pending)
+            .count();
+        // After the second the back-off begins.
+        let tasks = world.parked.lock().unwrap().len();
+        assert!((pending, tasks) == (100, 1) || (pending, tasks) == (0, 0));
+    }
+    assert!(world.parked.lock().unwrap().is_empty());
+    assert_eq!(cache.status(at(0)).remove(0).failures, 1);
+    assert_eq!(
+        finish(world.keys(&cache, 0)),
+        Some(Err(FetchFailure::Abandoned))
+    );
+}
+
+/// Background refreshes take turns; a runtime that stands still holds none of their places for long.
+#[test]
+fn refreshes_take_turns() {
+    let world = World::new();
+    let cache = world.cache_with(world.park(), |policy| policy.ttl = Duration::from_secs(600));
+    world
+        .client
+        .tenant
+        .misbehave(Endpoint::Discovery, Fault::none());
+    let mut first = world.keys(&cache, 0);
+    assert!(poll(first.as_mut()).is_pending());
+    world.drive();
+    assert_eq!(finish(first), Some(Ok(true)));
+    for second in [700, 710, 720] {
+        assert_eq!(finish(world.keys(&cache, second)), Some(Ok(true)));
+        assert_eq!(
+            world.parked.lock().unwrap().len(),
+            1,
+            "one at a time for each issuer"
+        );
+    }
+    assert_eq!(finish(world.keys(&cache, 800)), Some(Ok(true)));
+    assert_eq!(
+        world.parked.lock().unwrap().len(),
+        2,
+        "the first one is overdue"
+    );
+    world.drive();
+    assert_eq!(finish(world.keys(&cache, 810)), Some(Ok(true)));
+    assert_eq!(fetches(&world.client.tenant), (3, 3));
+}
