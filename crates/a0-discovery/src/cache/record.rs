@@ -136,7 +136,8 @@ impl<T: Cached> Record<T> {
     pub(crate) fn leave_queue(&mut self, policy: &CachePolicy, now: NumericDate) -> bool {
         self.refresh_is_queued = false;
         let is_fresh = |good: &Good<T>| good.is_fresh(policy, now);
-        !self.good.as_ref().is_some_and(is_fresh)
+        !self.evicted
+            && !self.good.as_ref().is_some_and(is_fresh)
             && self.rounds.running(&moment(now)).is_none()
             && self.may_refresh(policy, now)
     }
