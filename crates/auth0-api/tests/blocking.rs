@@ -19,10 +19,17 @@ use std::sync::Arc;
 struct Blocking<O>(ApiClient, PhantomData<O>);
 
 trait Options: Send + Sync + 'static {
+    const SERVES_STALE: bool = false;
+
     fn add(builder: Builder) -> Builder;
+
+    /// Waits for what goes on behind a call.
+    fn settle(_client: &ApiClient) {}
 }
 
 impl<O: Options> Driver for Blocking<O> {
+    const SERVES_STALE: bool = O::SERVES_STALE;
+
     fn build(builder: Builder) -> Result<Self, Error> {
         let client = O::add(builder).build()?;
         Ok(Blocking(client, PhantomData))
@@ -48,7 +55,9 @@ impl<O: Options> Driver for Blocking<O> {
     }
 
     fn verify_request(&self, request: RequestContext<'_>) -> Result<VerifiedToken, Error> {
-        self.0.verify_request(request)
+        let outcome = self.0.verify_request(request);
+        O::settle(&self.0);
+        outcome
     }
 
     fn verify_access_token(
@@ -56,7 +65,9 @@ impl<O: Options> Driver for Blocking<O> {
         token: &str,
         options: &TokenOptions<'_>,
     ) -> Result<VerifiedToken, Error> {
-        self.0.verify_access_token_with(token, options)
+        let outcome = self.0.verify_access_token_with(token, options);
+        O::settle(&self.0);
+        outcome
     }
 
     fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
@@ -110,7 +121,7 @@ impl<O: Options> Driver for Blocking<O> {
     }
 }
 
-/// As most have it.
+/// With refreshes by the caller: nothing happens behind a test.
 mod plain {
     pub(super) struct Plain;
 
@@ -121,6 +132,29 @@ mod plain {
     }
 
     type Client = super::Blocking<Plain>;
+    all_scenarios!(Client);
+}
+
+/// With refreshes in the background, as most have it: a call that finds stale keys is served, and the next
+/// one finds what the refresh brought.
+mod background {
+    pub(super) struct Background;
+
+    impl super::Options for Background {
+        const SERVES_STALE: bool = true;
+
+        fn add(builder: auth0_api::Builder) -> auth0_api::Builder {
+            builder.cache_refresh(auth0_api::Refresh::Background)
+        }
+
+        fn settle(client: &auth0_api::ApiClient) {
+            while client.key_status().iter().any(|status| status.fetching) {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    type Client = super::Blocking<Background>;
     all_scenarios!(Client);
 }
 

@@ -48,6 +48,9 @@ impl<F> Handle for F where
 }
 
 pub trait Driver: Sized + Send + Sync + 'static {
+    /// Whether a call that finds stale keys is served by them, while they are refreshed.
+    const SERVES_STALE: bool = false;
+
     fn build(builder: Builder) -> Result<Self, Error>;
 
     // The options that differ in kind.
