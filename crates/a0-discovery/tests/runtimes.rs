@@ -14,8 +14,6 @@ use a0_http::{AsyncHttpClient, Exchange};
 use a0_single_flight::Timer;
 use common::{at, policy, rules};
 use http::Request;
-use proptest::prelude::RngCore;
-use proptest::test_runner::{RngAlgorithm, TestRng};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Never answers.

@@ -80,6 +80,7 @@ impl<T: Cached> Flight<T> {
 
     /// Whether the caller carries out the round in its own future. To drop that is a choice, and says
     /// nothing against the issuer or the client.
+    #[cfg(feature = "async")]
     pub(crate) fn by_caller(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.by_caller)
     }
