@@ -17,11 +17,11 @@ mod sync {
 }
 
 #[path = "../src/monitor.rs"]
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code, unreachable_pub, reason = "a part of the crate's sources")]
 mod monitor;
 
 #[path = "../src/rounds.rs"]
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code, unreachable_pub, reason = "a part of the crate's sources")]
 mod rounds;
 
 use monitor::Monitor;
