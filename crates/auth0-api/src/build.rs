@@ -89,12 +89,7 @@ impl Builder {
         let fetch_rules = FetchRules::new(algorithms.iter().copied())
             .backend(self.backend)
             .trust(origins(&self.trusted_endpoints)?);
-        let mut policy = self.cache_policy;
-        policy.max_issuers = NonZeroUsize::new(self.cache_max_entries)
-            .filter(|entries| entries.get() > 1)
-            .ok_or_else(|| {
-                Error::configuration("cache_max_entries must be an integer greater than 1")
-            })?;
+        let policy = self.key_policy()?;
         let (header_rules, profile_claims) = profile_rules(self.token_profile, &algorithms);
         let judge = Judge {
             issuers,
