@@ -80,6 +80,9 @@ impl Builder {
     /// most, and gives them again for the same access token, audience and scope until shortly before
     /// they or that access token expire. Off by default: a grant that is revoked meanwhile is not
     /// noticed until then.
+    ///
+    /// Callers that ask for the same token at the same time share one exchange. None of them waits for it
+    /// longer than [`max_wait`](Builder::max_wait).
     pub fn obo_cache(mut self, max_entries: usize) -> Self {
         self.flows.obo_cache = max_entries;
         self
