@@ -46,9 +46,11 @@ impl Builder {
         });
         let clock = Arc::clone(&self.clock);
         let timer = Timer::default();
+        let of_keys = timer.clone();
         let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)
-            .clock(move || clock());
+            .clock(move || clock())
+            .sleep(move |duration| of_keys.sleep(duration));
         if let Some(adapter) = options.cache {
             keys = keys.async_adapter(adapter);
         }
