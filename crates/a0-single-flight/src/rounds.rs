@@ -161,3 +161,23 @@ impl Rounds {
         self.running.take_if(|running| running.round == round)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After a fork the child finds the rounds of its parent, and no thread that leads them.
+    #[test]
+    fn a_round_of_another_process_is_nobodys_to_join() {
+        let here = Moment::now(0.0);
+        let parent = Moment {
+            process: here.process.wrapping_add(1),
+            ..here
+        };
+        let mut rounds = Rounds::default();
+        let round = rounds.begin(parent, Duration::MAX);
+        assert!(rounds.running(&parent).is_some());
+        assert!(rounds.running(&here).is_none());
+        assert_eq!(rounds.end(round, false, &here), Ending::Abandoned(1));
+    }
+}

@@ -103,8 +103,15 @@ impl Future for Sleeper {
 impl Drop for Sleeper {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            let gone = self.shared.lock().wakers.remove(&(self.due, ticket));
+            let mut sleepers = self.shared.lock();
+            let gone = sleepers.wakers.remove(&(self.due, ticket));
+            let is_idle = sleepers.wakers.is_empty();
+            drop(sleepers);
             drop(gone);
+            if is_idle {
+                // The thread ends now, and not at a deadline that concerns nobody any more.
+                self.shared.changed.notify_one();
+            }
         }
     }
 }

@@ -40,6 +40,7 @@ use a0_dpop::VerifiedProof;
 use a0_dpop::asynchronous::AsyncReplayStore;
 use a0_http::{AsyncHttpClient, Step};
 use a0_jose::{Claims, NumericDate};
+use a0_single_flight::Timer;
 use a0_token_exchange::{
     ConnectionToken, ExchangeError, IssuedToken, OnBehalfOf, Pending, TokenExchange, TokenResponse,
 };
@@ -73,6 +74,7 @@ pub(crate) struct AsyncSettings {
     pub(crate) replay_store: Option<Arc<dyn AsyncReplayStore>>,
     pub(crate) flows: ClientFlows,
     pub(crate) http_client: Arc<dyn AsyncHttpClient>,
+    pub(crate) timer: Timer,
 }
 
 impl ApiClient {
@@ -311,7 +313,10 @@ impl ApiClient {
         match flows.kept(request, self.0.judge.max_token_size, self.now(), refuse)? {
             Some(kept) => {
                 let is_good = kept.is_good();
-                kept.cache.get_async(&kept.key, is_good, exchange).await
+                let token = kept
+                    .cache
+                    .get_async(&kept.key, &self.0.timer, is_good, exchange);
+                token.await
             }
             None => exchange.await,
         }

@@ -19,6 +19,7 @@ use crate::dpop::DpopSettings;
 use crate::error::Error;
 use crate::issuers::Issuers;
 use crate::judge::Judge;
+use crate::single_flight::Limits;
 use crate::token_cache::TokenCache;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
@@ -26,6 +27,13 @@ const MAX_LEEWAY: Duration = Duration::from_secs(300);
 /// RFC 9449 section 11.1 speaks of seconds or minutes. Each second more is a second for a thief, and
 /// proofs to remember.
 const MAX_PROOF_WINDOW: Duration = Duration::from_secs(3600);
+
+/// The most exchanges of one call on behalf of a user: metadata, the exchange, and the exchange again
+/// with a nonce.
+const EXCHANGES_OF_A_CALL: u32 = 3;
+
+/// What such a call takes beyond its exchanges, on a busy machine.
+const CALL_MARGIN: Duration = Duration::from_secs(5);
 
 /// What RFC 9068 section 2.2 requires of an access token, beside what every token needs.
 const RFC9068_CLAIMS: [&str; 3] = ["sub", "client_id", "jti"];
@@ -80,7 +88,7 @@ impl Builder {
             return Err(Error::missing_option("audience"));
         }
         let issuers = self.issuers(resolver)?;
-        let flows = self.client_flows()?;
+        let mut flows = self.client_flows()?;
         if self.leeway > MAX_LEEWAY {
             return Err(Error::configuration("leeway must be at most 300 seconds"));
         }
@@ -89,12 +97,8 @@ impl Builder {
         let fetch_rules = FetchRules::new(algorithms.iter().copied())
             .backend(self.backend)
             .trust(origins(&self.trusted_endpoints)?);
-        let mut policy = self.cache_policy;
-        policy.max_issuers = NonZeroUsize::new(self.cache_max_entries)
-            .filter(|entries| entries.get() > 1)
-            .ok_or_else(|| {
-                Error::configuration("cache_max_entries must be an integer greater than 1")
-            })?;
+        let policy = self.key_policy()?;
+        flows.obo_cache = self.tokens_on_behalf(&policy);
         let (header_rules, profile_claims) = profile_rules(self.token_profile, &algorithms);
         let judge = Judge {
             issuers,
@@ -183,8 +187,20 @@ impl Builder {
         Ok(ClientFlows {
             credentials: issuer.zip(auth),
             proofs: self.flows.dpop_key.clone().map(Proofs::new),
-            obo_cache: NonZeroUsize::new(self.flows.obo_cache).map(OboCache::new),
+            obo_cache: None,
         })
+    }
+
+    fn tokens_on_behalf(&self, policy: &CachePolicy) -> Option<OboCache> {
+        let limits = Limits {
+            max_wait: policy.max_wait,
+            call: policy
+                .timeout
+                .saturating_mul(EXCHANGES_OF_A_CALL)
+                .saturating_add(CALL_MARGIN),
+        };
+        let clock = Arc::clone(&self.clock);
+        NonZeroUsize::new(self.flows.obo_cache).map(|entries| OboCache::new(entries, limits, clock))
     }
 
     fn dpop_settings(&self) -> Result<DpopSettings, Error> {

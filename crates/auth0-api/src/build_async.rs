@@ -6,6 +6,7 @@ use a0_discovery::asynchronous::{AsyncCacheAdapter, KeyCache, Task};
 use a0_dpop::InMemoryReplayStore;
 use a0_dpop::asynchronous::AsyncReplayStore;
 use a0_http::{AsyncHttpClient, ReqwestClient};
+use a0_single_flight::Timer;
 
 use crate::async_options::ResolverAnswer;
 use crate::asynchronous::{ApiClient, AsyncSettings};
@@ -44,9 +45,12 @@ impl Builder {
             })
         });
         let clock = Arc::clone(&self.clock);
+        let timer = Timer::default();
+        let of_keys = timer.clone();
         let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)
-            .clock(move || clock());
+            .clock(move || clock())
+            .sleep(move |duration| of_keys.sleep(duration));
         if let Some(adapter) = options.cache {
             keys = keys.async_adapter(adapter);
         }
@@ -63,6 +67,7 @@ impl Builder {
             replay_store,
             flows: parts.flows,
             http_client,
+            timer,
         }))
     }
 

@@ -58,6 +58,9 @@ pub struct Builder {
     pub(crate) max_token_size: usize,
     pub(crate) token_cache: usize,
     pub(crate) cache_policy: CachePolicy,
+    /// The variable that `cache_ttl` comes from, if it is one.
+    pub(crate) cache_ttl_variable: Option<&'static str>,
+    pub(crate) max_stale: Option<Duration>,
     pub(crate) cache_max_entries: usize,
     pub(crate) cache: Option<Arc<dyn CacheAdapter>>,
     pub(crate) trusted_endpoints: Vec<String>,
@@ -75,6 +78,7 @@ pub struct Builder {
     #[cfg(feature = "async")]
     pub(crate) asynchronous: crate::async_options::AsyncOptions,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) max_wait: Option<Duration>,
     pub(crate) http_client: Option<Arc<dyn HttpClient>>,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     /// The first value that could not be taken, for `build` to report.
@@ -105,6 +109,8 @@ impl Default for Builder {
             max_token_size: 16 * 1024,
             token_cache: 0,
             cache_policy: CachePolicy::default(),
+            cache_ttl_variable: None,
+            max_stale: None,
             cache_max_entries: 100,
             cache: None,
             trusted_endpoints: Vec::new(),
@@ -121,6 +127,7 @@ impl Default for Builder {
             #[cfg(feature = "async")]
             asynchronous: Default::default(),
             timeout: None,
+            max_wait: None,
             http_client: None,
             clock: Arc::new(SystemTime::now),
             refused: None,
@@ -316,11 +323,26 @@ impl Builder {
         self
     }
 
-    /// The longest time that one HTTP exchange may take, name resolution included; 10 seconds by
-    /// default. No effect on a client given to [`http_client`](Builder::http_client), which has its
-    /// own.
+    /// The time limit of one HTTP exchange, name resolution included; 10 seconds by default.
+    ///
+    /// It bounds one exchange, and not one call: who fetches an issuer's keys makes two of them, metadata
+    /// and key set. Who waits for the fetch of another call is bounded by
+    /// [`max_wait`](Builder::max_wait).
+    ///
+    /// A client given to [`http_client`](Builder::http_client) enforces a limit of its own. Set `timeout`
+    /// to that limit: by it this client tells a fetch that takes its time from one that was abandoned.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// The longest time that one call waits, in all, for a fetch or an exchange that another call
+    /// carries; [`timeout`](Builder::timeout) by default. With zero nobody waits.
+    ///
+    /// Then a verification takes the keys in memory if they may be served, and else is answered 503. A
+    /// call for an exchanged token gets a `timeout_error`, 504.
+    pub fn max_wait(mut self, max_wait: Duration) -> Self {
+        self.max_wait = Some(max_wait);
         self
     }
 

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use a0_discovery::{Issuer, TokenEndpointError};
 use a0_dpop::NewProof;
-use a0_http::Step;
+use a0_http::{Step, TransportError, TransportErrorKind};
 use a0_jose::{NumericDate, Signer, sha256_base64url, unverified_payload};
 use a0_token_exchange::{
     Call, ClientAuth, ExchangeError, IssuedToken, OnBehalfOf, Pending, ProofRequest, RequestError,
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::api_error::{ApiError, ClientFlowError};
 use crate::error::{Error, ErrorKind};
-use crate::single_flight::SingleFlight;
+use crate::single_flight::{SingleFlight, Stranded};
 
 /// The options of an exchange that a builder holds.
 #[derive(Clone, Default)]
@@ -75,7 +75,7 @@ impl Proofs {
 }
 
 /// Tokens of exchanges on behalf of a user, until shortly before they expire.
-pub(crate) type OboCache = SingleFlight<Result<IssuedToken, Error>>;
+pub(crate) type OboCache = SingleFlight<IssuedToken, Error>;
 
 /// A token that is about to expire is of no use to the API downstream, in seconds.
 const OBO_MARGIN: f64 = 10.0;
@@ -89,15 +89,24 @@ pub(crate) struct Kept<'f> {
 }
 
 impl Kept<'_> {
-    pub(crate) fn is_good(&self) -> impl Fn(&Result<IssuedToken, Error>) -> bool + use<> {
+    pub(crate) fn is_good(&self) -> impl Fn(&IssuedToken) -> bool + use<> {
         let (now, subject_expires_at) = (self.now, self.subject_expires_at);
-        move |outcome| {
-            outcome.as_ref().is_ok_and(|token| {
-                !token.is_expiry_assumed()
-                    && now < subject_expires_at
-                    && now.as_seconds() + OBO_MARGIN < token.expires_at() as f64
-            })
+        move |token| {
+            !token.is_expiry_assumed()
+                && now < subject_expires_at
+                && now.as_seconds() + OBO_MARGIN < token.expires_at() as f64
         }
+    }
+}
+
+impl From<Stranded> for Error {
+    fn from(stranded: Stranded) -> Self {
+        let kind = match stranded {
+            Stranded::WaitedTooLong => TransportErrorKind::Timeout,
+            Stranded::Abandoned => TransportErrorKind::Other,
+        };
+        let error = ExchangeError::Transport(TransportError::new(kind, stranded));
+        Error::of_client_flow(ErrorKind::Api(ApiError::Exchange(error)))
     }
 }
 

@@ -21,7 +21,7 @@ impl Builder {
     /// | `AUTH0_AUDIENCE` | `audience`; several are separated by white space or commas |
     /// | `AUTH0_DPOP_ENABLED`, `AUTH0_DPOP_REQUIRED` | `dpop`; each `true` or `false`, in any case |
     /// | `AUTH0_CLIENT_ID`, `AUTH0_CLIENT_SECRET` | `client_id`, `client_secret` |
-    /// | `AUTH0_CACHE_TTL` | `cache_ttl`, in seconds |
+    /// | `AUTH0_CACHE_TTL` | `cache_ttl`, in seconds, 86400 at most |
     /// | `AUTH0_TIMEOUT` | `timeout`, in seconds |
     ///
     /// A variable takes the place of what was set before; one that is absent or empty changes
@@ -133,8 +133,9 @@ const VARIABLES: [(&str, Set); 9] = [
         builder.flows.client_secret = Some(Arc::new(Zeroizing::new(not_blank(value)?)));
         Ok(())
     }),
-    ("AUTH0_CACHE_TTL", |builder, value| {
+    (CACHE_TTL, |builder, value| {
         builder.cache_policy.ttl = seconds(value)?;
+        builder.cache_ttl_variable = Some(CACHE_TTL);
         Ok(())
     }),
     ("AUTH0_TIMEOUT", |builder, value| {
@@ -169,6 +170,7 @@ fn several(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
+const CACHE_TTL: &str = "AUTH0_CACHE_TTL";
 const DPOP_ENABLED: &str = "AUTH0_DPOP_ENABLED";
 const DPOP_REQUIRED: &str = "AUTH0_DPOP_REQUIRED";
 

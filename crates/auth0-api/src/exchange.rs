@@ -52,7 +52,9 @@ impl ApiClient {
     ///
     /// # Errors
     ///
-    /// As [`get_token_by_exchange_profile`](ApiClient::get_token_by_exchange_profile).
+    /// As [`get_token_by_exchange_profile`](ApiClient::get_token_by_exchange_profile). With `obo_cache`
+    /// also an `Api` error where another caller makes the same exchange: a `timeout_error` if it takes
+    /// longer than [`max_wait`](crate::Builder::max_wait), a `network_error` if it panics twice in a row.
     pub fn get_token_on_behalf_of(&self, request: &OnBehalfOf<'_>) -> Result<IssuedToken, Error> {
         let refuse = ErrorKind::GetTokenByExchangeProfile;
         judged(request.judge(), refuse)?;

@@ -5,10 +5,13 @@
 #[macro_use]
 mod scenarios;
 
-use std::future::ready;
-use std::pin::pin;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::future::{poll_fn, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
+use std::time::Duration;
 
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant, TenantServer};
 use auth0_api::asynchronous::ApiClient;
@@ -218,6 +221,206 @@ fn a_call_that_is_dropped_anywhere_strands_nobody() {
         });
         assert!(tenant.request_count(Endpoint::Token) <= 2);
     }
+}
+
+/// Exchanges that end as a script says, one after the other; then as the tenant does.
+struct Exchanges {
+    tenant: LocalTenant,
+    script: Mutex<VecDeque<Fate>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    /// It has no answer at the first look.
+    AtSecondLook,
+    Never,
+    Panic,
+}
+
+impl AsyncHttpClient for Exchanges {
+    fn exchange(&self, request: http::Request<Vec<u8>>) -> Exchange<'_> {
+        Box::pin(async move {
+            if request.uri().path() == "/oauth/token" {
+                let fate = self.script.lock().unwrap().pop_front();
+                let mut looks = 0;
+                let fate = poll_fn(|_| {
+                    looks += 1;
+                    match fate {
+                        Some(Fate::AtSecondLook | Fate::Panic) if looks == 1 => Poll::Pending,
+                        Some(Fate::Never) => Poll::Pending,
+                        fate => Poll::Ready(fate),
+                    }
+                });
+                let panics = matches!(fate.await, Some(Fate::Panic));
+                assert!(!panics, "an exchange panics");
+            }
+            Ok(self.tenant.handle(request)?)
+        })
+    }
+}
+
+/// A client whose metadata is in memory, and calls of it for one token on behalf of a user.
+struct Callers {
+    tenant: LocalTenant,
+    client: ApiClient,
+    subject: String,
+}
+
+type Call<'c> = Pin<Box<dyn Future<Output = Result<IssuedToken, Error>> + Send + 'c>>;
+
+impl Callers {
+    fn new(script: &[Fate], max_wait: Duration) -> Self {
+        let tenant = LocalTenant::new("tenant.example").unwrap();
+        tenant.set_now(scenarios::at(scenarios::NOW));
+        tenant.register_client("id", "secret");
+        let clock = tenant.clone();
+        let client = ApiClient::builder()
+            .domain("tenant.example")
+            .audience(AUDIENCE)
+            .client_id("id")
+            .client_secret("secret")
+            .obo_cache(10)
+            .max_wait(max_wait)
+            .clock(move || clock.now())
+            .async_http_client(Exchanges {
+                tenant: tenant.clone(),
+                script: Mutex::new(script.iter().copied().collect()),
+            })
+            .build_async()
+            .unwrap();
+        bare_runtime().block_on(client.warm_up()).unwrap();
+        let subject = tenant.access_token().audience(AUDIENCE).mint().unwrap();
+        Callers {
+            tenant,
+            client,
+            subject,
+        }
+    }
+
+    fn call(&self) -> Call<'_> {
+        Box::pin(async {
+            let request = OnBehalfOf::new(&self.subject, "https://downstream.example/");
+            self.client.get_token_on_behalf_of(&request).await
+        })
+    }
+
+    fn exchanges(&self) -> usize {
+        self.tenant.request_count(Endpoint::Token)
+    }
+}
+
+/// Without timers: many programs do not switch them on.
+fn bare_runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.build().unwrap()
+}
+
+/// Polls `call` once. It is not ready yet.
+fn begin(runtime: &Runtime, call: &mut Call<'_>) {
+    runtime.block_on(poll_fn(|context| {
+        assert!(call.as_mut().poll(context).is_pending());
+        Poll::Ready(())
+    }));
+}
+
+#[test]
+fn an_exchange_whose_runtime_is_not_driven_holds_nobody_up() {
+    let callers = Callers::new(&[Fate::AtSecondLook], Duration::from_millis(10));
+    let (parked, driven) = (bare_runtime(), bare_runtime());
+    let mut leader = callers.call();
+    begin(&parked, &mut leader);
+
+    // A waiter leaves in time, although its runtime has no timers.
+    let error = driven.block_on(callers.call()).unwrap_err();
+    assert_eq!(error.error_code(), "timeout_error");
+    assert_eq!(error.status_code(), 504);
+    // After the exchange's own time limits nobody depends on it.
+    callers
+        .tenant
+        .set_now(callers.tenant.now() + Duration::from_secs(96));
+    let token = driven.block_on(callers.call()).unwrap();
+    assert_eq!(callers.exchanges(), 1);
+
+    // Driven again, it ends for its own caller, and does not replace the newer token.
+    let late = parked.block_on(leader).unwrap();
+    assert_ne!(late.access_token(), token.access_token());
+    let kept = driven.block_on(callers.call()).unwrap();
+    assert_eq!(kept.access_token(), token.access_token());
+    assert_eq!(callers.exchanges(), 2);
+}
+
+#[test]
+fn an_exchange_whose_runtime_is_dropped_is_made_by_one_of_its_waiters() {
+    let callers = Arc::new(Callers::new(&[Fate::Never], Duration::MAX));
+    let (dropped, kept) = (bare_runtime(), bare_runtime());
+    let leader = Arc::clone(&callers);
+    dropped.spawn(async move { leader.call().await.is_ok() });
+    dropped.block_on(tokio::task::yield_now());
+    let mut waiters = [callers.call(), callers.call()];
+    for waiter in &mut waiters {
+        begin(&kept, waiter);
+    }
+    drop(dropped);
+    for waiter in waiters {
+        assert!(kept.block_on(waiter).is_ok());
+    }
+    assert_eq!(callers.exchanges(), 1);
+}
+
+#[test]
+fn callers_that_go_away_leave_the_exchange_to_the_others() {
+    let callers = Callers::new(&[Fate::Never; 3], Duration::MAX);
+    let runtime = bare_runtime();
+    let mut calls: Vec<_> = (0..5).map(|_| callers.call()).collect();
+    for call in &mut calls {
+        begin(&runtime, call);
+    }
+    for _ in 0..3 {
+        drop(calls.remove(0));
+        if calls.len() > 2 {
+            begin(&runtime, &mut calls[0]);
+        }
+    }
+    for call in calls {
+        assert!(runtime.block_on(call).is_ok());
+    }
+    assert_eq!(callers.exchanges(), 1);
+}
+
+#[test]
+fn two_exchanges_that_panic_end_their_waiters() {
+    let callers = Callers::new(&[Fate::Panic; 9], Duration::MAX);
+    let runtime = bare_runtime();
+    let mut calls: Vec<_> = (0..5).map(|_| callers.call()).collect();
+    for call in &mut calls {
+        begin(&runtime, call);
+    }
+    let panics = |call: &mut Call<'_>| {
+        let polled = || {
+            runtime.block_on(poll_fn(|context| {
+                Poll::Ready(call.as_mut().poll(context).is_ready())
+            }))
+        };
+        catch_unwind(AssertUnwindSafe(polled)).is_err()
+    };
+    let mut calls = calls.into_iter();
+    for round in 0..2 {
+        let mut leader = calls.next().unwrap();
+        if round > 0 {
+            begin(&runtime, &mut leader);
+        }
+        assert!(panics(&mut leader));
+    }
+    for call in calls {
+        let error = runtime.block_on(call).unwrap_err();
+        assert_eq!(error.error_code(), "network_error");
+        assert_eq!(error.status_code(), 502);
+    }
+    assert_eq!(callers.exchanges(), 0);
+    // Who comes later begins anew, and its own exchange panics.
+    let mut later = callers.call();
+    begin(&runtime, &mut later);
+    assert!(panics(&mut later));
 }
 
 /// On one thread.

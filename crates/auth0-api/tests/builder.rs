@@ -151,6 +151,61 @@ fn assertions_are_for_the_domains_own_issuer() {
     }
 }
 
+/// A key that its issuer removed lives no longer than these options say.
+#[test]
+fn times_of_keys_are_bounded_and_fit_each_other() {
+    let seconds = Duration::from_secs;
+    let variable = |value: &'static str| {
+        move |name: &str| (name == "AUTH0_CACHE_TTL").then(|| value.to_owned())
+    };
+    let environment = |value| complete().from_vars(variable(value));
+    let ttl_limit = "cache_ttl must be at most 86400 seconds";
+    let variable_limit = "cache_ttl (AUTH0_CACHE_TTL) must be at most 86400 seconds";
+    let stale_limit = "max_stale must be at most 86400 seconds";
+    let order = "max_stale must be zero, or at least cache_ttl";
+    let day = seconds(24 * 60 * 60);
+    let moment = Duration::from_nanos(1);
+    for (builder, expected) in [
+        (complete().cache_ttl(day), None),
+        (complete().cache_ttl(day + moment), Some(ttl_limit)),
+        (complete().cache_ttl(Duration::MAX), Some(ttl_limit)),
+        (complete().max_stale(day), None),
+        (complete().max_stale(day + moment), Some(stale_limit)),
+        (complete().max_stale(Duration::MAX), Some(stale_limit)),
+        (environment("86400"), None),
+        (environment("86400.5"), Some(variable_limit)),
+        (environment("1e15"), Some(variable_limit)),
+        // What was set last counts, and is named.
+        (environment("1e15").cache_ttl(seconds(600)), None),
+        (environment("600").cache_ttl(Duration::MAX), Some(ttl_limit)),
+        (
+            complete().cache_ttl(day * 2).from_vars(variable("9e9")),
+            Some(variable_limit),
+        ),
+        // `max_stale` follows `cache_ttl` unless it is given.
+        (complete().cache_ttl(seconds(7200)), None),
+        (
+            complete().cache_ttl(seconds(3601)).max_stale(seconds(3600)),
+            Some(order),
+        ),
+        (complete().max_stale(seconds(600) - moment), Some(order)),
+        (complete().max_stale(seconds(600)), None),
+        (complete().max_stale(Duration::ZERO), None),
+        (complete().cache_ttl(Duration::ZERO).max_stale(moment), None),
+        (
+            environment("900").max_stale(seconds(600)),
+            Some("max_stale must be zero, or at least cache_ttl (AUTH0_CACHE_TTL)"),
+        ),
+        (complete().max_wait(Duration::ZERO), None),
+        (complete().max_wait(Duration::MAX), None),
+    ] {
+        match expected {
+            Some(expected) => assert_eq!(refusal(builder), expected),
+            None => drop(builder.build().unwrap()),
+        }
+    }
+}
+
 #[test]
 fn a_client_is_made_for_many_threads() {
     fn shared<T: Clone + Send + Sync + std::fmt::Debug + 'static>(_: &T) {}

@@ -14,7 +14,8 @@ const TABLE: &[Row] = &[
     row("a0-act", &[]),
     row("a0-jose", &[]),
     row("a0-http", &[]),
-    row("a0-discovery", &["a0-jose", "a0-http"]),
+    row("a0-single-flight", &[]),
+    row("a0-discovery", &["a0-jose", "a0-http", "a0-single-flight"]),
     row("a0-dpop", &["a0-jose"]),
     Row {
         may_need_optionally: &["a0-jose"],
@@ -28,6 +29,7 @@ const TABLE: &[Row] = &[
             "a0-dpop",
             "a0-http",
             "a0-jose",
+            "a0-single-flight",
             "a0-token-exchange",
         ],
     ),
@@ -272,6 +274,12 @@ mod tests {
         for (name, dependency, expected) in [
             ("a0-discovery", normal("a0-jose"), None),
             ("a0-discovery", normal("serde"), None),
+            ("a0-discovery", normal("a0-single-flight"), None),
+            (
+                "a0-single-flight",
+                normal("a0-http"),
+                Some("a0-single-flight must not depend on a0-http"),
+            ),
             ("auth0-api", normal("a0-act"), None),
             ("a0-tower", normal("auth0-api"), None),
             ("a0-redis", normal("a0-dpop"), None),

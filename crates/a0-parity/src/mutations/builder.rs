@@ -39,7 +39,7 @@ pub(super) fn add(list: &mut List) {
     values(
         list,
         "cache_ttl_seconds",
-        &[json!(0), json!(10), json!(600)],
+        &[json!(0), json!(10), json!(600), json!(86_401)],
     );
     values(list, "cache_max_entries", &[json!(0), json!(1), json!(2)]);
     // Only here, and it may change no outcome.

@@ -1,12 +1,15 @@
 //! Tokens for other APIs: exchanges, on behalf of a user, Token Vault.
 
 use std::io;
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant, RecordedRequest};
 use auth0_api::discovery::TokenEndpointError;
 use auth0_api::jose::{SigningKey, unverified_payload};
 use auth0_api::token_exchange::{ExchangeError, InvalidResponse, RequestError};
+use auth0_api::transport::TransportErrorKind;
 use auth0_api::{
     ApiClient, ApiError, Builder, ClientAuth, ClientFlowError, ConnectionToken, Error, ErrorKind,
     OnBehalfOf, TokenExchange,
@@ -703,7 +706,6 @@ pub fn tokens_on_behalf_of_a_user_are_kept_where_that_is_asked_for<D: Driver>() 
 /// Whoever waits for an exchange that panics makes it in its place.
 pub fn an_exchange_that_panics_strands_nobody<D: Driver>() {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::atomic::{AtomicUsize, Ordering};
     let tenant = LocalTenant::new("tenant.example").unwrap();
     tenant.set_now(super::at(super::NOW));
     tenant.register_client(ID, SECRET);
@@ -815,4 +817,126 @@ pub fn callers_with_one_token_make_one_exchange<D: Driver>() {
         // A failure is not kept.
         assert!(exchange());
     }
+}
+
+pub fn a_waiter_leaves_while_the_exchange_hangs<D: Driver>() {
+    for max_wait in [Duration::ZERO, Duration::from_millis(10)] {
+        let world = world::<D>(|builder| {
+            let builder = builder.obo_cache(10).max_wait(max_wait);
+            builder.timeout(Duration::from_secs(3600))
+        });
+        let gate = a0_testkit::Gate::new();
+        let held = Fault::hold_then(&gate, Fault::none());
+        world.tenant.misbehave_times(Endpoint::Token, 1, held);
+        let subject = world.token().mint().unwrap();
+        let request = OnBehalfOf::new(&subject, DOWNSTREAM);
+        let exchange = || world.client.get_token_on_behalf_of(&request);
+        let (led, waited) = std::thread::scope(|scope| {
+            let leader = scope.spawn(exchange);
+            assert!(gate.wait_arrived());
+            let waited = exchange();
+            gate.release();
+            (leader.join().unwrap(), waited)
+        });
+        let error = waited.unwrap_err();
+        assert_eq!(error.error_code(), "timeout_error");
+        assert_eq!(error.status_code(), 504);
+        let timeout = TransportErrorKind::Timeout.into();
+        let expected = ApiError::Exchange(ExchangeError::Transport(timeout));
+        assert_eq!(*error.kind(), ErrorKind::Api(expected));
+        assert!(causes(&error).contains("longer than max_wait"));
+        assert!(!format!("{error:?} {}", causes(&error)).contains(&subject));
+        // That it left is no failure: the leader's token is kept.
+        assert_eq!(
+            exchange().unwrap().access_token(),
+            led.unwrap().access_token()
+        );
+        assert_eq!(token_requests(&world.tenant).len(), 1);
+    }
+}
+
+pub fn exchanges_that_panic_end_their_waiters<D: Driver>() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    let tenant = LocalTenant::new("tenant.example").unwrap();
+    tenant.set_now(super::at(super::NOW));
+    tenant.register_client(ID, SECRET);
+    let exchanges = Arc::new(AtomicUsize::new(0));
+    let http = {
+        let (tenant, exchanges) = (tenant.clone(), Arc::clone(&exchanges));
+        move |request: http::Request<Vec<u8>>| {
+            if request.uri().path() == "/oauth/token" {
+                exchanges.fetch_add(1, Ordering::SeqCst);
+                panic!("every exchange panics");
+            }
+            tenant.handle(request)
+        }
+    };
+    let builder = builder::<D>(&tenant).client_id(ID).client_secret(SECRET);
+    let client = D::build(D::http_client(builder.obo_cache(10), http)).unwrap();
+    let subject = tenant.access_token().audience(AUDIENCE).mint().unwrap();
+    let start = Barrier::new(16);
+    let exchange = || {
+        start.wait();
+        let request = OnBehalfOf::new(&subject, DOWNSTREAM);
+        let call = AssertUnwindSafe(|| client.get_token_on_behalf_of(&request).unwrap_err());
+        catch_unwind(call).ok()
+    };
+    let outcomes: Vec<Option<Error>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(exchange)).collect();
+        let threads = threads.into_iter();
+        threads.map(|thread| thread.join().unwrap()).collect()
+    });
+    // Each call that panicked made one exchange. The others waited for two of them.
+    let panics = outcomes.iter().filter(|outcome| outcome.is_none()).count();
+    assert_eq!(exchanges.load(Ordering::SeqCst), panics);
+    for error in outcomes.into_iter().flatten() {
+        assert_eq!(error.error_code(), "network_error");
+        assert_eq!(error.status_code(), 502);
+        assert!(causes(&error).contains("neither brought a result"));
+    }
+}
+
+pub fn an_exchange_that_is_overdue_is_nobodys_to_join<D: Driver>() {
+    let body = r#"{"access_token":"late","expires_in":3600}"#;
+    let late = Fault::body(200, "application/json", body);
+    let seconds = Duration::from_secs;
+    // (timeout, last second at which the exchange can be joined)
+    for (timeout, last) in [(None, 95), (Some(seconds(2)), 71)] {
+        let world = world::<D>(|builder| {
+            let builder = builder.obo_cache(10).max_wait(Duration::ZERO);
+            match timeout {
+                Some(timeout) => builder.timeout(timeout),
+                None => builder,
+            }
+        });
+        let gate = a0_testkit::Gate::new();
+        let held = Fault::hold_then(&gate, late.clone());
+        world.tenant.misbehave_times(Endpoint::Token, 1, held);
+        let subject = world.token().expires_in(3600).mint().unwrap();
+        let request = OnBehalfOf::new(&subject, DOWNSTREAM);
+        let exchange = || world.client.get_token_on_behalf_of(&request);
+        let (joined, led, late) = std::thread::scope(|scope| {
+            let leader = scope.spawn(exchange);
+            assert!(gate.wait_arrived());
+            world.advance(last);
+            let joined = exchange();
+            world.advance(1);
+            let led = exchange();
+            gate.release();
+            (joined, led, leader.join().unwrap())
+        });
+        assert_eq!(joined.unwrap_err().error_code(), "timeout_error");
+        // The late token is its own caller's, and does not replace the newer one.
+        assert_eq!(late.unwrap().access_token(), "late");
+        let kept = exchange().unwrap();
+        assert_eq!(kept.access_token(), led.unwrap().access_token());
+        assert_eq!(token_requests(&world.tenant).len(), 2);
+    }
+}
+
+/// The texts of an error's sources.
+fn causes(error: &Error) -> String {
+    let first = std::error::Error::source(error);
+    let causes = std::iter::successors(first, |cause| cause.source());
+    causes.map(|cause| format!("{cause}: ")).collect()
 }

@@ -121,10 +121,13 @@ macro_rules! all_scenarios {
                 rfc6750_3_every_error_is_an_http_answer,
             }
             exchange {
+                a_waiter_leaves_while_the_exchange_hangs,
+                an_exchange_that_is_overdue_is_nobodys_to_join,
                 an_exchange_that_panics_strands_nobody,
                 a_kept_token_outlives_neither_itself_nor_its_subject,
                 callers_with_one_token_make_one_exchange,
                 credentials_go_to_the_domains_own_endpoint,
+                exchanges_that_panic_end_their_waiters,
                 each_flow_sends_its_form_and_the_credentials,
                 no_credential_is_in_an_error_or_a_debug_output,
                 nothing_is_sent_for_what_cannot_be_asked,
