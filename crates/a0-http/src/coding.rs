@@ -1,10 +1,11 @@
 //! Content codings (RFC 9110 section 8.4): how an answer's body is read, and decoded.
 
+use std::error::Error;
 use std::io::Read;
 
-use flate2::bufread::MultiGzDecoder;
-use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use flate2::bufread::GzDecoder;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue};
 
 use crate::{TransportError, TransportErrorKind};
 
@@ -22,7 +23,7 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Begins the body of an answer with these headers. Decoded, it may have `limit` bytes.
+    /// Starts reading a response body; `limit` bounds its decoded size.
     pub(crate) fn new(headers: &HeaderMap, limit: usize) -> Self {
         Self {
             coding: Coding::of(headers),
@@ -31,18 +32,12 @@ impl Incoming {
         }
     }
 
-    /// Adds the bytes that arrived next.
+    /// Appends a chunk.
     pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<(), TransportError> {
-        let most = match self.coding {
+        let most = match &self.coding {
             Coding::Identity => self.limit,
             Coding::Gzip => most_encoded(self.limit),
-            Coding::Unsupported(name) => {
-                let cause = format!("the body's content coding is {name}, which was not asked for");
-                return Err(TransportError::new(
-                    TransportErrorKind::ContentCoding,
-                    cause,
-                ));
-            }
+            Coding::Unsupported(why) => return Err(undecodable(why.as_str())),
         };
         if chunk.len() > most.saturating_sub(self.bytes.len()) {
             return Err(TransportErrorKind::BodyTooLarge.into());
@@ -75,11 +70,19 @@ pub(crate) fn most_encoded(limit: usize) -> usize {
 enum Coding {
     Identity,
     Gzip,
-    Unsupported(&'static str),
+    /// Says why.
+    Unsupported(String),
 }
 
 impl Coding {
     fn of(headers: &HeaderMap) -> Self {
+        // The libraries undo `chunked`, and hand any other transfer coding on as it came.
+        let mut transfer = headers.get_all(TRANSFER_ENCODING).iter();
+        if !transfer.all(is_chunked) {
+            return Self::Unsupported(
+                "the response has a transfer coding other than chunked".to_owned(),
+            );
+        }
         let mut codings = headers
             .get_all(CONTENT_ENCODING)
             .iter()
@@ -90,19 +93,27 @@ impl Coding {
             return Self::Identity;
         };
         if codings.next().is_some() {
-            return Self::Unsupported("more than one");
+            return Self::Unsupported("the body has more than one content coding".to_owned());
         }
         let registered = |name: &&str| coding.eq_ignore_ascii_case(name.as_bytes());
         match REGISTERED.into_iter().find(registered) {
             Some("gzip" | "x-gzip") => Self::Gzip,
-            Some(name) => Self::Unsupported(name),
-            None => Self::Unsupported("not a registered one"),
+            Some(name) => Self::Unsupported(format!(
+                "the body has the content coding {name}, which was not asked for"
+            )),
+            None => {
+                Self::Unsupported("the body has a content coding that is not registered".into())
+            }
         }
     }
 }
 
-/// IANA's HTTP Content Coding Registry, 2026. An error names a coding in these words, and never in
-/// the server's.
+fn is_chunked(value: &HeaderValue) -> bool {
+    value.as_bytes().eq_ignore_ascii_case(b"chunked")
+}
+
+/// IANA's HTTP Content Coding Registry, 2026. An error repeats no text of the server's, so it names
+/// a coding only if it is one of these.
 const REGISTERED: [&str; 12] = [
     "aes128gcm",
     "br",
@@ -118,19 +129,34 @@ const REGISTERED: [&str; 12] = [
     "zstd",
 ];
 
+/// The most members that a gzip body may have. Servers send one. An empty member takes 20 bytes on
+/// the wire and as much work as a large one.
+const MAX_MEMBERS: usize = 16;
+
 fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, TransportError> {
     // One byte over the limit tells a body that passes it from one that just fits.
     let enough = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut body = Vec::new();
-    MultiGzDecoder::new(bytes)
-        .take(enough)
-        .read_to_end(&mut body)
-        .map_err(|error| {
-            let cause = format!("the body's content coding is gzip, but it is damaged: {error}");
-            TransportError::new(TransportErrorKind::ContentCoding, cause)
-        })?;
-    if body.len() > limit {
-        return Err(TransportErrorKind::BodyTooLarge.into());
+    let mut rest = bytes;
+    for _ in 0..MAX_MEMBERS {
+        let mut member = GzDecoder::new(rest);
+        (&mut member)
+            .take(enough)
+            .read_to_end(&mut body)
+            .map_err(|error| undecodable(format!("the body is not valid gzip: {error}")))?;
+        if body.len() > limit {
+            return Err(TransportErrorKind::BodyTooLarge.into());
+        }
+        rest = member.into_inner();
+        if rest.is_empty() {
+            return Ok(body);
+        }
     }
-    Ok(body)
+    Err(undecodable(format!(
+        "the body has more than {MAX_MEMBERS} gzip members"
+    )))
+}
+
+fn undecodable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> TransportError {
+    TransportError::new(TransportErrorKind::ContentCoding, cause)
 }

@@ -167,7 +167,7 @@ pub enum TransportErrorKind {
     /// The answer's body is larger than the client's limit.
     BodyTooLarge,
     /// The answer's body has a content coding that the client did not ask for, or is not valid in
-    /// the one that it did. The source says which.
+    /// the one that it did, or has a transfer coding other than `chunked`. The source says which.
     ContentCoding,
     /// The conversation wanted more than [`MAX_EXCHANGES`](crate::MAX_EXCHANGES) exchanges.
     TooManyExchanges,

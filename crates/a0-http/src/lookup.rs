@@ -30,9 +30,9 @@ where
         .map_err(|error| io::Error::other(NoThread(error)))
 }
 
-/// A lookup that finds no file descriptor left fails as if the name did not exist, so that is
-/// tried.
+/// Tells a lookup that found no file descriptor left from one of an unknown name.
 fn explained(error: io::Error) -> io::Error {
+    // glibc reports this as an unknown name, so probe for a free descriptor.
     match UdpSocket::bind(("127.0.0.1", 0)) {
         Err(shortage) if is_out_of_descriptors(&shortage) => shortage,
         _ => error,

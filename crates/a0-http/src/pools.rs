@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 /// Connection pools, one for each `K` (for an async client, the runtime), of this process alone.
 ///
 /// Both ends of a TLS connection number its records. If a process and its forked child both write
-/// to one, a number comes twice, and the server hangs up. So a child begins without pools.
+/// to one, they use a number twice under the same key. That is nonce reuse, which breaks the secrecy
+/// of both records. So a child begins without pools.
 pub(crate) struct Pools<K, P> {
     open: Mutex<Open<K, P>>,
 }
@@ -18,8 +19,10 @@ struct Open<K, P> {
     pools: Vec<(K, P)>,
 }
 
-/// Enough for a runtime on each core of most machines. With more, connections are kept less well.
-const MAX_POOLS: usize = 32;
+/// A bound on what ended runtimes leave behind, because nothing reports their end. A reqwest
+/// `Client` takes about 2 kB, so 512 take 1 MB. If more runtimes than this use a client in turn, each
+/// finds its connections dropped.
+const MAX_POOLS: usize = 512;
 
 impl<K: PartialEq, P: Clone> Pools<K, P> {
     pub(crate) fn new() -> Self {
@@ -36,7 +39,8 @@ impl<K: PartialEq, P: Clone> Pools<K, P> {
     pub(crate) fn get(&self, key: K, new: impl FnOnce() -> P) -> P {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.process != process::id() {
-            // Not dropped: a farewell to the server would end the parent's connections too.
+            // Dropping them would send `close_notify` and shut the sockets down, and so end the
+            // parent's connections.
             mem::forget(mem::take(&mut open.pools));
             open.process = process::id();
         }
@@ -52,3 +56,6 @@ impl<K: PartialEq, P: Clone> Pools<K, P> {
         pool
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,14 +41,15 @@ mod failure;
 ///   ([`MAX_HEADER_SIZE`]). Reading stops when the body's limit is passed. Headers are read up to
 ///   a limit of the library's own, about 400 KiB and 100 fields, before they are measured.
 /// - It asks for `gzip`, decodes it, and removes `Content-Encoding` and `Content-Length` from the
-///   decoded answer, which they no longer describe. The limit counts decoded bytes, and what
-///   arrives may hardly be longer. A body in another content coding, or a damaged one, is an error
-///   of kind [`ContentCoding`](TransportErrorKind::ContentCoding).
+///   decoded answer, which they no longer describe. The limit counts decoded bytes. The compressed
+///   body may exceed the limit only by gzip's overhead, and may have 16 gzip members. A body in
+///   another content coding, a damaged one, or one in a transfer coding other than `chunked` is an
+///   error of kind [`ContentCoding`](TransportErrorKind::ContentCoding).
 /// - Every request is sent once, with one exception: a `GET` without a body is sent a second time,
 ///   on a new connection and within the same time limit, if it went over a kept connection and that
-///   closed before an answer came. Servers close idle connections, and a client may notice too late.
-///   (`reqwest` does not tell a head that was cut short from one that never came, so the request
-///   is sent again in that case too.)
+///   closed before a complete response head arrived. Servers close idle connections, and a client
+///   may notice too late. A `GET` that began a connection of its own, and then went over another that
+///   became idle first, is not repeated.
 /// - It keeps no cookies.
 /// - The proxy variables of the environment are ignored unless
 ///   [asked for](ClientBuilder::proxy_from_env).
@@ -58,15 +59,17 @@ mod failure;
 ///
 /// Of the request's headers `Content-Length`, `Transfer-Encoding` and `Accept-Encoding` are
 /// replaced by the client's own choice. The request's and the answer's extensions are dropped.
-/// HTTP/1.1 is spoken. At most 3 idle connections are kept for one host, for 15 seconds.
+/// HTTP/1.1 is spoken. At most 3 idle connections are kept for one host and runtime, for 15 seconds.
 ///
 /// # Good to know
 ///
 /// - A connection is used by the runtime that opened it and by no other: it would stand still
-///   whenever that runtime does. A client keeps the connections of up to 32 runtimes; beyond that it
+///   whenever that runtime does. A client keeps the connections of up to 512 runtimes; beyond that it
 ///   drops those of the runtime that used it longest ago.
 /// - A process that is forked off leaves the kept connections to its parent and opens its own. It
 ///   needs a runtime of its own, and must not drop an inherited one: they share an `epoll` instance.
+///   Do not fork while another thread begins or ends an exchange: the child can inherit a lock that
+///   nobody releases, and its exchanges then block forever.
 /// - An exchange that is polled outside of a `tokio` runtime is an error of kind
 ///   [`Other`](TransportErrorKind::Other). So is one in a runtime without time or network enabled,
 ///   unless the program is built with `panic = "abort"`: `tokio` panics then, and the exchange
@@ -142,14 +145,11 @@ impl ReqwestClient {
         if let (Err(error), false, Some(again)) = (&answer, has_connected, again)
             && failure::is_closed_connection(error)
         {
-            let left = self.timeout.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                return Err(TransportErrorKind::Timeout.into());
-            }
+            let left = request::time_left(self.timeout, started.elapsed())?;
             let mut again: reqwest::Request = again.try_into().map_err(failure::from_reqwest)?;
             *again.timeout_mut() = Some(left);
-            // A client that has kept no connection makes a new one.
-            answer = self.shared.recipe()?.client(0)?.execute(again).await;
+            // A new client has no connection to reuse.
+            answer = self.shared.recipe()?.client()?.execute(again).await;
         }
         self.read(answer.map_err(failure::from_reqwest)?).await
     }
@@ -225,8 +225,7 @@ impl Shared {
     /// The client whose connections belong to `runtime`.
     fn client(&self, runtime: &Handle) -> Result<Client, TransportError> {
         let recipe = self.recipe()?;
-        let new = || recipe.client(MAX_IDLE_PER_HOST);
-        self.clients.get(runtime.id(), new)
+        self.clients.get(runtime.id(), || recipe.client())
     }
 
     fn recipe(&self) -> Result<&Recipe, TransportError> {
@@ -262,8 +261,8 @@ impl Recipe {
         })
     }
 
-    /// A client that keeps `max_idle` connections to one host.
-    fn client(&self, max_idle: usize) -> Result<Client, TransportError> {
+    /// Fails if reqwest links a different rustls.
+    fn client(&self) -> Result<Client, TransportError> {
         // Defaults that matter are written out, so that none can change under this client, and no
         // feature that another crate switches on changes it.
         let mut builder = Client::builder()
@@ -281,7 +280,7 @@ impl Recipe {
             .connector_layer(connection::Watch)
             .http1_only()
             .user_agent(USER_AGENT)
-            .pool_max_idle_per_host(max_idle)
+            .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
             .pool_idle_timeout(MAX_IDLE_AGE)
             .tls_backend_preconfigured(self.tls.clone());
         if let Some(proxy) = &self.proxy {
@@ -291,7 +290,6 @@ impl Recipe {
     }
 }
 
-/// It happens where reqwest is built on another rustls than this crate.
 fn unusable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> TransportError {
     TransportError::new(TransportErrorKind::Tls, cause)
 }

@@ -33,12 +33,14 @@ mod failure;
 /// - The body has a [limit](ClientBuilder::max_body_size), and so do the headers
 ///   ([`MAX_HEADER_SIZE`]). Reading stops when a limit is passed.
 /// - It asks for `gzip`, decodes it, and removes `Content-Encoding` and `Content-Length` from the
-///   decoded answer, which they no longer describe. The limit counts decoded bytes, and what
-///   arrives may hardly be longer. A body in another content coding, or a damaged one, is an error
-///   of kind [`ContentCoding`](TransportErrorKind::ContentCoding).
+///   decoded answer, which they no longer describe. The limit counts decoded bytes. The compressed
+///   body may exceed the limit only by gzip's overhead, and may have 16 gzip members. A body in
+///   another content coding, a damaged one, or one in a transfer coding other than `chunked` is an
+///   error of kind [`ContentCoding`](TransportErrorKind::ContentCoding).
 /// - Every request is sent once, with one exception: a `GET` without a body is sent a second time,
 ///   on a new connection and within the same time limit, if it went over a kept connection and that
-///   closed before an answer came. Servers close idle connections, and a client may notice too late.
+///   closed before the first byte of a response arrived. Servers close idle connections, and a client
+///   may notice too late.
 /// - It keeps no cookies.
 /// - The proxy variables of the environment are ignored unless
 ///   [asked for](ClientBuilder::proxy_from_env).
@@ -52,19 +54,27 @@ mod failure;
 ///
 /// # Good to know
 ///
+/// - The name is looked up for every exchange, even if it uses a kept connection.
 /// - Each name lookup takes a short-lived thread. A lookup that hangs keeps its thread until the
 ///   system gives up, after the exchange has timed out. The number of such threads is bounded only
 ///   by the number of exchanges that the caller starts.
 /// - Where no thread or file descriptor is left, the exchange is an error of kind
 ///   [`Exhausted`](TransportErrorKind::Exhausted).
-/// - A process that is forked off leaves the kept connections to its parent and opens its own.
+/// - A process that is forked off leaves the kept connections to its parent and opens its own. Do not
+///   fork while another thread begins or ends an exchange: the child can inherit a lock that nobody
+///   releases, and its exchanges then block forever.
 /// - Cryptography for TLS is the process-wide default of `rustls` if the program installed one, and
 ///   `ring` otherwise. Cargo features of other crates have no say in it.
 /// - Cargo unifies features. If another crate of the program switches `ureq`'s feature `cookies`
 ///   on, cookies are kept after all. With its feature `gzip`, `ureq` decodes before this client
-///   does; the limits and the errors are the same, except that a body of length zero which is
-///   labelled `gzip` is an error unless the request is a `HEAD` or the status is 204 or 304. With
-///   its feature `brotli`, a body in the coding `br` is decoded too, though it is not asked for.
+///   does, and with `brotli` it decodes the coding `br` too, though that is not asked for. The limit
+///   on the decoded body stays the same, but these differ:
+///   - A body of length zero with such a coding is an error, unless the request is a `HEAD` or the
+///     status is 204 or 304.
+///   - `ureq` heeds only the first of several `Content-Encoding` lines, and removes them all: a body
+///     that was encoded twice may be returned decoded once.
+///   - Gzip members are not counted, and the encoded body may have about eight times the limit, plus
+///     128 KiB.
 ///
 /// # Example
 ///
@@ -105,9 +115,9 @@ impl UreqClient {
         let request = request::bare(request);
         let may_have_body = request.method() != Method::HEAD;
         let again = request::is_repeatable(&request).then(|| request.clone().map(|_| ()));
-        let agent = self
-            .agents
-            .get((), || connection::agent(self.config.clone()));
+        let agent = self.agents.get((), || {
+            connection::agent(self.config.clone(), most_that_arrives(self.max_body_size))
+        });
 
         let mut answer = if request::has_body(&request) {
             agent.run(request)
@@ -115,11 +125,12 @@ impl UreqClient {
             agent.run(request.map(|_| ()))
         };
         if let (Err(error), Some(again)) = (&answer, again)
-            && connection::was_kept_too_long(error)
+            && connection::is_stale(error)
         {
+            let left = request::time_left(self.timeout, started.elapsed())?;
             let again = agent
                 .configure_request(again)
-                .timeout_global(Some(self.timeout.saturating_sub(started.elapsed())))
+                .timeout_global(Some(left))
                 // No kept connection is that young, so a new one is made.
                 .max_idle_age(Duration::ZERO)
                 .build();
@@ -138,13 +149,7 @@ impl UreqClient {
     }
 
     fn read(&self, body: Body, incoming: &mut Incoming) -> Result<(), TransportError> {
-        // Where ureq itself decodes, only its own limit sees what arrives. It refuses a body that
-        // just fits, hence one byte more.
-        let most = coding::most_encoded(self.max_body_size).saturating_add(1);
-        let mut reader = body
-            .into_with_config()
-            .limit(u64::try_from(most).unwrap_or(u64::MAX))
-            .reader();
+        let mut reader = body.into_reader();
         let mut chunk = vec![0; 8 * 1024];
         loop {
             match reader.read(&mut chunk) {
@@ -155,6 +160,13 @@ impl UreqClient {
             }
         }
     }
+}
+
+/// The bytes that may arrive for one request: a body in chunks of one byte, which take six each, a
+/// head, and interim responses. Where ureq decodes the body, nothing else bounds what arrives.
+fn most_that_arrives(max_body_size: usize) -> usize {
+    let body = coding::most_encoded(max_body_size).saturating_mul(8);
+    body.saturating_add(2 * MAX_HEADER_SIZE)
 }
 
 impl Buildable for UreqClient {

@@ -30,6 +30,7 @@ cases! {
     debug_is_short,
     every_status_is_an_answer_with_headers_and_body,
     headers_are_bounded,
+    headers_need_no_room_in_the_bodys_limit,
     no_error_names_the_url,
     no_timeout_is_too_long_to_be_kept,
     only_https_is_sent,
@@ -39,6 +40,7 @@ cases! {
     the_request_is_sent_as_it_is_with_its_own_length,
     the_timeout_holds_at_every_stage,
     what_does_not_speak_tls_is_a_tls_failure,
+    what_frames_a_body_is_bounded,
     what_is_not_a_complete_http_answer_is_an_error,
     without_a_connection_the_kind_is_connect,
 }
@@ -226,6 +228,48 @@ fn an_endless_body_ends_at_the_limit<D: Driver>() {
         kind(raw_client::<D>(&[]).exchange(get(server.url()))),
         Kind::BodyTooLarge
     );
+}
+
+/// The smallest chunks fit. What belongs to no chunk is bounded, by a limit of the library's own too.
+fn what_frames_a_body_is_bounded<D: Driver>() {
+    const LIMIT: usize = 100_000;
+    for (chunk, trailer, fits) in [
+        ("1\r\nx\r\n", "", true),
+        ("1;an=extension\r\nx\r\n", "", false),
+        ("1\r\nx\r\n", "trailer: value\r\n", false),
+    ] {
+        let chunks = chunk.repeat(LIMIT) + "0\r\n" + &trailer.repeat(LIMIT);
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let server = RawServer::with(format!("{head}{chunks}\r\n"));
+        let client = raw_client::<D>(&[Set::MaxBodySize(LIMIT)]);
+        match client.exchange(get(server.url())) {
+            Ok(answer) => assert!(fits && answer.body().len() == LIMIT, "{chunk}{trailer}"),
+            Err(error) => {
+                let bounds = [Kind::BodyTooLarge, Kind::HeaderTooLarge, Kind::Protocol];
+                assert!(
+                    !fits && bounds.contains(&error.kind()),
+                    "{chunk}{trailer}{error:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Several answers on one connection, each with room of its own.
+fn headers_need_no_room_in_the_bodys_limit<D: Driver>() {
+    let filler = "x".repeat(60_000);
+    let answer = format!("HTTP/1.1 204 No Content\r\nfiller: {filler}\r\n\r\n");
+    let server = RawServer::serve(move |peer| {
+        while peer.asks() {
+            peer.send(answer.as_bytes());
+        }
+    });
+    let client = raw_client::<D>(&[Set::MaxBodySize(0)]);
+    for _ in 0..4 {
+        let answer = client.exchange(get(server.url())).unwrap();
+        assert_eq!(answer.headers()["filler"].len(), 60_000);
+    }
+    assert_eq!(server.connections(), 1);
 }
 
 fn headers_are_bounded<D: Driver>() {
@@ -472,6 +516,14 @@ fn what_is_not_a_complete_http_answer_is_an_error<D: Driver>() {
         ),
         (
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nshort\r\n",
+            Kind::Io,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5",
+            Kind::Io,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nshort\r\n3",
             Kind::Io,
         ),
     ];

@@ -18,7 +18,11 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(unix)]
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+#[cfg(unix)]
+use std::time::Duration;
 
 use a0_http::TransportErrorKind;
 
@@ -82,12 +86,20 @@ fn fork<D: Driver>(url: &str, options: &[Set<'_>]) {
     assert_eq!(body(), b"0");
     match fork::fork().unwrap() {
         fork::Fork::Child => {
+            // A child that hangs is replaced by one that fails.
+            let (done, waits) = mpsc::channel::<()>();
+            thread::spawn(move || {
+                if waits.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+                    panic!("{}", Command::new("false").exec());
+                }
+            });
             let is_right = panic::catch_unwind(AssertUnwindSafe(|| {
                 assert_eq!(body(), b"1");
                 assert_eq!(body(), b"1");
             }));
             // Ends the child with none of its destructors: those of an inherited runtime would
             // take the parent's sockets out of the parent's `epoll`.
+            drop(done);
             let outcome = if is_right.is_ok() { "true" } else { "false" };
             panic!("{}", Command::new(outcome).exec());
         }

@@ -22,7 +22,7 @@ tokio::task_local! {
 /// Awaits `exchange`, and tells whether it began a connection.
 ///
 /// An exchange that begins one may still get another, if that becomes idle first. It counts as new
-/// all the same: the request is not repeated, which is the safe mistake.
+/// all the same, so the request is not repeated.
 pub(super) async fn watched<T>(exchange: impl Future<Output = T>) -> (T, bool) {
     let watched = async {
         let outcome = exchange.await;

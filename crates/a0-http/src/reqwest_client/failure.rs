@@ -10,7 +10,7 @@ pub(super) fn from_reqwest(error: reqwest::Error) -> TransportError {
     TransportError::new(kind_of(&error), error.without_url())
 }
 
-/// Whether `error` is the server's end, or the network's, of a connection that stood.
+/// Whether the peer or the network closed an established connection.
 pub(super) fn is_closed_connection(error: &reqwest::Error) -> bool {
     kind_of(error) == TransportErrorKind::Io
 }

@@ -7,7 +7,7 @@ use super::connection;
 use crate::{TransportError, TransportErrorKind, lookup};
 
 pub(super) fn from_ureq(error: ureq::Error) -> TransportError {
-    let error = connection::unmarked(error);
+    let error = connection::into_cause(error);
     let kind = kind_of(&error);
     match error {
         // Their texts quote the URL or what a proxy said.
@@ -26,14 +26,14 @@ pub(super) fn of_body(error: io::Error) -> TransportError {
         // The variant for a damaged body exists only where another crate of the program has
         // switched ureq's own decoder on, so it cannot be named here. No other is left.
         TransportErrorKind::Other => {
-            let cause = "the body's content coding is gzip or br, but it is damaged";
+            let cause = "the body is not valid gzip or br";
             TransportError::new(TransportErrorKind::ContentCoding, cause)
         }
         _ => error,
     }
 }
 
-/// Whether `error` is the server's end, or the network's, of a connection that stood.
+/// Whether the peer or the network closed an established connection.
 pub(super) fn is_closed_connection(error: &ureq::Error) -> bool {
     kind_of(error) == TransportErrorKind::Io
 }
@@ -50,6 +50,8 @@ fn kind_of(error: &ureq::Error) -> TransportErrorKind {
         | ureq::Error::Rustls(_)
         | ureq::Error::Pem(_)
         | ureq::Error::TlsRequired => TransportErrorKind::Tls,
+        // The connection closed within a line that frames a chunk.
+        ureq::Error::BodyStalled => TransportErrorKind::Io,
         ureq::Error::Protocol(_) => TransportErrorKind::Protocol,
         ureq::Error::BodyExceedsLimit(_) => TransportErrorKind::BodyTooLarge,
         ureq::Error::LargeResponseHeader(..) => TransportErrorKind::HeaderTooLarge,

@@ -20,12 +20,12 @@ pub(crate) enum Set<'a> {
 pub(crate) trait Driver: Debug + Default {
     fn build(options: &[Set<'_>]) -> Result<Self, ClientOptionError>;
     fn exchange(&self, request: Request) -> Result<Response, TransportError>;
-    /// Two exchanges at the same time.
-    fn exchange_both(&self, requests: [Request; 2]) -> [Result<Response, TransportError>; 2];
+    /// These exchanges at the same time.
+    fn exchange_all(&self, requests: Vec<Request>) -> Vec<Result<Response, TransportError>>;
     /// Whether the client's library tells a head that was cut short from one that never came.
     const TELLS_A_CUT_HEAD: bool;
-    /// Whether a feature of the client's library, switched on elsewhere, makes it decode gzip.
-    fn library_decodes_gzip() -> bool;
+    /// Whether a feature of the client's library, switched on elsewhere, makes it decode `coding`.
+    fn library_decodes(coding: &str) -> bool;
     /// Puts settings into the request that the client's library would heed.
     fn hide_settings(request: Request) -> Request;
 }
@@ -55,17 +55,20 @@ impl Driver for a0_http::UreqClient {
         a0_http::HttpClient::exchange(self, request)
     }
 
-    fn exchange_both(&self, [one, two]: [Request; 2]) -> [Result<Response, TransportError>; 2] {
+    fn exchange_all(&self, requests: Vec<Request>) -> Vec<Result<Response, TransportError>> {
         std::thread::scope(|scope| {
-            let two = scope.spawn(|| self.exchange(two));
-            [self.exchange(one), two.join().unwrap()]
+            let exchange = |request| scope.spawn(move || self.exchange(request));
+            let exchanges: Vec<_> = requests.into_iter().map(exchange).collect();
+            exchanges
+                .into_iter()
+                .map(|one| one.join().unwrap())
+                .collect()
         })
     }
 
     const TELLS_A_CUT_HEAD: bool = true;
 
-    /// With the feature ureq also asks for gzip, unless it is told what to ask for.
-    fn library_decodes_gzip() -> bool {
+    fn library_decodes(coding: &str) -> bool {
         let server = super::RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
         let root = ureq::tls::Certificate::from_pem(super::root_pem()).unwrap();
         let tls = ureq::tls::TlsConfig::builder()
@@ -73,7 +76,12 @@ impl Driver for a0_http::UreqClient {
             .build();
         let agent = ureq::Agent::config_builder().tls_config(tls).build();
         agent.new_agent().get(server.url()).call().unwrap();
-        server.requests()[0].contains("gzip")
+        // Unless it is told what to ask for, ureq asks for what it decodes.
+        let request = &server.requests()[0];
+        let mut fields = request
+            .lines()
+            .filter_map(|line| line.strip_prefix("accept-encoding: "));
+        fields.any(|codings| codings.split(", ").any(|name| name == coding))
     }
 
     fn hide_settings(request: Request) -> Request {
@@ -104,16 +112,27 @@ impl Driver for a0_http::ReqwestClient {
         RUNTIME.with(|runtime| runtime.block_on(answer))
     }
 
-    fn exchange_both(&self, [one, two]: [Request; 2]) -> [Result<Response, TransportError>; 2] {
-        let one = a0_http::AsyncHttpClient::exchange(self, one);
-        let two = a0_http::AsyncHttpClient::exchange(self, two);
-        let both = async { tokio::join!(one, two).into() };
-        RUNTIME.with(|runtime| runtime.block_on(both))
+    fn exchange_all(&self, requests: Vec<Request>) -> Vec<Result<Response, TransportError>> {
+        let exchange = |request| {
+            let client = self.clone();
+            let exchange =
+                async move { a0_http::AsyncHttpClient::exchange(&client, request).await };
+            tokio::spawn(exchange)
+        };
+        let all = async {
+            let exchanges: Vec<_> = requests.into_iter().map(exchange).collect();
+            let mut answers = Vec::new();
+            for one in exchanges {
+                answers.push(one.await.unwrap());
+            }
+            answers
+        };
+        RUNTIME.with(|runtime| runtime.block_on(all))
     }
 
     const TELLS_A_CUT_HEAD: bool = false;
 
-    fn library_decodes_gzip() -> bool {
+    fn library_decodes(_coding: &str) -> bool {
         false
     }
 

@@ -20,7 +20,8 @@ macro_rules! cases {
 
 pub(crate) mod driver;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::mem;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -35,7 +36,34 @@ use openssl::ssl::{SslAcceptor, SslMethod, SslStream};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Name};
 
-pub(crate) type Stream = SslStream<TcpStream>;
+pub(crate) type Stream = SslStream<Wire>;
+
+/// What TLS writes to.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    socket: TcpStream,
+    /// What is written here instead of to the socket, if anything is.
+    held: Option<Vec<u8>>,
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.read(buffer)
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.held {
+            Some(held) => held.write(bytes),
+            None => self.socket.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
 
 struct Identity {
     key: PKey<Private>,
@@ -96,6 +124,19 @@ impl Peer {
         let _ = self.stream.write_all(bytes);
     }
 
+    /// Sends bytes that are no TLS record.
+    pub(crate) fn break_tls(&mut self) {
+        let _ = self.stream.get_mut().write_all(b"this is no TLS record");
+    }
+
+    /// What `send` sends leaves in one piece.
+    pub(crate) fn at_once(&mut self, send: impl FnOnce(&mut Self)) {
+        self.stream.get_mut().held = Some(Vec::new());
+        send(self);
+        let held = mem::take(&mut self.stream.get_mut().held);
+        let _ = self.stream.get_mut().write_all(&held.unwrap());
+    }
+
     pub(crate) fn say_goodbye(&mut self) {
         let _ = self.stream.shutdown();
     }
@@ -147,7 +188,11 @@ impl RawServer {
             acceptor.set_num_tickets(tickets).unwrap();
             let acceptor = acceptor.build();
             for connection in listener.incoming() {
-                let Ok(stream) = acceptor.accept(connection.unwrap()) else {
+                let wire = Wire {
+                    socket: connection.unwrap(),
+                    held: None,
+                };
+                let Ok(stream) = acceptor.accept(wire) else {
                     continue;
                 };
                 take(Peer {
