@@ -434,6 +434,86 @@ fn an_old_set_does_not_replace_a_newer_one() {
     assert_eq!(keys.requested_at(), at(10));
 }
 
+/// What the store has is no answer where the issuer itself has to be asked, but better than nothing if the
+/// issuer then fails.
+#[test]
+fn a_newer_set_that_is_not_enough_serves_if_the_issuer_fails() {
+    let (tenant, store) = world();
+    let issuer = normalize_domain("a.example").unwrap();
+    // Stale, and no reason not to ask: there are keys in hand.
+    let [first, second] = [0, 1].map(|_| process(tenant.client(), &store));
+    keys_of(&first, &tenant, 0).unwrap();
+    second.reload(&issuer, at(50)).unwrap();
+    keys_of(&first, &tenant, 700).unwrap();
+    assert_eq!(fetches(&tenant), (3, 3));
+    // Newer, without the wanted key.
+    second.reload(&issuer, at(710)).unwrap();
+    tenant.replace_keys().unwrap();
+    let keys = first
+        .keys_with(&issuer, &tenant.kid(), Algorithm::Rs256, at(720))
+        .unwrap();
+    assert!(keys.keys().contains(&tenant.kid(), Algorithm::Rs256));
+    assert_eq!(fetches(&tenant), (4, 5));
+    // Too old to spare a fetch, which fails.
+    second.reload(&issuer, at(3000)).unwrap();
+    for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
+        tenant.misbehave(endpoint, Fault::status(500));
+    }
+    let served = keys_of(&first, &tenant, 4700).unwrap();
+    assert_eq!(served.requested_at(), at(3000));
+    assert_eq!(fetches(&tenant).0, 6);
+}
+
+/// With `max_stale` of zero, fresh documents from the store serve all the same.
+#[test]
+fn fresh_documents_serve_where_stale_ones_may_not() {
+    let (tenant, store) = world();
+    tenant.cache_control(None);
+    let mut policy = policy();
+    policy.max_stale = Duration::ZERO;
+    for second in [0, 599] {
+        let process = KeyCache::builder(rules(), Arc::new(tenant.client()))
+            .policy(policy)
+            .adapter(Arc::clone(&store))
+            .build();
+        keys_of(&process, &tenant, second).unwrap();
+        assert_eq!(fetches(&tenant), (1, 1));
+    }
+}
+
+/// If nobody can see what stands in the store, nothing is written over it.
+#[test]
+fn what_cannot_be_read_is_not_replaced() {
+    struct WriteOnly(AtomicI64);
+    impl CacheAdapter for WriteOnly {
+        fn get(&self, _: &str) -> Result<Option<String>, CacheAdapterError> {
+            Err(CacheAdapterError::new("out of order"))
+        }
+        fn set(&self, _: &str, _: &str, _: Duration) -> Result<(), CacheAdapterError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+        fn set_if_absent(&self, _: &str, _: &str, _: Duration) -> Result<bool, CacheAdapterError> {
+            unreachable!("not needed")
+        }
+        fn delete(&self, _: &str) -> Result<(), CacheAdapterError> {
+            unreachable!("not needed")
+        }
+        fn clear(&self) -> Result<(), CacheAdapterError> {
+            unreachable!("not needed")
+        }
+    }
+    let (tenant, _) = world();
+    let store = Arc::new(WriteOnly(AtomicI64::new(0)));
+    let process = KeyCache::builder(rules(), Arc::new(tenant.client()))
+        .policy(policy())
+        .adapter(Arc::clone(&store))
+        .build();
+    keys_of(&process, &tenant, 0).unwrap();
+    assert_eq!(store.0.load(Ordering::SeqCst), 0);
+    assert_eq!(process.adapter_misses(), 3);
+}
+
 #[test]
 fn issuers_share_no_entry() {
     let network = LocalNetwork::new();

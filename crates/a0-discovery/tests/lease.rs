@@ -73,6 +73,18 @@ fn it_ends_when_the_keys_are_replaced() {
     assert_ne!(first.lease(), second.lease());
 }
 
+/// Whoever holds the lease tells the age by the date, which is of no use then.
+#[test]
+fn it_ends_when_the_clock_is_set_back() {
+    let tenant = LocalTenant::new("a.example").unwrap();
+    let cache = cache_of(&tenant);
+    let keys = keys_of(&cache, &tenant, 0).unwrap();
+    tenant.misbehave(Endpoint::Discovery, Fault::status(503));
+    let served = keys_of(&cache, &tenant, -200).unwrap();
+    assert!(Arc::ptr_eq(&keys, &served));
+    assert!(keys.lease().has_ended());
+}
+
 #[test]
 fn it_ends_when_the_issuer_is_dropped() {
     let (cache, [a, b, c]) = crowded();
@@ -124,5 +136,12 @@ fn keys_that_come_after_their_issuer_was_dropped_have_no_lease() {
         keys_of(&cache, &c, 0).unwrap();
         go_on.wait();
         assert!(slow.join().unwrap().lease().has_ended());
+    });
+    // The issuer is taken back with keys of its own.
+    std::thread::scope(|scope| {
+        let again = scope.spawn(|| keys_of(&cache, &a, 0).unwrap());
+        asked.wait();
+        go_on.wait();
+        assert!(!again.join().unwrap().lease().has_ended());
     });
 }

@@ -362,6 +362,10 @@ fn keys_of_an_unknown_age_serve_once_for_as_long_as_stale_ones() {
         // Nor does a small one.
         (&[-200, 3000, 2950, 3399], true),
         (&[-200, 3000, 2950, 3400], false),
+        // Nor does one in small steps, nor one from a later time.
+        (&[-200, 3000, 2950, 2900], false),
+        (&[3000, 1000, 3599], true),
+        (&[3000, 1000, 3600], false),
         // Nor does time that the clock has seen twice.
         (&[-200, 100, 3399], true),
         (&[-200, 100, 3400], false),

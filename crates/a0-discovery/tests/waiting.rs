@@ -146,17 +146,13 @@ fn what_panics_is_called_as_often_as_the_back_off_says() {
 #[test]
 fn a_refresh_that_panics_each_time_follows_the_back_off_too() {
     let tenant = LocalTenant::new("a.example").unwrap();
-    let (panicked, has_panicked) = mpsc::channel::<()>();
-    let calls = AtomicUsize::new(0);
+    let calls = Arc::new(AtomicUsize::new(0));
     let client = {
-        let tenant = tenant.clone();
+        let (tenant, calls) = (tenant.clone(), Arc::clone(&calls));
         move |request| {
-            if calls.fetch_add(1, Ordering::SeqCst) < 2 {
-                return tenant.handle(request);
-            }
-            // Told once the thread unwinds, after the round was abandoned or just before.
-            let _told = scopeguard(panicked.clone());
-            panic!("the refresh panics");
+            let number = calls.fetch_add(1, Ordering::SeqCst);
+            assert!(number < 2, "the refresh panics");
+            tenant.handle(request)
         }
     };
     let mut background = policy();
@@ -165,39 +161,20 @@ fn a_refresh_that_panics_each_time_follows_the_back_off_too() {
         .policy(background)
         .build();
     keys_of(&cache, &tenant, 0).unwrap();
-    let issuer = normalize_domain("a.example").unwrap();
     let mut times = Vec::new();
-    for second in (300..500).step_by(5) {
-        let fetching = || cache.status(at(second)).remove(0).fetching;
+    for second in 300..600 {
+        let before = calls.load(Ordering::SeqCst);
         keys_of(&cache, &tenant, second).unwrap();
-        if has_panicked
-            .recv_timeout(Duration::from_millis(200))
-            .is_ok()
-        {
+        // A refresh has begun when the call returns.
+        while cache.status(at(second)).remove(0).fetching {
+            std::thread::yield_now();
+        }
+        if calls.load(Ordering::SeqCst) > before {
             times.push(second);
-            while fetching() {
-                std::thread::yield_now();
-            }
         }
     }
-    // At 300 and 315 the rounds are abandoned; from then on there are failures.
-    assert_eq!(times[..2], [300, 315]);
-    assert!(
-        times.windows(2).all(|pair| pair[1] - pair[0] >= 15),
-        "{times:?}"
-    );
-    assert!(cache.status(at(500)).remove(0).failures > 0);
-    drop(issuer);
-}
-
-fn scopeguard(tell: mpsc::Sender<()>) -> impl Drop {
-    struct Told(mpsc::Sender<()>);
-    impl Drop for Told {
-        fn drop(&mut self) {
-            let _ = self.0.send(());
-        }
-    }
-    Told(tell)
+    // The second one starts the back-off, which outgrows the 15 seconds between refreshes.
+    assert_eq!(times, [300, 315, 330, 345, 360, 375, 391, 423, 483, 543]);
 }
 
 /// A process is frozen while a fetch is under way, and thawed hours later (AWS Lambda does so). The
@@ -234,6 +211,54 @@ fn a_frozen_fetch_fails_nobody_after_the_thaw() {
     }
 }
 
+/// The one whose own fetch was frozen fetches again, and is not refused.
+#[test]
+fn the_leader_of_a_frozen_fetch_tries_again() {
+    let world = World::new(Refresh::Inline, |_| {});
+    let timed_out = Fault::transport(std::io::ErrorKind::TimedOut);
+    let gate = world.hold(Endpoint::Discovery, timed_out);
+    std::thread::scope(|scope| {
+        let frozen = scope.spawn(|| world.cache.keys(&world.issuer, at(0)).is_ok());
+        assert!(gate.wait_arrived());
+        world.go_to(3 * 3600);
+        gate.release();
+        assert!(frozen.join().unwrap());
+    });
+    assert_eq!(world.failures(3 * 3600), 0);
+    assert_eq!(fetches(&world.tenant), (2, 1));
+}
+
+/// The late end of an overdue round leaves the one that began in its place alone.
+#[test]
+fn the_end_of_an_overdue_round_does_not_end_a_later_one() {
+    let world = World::new(Refresh::Inline, |_| {});
+    let timed_out = Fault::transport(std::io::ErrorKind::TimedOut);
+    let [first, second] = [(); 2].map(|()| Gate::new());
+    world.tenant.misbehave_script(
+        Endpoint::Discovery,
+        [Fault::hold_then(&first, timed_out), Fault::hold_at(&second)],
+    );
+    std::thread::scope(|scope| {
+        let overdue = scope.spawn(|| world.cache.keys(&world.issuer, at(0)).is_ok());
+        assert!(first.wait_arrived());
+        world.go_to(1000);
+        let later = scope.spawn(|| world.cache.keys(&world.issuer, at(1000)).is_ok());
+        assert!(second.wait_arrived());
+        first.release();
+        let third = scope.spawn(|| world.cache.keys(&world.issuer, at(1000)).is_ok());
+        for _ in 0..10_000 {
+            std::thread::yield_now();
+        }
+        second.release();
+        assert!(
+            [overdue, later, third]
+                .into_iter()
+                .all(|call| call.join().unwrap())
+        );
+    });
+    assert_eq!(fetches(&world.tenant), (2, 1));
+}
+
 /// What an overdue round brings late is dropped if a later one began: a key that the issuer has removed
 /// meanwhile must not come back.
 #[test]
@@ -263,6 +288,93 @@ fn a_late_answer_does_not_bring_a_removed_key_back() {
     while world.cache.status(at(900)).remove(0).freshness != Freshness::Fresh {
         std::thread::yield_now();
     }
+}
+
+/// Nor is it stored for others: the newer documents may have left the store meanwhile.
+#[test]
+fn a_late_answer_is_not_stored() {
+    let tenant = LocalTenant::new("a.example").unwrap();
+    let issuer = normalize_domain("a.example").unwrap();
+    let store = Arc::new(InMemoryCache::new(10));
+    let cache = KeyCache::builder(rules(), Arc::new(tenant.client()))
+        .policy(policy())
+        .adapter(Arc::clone(&store))
+        .build();
+    let gate = Gate::new();
+    tenant.misbehave_times(Endpoint::Jwks, 1, Fault::hold_at(&gate));
+    std::thread::scope(|scope| {
+        let late = scope.spawn(|| cache.keys(&issuer, at(0)).is_ok());
+        assert!(gate.wait_arrived());
+        cache.keys(&issuer, at(1000)).unwrap();
+        CacheAdapter::clear(&store).unwrap();
+        gate.release();
+        assert!(late.join().unwrap());
+    });
+    let key = "a0-discovery:1:jwks:https://a.example/";
+    assert_eq!(CacheAdapter::get(&store, key).unwrap(), None);
+}
+
+/// A search that panics begins no cool-down: the next one finds the key.
+#[test]
+fn a_search_that_is_abandoned_begins_no_cool_down() {
+    let tenant = LocalTenant::new("a.example").unwrap();
+    let issuer = normalize_domain("a.example").unwrap();
+    let calls = AtomicUsize::new(0);
+    let client = {
+        let tenant = tenant.clone();
+        move |request| {
+            assert_ne!(calls.fetch_add(1, Ordering::SeqCst), 2, "the search panics");
+            tenant.handle(request)
+        }
+    };
+    let cache = KeyCache::builder(rules(), Arc::new(client))
+        .policy(policy())
+        .build();
+    cache.keys(&issuer, at(0)).unwrap();
+    tenant.rotate_keys().unwrap();
+    let kid = tenant.kid();
+    let search = || {
+        cache
+            .keys_with(&issuer, &kid, Algorithm::Rs256, at(1))
+            .unwrap()
+    };
+    assert!(catch_unwind(AssertUnwindSafe(search)).is_err());
+    assert!(search().keys().contains(&kid, Algorithm::Rs256));
+}
+
+/// Nobody waits for a refresh in the background, however old the keys; for one that a caller carries out
+/// the others do.
+#[test]
+fn old_keys_are_served_during_a_refresh_in_the_background_only() {
+    let world = World::new(Refresh::Background, |_| {});
+    world.keys(0).unwrap();
+    let gate = world.hold(Endpoint::Discovery, Fault::none());
+    world.keys(1190).unwrap();
+    assert!(gate.wait_arrived());
+    let (done, is_done) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| done.send(world.keys(1201)).unwrap());
+        // With an hour to wait, it would wait that long.
+        let outcome = is_done.recv_timeout(Duration::from_secs(30));
+        gate.release();
+        assert_eq!(outcome, Ok(Ok(())));
+    });
+
+    let world = World::new(Refresh::Background, |_| {});
+    let old = world.cache.keys(&world.issuer, at(0)).unwrap();
+    let gate = world.hold(Endpoint::Discovery, Fault::none());
+    std::thread::scope(|scope| {
+        let leader = scope.spawn(|| world.keys(1300));
+        assert!(gate.wait_arrived());
+        let waiter = scope.spawn(|| world.cache.keys(&world.issuer, at(1300)).unwrap());
+        for _ in 0..10_000 {
+            std::thread::yield_now();
+        }
+        gate.release();
+        assert!(!Arc::ptr_eq(&old, &waiter.join().unwrap()));
+        assert_eq!(leader.join().unwrap(), Ok(()));
+    });
+    assert_eq!(fetches(&world.tenant), (2, 2));
 }
 
 /// A waiter leaves after `max_wait`, with keys that may be served and hold its `kid`, or without.
@@ -313,25 +425,56 @@ fn strangers_do_not_hold_the_threads_of_a_blocking_server() {
     let world = World::new(Refresh::Inline, |_| {});
     let known = world.tenant.kid();
     world.keys(0).unwrap();
+    // Callers of a cold issuer are no strangers to it: all of them wait.
+    let cold = World::new(Refresh::Inline, |_| {});
+    let cold_gate = cold.hold(Endpoint::Discovery, Fault::none());
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..STRANGERS)
+            .map(|_| scope.spawn(|| cold.keys(0)))
+            .collect();
+        assert!(cold_gate.wait_arrived());
+        // Twice: those who have waited give their places back.
+        for round in 0..2 {
+            strangers(
+                &world,
+                &known,
+                STRANGERS,
+                1 + 60 * i64::try_from(round).unwrap(),
+            );
+            assert_eq!(fetches(&world.tenant), (1, 2 + round));
+        }
+        cold_gate.release();
+        assert!(
+            callers
+                .into_iter()
+                .all(|caller| caller.join().unwrap() == Ok(()))
+        );
+    });
+}
+
+fn strangers(world: &World, known: &str, count: usize, second: i64) {
     let gate = world.hold(Endpoint::Jwks, Fault::none());
     let (left, have_left) = mpsc::channel();
     std::thread::scope(|scope| {
-        let leader = scope.spawn(|| world.has_key("nobody's", 1));
+        let leader = scope.spawn(|| world.has_key("nobody's", second));
         assert!(gate.wait_arrived());
-        for number in 0..STRANGERS {
-            let (world, left) = (&world, left.clone());
+        for number in 0..count {
+            let left = left.clone();
             scope.spawn(move || {
-                let outcome = world.has_key(&format!("nobody's {number}"), 1);
+                let outcome = world.has_key(&format!("nobody's {number}"), second);
                 left.send(outcome).unwrap();
             });
         }
         // After the search's first second only eight go on waiting.
-        for _ in 0..STRANGERS - 8 {
+        for _ in 0..count - 8 {
             assert_eq!(have_left.recv().unwrap(), Err(FetchFailure::Overloaded));
         }
         // Good tokens are served, and those who come now are told at once.
-        assert_eq!(world.has_key(&known, 1), Ok(true));
-        assert_eq!(world.has_key("nobody's", 1), Err(FetchFailure::Overloaded));
+        assert_eq!(world.has_key(known, second), Ok(true));
+        assert_eq!(
+            world.has_key("nobody's", second),
+            Err(FetchFailure::Overloaded)
+        );
         assert!(have_left.try_recv().is_err());
         gate.release();
         for _ in 0..8 {
@@ -339,7 +482,6 @@ fn strangers_do_not_hold_the_threads_of_a_blocking_server() {
         }
         assert_eq!(leader.join().unwrap(), Ok(false));
     });
-    assert_eq!(fetches(&world.tenant), (1, 2));
 }
 
 /// Many issuers over one network, whose exchanges a test can count and hold.
@@ -350,19 +492,28 @@ struct Crowd {
     under_way: Arc<Mutex<(usize, usize)>>,
     /// The requests for metadata of each host.
     asked: Arc<Mutex<BTreeMap<String, usize>>>,
-    /// Hosts beginning with `slow` wait here.
+    /// Hosts beginning with `slow` wait here, and those beginning with `moody` in their third mood.
     stop: Arc<Stop>,
+    /// In that mood the host `held.example` waits here.
+    hold: Arc<Stop>,
+    /// Of the moody hosts: 0, they answer; 1, they fail; 2, they wait.
+    mood: Arc<AtomicUsize>,
+    /// Seconds since the start, by the cache's clock.
+    clock: Arc<AtomicUsize>,
 }
 
 impl Crowd {
     fn new(names: impl IntoIterator<Item = String>, refresh: Refresh) -> Self {
         let tenant = LocalTenant::new("model.example").unwrap();
-        let stop = Arc::<Stop>::default();
+        let [stop, hold] = [Arc::<Stop>::default(), Arc::default()];
+        let (mood, clock) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let under_way = Arc::<Mutex<(usize, usize)>>::default();
         let asked = Arc::<Mutex<BTreeMap<String, usize>>>::default();
         let client = {
             let (under_way, asked) = (Arc::clone(&under_way), Arc::clone(&asked));
             let (jwks, stop) = (tenant.jwks().to_string(), Arc::clone(&stop));
+            let hold = Arc::clone(&hold);
+            let mood = Arc::clone(&mood);
             move |request: http::Request<Vec<u8>>| -> std::io::Result<http::Response<Vec<u8>>> {
                 {
                     let mut count = under_way.lock().unwrap();
@@ -374,8 +525,15 @@ impl Crowd {
                 if is_metadata {
                     *asked.lock().unwrap().entry(host.clone()).or_default() += 1;
                 }
-                if host.starts_with("slow") {
-                    stop.pass();
+                match (host.starts_with("moody"), mood.load(Ordering::SeqCst)) {
+                    (true, 2) => stop.pass(),
+                    (true, 1) => {
+                        under_way.lock().unwrap().0 -= 1;
+                        return Err(std::io::ErrorKind::ConnectionReset.into());
+                    }
+                    (false, 2) if host.starts_with("held") => hold.pass(),
+                    _ if host.starts_with("slow") => stop.pass(),
+                    _ => {}
                 }
                 let body = match is_metadata {
                     true => format!(
@@ -393,7 +551,13 @@ impl Crowd {
         policy.max_issuers = NonZeroUsize::new(10_000).unwrap();
         let cache = KeyCache::builder(rules(), Arc::new(client))
             .policy(policy)
-            .clock(|| UNIX_EPOCH + Duration::from_secs(START.unsigned_abs()))
+            .clock({
+                let clock = Arc::clone(&clock);
+                move || {
+                    let seconds = clock.load(Ordering::SeqCst) as u64;
+                    UNIX_EPOCH + Duration::from_secs(START.unsigned_abs() + seconds)
+                }
+            })
             .build();
         let issuers = names
             .into_iter()
@@ -404,13 +568,154 @@ impl Crowd {
             under_way,
             asked,
             stop,
+            hold,
+            mood,
+            clock,
         }
     }
 
     fn keys(&self, issuer: &Issuer, second: i64) -> Result<(), FetchFailure> {
+        self.go_to(second);
         let keys = self.cache.keys(issuer, at(second));
         keys.map(|_| ()).map_err(|error| error.error.failure)
     }
+
+    fn go_to(&self, second: i64) {
+        self.clock
+            .store(usize::try_from(second).unwrap(), Ordering::SeqCst);
+    }
+
+    fn mood(&self, mood: usize) {
+        self.mood.store(mood, Ordering::SeqCst);
+    }
+
+    fn asked(&self, issuer: &Issuer) -> usize {
+        let host = issuer
+            .as_str()
+            .trim_start_matches("https://")
+            .trim_end_matches('/');
+        self.asked
+            .lock()
+            .unwrap()
+            .get(host)
+            .copied()
+            .unwrap_or_default()
+    }
+}
+
+fn moody(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|number| format!("moody{number}.example"))
+}
+
+/// What waits in the queue is looked at again when its turn comes: it may be fresh, evicted, under way or
+/// failing by then; and the next one has its turn at once.
+#[test]
+fn a_refresh_that_waited_is_begun_only_if_it_is_still_due() {
+    let others = [
+        "fresh.example",
+        "moody-failing.example",
+        "held.example",
+        "due.example",
+    ];
+    let names = moody(4).chain(others.map(str::to_owned));
+    let crowd = Crowd::new(names, Refresh::Background);
+    let [fresh, failing, under_way, due] = [4, 5, 6, 7].map(|index| &crowd.issuers[index]);
+    for issuer in &crowd.issuers {
+        crowd.keys(issuer, 0).unwrap();
+    }
+    crowd.mood(2);
+    for issuer in &crowd.issuers[..4] {
+        crowd.keys(issuer, 700).unwrap();
+    }
+    crowd.stop.wait_arrivals(4);
+    for issuer in [fresh, failing, under_way, due, due] {
+        crowd.keys(issuer, 700).unwrap();
+    }
+    // Each stands in it once.
+    assert!(format!("{:?}", crowd.cache).contains("refreshes_queued: 4"));
+    crowd.cache.reload(fresh, at(700)).unwrap();
+    crowd.mood(1);
+    assert!(crowd.cache.reload(failing, at(700)).is_err());
+    crowd.mood(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| crowd.cache.reload(under_way, at(700)).unwrap());
+        crowd.hold.wait_arrivals(1);
+        // Their turn comes a few seconds later.
+        crowd.go_to(705);
+        crowd.stop.open();
+        let status_of = |issuer: &Issuer| {
+            let mut status = crowd.cache.status(at(705)).into_iter();
+            status.find(|status| status.issuer == *issuer).unwrap()
+        };
+        while status_of(due).freshness != Freshness::Fresh {
+            std::thread::yield_now();
+        }
+        assert_eq!(status_of(due).last_success, Some(at(705)));
+        crowd.hold.open();
+    });
+    let asked = [fresh, failing, under_way, due].map(|issuer| crowd.asked(issuer));
+    assert_eq!(asked, [2, 2, 2, 2]);
+}
+
+/// All 64 places are taken by issuers that answered before. Those in the background are others.
+#[test]
+fn the_places_of_issuers_that_answered_are_bounded_too() {
+    let names = moody(70).chain(["a.example", "b.example"].map(str::to_owned));
+    let crowd = Crowd::new(names, Refresh::Background);
+    for issuer in &crowd.issuers {
+        crowd.keys(issuer, 0).unwrap();
+    }
+    crowd.mood(2);
+    // Four in the background.
+    for issuer in &crowd.issuers[66..70] {
+        crowd.keys(issuer, 1199).unwrap();
+    }
+    crowd.stop.wait_arrivals(4);
+    std::thread::scope(|scope| {
+        for issuer in &crowd.issuers[..64] {
+            let crowd = &crowd;
+            scope.spawn(move || crowd.cache.reload(issuer, at(1230)).unwrap());
+        }
+        crowd.stop.wait_arrivals(68);
+        let [known, other] = [&crowd.issuers[70], &crowd.issuers[71]];
+        let refused = crowd.cache.reload(known, at(1230)).unwrap_err();
+        assert_eq!(refused.error.failure, FetchFailure::Overloaded);
+        // Old keys serve, and are no verdict on a key that they do not hold.
+        assert_eq!(crowd.keys(known, 1230), Ok(()));
+        let unknown = crowd
+            .cache
+            .keys_with(other, "nobody's", Algorithm::Rs256, at(1230));
+        assert_eq!(unknown.unwrap_err().error.failure, FetchFailure::Overloaded);
+        crowd.stop.open();
+    });
+}
+
+/// An issuer that answered once and is failing has no more places than one that never did.
+#[test]
+fn issuers_that_fail_have_half_of_the_places() {
+    let names = moody(34).chain(["a.example".to_owned()]);
+    let crowd = Crowd::new(names, Refresh::Inline);
+    for issuer in &crowd.issuers {
+        crowd.keys(issuer, 0).unwrap();
+    }
+    crowd.mood(1);
+    for issuer in &crowd.issuers {
+        crowd.keys(issuer, 700).unwrap();
+    }
+    crowd.mood(2);
+    std::thread::scope(|scope| {
+        for issuer in &crowd.issuers[..32] {
+            let crowd = &crowd;
+            scope.spawn(move || crowd.keys(issuer, 5000).unwrap());
+        }
+        crowd.stop.wait_arrivals(32);
+        assert_eq!(
+            crowd.keys(&crowd.issuers[32], 5000),
+            Err(FetchFailure::Overloaded)
+        );
+        assert_eq!(crowd.keys(&crowd.issuers[34], 5000), Ok(()));
+        crowd.stop.open();
+    });
 }
 
 /// All issuers are due at once: four threads do the work, one issuer after the other.
@@ -507,21 +812,34 @@ fn an_evicted_issuer_is_still_left_alone() {
         .collect();
     let mut policy = policy();
     policy.max_issuers = NonZeroUsize::new(2).unwrap();
+    let now = Arc::new(std::sync::atomic::AtomicI64::new(0));
+    let clock = Arc::clone(&now);
     let cache = KeyCache::builder(rules(), Arc::new(network.client()))
         .policy(policy)
-        .clock(|| UNIX_EPOCH + Duration::from_secs(START.unsigned_abs()))
+        .clock(move || {
+            let seconds = START + clock.load(Ordering::SeqCst);
+            UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())
+        })
         .build();
     for tenant in &tenants {
         tenant.misbehave(Endpoint::Discovery, Fault::status(500));
     }
-    for _ in 0..10 {
-        for tenant in &tenants {
-            assert!(keys_of(&cache, tenant, 0).is_err());
+    let mut times = Vec::new();
+    for second in 0..70 {
+        now.store(second, Ordering::SeqCst);
+        for (number, tenant) in tenants.iter().enumerate() {
+            let before = fetches(tenant).0;
+            assert!(keys_of(&cache, tenant, second).is_err());
+            if number == 0 && fetches(tenant).0 > before {
+                times.push(second);
+            }
         }
     }
+    assert_eq!(times, [0, 1, 3, 7, 15, 31, 63]);
+    now.store(1000, Ordering::SeqCst);
     for tenant in &tenants {
-        assert_eq!(fetches(tenant), (1, 0));
         tenant.recover(Endpoint::Discovery);
+        tenant.reset_requests();
     }
     // The same for a cool-down.
     let issuers: Vec<_> = names
@@ -535,12 +853,12 @@ fn an_evicted_issuer_is_still_left_alone() {
             .unwrap();
     };
     for issuer in &issuers {
-        search(issuer, 10);
+        search(issuer, 1000);
     }
     let searched: usize = tenants.iter().map(|tenant| fetches(tenant).1).sum();
     assert_eq!(searched, 12);
     for issuer in &issuers {
-        search(issuer, 11);
+        search(issuer, 1001);
     }
     // Each was evicted: its keys are fetched again, and no more.
     let searched: usize = tenants.iter().map(|tenant| fetches(tenant).1).sum();
@@ -552,13 +870,13 @@ fn an_evicted_issuer_is_still_left_alone() {
     a.reset_requests();
     a.misbehave_times(Endpoint::Discovery, 1, Fault::hold_at(&gate));
     std::thread::scope(|scope| {
-        let leader = scope.spawn(|| cache.reload(&issuers[0], at(100)).is_ok());
+        let leader = scope.spawn(|| cache.reload(&issuers[0], at(1100)).is_ok());
         assert!(gate.wait_arrived());
-        keys_of(&cache, b, 100).unwrap();
-        keys_of(&cache, c, 100).unwrap();
-        let waiter = scope.spawn(|| keys_of(&cache, a, 100).is_ok());
+        keys_of(&cache, b, 1100).unwrap();
+        keys_of(&cache, c, 1100).unwrap();
+        let waiter = scope.spawn(|| keys_of(&cache, a, 1100).is_ok());
         while cache
-            .status(at(100))
+            .status(at(1100))
             .iter()
             .all(|status| status.issuer != issuers[0])
         {

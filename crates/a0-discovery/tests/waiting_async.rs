@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
 use a0_discovery::asynchronous::{AdapterAnswer, AsyncCacheAdapter, KeyCache, Task};
-use a0_discovery::{CachePolicy, FetchFailure, Issuer, Refresh, normalize_domain};
+use a0_discovery::{CachePolicy, FetchFailure, InMemoryCache, Issuer, Refresh, normalize_domain};
 use a0_http::{AsyncHttpClient, Exchange};
 use a0_jose::Algorithm;
 use a0_testkit::{Endpoint, Fault, LocalTenant};
@@ -381,6 +381,157 @@ fn cancelled_callers_are_no_failure() {
     assert_eq!(finish(world.keys(&cache, 0)), Some(Ok(true)));
     assert_eq!(cache.status(at(0)).remove(0).failures, 0);
     assert_eq!(world.client.calls.load(Ordering::SeqCst), 22);
+}
+
+/// The cool-down holds where the caller carries the fetch in its own future, too.
+#[test]
+fn unknown_key_ids_make_one_request_with_tasks_and_without() {
+    for with_tasks in [false, true] {
+        let world = World::new();
+        let cache = match with_tasks {
+            true => world.cache(|task| {
+                finish(task);
+                None
+            }),
+            false => world.cache(Some),
+        };
+        assert_eq!(finish(world.keys(&cache, 0)), Some(Ok(true)));
+        for number in 0..1000 {
+            let search = world.search(&cache, &format!("nobody's {number}"), 1);
+            assert_eq!(finish(search), Some(Ok(false)));
+        }
+        assert_eq!(fetches(&world.client.tenant), (1, 2), "{with_tasks}");
+    }
+}
+
+/// A runtime for each call, as short scripts have it: each refresh in the background is dropped with its
+/// runtime. That says nothing of the issuer: keys are not served for longer because of it, and nobody is
+/// refused.
+#[test]
+fn refreshes_that_are_dropped_neither_keep_old_keys_nor_refuse_anybody() {
+    let world = World::new();
+    let foreground = Arc::new(AtomicBool::new(true));
+    let runs = Arc::clone(&foreground);
+    let cache = world.cache(move |task| {
+        // Carried out while its caller waits, and dropped if nobody does.
+        if runs.load(Ordering::SeqCst) {
+            finish(task);
+        }
+        None
+    });
+    let removed = world.client.tenant.kid();
+    assert_eq!(finish(world.keys(&cache, 0)), Some(Ok(true)));
+    world.client.tenant.replace_keys().unwrap();
+    let mut accepted = 0;
+    for second in 1..4000 {
+        // From twice the time to live on, callers wait.
+        foreground.store(second % 1200 == 0, Ordering::SeqCst);
+        let (cache, issuer) = (cache.clone(), world.issuer.clone());
+        let keys = finish(Box::pin(
+            async move { cache.keys(&issuer, at(second)).await },
+        ));
+        let keys = keys.unwrap().unwrap();
+        if keys.keys().contains(&removed, Algorithm::Rs256) {
+            accepted = second;
+        }
+    }
+    assert_eq!(accepted, 1199);
+}
+
+/// With a second level, too, metadata alone follows the back-off and `Retry-After`.
+#[test]
+fn metadata_alone_follows_the_back_off() {
+    let world = World::new();
+    let fault = Fault::retry_after(429, 30);
+    world.client.tenant.misbehave(Endpoint::Discovery, fault);
+    let cache = KeyCache::builder(rules(), Arc::new(world.client.clone()))
+        .policy(policy())
+        .clock({
+            let tenant = world.client.tenant.clone();
+            move || tenant.now()
+        })
+        .async_adapter(InMemoryCache::new(10))
+        .build_async(Some);
+    let mut times = Vec::new();
+    for second in 0..100 {
+        let now = u64::try_from(START + second).unwrap();
+        world
+            .client
+            .tenant
+            .set_now(UNIX_EPOCH + Duration::from_secs(now));
+        let before = fetches(&world.client.tenant);
+        assert!(finish(world.endpoint(&cache, second)).unwrap().is_err());
+        if fetches(&world.client.tenant) > before {
+            times.push(second);
+        }
+    }
+    assert_eq!(times, [0, 30, 60, 90]);
+}
+
+/// What another process stored is not what the issuer says now.
+#[test]
+fn a_reload_takes_nothing_from_the_store_that_came_meanwhile() {
+    let world = World::new();
+    let store = Arc::new(InMemoryCache::new(10));
+    let parked = world.park();
+    let cache = KeyCache::builder(rules(), Arc::new(world.client.clone()))
+        .policy(policy())
+        .async_adapter(Arc::clone(&store))
+        .build_async(parked);
+    let other = KeyCache::builder(rules(), Arc::new(world.client.clone()))
+        .policy(policy())
+        .async_adapter(Arc::clone(&store))
+        .build_async(Some);
+    // A round that the reload waits for, and that is dropped.
+    let mut first = world.keys(&cache, 0);
+    assert!(poll(first.as_mut()).is_pending());
+    let (waits, issuer) = (cache.clone(), world.issuer.clone());
+    let mut reload = Box::pin(async move { waits.reload(&issuer, at(0)).await });
+    assert!(poll(reload.as_mut()).is_pending());
+    drop(world.parked.lock().unwrap().pop());
+    // The next one finds keys in the store.
+    assert_eq!(finish(world.keys(&other, 0)), Some(Ok(true)));
+    assert!(poll(first.as_mut()).is_pending());
+    world.drive();
+    assert_eq!(finish(first), Some(Ok(true)));
+    assert_eq!(fetches(&world.client.tenant), (1, 1));
+    assert!(poll(reload.as_mut()).is_pending());
+    world.drive();
+    assert!(matches!(poll(reload.as_mut()), Poll::Ready(Ok(_))));
+    assert_eq!(fetches(&world.client.tenant), (2, 2));
+}
+
+/// A caller waits for `max_wait` in all, not each time.
+#[test]
+fn all_that_a_caller_waits_counts() {
+    let world = World::new();
+    let asked = Arc::<Mutex<Vec<Duration>>>::default();
+    let sleeps = Arc::clone(&asked);
+    let cache = KeyCache::builder(rules(), Arc::new(world.client.clone()))
+        .policy(policy())
+        .sleep(move |duration| {
+            sleeps.lock().unwrap().push(duration);
+            Box::pin(std::future::pending())
+        })
+        .build_async(world.park());
+    let mut leader = world.keys(&cache, 0);
+    assert!(poll(leader.as_mut()).is_pending());
+    asked.lock().unwrap().clear();
+    let mut waiter = world.keys(&cache, 0);
+    assert!(poll(waiter.as_mut()).is_pending());
+    let pause = std::time::Instant::now();
+    while pause.elapsed() < Duration::from_millis(20) {
+        std::thread::yield_now();
+    }
+    // The leader leads again, and the waiter waits again.
+    drop(world.parked.lock().unwrap().pop());
+    assert!(poll(leader.as_mut()).is_pending());
+    assert!(poll(waiter.as_mut()).is_pending());
+    let asked = asked.lock().unwrap();
+    let [first, .., last] = asked[..] else {
+        panic!("{asked:?}");
+    };
+    assert!(first - last >= Duration::from_millis(20), "{asked:?}");
 }
 
 /// Among those who wait for a round that is abandoned, one leads the next.

@@ -1,6 +1,7 @@
 //! A lock whose holders can wait for a change.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::PoisonError;
 use std::task::{Poll, Waker};
@@ -46,11 +47,13 @@ impl<S> Monitor<S> {
         lock(&self.state)
     }
 
-    /// Wakes everybody who waits, to look again.
+    /// Wakes everybody who waits, to look again. A waker that panics keeps nobody else asleep.
     pub fn notify_all(&self) {
         self.changed.notify_all();
         let wakers = std::mem::take(&mut lock(&self.tasks).wakers);
-        wakers.into_values().for_each(Waker::wake);
+        for waker in wakers.into_values() {
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
     }
 
     /// Blocks until `ready` gives a value, or until `deadline`: then `None`.

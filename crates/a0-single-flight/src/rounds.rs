@@ -147,9 +147,10 @@ impl Rounds {
         }
     }
 
-    /// Ends a round whose leader went away by choice, as when a caller drops its future.
-    pub fn cancel(&mut self, round: Round) {
-        self.take(round);
+    /// Ends a round whose leader went away by choice, as when a caller drops its future. Returns whether
+    /// it was under way.
+    pub fn cancel(&mut self, round: Round) -> bool {
+        self.take(round).is_some()
     }
 
     fn count_abandoned(&mut self) -> Ending {

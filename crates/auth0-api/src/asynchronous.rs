@@ -115,7 +115,7 @@ impl ApiClient {
         let now = judge.now();
         let mut token = self.judge_token(credentials.token(), context, now).await?;
         let proof = judge.bind(&mut token, context, proof.as_ref(), now)?;
-        let verified = self.verify_signature(token, scheme, now).await?;
+        let verified = self.verify_signature(token, scheme).await?;
         if let Some(proof) = proof {
             self.spend(&judge.verify_proof(proof, &verified)?, now)
                 .await?;
@@ -186,7 +186,7 @@ impl ApiClient {
             let token = self.judge_token(access_token, &options.request, now);
             let token = token.await?;
             token.require(options)?;
-            self.verify_signature(token, Scheme::Bearer, now).await
+            self.verify_signature(token, Scheme::Bearer).await
         };
         let outcome = verify().await;
         outcome.map_err(|refusal| judge.challenged(refusal, Some(Scheme::Bearer)))
@@ -214,9 +214,10 @@ impl ApiClient {
         &self,
         token: JudgedToken<'_, '_>,
         scheme: Scheme,
-        now: NumericDate,
     ) -> Result<VerifiedToken, Refusal> {
         let judge = &self.0.judge;
+        // A resolver may have taken its time, and the age of keys counts from now.
+        let now = judge.now();
         if let Some(settled) = judge.settled(&token, scheme, now) {
             return Ok(settled);
         }

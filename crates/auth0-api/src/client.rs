@@ -94,7 +94,7 @@ impl ApiClient {
         let now = judge.now();
         let mut token = self.judge_token(credentials.token(), context, now)?;
         let proof = judge.bind(&mut token, context, proof.as_ref(), now)?;
-        let verified = self.verify_signature(token, scheme, now)?;
+        let verified = self.verify_signature(token, scheme)?;
         if let Some(proof) = proof {
             self.spend(&judge.verify_proof(proof, &verified)?, now)?;
         }
@@ -172,7 +172,7 @@ impl ApiClient {
             let now = self.0.judge.now();
             let token = self.judge_token(access_token, &options.request, now)?;
             token.require(options)?;
-            self.verify_signature(token, Scheme::Bearer, now)
+            self.verify_signature(token, Scheme::Bearer)
         };
         verify().map_err(|refusal| self.0.judge.challenged(refusal, Some(Scheme::Bearer)))
     }
@@ -200,9 +200,10 @@ impl ApiClient {
         &self,
         token: JudgedToken<'_, '_>,
         scheme: Scheme,
-        now: NumericDate,
     ) -> Result<VerifiedToken, Refusal> {
         let judge = &self.0.judge;
+        // A resolver may have taken its time, and the age of keys counts from now.
+        let now = judge.now();
         if let Some(settled) = judge.settled(&token, scheme, now) {
             return Ok(settled);
         }

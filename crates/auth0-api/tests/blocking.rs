@@ -172,3 +172,45 @@ mod aws_lc_rs {
     type Client = super::Blocking<AwsLcRs>;
     all_scenarios!(Client);
 }
+
+/// A resolver that takes its time makes its caller late, and nobody else: the others' keys are as old as
+/// they are.
+#[test]
+fn a_slow_resolver_does_not_set_the_clock_back_for_others() {
+    use a0_testkit::{Endpoint, Fault, LocalTenant};
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    let tenant = LocalTenant::new("tenant.example").unwrap();
+    tenant.set_now(scenarios::at(scenarios::NOW));
+    let token = tenant
+        .access_token()
+        .audience(scenarios::AUDIENCE)
+        .expires_in(86_400);
+    let token = token.mint().unwrap();
+    let client = Arc::new(OnceLock::<auth0_api::ApiClient>::new());
+    let (others, slow, clock) = (Arc::clone(&client), AtomicUsize::new(0), tenant.clone());
+    let text = token.clone();
+    let api = scenarios::builder::<Blocking<plain::Plain>>(&tenant)
+        .domains_resolver(move |_| {
+            // Two calls take two minutes each; others come and go meanwhile.
+            if let Some(client) = others.get()
+                && slow.fetch_add(1, Ordering::SeqCst) % 2 == 0
+            {
+                clock.set_now(clock.now() + Duration::from_secs(120));
+                client.verify_access_token(&text).unwrap();
+            }
+            Ok::<_, std::io::Error>(vec!["tenant.example".to_owned()])
+        })
+        .build()
+        .unwrap();
+    api.verify_access_token(&token).unwrap();
+    tenant.misbehave(Endpoint::Discovery, Fault::status(503));
+    tenant.misbehave(Endpoint::Jwks, Fault::status(503));
+    tenant.set_now(tenant.now() + Duration::from_secs(700));
+    assert!(client.set(api.clone()).is_ok());
+    for _ in 0..3 {
+        api.verify_access_token(&token).unwrap();
+    }
+}

@@ -221,10 +221,7 @@ impl KeyCache {
     /// has ended. If there are no tasks, the caller carries out one refresh itself.
     async fn refresh(&self) {
         while let Some(first) = self.shared.next_refresh() {
-            let by_caller = match &first {
-                Begun::Keys(flight, _) => flight.by_caller(),
-                Begun::Metadata(flight, _) => flight.by_caller(),
-            };
+            let by_caller = first.by_caller();
             let (fetcher, client) = (self.fetcher(), self.client());
             let (cache, is_alone) = (Arc::downgrade(&self.shared), Arc::clone(&by_caller));
             let task: Task = Box::pin(async move {

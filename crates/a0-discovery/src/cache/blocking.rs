@@ -1,6 +1,7 @@
 //! The cache for callers that block.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use a0_http::{HttpClient, TransportError, TransportErrorKind};
@@ -160,11 +161,12 @@ impl KeyCache {
     }
 
     /// Starts a thread for every background refresh that has a place. If none can be had, the refresh is
-    /// abandoned and becomes due again.
+    /// cancelled and becomes due again, and the others stay in the queue until a caller comes.
     fn refresh(&self) {
         while let Some(first) = self.0.next_refresh() {
             let (cache, fetcher) = (Arc::downgrade(&self.0), Arc::clone(&self.0.fetcher));
             let thread = std::thread::Builder::new().name("a0-discovery".into());
+            first.by_caller().store(true, Ordering::Release);
             if thread
                 .spawn(move || refresh(first, &cache, &fetcher))
                 .is_err()
@@ -178,6 +180,7 @@ impl KeyCache {
 /// Carries out background refreshes until none is due. The client stops sending requests once the last
 /// clone of the cache is dropped.
 fn refresh(first: Begun, cache: &Weak<Shared>, fetcher: &Fetcher) {
+    first.by_caller().store(false, Ordering::Release);
     let client = |request: Request<Vec<u8>>| match cache.strong_count() {
         0 => Err(TransportError::from(TransportErrorKind::Other)),
         _ => fetcher.client.exchange(request),

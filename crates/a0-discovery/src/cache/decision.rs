@@ -64,7 +64,7 @@ impl<T: Cached> Record<T> {
             // Nobody waits for an issuer that is known to fail, nor for a background refresh.
             if is_young || in_background || self.has_failed_lately(policy, now) {
                 let is_due = running.is_none() && self.may_refresh(policy, now);
-                return match is_due || self.refresh_is_queued {
+                return match is_due {
                     true => Decision::Refresh(good),
                     false => Decision::Serve(good),
                 };
@@ -72,7 +72,7 @@ impl<T: Cached> Record<T> {
         }
         match (running, self.unavailable(policy, now)) {
             (Some(running), _) => Decision::Join(running),
-            (None, Some(error)) if !error.retry_in.is_zero() => {
+            (None, Some(error)) if self.is_left_alone(policy, now) => {
                 match has_second_level && self.may_reread(now) {
                     // Another process may have what this one cannot fetch.
                     true => Decision::Lead(Work::Reread, servable),
@@ -124,11 +124,7 @@ impl<T: Cached> Record<T> {
     /// Whether the second level may have what the issuer does not give. An adapter that panics is left
     /// alone like an issuer that fails.
     fn may_reread(&self, now: NumericDate) -> bool {
-        let at = [
-            self.refreshed_at,
-            self.reread_at,
-            self.search.map(|(_, at)| at),
-        ];
+        let at = [self.refreshed_at, self.reread_at];
         let is_early = |at: &NumericDate| elapsed(*at, now) < MIN_REREAD_INTERVAL;
         let failure = self.failure.as_ref();
         !at.iter().flatten().any(is_early)
@@ -136,12 +132,24 @@ impl<T: Cached> Record<T> {
     }
 
     /// Whether asking the issuer again would most likely fail again. A failure from before a pause says
-    /// nothing. If keys are fetched for every call, only the back-off counts.
+    /// nothing. If keys are fetched for every call, only the back-off counts, and so it does for rounds
+    /// that were abandoned: they say nothing of the issuer.
     fn has_failed_lately(&self, policy: &CachePolicy, now: NumericDate) -> bool {
-        let lately = |failure: &Failure| elapsed(failure.at, now) < FAILURE_LASTS;
-        match policy.ttl.is_zero() {
-            true => !self.back_off_left(policy, now).is_zero(),
-            false => self.failures > 0 && self.failure.as_ref().is_some_and(lately),
+        let Some(failure) = self.failure.as_ref().filter(|_| self.failures > 0) else {
+            return false;
+        };
+        match policy.ttl.is_zero() || failure.error.is_abandonment() {
+            true => self.is_left_alone(policy, now),
+            false => elapsed(failure.at, now) < FAILURE_LASTS,
         }
+    }
+
+    /// Whether a back-off keeps callers from asking the issuer. That of an abandoned refresh in the
+    /// background does not: a runtime that drops its tasks may well carry a caller's own.
+    pub(super) fn is_left_alone(&self, policy: &CachePolicy, now: NumericDate) -> bool {
+        let by_background =
+            |failure: &Failure| failure.round == self.background && failure.error.is_abandonment();
+        !self.back_off_left(policy, now).is_zero()
+            && !self.failure.as_ref().is_some_and(by_background)
     }
 }

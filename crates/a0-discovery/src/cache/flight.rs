@@ -19,7 +19,7 @@ pub(crate) type Slot<T> = Monitor<Record<T>>;
 /// What a round may take beyond its exchanges: the second level, a name lookup, a busy machine.
 const OVERTIME: Duration = Duration::from_secs(5);
 
-/// The time that a round may take; after it the round counts as abandoned.
+/// The time that a round may take; after it the round is overdue.
 pub(crate) fn limit(work: Work, policy: &CachePolicy) -> Duration {
     let exchanges = match work {
         Work::Refresh | Work::Reload => 2,
@@ -80,16 +80,17 @@ impl<T: Cached> Flight<T> {
 
     /// Whether the caller carries out the round in its own future. To drop that is a choice, and says
     /// nothing against the issuer or the client.
-    #[cfg(feature = "async")]
     pub(crate) fn by_caller(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.by_caller)
     }
 
-    /// The value that the round is to replace, unless nobody can tell how old it is.
-    pub(crate) fn in_hand(&self) -> Option<Arc<T>> {
+    /// The value that the round is to replace, and whether its dates can be trusted.
+    pub(crate) fn in_hand(&self) -> (Option<Arc<T>>, bool) {
         let record = self.slot.lock();
-        let good = record.good().filter(|good| good.has_known_age());
-        good.map(|good| Arc::clone(&good.value))
+        match record.good() {
+            Some(good) => (Some(Arc::clone(&good.value)), good.has_known_age()),
+            None => (None, false),
+        }
     }
 
     /// Ends the round, which was carried out from `since` to `at` by the cache's clock. Returns whether

@@ -55,9 +55,7 @@ impl<T: Cached> Good<T> {
             }
             return;
         }
-        if clock.set_backs == 0 {
-            clock.set_back_at = now;
-        }
+        clock.set_back_at = now;
         clock.latest = now;
         clock.set_backs = clock.set_backs.saturating_add(1);
         // Its holders tell the age by the date.

@@ -14,7 +14,7 @@ use crate::policy::CachePolicy;
 /// How many issuers with used leases are spared before one of them is evicted all the same.
 const SPARED: usize = 8;
 
-/// How many evicted issuers are remembered for each one that is kept. They hold no keys, only their
+/// How many evicted issuers are remembered for each one that is kept, without their keys: for their
 /// back-off and cool-down, which an eviction must not end.
 const REMEMBERED: usize = 8;
 
@@ -73,7 +73,7 @@ impl<T: Cached> Issuers<T> {
         now: NumericDate,
     ) -> Option<Arc<T>> {
         let slot = lock(&self.0).kept.peek(issuer).map(Arc::clone)?;
-        let mut record = slot.lock();
+        let record = slot.lock();
         record.servable(policy, now).map(|good| good.value)
     }
 

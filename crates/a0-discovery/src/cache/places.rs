@@ -1,6 +1,5 @@
 //! How many rounds may be under way at once.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,10 +17,6 @@ const FOREGROUND: usize = 64;
 /// hang leave room for issuers that answer.
 const UNPROVEN: usize = FOREGROUND / 2;
 
-/// Callers in the blocking client that wait for an unknown `kid` beyond the first second of the search:
-/// each one holds a thread of the API, and strangers can send as many as they like.
-const PATIENT: usize = 8;
-
 /// What kind of round asks for a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
@@ -35,7 +30,6 @@ pub(crate) enum Class {
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     taken: Mutex<Taken>,
-    patient: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -95,15 +89,6 @@ impl Places {
         let places = Arc::clone(self);
         Some(Place { places, id })
     }
-
-    /// A place among the callers that go on waiting for a search; `None` if there are enough.
-    pub(crate) fn be_patient(&self) -> Option<Patience<'_>> {
-        let more = |waiting| (waiting < PATIENT).then_some(waiting + 1);
-        let taken = self
-            .patient
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        taken.ok().map(|_| Patience(&self.patient))
-    }
 }
 
 impl Drop for Place {
@@ -111,14 +96,5 @@ impl Drop for Place {
         lock(&self.places.taken)
             .by
             .retain(|holder| holder.id != self.id);
-    }
-}
-
-/// A place among those who wait, given back when it is dropped.
-pub(crate) struct Patience<'p>(&'p AtomicUsize);
-
-impl Drop for Patience<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -8,7 +8,7 @@ use a0_jose::{Algorithm, NumericDate};
 use a0_single_flight::{Round, Running};
 
 use super::decision::{Decision, Work};
-use super::flight::{Flight, Slot, later, limit};
+use super::flight::{Flight, Slot, limit};
 use super::good::Good;
 use super::places::{Class, Places};
 use super::record::{Cached, Record, moment};
@@ -18,7 +18,11 @@ use crate::policy::{CachePolicy, Refresh};
 /// During a search's first second everybody may wait for it, so that a rotation refuses nobody.
 const OPEN_SEARCH: Duration = Duration::from_secs(1);
 
-/// When a caller that was not served for want of time or places may ask again.
+/// Callers in the blocking client that wait for a search beyond that second: each one holds a thread of
+/// the API, and strangers can send as many as they like.
+const PATIENT: usize = 8;
+
+/// How soon a caller that ran out of time or found no place may ask again.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// What a caller wants.
@@ -78,7 +82,8 @@ pub(crate) struct Waiting<'q, T> {
 
 impl<'q, T: Cached> Query<'q, T> {
     pub(crate) fn begin(self) -> Next<'q, T> {
-        let record = self.slot.lock();
+        let mut record = self.slot.lock();
+        record.see_clock(self.now);
         let begun = Begun {
             before: record.rounds.begun(),
             query: self,
@@ -93,7 +98,7 @@ impl<'q, T: Cached> Begun<'q, T> {
     fn decide(mut self, mut record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
         let Query { policy, goal, .. } = self.query;
         loop {
-            let now = self.now();
+            let now = self.query.now;
             let decision = match goal {
                 Goal::Newest => record.decide_reload(now),
                 _ if self.searching => record.decide_search(self.before, policy, now),
@@ -117,7 +122,7 @@ impl<'q, T: Cached> Begun<'q, T> {
     }
 
     fn lead(
-        mut self,
+        self,
         mut record: MutexGuard<'q, Record<T>>,
         work: Work,
         instead: Option<Good<T>>,
@@ -128,7 +133,7 @@ impl<'q, T: Cached> Begun<'q, T> {
             places,
             ..
         } = self.query;
-        let now = self.now();
+        let now = self.query.now;
         let limit = limit(work, policy);
         let class = match record.good().is_some() && !record.is_failing() {
             true => Class::Proven,
@@ -140,16 +145,10 @@ impl<'q, T: Cached> Begun<'q, T> {
                 _ => self.refuse(&record, FetchFailure::Overloaded),
             };
         };
-        let replaces_another = record.rounds.is_running(record.rounds.begun());
         let round = record.begin(work, now, limit);
         drop(record);
-        if replaces_another {
-            // Those who wait for the overdue round join this one.
-            slot.notify_all();
-        }
         let flight = Flight::new(slot, round, work, now, place);
         let leave_at = after(Instant::now(), limit);
-        self.waiting_since.get_or_insert_with(Instant::now);
         let waiting = Waiting {
             begun: self,
             round,
@@ -172,7 +171,7 @@ impl<'q, T: Cached> Begun<'q, T> {
         })
     }
 
-    /// Refuses for want of time or of a place.
+    /// Refuses a caller that ran out of time or found no place.
     fn refuse(&self, record: &Record<T>, failure: FetchFailure) -> Next<'q, T> {
         let document = match record.good() {
             Some(_) => Document::Jwks,
@@ -183,12 +182,6 @@ impl<'q, T: Cached> Begun<'q, T> {
             error,
             retry_in: RETRY,
         }))
-    }
-
-    /// The caller's time: that of its call, and what it has waited.
-    fn now(&self) -> NumericDate {
-        let now = self.query.now;
-        self.waiting_since.map_or(now, |since| later(now, since))
     }
 
     /// Whether this is the answer. A caller that searched takes what the search brought.
@@ -205,7 +198,7 @@ impl<'q, T: Cached> Begun<'q, T> {
 
     /// What a round that is over means for this caller; `None` if it has to decide anew.
     fn settle(&self, record: &mut Record<T>, round: Round) -> Option<Result<Good<T>, Unavailable>> {
-        let (policy, now) = (self.query.policy, self.now());
+        let (policy, now) = (self.query.policy, self.query.now);
         match self.query.goal {
             // A round that began before the call may have missed what is new, and so may have another
             // process.
@@ -242,10 +235,12 @@ impl<'q, T: Cached> Waiting<'q, T> {
         let ended = match open_until {
             None => ended(until),
             Some(open_until) if ended(open_until) => true,
-            Some(_) => match self.begun.query.places.be_patient() {
-                Some(_patience) => ended(until),
-                None => return self.begun.refuse(&slot.lock(), FetchFailure::Overloaded),
-            },
+            Some(_) if slot.lock().be_patient(self.round, PATIENT) => {
+                let ended = ended(until);
+                slot.lock().lose_patience(self.round);
+                ended
+            }
+            Some(_) => return self.begun.refuse(&slot.lock(), FetchFailure::Overloaded),
         };
         self.woken(ended)
     }
@@ -302,10 +297,10 @@ impl<'q, T: Cached> Waiting<'q, T> {
 
 impl<'q, T: Cached> Begun<'q, T> {
     /// Leaves a round that takes too long, with what may be served. That is no failure.
-    fn leave(self, mut record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
+    fn leave(self, record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
         let servable = match self.query.goal {
             Goal::Newest => None,
-            Goal::Fresh | Goal::Key(..) => record.servable(self.query.policy, self.now()),
+            Goal::Fresh | Goal::Key(..) => record.servable(self.query.policy, self.query.now),
         };
         match servable.filter(|good| self.has_what_is_wanted(good)) {
             Some(good) => Next::Done(Ok(good.value)),

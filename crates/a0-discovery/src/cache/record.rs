@@ -28,6 +28,9 @@ const TOLERATED_ABANDONMENTS: u32 = 1;
 
 /// What a cache keeps for an issuer: its keys, or its metadata alone.
 pub(crate) trait Cached: Send + Sync + Sized + 'static {
+    /// Whether it is shared through the second level.
+    const IS_SHARED: bool;
+
     /// The stamps of its documents; one document counts twice.
     fn stamps(&self) -> [Stamp; 2];
 
@@ -64,13 +67,15 @@ pub(crate) struct Record<T> {
     pub(super) background: Round,
     /// Whether the issuer was evicted.
     evicted: bool,
+    /// Callers that wait for a search beyond its first second, and the round that they wait for.
+    patient: (Round, usize),
 }
 
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) error: FetchError,
     pub(super) at: NumericDate,
-    round: Round,
+    pub(super) round: Round,
 }
 
 /// The result of a round: something newer, or why there is nothing newer. Both, if the second level had
@@ -110,6 +115,7 @@ impl<T> Default for Record<T> {
             refresh_is_queued: false,
             background: 0,
             evicted: false,
+            patient: (0, 0),
         }
     }
 }
@@ -178,8 +184,9 @@ impl<T: Cached> Record<T> {
 
     /// Ends a round whose caller dropped its future.
     pub(crate) fn cancel(&mut self, round: Round) {
-        self.rounds.cancel(round);
-        self.forget_search(round);
+        if self.rounds.cancel(round) {
+            self.forget_search(round);
+        }
     }
 
     fn abandoned(&mut self, ending: Ending, round: Round, error: FetchError, at: NumericDate) {
@@ -215,12 +222,8 @@ impl<T: Cached> Record<T> {
     /// stays.
     pub(crate) fn evict(&mut self) {
         self.evicted = true;
-        if let Some(good) = &self.good {
+        if let Some(good) = self.good.take() {
             good.value.end();
-        }
-        // Those who wait for a round may still be served what there is.
-        if !self.rounds.is_running(self.rounds.begun()) {
-            self.good = None;
         }
     }
 
@@ -245,7 +248,7 @@ impl<T: Cached> Record<T> {
 
     /// What a finished round means for a caller that waited for it; `None` if it was abandoned.
     pub(crate) fn outcome(
-        &mut self,
+        &self,
         round: Round,
         policy: &CachePolicy,
         now: NumericDate,
@@ -269,10 +272,33 @@ impl<T: Cached> Record<T> {
         failure.and_then(|_| self.unavailable(policy, now))
     }
 
+    /// Notices whether the clock was set back, from the time of a caller that has not waited.
+    pub(crate) fn see_clock(&mut self, now: NumericDate) {
+        if let Some(good) = &mut self.good {
+            good.see_clock(now);
+        }
+    }
+
+    /// Counts a caller that goes on waiting for a search, unless `limit` others do.
+    pub(crate) fn be_patient(&mut self, round: Round, limit: usize) -> bool {
+        if self.patient.0 != round {
+            self.patient = (round, 0);
+        }
+        let has_room = self.patient.1 < limit;
+        self.patient.1 += usize::from(has_room);
+        has_room
+    }
+
+    /// A caller that went on waiting has left.
+    pub(crate) fn lose_patience(&mut self, round: Round) {
+        if self.patient.0 == round {
+            self.patient.1 = self.patient.1.saturating_sub(1);
+        }
+    }
+
     /// The last good value, if it may be served.
-    pub(crate) fn servable(&mut self, policy: &CachePolicy, now: NumericDate) -> Option<Good<T>> {
-        let good = self.good.as_mut()?;
-        good.see_clock(now);
+    pub(crate) fn servable(&self, policy: &CachePolicy, now: NumericDate) -> Option<Good<T>> {
+        let good = self.good.as_ref()?;
         good.may_be_served(policy, now).then(|| good.clone())
     }
 
@@ -325,8 +351,11 @@ impl<T: Cached> Record<T> {
     pub(crate) fn cool_down(&self, policy: &CachePolicy, now: NumericDate) -> Duration {
         let since = self.search.map(|(_, at)| elapsed(at, now));
         let left = since.map(|since| policy.kid_cooldown.saturating_sub(since));
-        left.unwrap_or_default()
-            .max(self.back_off_left(policy, now))
+        let left = left.unwrap_or_default();
+        match self.is_left_alone(policy, now) {
+            true => left.max(self.back_off_left(policy, now)),
+            false => left,
+        }
     }
 }
 

@@ -1,15 +1,17 @@
 //! Background refreshes that wait for their turn.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::Duration;
 
 use a0_jose::NumericDate;
 
 use super::decision::Work;
-use super::flight::{Flight, Slot, later, limit};
+use super::flight::{Flight, Slot, limit};
 use super::places::{Class, Place, Places};
 use super::record::{Cached, moment};
+use crate::age::elapsed;
 use crate::fetch::{IssuerKeys, ServerMetadata};
 use crate::issuer::Issuer;
 use crate::lock::lock;
@@ -22,9 +24,9 @@ pub(crate) struct Refreshes(Mutex<VecDeque<Queued>>);
 pub(crate) struct Queued {
     issuer: Issuer,
     what: What,
-    /// The time of the caller that found the refresh due, and when that was.
+    /// The time of the caller that found the refresh due, and the cache's clock then.
     now: NumericDate,
-    since: Instant,
+    since: NumericDate,
 }
 
 /// What is to be refreshed.
@@ -39,9 +41,23 @@ pub(crate) enum Begun {
     Metadata(Flight<ServerMetadata>, Issuer),
 }
 
+impl Begun {
+    /// See [`Flight::by_caller`].
+    pub(crate) fn by_caller(&self) -> Arc<AtomicBool> {
+        match self {
+            Begun::Keys(flight, _) => flight.by_caller(),
+            Begun::Metadata(flight, _) => flight.by_caller(),
+        }
+    }
+}
+
 impl Refreshes {
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.0).len()
+    }
+
     /// Puts an issuer into the queue, unless it is there.
-    pub(crate) fn push(&self, issuer: &Issuer, what: What, now: NumericDate) {
+    pub(crate) fn push(&self, issuer: &Issuer, what: What, now: NumericDate, clock: NumericDate) {
         let is_queued = match &what {
             What::Keys(slot) => std::mem::replace(&mut slot.lock().refresh_is_queued, true),
             What::Metadata(slot) => std::mem::replace(&mut slot.lock().refresh_is_queued, true),
@@ -51,21 +67,26 @@ impl Refreshes {
                 issuer: issuer.clone(),
                 what,
                 now,
-                since: Instant::now(),
+                since: clock,
             });
         }
     }
 
     /// Begins the next refresh, if there is one and there is a place for it.
-    pub(crate) fn begin_next(&self, policy: &CachePolicy, places: &Arc<Places>) -> Option<Begun> {
+    pub(crate) fn begin_next(
+        &self,
+        policy: &CachePolicy,
+        places: &Arc<Places>,
+        clock: NumericDate,
+    ) -> Option<Begun> {
         while !lock(&self.0).is_empty() {
             // The queue may grow between the two: then the next turn of the loop sees it.
-            let now = moment(lock(&self.0).front()?.now());
+            let now = moment(lock(&self.0).front()?.now(clock));
             let place = places.take(Class::Background, now, limit(Work::Refresh, policy))?;
             let Some(next) = lock(&self.0).pop_front() else {
                 continue;
             };
-            let now = next.now();
+            let now = next.now(clock);
             let begun = match next.what {
                 What::Keys(slot) => {
                     let flight = begin(&slot, policy, now, place);
@@ -85,8 +106,14 @@ impl Refreshes {
 }
 
 impl Queued {
-    fn now(&self) -> NumericDate {
-        later(self.now, self.since)
+    /// The caller's time by now, in whole seconds. The cache's clock may be another one, but it runs as
+    /// fast.
+    fn now(&self, clock: NumericDate) -> NumericDate {
+        match elapsed(self.since, clock) {
+            // The clock was set back.
+            Duration::MAX => self.now,
+            waited => self.now.plus(Duration::from_secs(waited.as_secs())),
+        }
     }
 }
 
@@ -101,11 +128,7 @@ fn begin<T: Cached>(
     if !record.leave_queue(policy, now) {
         return None;
     }
-    let replaces_another = record.rounds.is_running(record.rounds.begun());
     let round = record.begin_in_background(now, limit(Work::Refresh, policy));
     drop(record);
-    if replaces_another {
-        slot.notify_all();
-    }
     Some(Flight::new(slot, round, Work::Refresh, now, place))
 }

@@ -51,6 +51,8 @@ pub(crate) struct Round<'r, T> {
     pub(crate) wanted: Option<(String, Algorithm)>,
     pub(crate) now: NumericDate,
     pub(crate) in_hand: Option<Arc<T>>,
+    /// Whether the dates of what is in hand can be trusted.
+    pub(crate) has_known_age: bool,
 }
 
 /// What rounds can bring.
@@ -123,8 +125,11 @@ impl<'r> Round<'r, IssuerKeys> {
             return done_unasked(stored);
         }
         let in_hand = stored.as_ref().or(self.in_hand.as_ref());
+        let has_known_age = stored.is_some() || self.has_known_age;
         let will_do = |keys: &&Arc<IssuerKeys>| match self.work {
-            Work::Refresh => self.rules.policy.is_fresh(keys.source.stamp, self.now),
+            Work::Refresh => {
+                has_known_age && self.rules.policy.is_fresh(keys.source.stamp, self.now)
+            }
             Work::Search => true,
             Work::Reload | Work::Reread => false,
         };
@@ -235,6 +240,8 @@ fn done_unasked<'r>(stored: Option<Arc<IssuerKeys>>) -> Step<'r, IssuerKeys> {
 }
 
 impl Cached for IssuerKeys {
+    const IS_SHARED: bool = true;
+
     fn stamps(&self) -> [Stamp; 2] {
         IssuerKeys::stamps(self)
     }
@@ -253,6 +260,8 @@ impl Cached for IssuerKeys {
 }
 
 impl Cached for ServerMetadata {
+    const IS_SHARED: bool = false;
+
     fn stamps(&self) -> [Stamp; 2] {
         [self.stamp; 2]
     }

@@ -54,13 +54,15 @@ impl<C: ?Sized, A: ?Sized> Fetcher<C, A> {
             Goal::Key(key_id, algorithm) => Some((key_id.to_owned(), algorithm)),
             Goal::Fresh | Goal::Newest => None,
         };
+        let (in_hand, has_known_age) = flight.in_hand();
         T::begin(Round {
             rules: &self.rules,
             issuer,
             work: flight.work(),
             wanted,
             now: flight.now(),
-            in_hand: flight.in_hand(),
+            in_hand,
+            has_known_age,
         })
     }
 }
@@ -98,7 +100,7 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
             slot,
             policy: &rules.policy,
             places: &rules.places,
-            has_second_level: rules.has_second_level,
+            has_second_level: rules.has_second_level && T::IS_SHARED,
             goal,
             now,
         }
@@ -106,13 +108,14 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
 
     /// Puts a background refresh into the queue.
     pub(super) fn queue_refresh(&self, issuer: &Issuer, what: What, now: NumericDate) {
-        self.refreshes.push(issuer, what, now);
+        self.refreshes.push(issuer, what, now, self.fetcher.now());
     }
 
     /// Begins the next background refresh, if there is a place for one.
     pub(super) fn next_refresh(&self) -> Option<Begun> {
         let rules = &self.fetcher.rules;
-        self.refreshes.begin_next(&rules.policy, &rules.places)
+        self.refreshes
+            .begin_next(&rules.policy, &rules.places, self.fetcher.now())
     }
 
     /// The token endpoint in the metadata that came with keys, if those are fresh.
@@ -166,6 +169,7 @@ impl<C: ?Sized, A: ?Sized> fmt::Debug for Shared<C, A> {
         formatter
             .debug_struct("KeyCache")
             .field("issuers", &self.keys.all().len())
+            .field("refreshes_queued", &self.refreshes.len())
             .field("policy", self.policy())
             .finish_non_exhaustive()
     }
