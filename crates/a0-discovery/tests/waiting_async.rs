@@ -13,10 +13,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
 use a0_discovery::asynchronous::{AdapterAnswer, AsyncCacheAdapter, KeyCache, Task};
-use a0_discovery::{CachePolicy, FetchFailure, InMemoryCache, Issuer, Refresh, normalize_domain};
+use a0_discovery::{
+    CacheAdapter, CachePolicy, FetchFailure, InMemoryCache, Issuer, Refresh, normalize_domain,
+};
 use a0_http::{AsyncHttpClient, Exchange};
 use a0_jose::Algorithm;
-use a0_testkit::{Endpoint, Fault, LocalTenant};
+use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
 use common::{START, at, fetches, policy, rules};
 use http::Request;
 
@@ -564,15 +566,177 @@ fn an_abandoned_round_has_one_successor() {
     );
 }
 
-/// Background refreshes take turns; a runtime that stands still holds none of their places for long.
+/// A task is frozen with its process, and its exchange times out hours later: that says nothing of the
+/// issuer.
 #[test]
-fn refreshes_take_turns() {
+fn a_frozen_task_fails_nobody_after_the_thaw() {
+    for ends_first in [false, true] {
+        let world = World::new();
+        let clock = world.client.tenant.clone();
+        let go_to = |second: i64| {
+            let now = u64::try_from(START + second).unwrap();
+            world
+                .client
+                .tenant
+                .set_now(UNIX_EPOCH + Duration::from_secs(now));
+        };
+        let mut background = policy();
+        background.refresh = Refresh::Background;
+        let cache = KeyCache::builder(rules(), Arc::new(world.client.clone()))
+            .policy(background)
+            .clock(move || clock.now())
+            .build_async(world.park());
+        go_to(0);
+        let mut first = world.keys(&cache, 0);
+        assert!(poll(first.as_mut()).is_pending());
+        world.drive();
+        assert_eq!(finish(first), Some(Ok(true)));
+        go_to(700);
+        assert_eq!(finish(world.keys(&cache, 700)), Some(Ok(true)));
+        let mut frozen = world.parked.lock().unwrap().pop().unwrap();
+        world.client.holds.store(true, Ordering::SeqCst);
+        assert!(poll(frozen.as_mut()).is_pending());
+        let timed_out = Fault::transport(std::io::ErrorKind::TimedOut);
+        world
+            .client
+            .tenant
+            .misbehave_times(Endpoint::Discovery, 1, timed_out);
+        let thawed = 700 + 3 * 3600;
+        go_to(thawed);
+        world.client.holds.store(false, Ordering::SeqCst);
+        let mut call = world.keys(&cache, thawed);
+        if !ends_first {
+            assert!(poll(call.as_mut()).is_pending());
+        }
+        // It meets the time-out, whenever it ends.
+        assert!(finish(frozen).is_some());
+        if ends_first {
+            assert!(poll(call.as_mut()).is_pending());
+        }
+        world.drive();
+        assert_eq!(finish(call), Some(Ok(true)), "{ends_first}");
+        assert_eq!(cache.status(at(thawed)).remove(0).failures, 0);
+    }
+}
+
+/// A slow process writes its documents after another one has written newer ones.
+#[test]
+fn an_older_document_takes_no_newer_ones_place() {
+    let world = World::new();
+    let store = Arc::new(InMemoryCache::new(10));
+    let process = |spawn: Box<dyn Fn(Task) -> Option<Task> + Send + Sync>| {
+        KeyCache::builder(rules(), Arc::new(world.client.clone()))
+            .policy(policy())
+            .async_adapter(Arc::clone(&store))
+            .clock(|| UNIX_EPOCH + Duration::from_secs(START.unsigned_abs() + 20))
+            .build_async(spawn)
+    };
+    let (slow, quick) = (process(Box::new(world.park())), process(Box::new(Some)));
+    let mut late = world.keys(&slow, 0);
+    assert!(poll(late.as_mut()).is_pending());
+    let mut task = world.parked.lock().unwrap().pop().unwrap();
+    world.client.holds.store(true, Ordering::SeqCst);
+    assert!(poll(task.as_mut()).is_pending());
+    world.client.holds.store(false, Ordering::SeqCst);
+    assert_eq!(finish(world.keys(&quick, 10)), Some(Ok(true)));
+    assert!(finish(task).is_some());
+    assert_eq!(finish(late), Some(Ok(true)));
+    for key in ["metadata", "jwks"] {
+        let key = format!("a0-discovery:1:{key}:https://a.example/");
+        let entry = CacheAdapter::get(&store, &key).unwrap().unwrap();
+        assert!(entry.contains(&format!("{}", START + 10)), "{entry}");
+    }
+}
+
+/// Those who wait in tasks hold no threads: all of them wait for a search, for as long as it takes.
+#[test]
+fn any_number_of_tasks_may_wait_for_a_search() {
+    let world = World::new();
+    let cache = world.cache(Some);
+    assert_eq!(finish(world.keys(&cache, 0)), Some(Ok(true)));
+    world.client.holds.store(true, Ordering::SeqCst);
+    let search = |number: usize| world.search(&cache, &format!("nobody's {number}"), 1);
+    let mut searches: Vec<Call> = (0..200).map(search).collect();
+    for search in &mut searches {
+        assert!(poll(search.as_mut()).is_pending());
+    }
+    world.client.holds.store(false, Ordering::SeqCst);
+    assert!(
+        searches
+            .into_iter()
+            .all(|search| finish(search) == Some(Ok(false)))
+    );
+    assert_eq!(fetches(&world.client.tenant), (1, 2));
+}
+
+/// Four refreshes are under way, and the others wait for their turn: for the end of one of the four, or
+/// until those are overdue.
+#[test]
+fn refreshes_of_many_issuers_take_turns() {
+    for parked_for_good in [false, true] {
+        let network = LocalNetwork::new();
+        let names: Vec<String> = (0..6).map(|number| format!("t{number}.example")).collect();
+        let tenants: Vec<_> = names
+            .iter()
+            .map(|name| network.tenant(name).unwrap())
+            .collect();
+        let (parked, clock) = (Parked::default(), tenants[0].clone());
+        let tenant = clock.clone();
+        let runs = Arc::new(AtomicBool::new(true));
+        let (tasks, at_once) = (Arc::clone(&parked), Arc::clone(&runs));
+        let client = move |request| {
+            let network = network.clone();
+            async move { network.handle(request) }
+        };
+        let mut background = policy();
+        background.refresh = Refresh::Background;
+        let cache = KeyCache::builder(rules(), Arc::new(client))
+            .policy(background)
+            .clock(move || tenant.now())
+            .build_async(move |task| {
+                match at_once.load(Ordering::SeqCst) {
+                    true => drop(finish(task)),
+                    false => tasks.lock().unwrap().push(task),
+                }
+                None
+            });
+        let keys = |name: &str, second: i64| {
+            let now = u64::try_from(START + second).unwrap();
+            clock.set_now(UNIX_EPOCH + Duration::from_secs(now));
+            let (cache, issuer) = (cache.clone(), normalize_domain(name).unwrap());
+            let call: Call = Box::pin(async move {
+                let keys = cache.keys(&issuer, at(second)).await;
+                keys.map(|_| true).map_err(|error| error.error.failure)
+            });
+            assert_eq!(finish(call), Some(Ok(true)));
+        };
+        for name in &names {
+            keys(name, 0);
+        }
+        runs.store(false, Ordering::SeqCst);
+        for name in names.iter().chain(&names) {
+            keys(name, 700);
+        }
+        assert_eq!(parked.lock().unwrap().len(), 4);
+        if parked_for_good {
+            // The four are overdue. One more call, and the last two have their turn.
+            keys(&names[5], 800);
+            assert_eq!(parked.lock().unwrap().len(), 6);
+        } else {
+            // One task goes on with the queue.
+            let task = parked.lock().unwrap().pop().unwrap();
+            assert!(finish(task).is_some());
+            let refreshed = tenants.iter().filter(|tenant| fetches(tenant) == (2, 2));
+            assert_eq!(refreshed.count(), 3);
+        }
+    }
+}
+
+/// One at a time for each issuer, unless the one under way is overdue.
+#[test]
+fn an_issuer_is_refreshed_once_at_a_time() {
     let world = World::new();
     let cache = world.cache_with(world.park(), |policy| policy.ttl = Duration::from_secs(600));
-    world
-        .client
-        .tenant
-        .misbehave(Endpoint::Discovery, Fault::none());
     let mut first = world.keys(&cache, 0);
     assert!(poll(first.as_mut()).is_pending());
     world.drive();

@@ -53,8 +53,13 @@ impl InMemoryCache {
         (self.clock)().into()
     }
 
-    fn put(&self, entries: &mut LruCache<String, Entry>, key: &str, value: &str, ttl: Duration) {
-        let now = self.now();
+    fn put(
+        &self,
+        entries: &mut LruCache<String, Entry>,
+        (key, value): (&str, &str),
+        ttl: Duration,
+        now: NumericDate,
+    ) {
         let entry = Entry {
             value: value.to_owned(),
             set_at: now,
@@ -96,7 +101,8 @@ impl CacheAdapter for InMemoryCache {
     }
 
     fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<(), CacheAdapterError> {
-        self.put(&mut self.lock(), key, value, ttl);
+        let now = self.now();
+        self.put(&mut self.lock(), (key, value), ttl, now);
         Ok(())
     }
 
@@ -110,7 +116,7 @@ impl CacheAdapter for InMemoryCache {
         let mut entries = self.lock();
         let absent = alive(&mut entries, key, now).is_none();
         if absent {
-            self.put(&mut entries, key, value, ttl);
+            self.put(&mut entries, (key, value), ttl, now);
         }
         Ok(absent)
     }

@@ -150,7 +150,9 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
 
     pub(super) fn status(&self, now: NumericDate) -> Vec<IssuerStatus> {
         let status = |(issuer, slot): (Issuer, Arc<Slot<_>>)| {
-            IssuerStatus::new(issuer, &slot.lock(), self.policy(), now)
+            let mut record = slot.lock();
+            record.see_clock(now);
+            IssuerStatus::new(issuer, &record, self.policy(), now)
         };
         self.keys.all().into_iter().map(status).collect()
     }
