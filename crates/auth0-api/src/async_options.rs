@@ -8,7 +8,7 @@ use a0_dpop::asynchronous::AsyncReplayStore;
 use a0_http::AsyncHttpClient;
 
 use crate::error::Error;
-use crate::issuers::{Cause, ResolverContext};
+use crate::verification::issuers::{Cause, ResolverContext};
 
 /// What an async domains resolver gives: a future that borrows what it was shown.
 pub type ResolverAnswer<'c> = Pin<Box<dyn Future<Output = Result<Vec<String>, Cause>> + Send + 'c>>;

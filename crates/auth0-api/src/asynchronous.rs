@@ -29,7 +29,6 @@
 //! A verification with keys in memory waits for nothing: it takes the processor for some tens of
 //! microseconds, as any handler does. There is no need for `spawn_blocking`.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -48,27 +47,24 @@ use a0_token_exchange::{
 pub use crate::async_options::ResolverAnswer;
 
 use crate::async_options::AsyncResolver;
-use crate::authorization::Credentials;
 use crate::builder::Builder;
 use crate::client_flows::{ClientFlows, Endpoint, Refuse, ended, judged};
-use crate::dpop::DpopProof;
 use crate::error::{Error, ErrorKind};
-use crate::evidence::JudgedToken;
-use crate::issuers::{Trust, resolved};
-use crate::judge::Judge;
-use crate::options::TokenOptions;
 use crate::refusal::Refusal;
-use crate::request::RequestContext;
-use crate::scheme::{DpopMode, Scheme};
-use crate::token_cache::TokenCacheStatus;
-use crate::verified::VerifiedToken;
+use crate::verification::options::TokenOptions;
+use crate::verification::proof::DpopProof;
+use crate::verification::request::RequestContext;
+use crate::verification::scheme::{DpopMode, Scheme};
+use crate::verification::token_cache::TokenCacheStatus;
+use crate::verification::verified::VerifiedToken;
+use crate::verification::{Need, NeedSpend, Verifier};
 
 /// [`crate::ApiClient`] for async callers. Cheap to clone; make one and keep it.
 #[derive(Clone)]
 pub struct ApiClient(Arc<AsyncSettings>);
 
 pub(crate) struct AsyncSettings {
-    pub(crate) judge: Judge<AsyncResolver>,
+    pub(crate) verifier: Verifier<AsyncResolver>,
     pub(crate) keys: KeyCache,
     /// `None` where replay protection is turned off.
     pub(crate) replay_store: Option<Arc<dyn AsyncReplayStore>>,
@@ -98,29 +94,45 @@ impl ApiClient {
     ) -> impl Future<Output = Result<VerifiedToken, Error>> + Send {
         let context = request.into();
         async move {
-            let judge = &self.0.judge;
-            let credentials = judge.credentials(&context)?;
-            let outcome = self.judge_request(&context, &credentials).await;
-            outcome.map_err(|refusal| judge.challenged(refusal, Some(credentials.scheme)))
+            let verifier = &self.0.verifier;
+            let request = verifier.request(&context)?;
+            let outcome = match verifier.begin(&request) {
+                Ok(need) => self.drive(need).await,
+                Err(refusal) => Err(refusal),
+            };
+            outcome.map_err(|refusal| verifier.challenged(refusal, Some(request.scheme())))
         }
     }
 
-    async fn judge_request(
-        &self,
-        context: &RequestContext<'_>,
-        credentials: &Credentials<'_>,
-    ) -> Result<VerifiedToken, Refusal> {
-        let (judge, scheme) = (&self.0.judge, credentials.scheme);
-        let proof = judge.proof_of(context, scheme)?;
-        let now = judge.now();
-        let mut token = self.judge_token(credentials.token(), context, now).await?;
-        let proof = judge.bind(&mut token, context, proof.as_ref(), now)?;
-        let verified = self.verify_signature(token, scheme).await?;
-        if let Some(proof) = proof {
-            self.spend(&judge.verify_proof(proof, &verified)?, now)
-                .await?;
+    /// Gives a verification what it needs until it is done.
+    async fn drive(&self, mut need: Need<'_, AsyncResolver>) -> Result<VerifiedToken, Refusal> {
+        loop {
+            need = match need {
+                Need::Domains(need) => {
+                    let domains = need.resolver()(&need.context()).await;
+                    need.resume(domains)?
+                }
+                Need::Keys(need) => {
+                    let (key_id, algorithm) = need.key()?;
+                    let keys = &self.0.keys;
+                    let keys = keys.keys_with(need.issuer(), key_id, algorithm, need.now());
+                    let keys = keys.await;
+                    need.resume(keys)?
+                }
+                Need::Spend(need) => return self.spend(need).await.map(|(_, token)| token),
+                Need::Done(token) => return Ok(token),
+            }
         }
-        Ok(verified)
+    }
+
+    async fn spend<T>(&self, need: NeedSpend<'_, T>) -> Result<(VerifiedProof, T), Refusal> {
+        let Some(store) = &self.0.replay_store else {
+            return need.resume(None);
+        };
+        let until = need.remember_until(self.now())?;
+        let answer = store.check_and_insert(need.replay_key(), until, need.judged_at());
+        let answer = answer.await;
+        need.resume(Some(answer))
     }
 
     /// As [`crate::ApiClient::verify_dpop_proof`].
@@ -129,35 +141,23 @@ impl ApiClient {
     ///
     /// As there.
     pub async fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
-        let judge = &self.0.judge;
-        let verify = async || -> Result<Claims, Refusal> {
-            let now = judge.now();
-            let proof = judge.dpop.verify(proof, now)?;
-            self.spend(&proof, now).await?;
-            Ok(proof.into_claims())
+        let verifier = &self.0.verifier;
+        let outcome = match verifier.proof(proof) {
+            Ok(need) => self.spend(need).await,
+            Err(refusal) => Err(refusal),
         };
-        let outcome = verify().await;
-        outcome.map_err(|refusal| judge.challenged(refusal, Some(Scheme::Dpop)))
-    }
-
-    async fn spend(&self, proof: &VerifiedProof, judged_at: NumericDate) -> Result<(), Refusal> {
-        let Some(store) = &self.0.replay_store else {
-            return Ok(());
-        };
-        let dpop = &self.0.judge.dpop;
-        let until = dpop.remember_until(proof, self.now())?;
-        let answer = store.check_and_insert(proof.replay_key(), until, judged_at);
-        dpop.spent(answer.await)
+        let outcome = outcome.map(|(proof, ())| proof.into_claims());
+        outcome.map_err(|refusal| verifier.challenged(refusal, Some(Scheme::Dpop)))
     }
 
     /// As [`crate::ApiClient::is_dpop_required`].
     pub fn is_dpop_required(&self) -> bool {
-        self.0.judge.dpop.mode == DpopMode::Required
+        self.0.verifier.dpop.mode == DpopMode::Required
     }
 
     /// As [`crate::ApiClient::dpop_nonce`].
     pub fn dpop_nonce(&self) -> Option<String> {
-        self.0.judge.nonce()
+        self.0.verifier.nonce()
     }
 
     /// As [`crate::ApiClient::verify_access_token`]: it judges neither `cnf` nor proofs.
@@ -180,52 +180,12 @@ impl ApiClient {
         access_token: &str,
         options: &TokenOptions<'_>,
     ) -> Result<VerifiedToken, Error> {
-        let judge = &self.0.judge;
-        let verify = async || -> Result<VerifiedToken, Refusal> {
-            let now = judge.now();
-            let token = self.judge_token(access_token, &options.request, now);
-            let token = token.await?;
-            token.require(options)?;
-            self.verify_signature(token, Scheme::Bearer).await
+        let verifier = &self.0.verifier;
+        let outcome = match verifier.token(access_token, options) {
+            Ok(need) => self.drive(need).await,
+            Err(refusal) => Err(refusal),
         };
-        let outcome = verify().await;
-        outcome.map_err(|refusal| judge.challenged(refusal, Some(Scheme::Bearer)))
-    }
-
-    async fn judge_token<'t>(
-        &self,
-        token: &'t str,
-        request: &RequestContext<'_>,
-        now: NumericDate,
-    ) -> Result<JudgedToken<'t, '_>, Refusal> {
-        let judge = &self.0.judge;
-        let (token, trust) = judge.admit(token)?;
-        let issuer = match trust {
-            Trust::Yes(issuer) => issuer,
-            Trust::Ask(resolver, issuer) => {
-                let answer = resolver(&judge.resolver_context(request, &issuer)).await;
-                Cow::Owned(resolved(issuer, answer)?)
-            }
-        };
-        judge.judge(token, issuer, now)
-    }
-
-    async fn verify_signature(
-        &self,
-        token: JudgedToken<'_, '_>,
-        scheme: Scheme,
-    ) -> Result<VerifiedToken, Refusal> {
-        let judge = &self.0.judge;
-        // A resolver may have taken its time, and the age of keys counts from now.
-        let now = judge.now();
-        if let Some(settled) = judge.settled(&token, scheme, now) {
-            return Ok(settled);
-        }
-        let (key_id, algorithm) = token.key()?;
-        let keys = &self.0.keys;
-        let keys = keys.keys_with(token.issuer(), key_id, algorithm, now);
-        let keys = keys.await?;
-        judge.verify(token, &keys, scheme)
+        outcome.map_err(|refusal| verifier.challenged(refusal, Some(Scheme::Bearer)))
     }
 
     /// As [`crate::ApiClient::warm_up`].
@@ -235,11 +195,11 @@ impl ApiClient {
     /// As there.
     pub async fn warm_up(&self) -> Result<(), Error> {
         let mut outcome = Ok(());
-        for issuer in self.0.judge.issuers.known() {
+        for issuer in self.0.verifier.issuers.known() {
             let fetched = self.0.keys.keys(issuer, self.now()).await;
             outcome = outcome.and(fetched.map(|_| ()));
         }
-        outcome.map_err(|error| self.0.judge.challenged(error, None))
+        outcome.map_err(|error| self.0.verifier.challenged(error, None))
     }
 
     /// As [`crate::ApiClient::reload`].
@@ -248,11 +208,11 @@ impl ApiClient {
     ///
     /// As there.
     pub async fn reload(&self, domain: &str) -> Result<(), Error> {
-        let issuer = self.0.judge.issuers.named(domain)?;
+        let issuer = self.0.verifier.issuers.named(domain)?;
         let outcome = self.0.keys.reload(&issuer, self.now()).await;
         outcome
             .map(|_| ())
-            .map_err(|error| self.0.judge.challenged(error, None))
+            .map_err(|error| self.0.verifier.challenged(error, None))
     }
 
     /// As [`crate::ApiClient::key_status`].
@@ -262,7 +222,7 @@ impl ApiClient {
 
     /// As [`crate::ApiClient::token_cache_status`].
     pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
-        self.0.judge.token_cache_status()
+        self.0.verifier.token_cache_status()
     }
 
     /// As [`crate::ApiClient::cache_misses`].
@@ -311,7 +271,7 @@ impl ApiClient {
             flows.remember_nonce(&endpoint, &token);
             Ok(token)
         };
-        match flows.kept(request, self.0.judge.max_token_size, self.now(), refuse)? {
+        match flows.kept(request, self.0.verifier.max_token_size, self.now(), refuse)? {
             Some(kept) => {
                 let is_good = kept.is_good();
                 let token = kept
@@ -357,17 +317,17 @@ impl ApiClient {
     }
 
     fn now(&self) -> NumericDate {
-        self.0.judge.now()
+        self.0.verifier.now()
     }
 
     fn time(&self) -> SystemTime {
-        (self.0.judge.clock)()
+        (self.0.verifier.clock)()
     }
 }
 
 impl fmt::Debug for ApiClient {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let issuers: Vec<&Issuer> = self.0.judge.issuers.known().collect();
+        let issuers: Vec<&Issuer> = self.0.verifier.issuers.known().collect();
         formatter
             .debug_struct("ApiClient")
             .field("issuers", &issuers)

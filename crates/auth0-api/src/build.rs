@@ -15,12 +15,12 @@ use crate::builder::{Builder, Replay, TokenProfile};
 use crate::challenger::Challenger;
 use crate::client::{ApiClient, Settings};
 use crate::client_flows::{ClientFlows, FlowOptions, OboCache, Proofs};
-use crate::dpop::DpopSettings;
 use crate::error::Error;
-use crate::issuers::Issuers;
-use crate::judge::Judge;
 use crate::single_flight::Limits;
-use crate::token_cache::TokenCache;
+use crate::verification::Verifier;
+use crate::verification::issuers::Issuers;
+use crate::verification::proof::DpopSettings;
+use crate::verification::token_cache::TokenCache;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
@@ -40,7 +40,7 @@ const RFC9068_CLAIMS: [&str; 3] = ["sub", "client_id", "jti"];
 
 /// What both kinds of client are made of. `R` is how the domains of a request are asked for.
 pub(crate) struct Parts<R> {
-    pub(crate) judge: Judge<R>,
+    pub(crate) verifier: Verifier<R>,
     pub(crate) fetch_rules: FetchRules,
     pub(crate) policy: CachePolicy,
     pub(crate) flows: ClientFlows,
@@ -71,7 +71,7 @@ impl Builder {
             Replay::Off => None,
         };
         Ok(ApiClient::from_settings(Settings {
-            judge: parts.judge,
+            verifier: parts.verifier,
             keys: keys.build(),
             replay_store,
             flows: parts.flows,
@@ -100,7 +100,7 @@ impl Builder {
         let policy = self.key_policy()?;
         flows.obo_cache = self.tokens_on_behalf(&policy);
         let (header_rules, profile_claims) = profile_rules(self.token_profile, &algorithms);
-        let judge = Judge {
+        let verifier = Verifier {
             issuers,
             max_token_size: self.max_token_size,
             header_rules,
@@ -115,7 +115,7 @@ impl Builder {
             clock: Arc::clone(&self.clock),
         };
         Ok(Parts {
-            judge,
+            verifier,
             fetch_rules,
             policy,
             flows,
@@ -309,7 +309,7 @@ mod tests {
             let parts = builder.backend(backend).parts::<()>(None)?;
             let named = format!("backend: {backend:?}");
             assert!(format!("{:?}", parts.fetch_rules).contains(&named));
-            assert!(format!("{:?}", parts.judge.dpop.rules).contains(&named));
+            assert!(format!("{:?}", parts.verifier.dpop.rules).contains(&named));
         }
         Ok(())
     }

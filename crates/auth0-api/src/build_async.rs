@@ -12,7 +12,7 @@ use crate::async_options::ResolverAnswer;
 use crate::asynchronous::{ApiClient, AsyncSettings};
 use crate::builder::{Builder, Replay};
 use crate::error::Error;
-use crate::issuers::ResolverContext;
+use crate::verification::issuers::ResolverContext;
 
 impl Builder {
     /// Makes a client for async callers (feature `async`). Nothing is fetched yet.
@@ -62,7 +62,7 @@ impl Builder {
             }
         };
         Ok(ApiClient::from_settings(AsyncSettings {
-            judge: parts.judge,
+            verifier: parts.verifier,
             keys: keys.build_async(spawn),
             replay_store,
             flows: parts.flows,

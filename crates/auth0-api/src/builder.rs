@@ -13,8 +13,8 @@ use a0_token_exchange::ClientAuth;
 use zeroize::Zeroizing;
 
 use crate::client_flows::FlowOptions;
-use crate::issuers::{Resolver, ResolverContext};
-use crate::scheme::DpopMode;
+use crate::verification::issuers::{Resolver, ResolverContext};
+use crate::verification::scheme::DpopMode;
 
 /// Which access tokens a tenant issues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,7 +5,7 @@ use a0_jose::Algorithm;
 use crate::challenge::Challenge;
 use crate::error::Error;
 use crate::refusal::Refusal;
-use crate::scheme::{DpopMode, Scheme};
+use crate::verification::scheme::{DpopMode, Scheme};
 
 const REALM: &str = "api";
 

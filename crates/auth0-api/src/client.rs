@@ -1,6 +1,5 @@
 //! The client whose callers block.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,20 +9,18 @@ use a0_dpop::{ReplayStore, VerifiedProof};
 use a0_http::HttpClient;
 use a0_jose::{Claims, NumericDate};
 
-use crate::authorization::Credentials;
 use crate::builder::Builder;
 use crate::client_flows::ClientFlows;
-use crate::dpop::DpopProof;
 use crate::error::Error;
-use crate::evidence::JudgedToken;
-use crate::issuers::{Resolver, Trust, resolved};
-use crate::judge::Judge;
-use crate::options::TokenOptions;
 use crate::refusal::Refusal;
-use crate::request::RequestContext;
-use crate::scheme::{DpopMode, Scheme};
-use crate::token_cache::TokenCacheStatus;
-use crate::verified::VerifiedToken;
+use crate::verification::issuers::Resolver;
+use crate::verification::options::TokenOptions;
+use crate::verification::proof::DpopProof;
+use crate::verification::request::RequestContext;
+use crate::verification::scheme::{DpopMode, Scheme};
+use crate::verification::token_cache::TokenCacheStatus;
+use crate::verification::verified::VerifiedToken;
+use crate::verification::{Need, NeedSpend, Verifier};
 
 /// Verifies what clients send to one API. Cheap to clone; make one and keep it, because it keeps
 /// the issuers' keys.
@@ -31,7 +28,7 @@ use crate::verified::VerifiedToken;
 pub struct ApiClient(pub(crate) Arc<Settings>);
 
 pub(crate) struct Settings {
-    pub(crate) judge: Judge<Resolver>,
+    pub(crate) verifier: Verifier<Resolver>,
     pub(crate) keys: KeyCache,
     /// `None` where replay protection is turned off.
     pub(crate) replay_store: Option<Arc<dyn ReplayStore>>,
@@ -76,29 +73,39 @@ impl ApiClient {
         &self,
         request: impl Into<RequestContext<'r>>,
     ) -> Result<VerifiedToken, Error> {
-        let context = request.into();
-        let credentials = self.0.judge.credentials(&context)?;
-        let outcome = self.judge_request(&context, &credentials);
-        outcome.map_err(|refusal| self.0.judge.challenged(refusal, Some(credentials.scheme)))
+        let (context, verifier) = (request.into(), &self.0.verifier);
+        let request = verifier.request(&context)?;
+        let outcome = verifier.begin(&request).and_then(|need| self.drive(need));
+        outcome.map_err(|refusal| verifier.challenged(refusal, Some(request.scheme())))
     }
 
-    /// Cheap and local first: what needs no key, then the keys, then the signatures, and at the very
-    /// end the store that the proof is spent in.
-    fn judge_request(
-        &self,
-        context: &RequestContext<'_>,
-        credentials: &Credentials<'_>,
-    ) -> Result<VerifiedToken, Refusal> {
-        let (judge, scheme) = (&self.0.judge, credentials.scheme);
-        let proof = judge.proof_of(context, scheme)?;
-        let now = judge.now();
-        let mut token = self.judge_token(credentials.token(), context, now)?;
-        let proof = judge.bind(&mut token, context, proof.as_ref(), now)?;
-        let verified = self.verify_signature(token, scheme)?;
-        if let Some(proof) = proof {
-            self.spend(&judge.verify_proof(proof, &verified)?, now)?;
+    /// Gives a verification what it needs until it is done.
+    fn drive(&self, mut need: Need<'_, Resolver>) -> Result<VerifiedToken, Refusal> {
+        loop {
+            need = match need {
+                Need::Domains(need) => {
+                    let domains = need.resolver()(&need.context());
+                    need.resume(domains)?
+                }
+                Need::Keys(need) => {
+                    let (key_id, algorithm) = need.key()?;
+                    let keys = &self.0.keys;
+                    let keys = keys.keys_with(need.issuer(), key_id, algorithm, need.now());
+                    need.resume(keys)?
+                }
+                Need::Spend(need) => return self.spend(need).map(|(_, token)| token),
+                Need::Done(token) => return Ok(token),
+            }
         }
-        Ok(verified)
+    }
+
+    fn spend<T>(&self, need: NeedSpend<'_, T>) -> Result<(VerifiedProof, T), Refusal> {
+        let Some(store) = &self.0.replay_store else {
+            return need.resume(None);
+        };
+        let until = need.remember_until(self.now())?;
+        let answer = store.check_and_insert(need.replay_key(), until, need.judged_at());
+        need.resume(Some(answer))
     }
 
     /// Decides on one proof (RFC 9449 section 4.3), and spends it. It does not judge the access
@@ -113,34 +120,21 @@ impl ApiClient {
     /// `MissingRequiredArgument` for an empty argument or a URL that is not absolute,
     /// `InvalidDpopProof`, `UseDpopNonce`, and `Unavailable` where the replay store fails.
     pub fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
-        let judge = &self.0.judge;
-        let verify = || -> Result<Claims, Refusal> {
-            let now = judge.now();
-            let proof = judge.dpop.verify(proof, now)?;
-            self.spend(&proof, now)?;
-            Ok(proof.into_claims())
-        };
-        verify().map_err(|refusal| judge.challenged(refusal, Some(Scheme::Dpop)))
-    }
-
-    fn spend(&self, proof: &VerifiedProof, judged_at: NumericDate) -> Result<(), Refusal> {
-        let Some(store) = &self.0.replay_store else {
-            return Ok(());
-        };
-        let dpop = &self.0.judge.dpop;
-        let until = dpop.remember_until(proof, self.now())?;
-        dpop.spent(store.check_and_insert(proof.replay_key(), until, judged_at))
+        let verifier = &self.0.verifier;
+        let outcome = verifier.proof(proof).and_then(|need| self.spend(need));
+        let outcome = outcome.map(|(proof, ())| proof.into_claims());
+        outcome.map_err(|refusal| verifier.challenged(refusal, Some(Scheme::Dpop)))
     }
 
     /// Whether only requests of the scheme DPoP are taken.
     pub fn is_dpop_required(&self) -> bool {
-        self.0.judge.dpop.mode == DpopMode::Required
+        self.0.verifier.dpop.mode == DpopMode::Required
     }
 
     /// A current nonce for the `DPoP-Nonce` field of any answer (RFC 9449 section 8.2), where the
     /// API asks for nonces. An answer that carries one must not be cached.
     pub fn dpop_nonce(&self) -> Option<String> {
-        self.0.judge.nonce()
+        self.0.verifier.nonce()
     }
 
     /// Decides on a raw access token. It judges neither `cnf` nor proofs: a token that is bound to
@@ -168,50 +162,11 @@ impl ApiClient {
         access_token: &str,
         options: &TokenOptions<'_>,
     ) -> Result<VerifiedToken, Error> {
-        let verify = || -> Result<VerifiedToken, Refusal> {
-            let now = self.0.judge.now();
-            let token = self.judge_token(access_token, &options.request, now)?;
-            token.require(options)?;
-            self.verify_signature(token, Scheme::Bearer)
-        };
-        verify().map_err(|refusal| self.0.judge.challenged(refusal, Some(Scheme::Bearer)))
-    }
-
-    /// Everything about a token that needs no key.
-    fn judge_token<'t>(
-        &self,
-        token: &'t str,
-        request: &RequestContext<'_>,
-        now: NumericDate,
-    ) -> Result<JudgedToken<'t, '_>, Refusal> {
-        let judge = &self.0.judge;
-        let (token, trust) = judge.admit(token)?;
-        let issuer = match trust {
-            Trust::Yes(issuer) => issuer,
-            Trust::Ask(resolver, issuer) => {
-                let answer = resolver(&judge.resolver_context(request, &issuer));
-                Cow::Owned(resolved(issuer, answer)?)
-            }
-        };
-        judge.judge(token, issuer, now)
-    }
-
-    fn verify_signature(
-        &self,
-        token: JudgedToken<'_, '_>,
-        scheme: Scheme,
-    ) -> Result<VerifiedToken, Refusal> {
-        let judge = &self.0.judge;
-        // A resolver may have taken its time, and the age of keys counts from now.
-        let now = judge.now();
-        if let Some(settled) = judge.settled(&token, scheme, now) {
-            return Ok(settled);
-        }
-        // A token that names no key is refused before any is fetched.
-        let (key_id, algorithm) = token.key()?;
-        let keys = &self.0.keys;
-        let keys = keys.keys_with(token.issuer(), key_id, algorithm, now)?;
-        judge.verify(token, &keys, scheme)
+        let verifier = &self.0.verifier;
+        let outcome = verifier
+            .token(access_token, options)
+            .and_then(|need| self.drive(need));
+        outcome.map_err(|refusal| verifier.challenged(refusal, Some(Scheme::Bearer)))
     }
 
     /// Fetches the keys of every issuer that is known by now, one after the other: all but those
@@ -222,9 +177,9 @@ impl ApiClient {
     /// `Unavailable` for the first issuer whose keys cannot be had, once all have been asked.
     pub fn warm_up(&self) -> Result<(), Error> {
         let fetch = |issuer| self.0.keys.keys(issuer, self.now()).map(|_| ());
-        let outcomes: Vec<_> = self.0.judge.issuers.known().map(fetch).collect();
+        let outcomes: Vec<_> = self.0.verifier.issuers.known().map(fetch).collect();
         let outcome: Result<(), _> = outcomes.into_iter().collect();
-        outcome.map_err(|error| self.0.judge.challenged(error, None))
+        outcome.map_err(|error| self.0.verifier.challenged(error, None))
     }
 
     /// Fetches the keys of a domain's issuer now, whatever is in memory: after a key had to be
@@ -235,11 +190,11 @@ impl ApiClient {
     /// `Configuration` for a domain whose tokens are not taken, where that is known without a
     /// request; `Unavailable` where the keys cannot be had.
     pub fn reload(&self, domain: &str) -> Result<(), Error> {
-        let issuer = self.0.judge.issuers.named(domain)?;
+        let issuer = self.0.verifier.issuers.named(domain)?;
         let outcome = self.0.keys.reload(&issuer, self.now());
         outcome
             .map(|_| ())
-            .map_err(|error| self.0.judge.challenged(error, None))
+            .map_err(|error| self.0.verifier.challenged(error, None))
     }
 
     /// What is known of the keys of every issuer in memory: their age, their names, the last
@@ -250,7 +205,7 @@ impl ApiClient {
 
     /// What [`token_cache`](Builder::token_cache) holds and has done; `None` where it is off.
     pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
-        self.0.judge.token_cache_status()
+        self.0.verifier.token_cache_status()
     }
 
     /// How often the adapter given to [`cache`](Builder::cache) failed or held something that could not
@@ -261,17 +216,17 @@ impl ApiClient {
     }
 
     pub(crate) fn now(&self) -> NumericDate {
-        self.0.judge.now()
+        self.0.verifier.now()
     }
 
     pub(crate) fn time(&self) -> SystemTime {
-        (self.0.judge.clock)()
+        (self.0.verifier.clock)()
     }
 }
 
 impl fmt::Debug for ApiClient {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let issuers: Vec<&Issuer> = self.0.judge.issuers.known().collect();
+        let issuers: Vec<&Issuer> = self.0.verifier.issuers.known().collect();
         formatter
             .debug_struct("ApiClient")
             .field("issuers", &issuers)

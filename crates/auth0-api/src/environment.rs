@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::builder::Builder;
 use crate::error::Error;
-use crate::scheme::DpopMode;
+use crate::verification::scheme::DpopMode;
 
 impl Builder {
     /// Takes options from the process's environment:

@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::api_error::{ApiError, ClientFlowError};
 use crate::challenge::{self, Challenge};
-use crate::confirmation::ConfirmationError;
-use crate::resolver_error::DomainsResolverError;
+use crate::verification::confirmation::ConfirmationError;
+use crate::verification::resolver_error::DomainsResolverError;
 
 /// Why a request was refused, or why nothing could be decided.
 ///

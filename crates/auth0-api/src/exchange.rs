@@ -66,7 +66,7 @@ impl ApiClient {
             flows.remember_nonce(&endpoint, &token);
             Ok(token)
         };
-        match flows.kept(request, self.0.judge.max_token_size, self.now(), refuse)? {
+        match flows.kept(request, self.0.verifier.max_token_size, self.now(), refuse)? {
             Some(kept) => kept.cache.get(&kept.key, kept.is_good(), exchange),
             None => exchange(),
         }

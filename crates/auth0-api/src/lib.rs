@@ -42,7 +42,6 @@ mod api_error;
 mod async_options;
 #[cfg(feature = "async")]
 pub mod asynchronous;
-mod authorization;
 mod build;
 #[cfg(feature = "async")]
 mod build_async;
@@ -52,22 +51,12 @@ mod challenge;
 mod challenger;
 mod client;
 mod client_flows;
-mod confirmation;
-mod dpop;
 mod environment;
 mod error;
-mod evidence;
 mod exchange;
-mod issuers;
-mod judge;
-mod options;
 mod refusal;
-mod request;
-mod resolver_error;
-mod scheme;
 mod single_flight;
-mod token_cache;
-mod verified;
+mod verification;
 
 pub use a0_act::{get_current_actor, get_delegation_chain};
 pub use a0_discovery::{CacheAdapter, Freshness, IssuerStatus, Refresh, normalize_domain};
@@ -90,16 +79,16 @@ pub use api_error::{ApiError, ClientFlowError};
 pub use builder::{Builder, TokenProfile};
 pub use challenge::{Challenge, InvalidParameter};
 pub use client::ApiClient;
-pub use confirmation::ConfirmationError;
-pub use dpop::DpopProof;
 pub use error::{Error, ErrorKind, IssuerError, Outage, SchemeError, TokenError};
-pub use issuers::ResolverContext;
-pub use options::TokenOptions;
-pub use request::RequestContext;
-pub use resolver_error::{DomainsResolverError, ResolverFault};
-pub use scheme::DpopMode;
-pub use token_cache::TokenCacheStatus;
-pub use verified::{Verified, VerifiedToken};
+pub use verification::confirmation::ConfirmationError;
+pub use verification::issuers::ResolverContext;
+pub use verification::options::TokenOptions;
+pub use verification::proof::DpopProof;
+pub use verification::request::RequestContext;
+pub use verification::resolver_error::{DomainsResolverError, ResolverFault};
+pub use verification::scheme::DpopMode;
+pub use verification::token_cache::TokenCacheStatus;
+pub use verification::verified::{Verified, VerifiedToken};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -4,9 +4,9 @@ use a0_discovery::Unavailable;
 use a0_dpop::ProofError;
 use a0_jose::{ClaimError, HeaderError, ParseError, RuleError, VerifyError};
 
-use crate::confirmation::ConfirmationError;
 use crate::error::{ErrorKind, IssuerError, Outage, TokenError};
-use crate::resolver_error::DomainsResolverError;
+use crate::verification::confirmation::ConfirmationError;
+use crate::verification::resolver_error::DomainsResolverError;
 
 /// An error that is still without the challenges that go with it. No method of
 /// the public API gives one, so none can forget them.

@@ -1,16 +1,47 @@
 //! The `cnf` claim, RFC 7800: whether whoever sends a token is the one it was issued to.
 
+use a0_dpop::{JudgedProof, Target};
 use a0_jose::json::{Members, Node};
-use a0_jose::{Claims, Thumbprint};
+use a0_jose::{Claims, NumericDate, Thumbprint};
 
-use crate::scheme::DpopMode;
+use super::Verifier;
+use super::credentials::refuse_proof;
+use super::order::RequestShape;
+use super::presented::Presented;
+use super::scheme::DpopMode;
+use crate::refusal::Refusal;
+
+impl<R> Verifier<R> {
+    /// `cnf`, and whether the scheme and the proof of the request are those that it asks for.
+    pub(super) fn sender_of<'v>(
+        &self,
+        token: &mut Presented<'_>,
+        request: &'v RequestShape<'_>,
+        now: NumericDate,
+    ) -> Result<Option<JudgedProof<'v>>, Refusal> {
+        let Some(proof) = &request.proof else {
+            judge_bearer(token.claims(), self.dpop.mode)?;
+            refuse_proof(request.context, self.dpop.mode)?;
+            return Ok(None);
+        };
+        let bound_to = dpop_key(token.claims())?;
+        let digest = token.digest();
+        let target = Target::of_token_digest(proof.method, &proof.url, digest.octets());
+        let known = token.proof_header();
+        let judged = self.dpop.judge(&proof.proof, known, &target, now)?;
+        match *judged.thumbprint() == bound_to {
+            true => Ok(Some(judged)),
+            false => Err(ConfirmationError::Mismatch.into()),
+        }
+    }
+}
 
 /// Refuses a token that is bound to a key when it comes as a bearer token, which proves no key.
 ///
 /// Whatever `cnf` holds, its presence says that the token is of no use without a proof, so what
 /// cannot be understood fails closed (RFC 7800 section 3.1, RFC 9449 section 7.2). Only where DPoP
 /// is disabled may a token that is bound by it, and by nothing else, still serve as a bearer token.
-pub(crate) fn judge_bearer(claims: &Claims, mode: DpopMode) -> Result<(), ConfirmationError> {
+fn judge_bearer(claims: &Claims, mode: DpopMode) -> Result<(), ConfirmationError> {
     let Some(members) = members(claims)? else {
         return Ok(());
     };
@@ -27,7 +58,7 @@ pub(crate) fn judge_bearer(claims: &Claims, mode: DpopMode) -> Result<(), Confir
 ///
 /// A binding to a certificate beside it (RFC 8705 section 3.1) cannot be checked here, so it refuses
 /// the token. Members that nobody here knows are ignored (RFC 7800 section 3.1).
-pub(crate) fn dpop_key(claims: &Claims) -> Result<Thumbprint, ConfirmationError> {
+fn dpop_key(claims: &Claims) -> Result<Thumbprint, ConfirmationError> {
     let members = claims.members().get("cnf").and_then(Node::as_object);
     let [jkt, x5t] = members.map_or([None; 2], |cnf| cnf.find(["jkt", "x5t#S256"]));
     let thumbprint = jkt.and_then(Node::as_str);

@@ -1,6 +1,6 @@
 //! What one call asks for.
 
-use crate::request::RequestContext;
+use crate::verification::request::RequestContext;
 
 /// What one verification asks for beyond the client's own settings.
 ///

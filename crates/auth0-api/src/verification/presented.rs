@@ -1,14 +1,11 @@
 //! A token on its way through the decision, and what is known of its signature.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use a0_discovery::Issuer;
 use a0_dpop::KnownHeader;
-use a0_jose::{Admitted, Algorithm, Claims, Compact, HeaderError, RuleError};
+use a0_jose::{Admitted, Algorithm, Claims, Compact, HeaderError};
 
-use crate::options::TokenOptions;
-use crate::token_cache::{Known, TokenDigest};
+use crate::verification::token_cache::{Known, TokenDigest};
 
 /// A token of acceptable form, and what is known of its signature.
 pub(crate) enum Presented<'t> {
@@ -51,22 +48,10 @@ impl Presented<'_> {
             Presented::Known { known, .. } => known.proof_header.get(),
         }
     }
-}
-
-/// A token that needs nothing but a key of its issuer.
-pub(crate) struct JudgedToken<'t, 'i> {
-    pub(crate) token: Presented<'t>,
-    pub(crate) issuer: Cow<'i, Issuer>,
-}
-
-impl JudgedToken<'_, '_> {
-    pub(crate) fn issuer(&self) -> &Issuer {
-        &self.issuer
-    }
 
     /// The key that the token names, and the algorithm that it is for.
     pub(crate) fn key(&self) -> Result<(&str, Algorithm), HeaderError> {
-        match &self.token {
+        match self {
             Presented::Unchecked { admitted, .. } => {
                 Ok((admitted.header().key_id()?, admitted.algorithm()))
             }
@@ -74,9 +59,5 @@ impl JudgedToken<'_, '_> {
                 Ok((known.token.header().key_id()?, known.token.algorithm()))
             }
         }
-    }
-
-    pub(crate) fn require(&self, options: &TokenOptions<'_>) -> Result<(), RuleError> {
-        self.token.claims().require(&options.required_claims)
     }
 }

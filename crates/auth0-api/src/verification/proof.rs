@@ -11,7 +11,7 @@ use a0_jose::NumericDate;
 
 use crate::error::{ErrorKind, Outage};
 use crate::refusal::Refusal;
-use crate::scheme::DpopMode;
+use crate::verification::scheme::DpopMode;
 
 /// How much longer than its window a proof is remembered: keys may be fetched between the time at
 /// which it is judged and the time at which the store is asked, and a store has a clock of its own.

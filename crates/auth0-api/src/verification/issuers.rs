@@ -10,8 +10,8 @@ use a0_dpop::Htu;
 
 use crate::error::IssuerError;
 use crate::refusal::Refusal;
-use crate::request::RequestContext;
-use crate::resolver_error::{DomainsResolverError, ResolverFault};
+use crate::verification::request::RequestContext;
+use crate::verification::resolver_error::{DomainsResolverError, ResolverFault};
 
 /// The issuers whose tokens are taken. `R` is how they are asked for where they depend on the request.
 pub(crate) enum Issuers<R> {

@@ -9,8 +9,8 @@ use http::header::AUTHORIZATION;
 
 use crate::error::{ErrorKind, SchemeError};
 use crate::refusal::Refusal;
-use crate::request::RequestContext;
-use crate::scheme::{DpopMode, Scheme};
+use crate::verification::request::RequestContext;
+use crate::verification::scheme::{DpopMode, Scheme};
 
 /// The field of a proof (RFC 9449 section 4.1).
 static DPOP: HeaderName = HeaderName::from_static("dpop");

@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use crate::challenger::Challenger;
 use crate::error::{Error, TokenError};
 use crate::refusal::Refusal;
-use crate::scheme::Scheme;
-use crate::token_cache::Known;
+use crate::verification::scheme::Scheme;
+use crate::verification::token_cache::Known;
 
 /// The claims of an access token that was verified. Only verification makes one.
 ///
