@@ -41,7 +41,7 @@ pub struct Unavailable {
     /// The last failure.
     #[source]
     pub error: FetchError,
-    /// When asking again may be of use; until then nothing is fetched but by a reload.
+    /// How soon asking again may be of use.
     pub retry_in: Duration,
 }
 

@@ -19,7 +19,7 @@ use super::blocking::Refreshable;
 use super::builder::KeyCacheBuilder;
 use super::flight::{Flight, Slot};
 use super::query::{Goal, Next};
-use super::refreshes::Begun;
+use super::refreshes::BegunRefresh;
 use super::round::{Fetched, Step};
 use super::second_level::Entry;
 use super::shared;
@@ -268,12 +268,12 @@ impl AsyncHttpClient for Leashed {
 }
 
 impl Fetcher {
-    async fn carry_out_refresh(&self, begun: Begun, client: &Leashed) {
+    async fn carry_out_refresh(&self, begun: BegunRefresh, client: &Leashed) {
         match begun {
-            Begun::Keys(flight, issuer) => {
+            BegunRefresh::Keys(flight, issuer) => {
                 self.carry_out(flight, client, &issuer, Goal::Fresh).await;
             }
-            Begun::Metadata(flight, issuer) => {
+            BegunRefresh::Metadata(flight, issuer) => {
                 self.carry_out(flight, client, &issuer, Goal::Fresh).await;
             }
         }

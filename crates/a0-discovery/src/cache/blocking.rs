@@ -12,7 +12,7 @@ use super::adapter::{CacheAdapter, CacheAdapterError};
 use super::builder::KeyCacheBuilder;
 use super::flight::{Flight, Slot};
 use super::query::{Goal, Next};
-use super::refreshes::{Begun, What};
+use super::refreshes::{BegunRefresh, What};
 use super::round::{Fetched, Step};
 use super::second_level::Entry;
 use super::shared;
@@ -179,7 +179,7 @@ impl KeyCache {
 
 /// Carries out background refreshes until none is due. The client stops sending requests once the last
 /// clone of the cache is dropped.
-fn refresh(first: Begun, cache: &Weak<Shared>, fetcher: &Fetcher) {
+fn refresh(first: BegunRefresh, cache: &Weak<Shared>, fetcher: &Fetcher) {
     first.by_caller().store(false, Ordering::Release);
     let client = |request: Request<Vec<u8>>| match cache.strong_count() {
         0 => Err(TransportError::from(TransportErrorKind::Other)),
@@ -188,8 +188,10 @@ fn refresh(first: Begun, cache: &Weak<Shared>, fetcher: &Fetcher) {
     let mut next = Some(first);
     while let Some(begun) = next {
         match begun {
-            Begun::Keys(flight, issuer) => fetcher.carry_out(flight, &client, &issuer, Goal::Fresh),
-            Begun::Metadata(flight, issuer) => {
+            BegunRefresh::Keys(flight, issuer) => {
+                fetcher.carry_out(flight, &client, &issuer, Goal::Fresh)
+            }
+            BegunRefresh::Metadata(flight, issuer) => {
                 fetcher.carry_out(flight, &client, &issuer, Goal::Fresh);
             }
         }

@@ -32,8 +32,8 @@ pub(crate) fn limit(work: Work, policy: &CachePolicy) -> Duration {
         .saturating_add(OVERTIME)
 }
 
-/// The time of a caller whose clock said `now` at `since`: moved by whole seconds, so that time which a
-/// test injects stays what it is.
+/// The time of a caller whose clock said `now` at `since`, in whole seconds, so that injected times stay
+/// round.
 pub(crate) fn later(now: NumericDate, since: Instant) -> NumericDate {
     now.plus(Duration::from_secs(since.elapsed().as_secs()))
 }

@@ -36,17 +36,17 @@ pub(crate) enum What {
 }
 
 /// A background refresh that has begun.
-pub(crate) enum Begun {
+pub(crate) enum BegunRefresh {
     Keys(Flight<IssuerKeys>, Issuer),
     Metadata(Flight<ServerMetadata>, Issuer),
 }
 
-impl Begun {
+impl BegunRefresh {
     /// See [`Flight::by_caller`].
     pub(crate) fn by_caller(&self) -> Arc<AtomicBool> {
         match self {
-            Begun::Keys(flight, _) => flight.by_caller(),
-            Begun::Metadata(flight, _) => flight.by_caller(),
+            BegunRefresh::Keys(flight, _) => flight.by_caller(),
+            BegunRefresh::Metadata(flight, _) => flight.by_caller(),
         }
     }
 }
@@ -78,7 +78,7 @@ impl Refreshes {
         policy: &CachePolicy,
         places: &Arc<Places>,
         clock: NumericDate,
-    ) -> Option<Begun> {
+    ) -> Option<BegunRefresh> {
         while !lock(&self.0).is_empty() {
             // The queue may grow between the two: then the next turn of the loop sees it.
             let now = moment(lock(&self.0).front()?.now(clock));
@@ -90,11 +90,11 @@ impl Refreshes {
             let begun = match next.what {
                 What::Keys(slot) => {
                     let flight = begin(&slot, policy, now, place);
-                    flight.map(|flight| Begun::Keys(flight, next.issuer))
+                    flight.map(|flight| BegunRefresh::Keys(flight, next.issuer))
                 }
                 What::Metadata(slot) => {
                     let flight = begin(&slot, policy, now, place);
-                    flight.map(|flight| Begun::Metadata(flight, next.issuer))
+                    flight.map(|flight| BegunRefresh::Metadata(flight, next.issuer))
                 }
             };
             if begun.is_some() {

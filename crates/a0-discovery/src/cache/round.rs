@@ -42,8 +42,8 @@ pub(crate) type Then<'r, A, T> = Box<dyn FnOnce(A) -> Step<'r, T> + Send + 'r>;
 
 type Answer = Result<Response<Vec<u8>>, TransportError>;
 
-/// A round for `issuer`.
-pub(crate) struct Round<'r, T> {
+/// What a round for `issuer` sets out with.
+pub(crate) struct Plan<'r, T> {
     pub(crate) rules: &'r Rules,
     pub(crate) issuer: &'r Issuer,
     pub(crate) work: Work,
@@ -55,30 +55,30 @@ pub(crate) struct Round<'r, T> {
     pub(crate) has_known_age: bool,
 }
 
-/// What rounds can bring.
+/// What a round fetches.
 pub(crate) trait Fetched: Cached {
-    fn begin(round: Round<'_, Self>) -> Step<'_, Self>;
+    fn begin(plan: Plan<'_, Self>) -> Step<'_, Self>;
 }
 
 impl Fetched for ServerMetadata {
-    fn begin(round: Round<'_, Self>) -> Step<'_, Self> {
+    fn begin(plan: Plan<'_, Self>) -> Step<'_, Self> {
         follow(
-            FetchMetadata::start(round.issuer.clone(), round.now),
+            FetchMetadata::start(plan.issuer.clone(), plan.now),
             |fetched| Step::Done(fetched.into(), Vec::new()),
         )
     }
 }
 
 impl Fetched for IssuerKeys {
-    fn begin(round: Round<'_, Self>) -> Step<'_, Self> {
-        match round.rules.has_second_level && round.work != Work::Reload {
-            true => round.read_metadata(),
-            false => round.request(None),
+    fn begin(plan: Plan<'_, Self>) -> Step<'_, Self> {
+        match plan.rules.has_second_level && plan.work != Work::Reload {
+            true => plan.read_metadata(),
+            false => plan.request(None),
         }
     }
 }
 
-impl<'r> Round<'r, IssuerKeys> {
+impl<'r> Plan<'r, IssuerKeys> {
     fn read_metadata(self) -> Step<'r, IssuerKeys> {
         let name = key(self.issuer, Document::Metadata);
         Step::Read(

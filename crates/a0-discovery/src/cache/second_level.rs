@@ -26,8 +26,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Whether it may take the place of `stored`. A slow process must not put an older document in place
-    /// of a newer one. What is no document, or is from the future, gives way.
+    /// Whether it may replace `stored`: a slow process must not write an older document over a newer one.
+    /// Garbage, and a document from the future, may be replaced.
     pub(crate) fn may_replace(&self, stored: &str, now: NumericDate) -> bool {
         let stored = parse(stored, now);
         !stored.is_some_and(|stored| stored.stamp.requested_at > self.requested_at)

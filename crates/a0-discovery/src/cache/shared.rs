@@ -10,8 +10,8 @@ use super::flight::{Flight, Slot};
 use super::issuers::Issuers;
 use super::query::{Goal, Query};
 use super::record::Cached;
-use super::refreshes::{Begun, Refreshes, What};
-use super::round::{Fetched, Round, Rules, Step};
+use super::refreshes::{BegunRefresh, Refreshes, What};
+use super::round::{Fetched, Plan, Rules, Step};
 use super::second_level::Misses;
 use super::status::IssuerStatus;
 use crate::error::{TokenEndpointError, Unavailable};
@@ -55,7 +55,7 @@ impl<C: ?Sized, A: ?Sized> Fetcher<C, A> {
             Goal::Fresh | Goal::Newest => None,
         };
         let (in_hand, has_known_age) = flight.in_hand();
-        T::begin(Round {
+        T::begin(Plan {
             rules: &self.rules,
             issuer,
             work: flight.work(),
@@ -112,7 +112,7 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
     }
 
     /// Begins the next background refresh, if there is a place for one.
-    pub(super) fn next_refresh(&self) -> Option<Begun> {
+    pub(super) fn next_refresh(&self) -> Option<BegunRefresh> {
         let rules = &self.fetcher.rules;
         self.refreshes
             .begin_next(&rules.policy, &rules.places, self.fetcher.now())
