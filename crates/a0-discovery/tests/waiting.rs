@@ -635,22 +635,22 @@ fn a_refresh_that_waited_is_begun_only_if_it_is_still_due() {
     assert!(format!("{:?}", crowd.cache).contains("refreshes_queued: 4"));
     crowd.cache.reload(fresh, at(700)).unwrap();
     crowd.mood(1);
-    assert!(crowd.cache.reload(failing, at(700)).is_err());
+    assert!(crowd.cache.reload(failing, at(719)).is_err());
     crowd.mood(2);
     std::thread::scope(|scope| {
         scope.spawn(|| crowd.cache.reload(under_way, at(700)).unwrap());
         crowd.hold.wait_arrivals(1);
-        // Their turn comes a few seconds later.
-        crowd.go_to(705);
+        // Their turn comes when one more refresh would be allowed to all but the failing one.
+        crowd.go_to(720);
         crowd.stop.open();
         let status_of = |issuer: &Issuer| {
-            let mut status = crowd.cache.status(at(705)).into_iter();
+            let mut status = crowd.cache.status(at(720)).into_iter();
             status.find(|status| status.issuer == *issuer).unwrap()
         };
         while status_of(due).freshness != Freshness::Fresh {
             std::thread::yield_now();
         }
-        assert_eq!(status_of(due).last_success, Some(at(705)));
+        assert_eq!(status_of(due).last_success, Some(at(720)));
         crowd.hold.open();
     });
     let asked = [fresh, failing, under_way, due].map(|issuer| crowd.asked(issuer));
