@@ -836,6 +836,20 @@ fn an_evicted_issuer_is_still_left_alone() {
         }
     }
     assert_eq!(times, [0, 1, 3, 7, 15, 31, 63]);
+    // Also if the issuer is evicted when its back-off is over: the next one is twice as long.
+    let [first, others] = [&tenants[0], &tenants[1]];
+    let asks = |tenant: &LocalTenant, second| {
+        now.store(second, Ordering::SeqCst);
+        let before = fetches(tenant).0;
+        assert!(keys_of(&cache, tenant, second).is_err());
+        fetches(tenant).0 > before
+    };
+    assert!(asks(first, 500));
+    for second in [600, 601] {
+        asks(others, second);
+        asks(&tenants[2], second);
+    }
+    assert!(asks(first, 602) && !asks(first, 602 + 59));
     now.store(1000, Ordering::SeqCst);
     for tenant in &tenants {
         tenant.recover(Endpoint::Discovery);

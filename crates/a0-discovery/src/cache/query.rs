@@ -235,11 +235,7 @@ impl<'q, T: Cached> Waiting<'q, T> {
         let ended = match open_until {
             None => ended(until),
             Some(open_until) if ended(open_until) => true,
-            Some(_) if slot.lock().be_patient(self.round, PATIENT) => {
-                let ended = ended(until);
-                slot.lock().lose_patience(self.round);
-                ended
-            }
+            Some(_) if slot.lock().be_patient(self.round, PATIENT) => ended(until),
             Some(_) => return self.begun.refuse(&slot.lock(), FetchFailure::Overloaded),
         };
         self.woken(ended)

@@ -279,7 +279,7 @@ impl<T: Cached> Record<T> {
         }
     }
 
-    /// Counts a caller that goes on waiting for a search, unless `limit` others do.
+    /// Counts a caller that goes on waiting for a search, unless `limit` others have.
     pub(crate) fn be_patient(&mut self, round: Round, limit: usize) -> bool {
         if self.patient.0 != round {
             self.patient = (round, 0);
@@ -287,13 +287,6 @@ impl<T: Cached> Record<T> {
         let has_room = self.patient.1 < limit;
         self.patient.1 += usize::from(has_room);
         has_room
-    }
-
-    /// A caller that went on waiting has left.
-    pub(crate) fn lose_patience(&mut self, round: Round) {
-        if self.patient.0 == round {
-            self.patient.1 = self.patient.1.saturating_sub(1);
-        }
     }
 
     /// The last good value, if it may be served.
