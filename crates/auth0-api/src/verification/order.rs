@@ -1,9 +1,11 @@
 //! The decision on a request, in its whole order, written once.
 //!
 //! A verification checks what it can by itself, cheap and local things first, and yields what it
-//! [`Need`]s from outside: the domains of a resolver, an issuer's keys, the replay store. Whoever drives
-//! it gets that and resumes it. Each state is made only by the one before, so no driver can leave a check
-//! out:
+//! [`Need`]s from outside: the domains of a resolver, an issuer's keys, the replay store. A driver gets
+//! that and resumes it. Each state is made only by the one before, so no driver can leave out `cnf`, the
+//! claims or a signature; that its answers are those to the questions is the driver's word. What a step
+//! checks in detail is in the file of its concern: `credentials`, `issuers`, `confirmation`, `proof`,
+//! `spend`.
 //!
 //! ```text
 //! RequestShape ─► Parsed ─────► Trusted ──► Checked ────────► VerifiedToken
@@ -136,6 +138,7 @@ impl<R> Verifier<R> {
         }
         // Before it is hashed: garbage is not worth it.
         let compact = Compact::parse(text, self.max_token_size)?;
+        // The signature of a token that is found was checked when it came first.
         let tokens = self.tokens.as_ref();
         let digest = tokens.map(|_| TokenDigest::from(sha256(text)));
         let known = tokens.zip(digest).and_then(|(tokens, digest)| {
