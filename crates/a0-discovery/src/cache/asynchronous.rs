@@ -15,11 +15,10 @@ use http::Request;
 pub use super::async_adapter::{AdapterAnswer, AsyncCacheAdapter};
 
 use super::adapter::CacheAdapterError;
-use super::blocking::Refreshable;
 use super::builder::KeyCacheBuilder;
 use super::flight::{Flight, Slot};
-use super::query::{Goal, Next};
-use super::refreshes::BegunRefresh;
+use super::query::{Goal, Next, SleepFn};
+use super::refreshes::{BegunRefresh, Refreshable};
 use super::round::{Fetched, Step};
 use super::second_level::Entry;
 use super::shared;
@@ -30,8 +29,6 @@ use crate::issuer::Issuer;
 
 /// A task that fetches, for a runtime.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-pub(super) type SleepFn = dyn Fn(Duration) -> Sleep + Send + Sync;
 
 /// The keys of issuers, for async callers: [`crate::KeyCache`] with futures.
 ///

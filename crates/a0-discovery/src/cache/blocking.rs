@@ -12,7 +12,7 @@ use super::adapter::{CacheAdapter, CacheAdapterError};
 use super::builder::KeyCacheBuilder;
 use super::flight::{Flight, Slot};
 use super::query::{Goal, Next};
-use super::refreshes::{BegunRefresh, What};
+use super::refreshes::{BegunRefresh, Refreshable};
 use super::round::{Fetched, Step};
 use super::second_level::Entry;
 use super::shared;
@@ -241,23 +241,6 @@ impl Fetcher {
             let written = adapter.set(&entry.key, &entry.value, entry.ttl);
             self.rules.misses.answered(written);
         }
-    }
-}
-
-/// What the background can refresh.
-pub(super) trait Refreshable: Fetched {
-    fn what(slot: &Arc<Slot<Self>>) -> What;
-}
-
-impl Refreshable for IssuerKeys {
-    fn what(slot: &Arc<Slot<Self>>) -> What {
-        What::Keys(Arc::clone(slot))
-    }
-}
-
-impl Refreshable for crate::fetch::ServerMetadata {
-    fn what(slot: &Arc<Slot<Self>>) -> What {
-        What::Metadata(Arc::clone(slot))
     }
 }
 

@@ -22,7 +22,7 @@ pub struct KeyCacheBuilder<C: ?Sized = dyn HttpClient, A: ?Sized = dyn CacheAdap
     adapter: Option<Arc<A>>,
     clock: Clock,
     #[cfg(feature = "async")]
-    pub(super) sleep: Option<Arc<super::asynchronous::SleepFn>>,
+    pub(super) sleep: Option<Arc<super::query::SleepFn>>,
 }
 
 impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {

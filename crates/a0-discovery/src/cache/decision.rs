@@ -5,8 +5,9 @@ use std::time::Duration;
 use a0_jose::NumericDate;
 use a0_single_flight::{Round, Running};
 
+use super::cached::Cached;
 use super::good::Good;
-use super::record::{Cached, Failure, Record, moment};
+use super::record::{Failure, Record, Work, moment};
 use crate::age::elapsed;
 use crate::error::Unavailable;
 use crate::policy::CachePolicy;
@@ -30,19 +31,6 @@ pub(crate) enum Decision<T> {
     /// Lead a round. If it finds no place among the rounds under way, serve this instead.
     Lead(Work, Option<Good<T>>),
     Refuse(Unavailable),
-}
-
-/// What a round is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Work {
-    /// Fresh keys.
-    Refresh,
-    /// The keys alone, for a `kid` that is unknown.
-    Search,
-    /// What the issuer says now, whatever the second level has.
-    Reload,
-    /// What the second level has.
-    Reread,
 }
 
 impl<T: Cached> Record<T> {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use a0_jose::NumericDate;
 use a0_single_flight::{Monitor, Round};
 
-use super::decision::Work;
+use super::cached::Cached;
 use super::places::Place;
-use super::record::{Cached, Outcome, Record, moment};
+use super::record::{Outcome, Record, Work, moment};
 use crate::error::{Document, FetchError, FetchFailure};
 use crate::policy::CachePolicy;
 

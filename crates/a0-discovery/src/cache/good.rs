@@ -6,7 +6,7 @@ use std::time::Duration;
 use a0_jose::NumericDate;
 use a0_single_flight::Round;
 
-use super::record::Cached;
+use super::cached::Cached;
 use crate::age::{elapsed, older};
 use crate::policy::CachePolicy;
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use a0_jose::NumericDate;
 use lru::LruCache;
 
+use super::cached::Cached;
 use super::flight::Slot;
-use super::record::Cached;
 use crate::issuer::Issuer;
 use crate::lock::lock;
 use crate::policy::CachePolicy;

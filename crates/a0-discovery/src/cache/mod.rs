@@ -11,6 +11,7 @@ mod async_adapter;
 pub mod asynchronous;
 mod blocking;
 mod builder;
+mod cached;
 mod decision;
 mod flight;
 mod good;

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use a0_jose::{Algorithm, NumericDate};
 use a0_single_flight::{Round, Running};
 
-use super::decision::{Decision, Work};
+use super::cached::Cached;
+use super::decision::Decision;
 use super::flight::{Flight, Slot, limit};
 use super::good::Good;
 use super::places::{Class, Places};
-use super::record::{Cached, Record, moment};
+use super::record::{Record, Work, moment};
 use crate::error::{Document, FetchError, FetchFailure, Unavailable};
 use crate::policy::{CachePolicy, Refresh};
 
@@ -24,6 +25,10 @@ const PATIENT: usize = 8;
 
 /// How soon a caller that ran out of time or found no place may ask again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How a task sleeps until a deadline.
+#[cfg(feature = "async")]
+pub(super) type SleepFn = dyn Fn(Duration) -> a0_single_flight::Sleep + Send + Sync;
 
 /// What a caller wants.
 #[derive(Debug, Clone, Copy)]
@@ -243,7 +248,7 @@ impl<'q, T: Cached> Waiting<'q, T> {
 
     /// Waits in a task until the round is over or the caller has to leave.
     #[cfg(feature = "async")]
-    pub(crate) async fn wait(self, sleep: Option<&super::asynchronous::SleepFn>) -> Next<'q, T> {
+    pub(crate) async fn wait(self, sleep: Option<&SleepFn>) -> Next<'q, T> {
         let slot = self.begun.query.slot;
         let ended = slot.wait_async(self.until(), sleep, self.is_over()).await;
         self.woken(ended.is_some())

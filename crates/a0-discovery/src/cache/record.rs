@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use a0_jose::{Algorithm, NumericDate};
+use a0_jose::NumericDate;
 use a0_single_flight::{Ending, Moment, Round, Rounds};
 
-use super::decision::Work;
+use super::cached::Cached;
 use super::good::Good;
-use crate::age::{Stamp, elapsed};
+use crate::age::elapsed;
 use crate::error::{FetchError, Unavailable};
 use crate::policy::CachePolicy;
 
@@ -26,25 +26,17 @@ const MAX_RETRY_AFTER_UNSERVED: Duration = Duration::from_secs(30);
 /// The second abandoned round in a row starts the back-off.
 const TOLERATED_ABANDONMENTS: u32 = 1;
 
-/// What a cache keeps for an issuer: its keys, or its metadata alone.
-pub(crate) trait Cached: Send + Sync + Sized + 'static {
-    /// Whether it is shared through the second level.
-    const IS_SHARED: bool;
-
-    /// The stamps of its documents; one document counts twice.
-    fn stamps(&self) -> [Stamp; 2];
-
-    fn has_key(&self, _key_id: &str, _algorithm: Algorithm) -> bool {
-        false
-    }
-
-    /// Whether a lease on it was used since the last call of this.
-    fn take_used(&self) -> bool {
-        false
-    }
-
-    /// Ends its lease: it was replaced or evicted.
-    fn end(&self) {}
+/// What a round is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Fresh keys.
+    Refresh,
+    /// The keys alone, for a `kid` that is unknown.
+    Search,
+    /// What the issuer says now, whatever the second level has.
+    Reload,
+    /// What the second level has.
+    Reread,
 }
 
 /// What is known of one issuer's keys, or of its metadata.

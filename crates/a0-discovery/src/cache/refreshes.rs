@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use a0_jose::NumericDate;
 
-use super::decision::Work;
+use super::cached::Cached;
 use super::flight::{Flight, Slot, limit};
 use super::places::{Class, Place, Places};
-use super::record::{Cached, moment};
+use super::record::{Work, moment};
+use super::round::Fetched;
 use crate::age::elapsed;
 use crate::fetch::{IssuerKeys, ServerMetadata};
 use crate::issuer::Issuer;
@@ -33,6 +34,23 @@ pub(crate) struct Queued {
 pub(crate) enum What {
     Keys(Arc<Slot<IssuerKeys>>),
     Metadata(Arc<Slot<ServerMetadata>>),
+}
+
+/// What the background can refresh.
+pub(crate) trait Refreshable: Fetched {
+    fn what(slot: &Arc<Slot<Self>>) -> What;
+}
+
+impl Refreshable for IssuerKeys {
+    fn what(slot: &Arc<Slot<Self>>) -> What {
+        What::Keys(Arc::clone(slot))
+    }
+}
+
+impl Refreshable for ServerMetadata {
+    fn what(slot: &Arc<Slot<Self>>) -> What {
+        What::Metadata(Arc::clone(slot))
+    }
 }
 
 /// A background refresh that has begun.

@@ -7,11 +7,11 @@ use a0_http::{Conversation, TransportError};
 use a0_jose::{Algorithm, NumericDate};
 use http::{Request, Response};
 
-use super::decision::Work;
+use super::cached::Cached;
 use super::places::Places;
-use super::record::{Cached, Outcome};
+use super::record::{Outcome, Work};
 use super::second_level::{Entry, Misses, decode, encode, key};
-use crate::age::{Stamp, older};
+use crate::age::older;
 use crate::error::{Document, FetchError};
 use crate::fetch::{FetchKeys, FetchMetadata, FetchRules, FetchedKeys};
 use crate::fetch::{IssuerKeys, KeySource, ServerMetadata};
@@ -237,32 +237,4 @@ fn done_unasked<'r>(stored: Option<Arc<IssuerKeys>>) -> Step<'r, IssuerKeys> {
         asked: false,
     };
     Step::Done(outcome, Vec::new())
-}
-
-impl Cached for IssuerKeys {
-    const IS_SHARED: bool = true;
-
-    fn stamps(&self) -> [Stamp; 2] {
-        IssuerKeys::stamps(self)
-    }
-
-    fn has_key(&self, key_id: &str, algorithm: Algorithm) -> bool {
-        self.keys().contains(key_id, algorithm)
-    }
-
-    fn take_used(&self) -> bool {
-        self.lease().take_used()
-    }
-
-    fn end(&self) {
-        self.lease().end();
-    }
-}
-
-impl Cached for ServerMetadata {
-    const IS_SHARED: bool = false;
-
-    fn stamps(&self) -> [Stamp; 2] {
-        [self.stamp; 2]
-    }
 }

@@ -6,10 +6,10 @@ use std::time::SystemTime;
 
 use a0_jose::NumericDate;
 
+use super::cached::Cached;
 use super::flight::{Flight, Slot};
 use super::issuers::Issuers;
 use super::query::{Goal, Query};
-use super::record::Cached;
 use super::refreshes::{BegunRefresh, Refreshes, What};
 use super::round::{Fetched, Plan, Rules, Step};
 use super::second_level::Misses;
