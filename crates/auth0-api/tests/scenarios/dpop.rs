@@ -68,6 +68,15 @@ fn described<T>(outcome: Result<T, Error>) -> Result<(), String> {
 }
 
 pub fn rfc9449_11_1_a_proof_serves_once<D: Driver>() {
+    // What is wrong with a claim is said on the challenge of the scheme that was used.
+    let mut bound = Bound::<D>::new();
+    let odd = bound.world.token().bound_to(&bound.key).claim("scope", 7);
+    bound.token = odd.mint().unwrap();
+    let token = bound.send(&bound.proof().mint().unwrap()).unwrap();
+    let challenges = token.scopes().unwrap_err().www_authenticate().unwrap();
+    let (bearer, dpop) = challenges.split_once("DPoP ").unwrap();
+    assert!(!bearer.contains("invalid_token") && dpop.contains("invalid_token"));
+
     let bound = Bound::<D>::new();
     let proof = bound.proof().mint().unwrap();
     let token = bound.send(&proof).unwrap();

@@ -327,6 +327,17 @@ pub fn required_claims_of_client_and_call_are_asked_for<D: Driver>() {
             expected
         );
     }
+    // The claims that every token needs come first.
+    let expired = world
+        .token()
+        .claim("org_id", 1)
+        .expires_in(1)
+        .mint()
+        .unwrap();
+    world.advance(1);
+    let outcome = world.client.verify_access_token(&expired, &options);
+    let error = outcome.unwrap_err();
+    assert_eq!(error.error_description(), "Token is expired");
 }
 
 pub fn several_audiences_and_algorithms_are_alternatives<D: Driver>() {
