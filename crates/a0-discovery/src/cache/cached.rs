@@ -1,11 +1,11 @@
-//! What a cache keeps.
+//! The values that a cache keeps.
 
 use a0_jose::Algorithm;
 
 use crate::age::Stamp;
 use crate::fetch::{IssuerKeys, ServerMetadata};
 
-/// What a cache keeps for an issuer: its keys, or its metadata alone.
+/// A value that a cache keeps for an issuer: its keys, or its metadata alone.
 pub(crate) trait Cached: Send + Sync + Sized + 'static {
     /// Whether it is shared through the second level.
     const IS_SHARED: bool;

@@ -1,4 +1,4 @@
-//! What the record of an issuer means for a caller: pure functions of the record and the time.
+//! Decisions for a caller: pure functions of an issuer's record and the time.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const FAILURE_LASTS: Duration = Duration::from_secs(360);
 /// The shortest time between two readings of the second level during a back-off.
 const MIN_REREAD_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a caller does next.
+/// The next action of a caller.
 #[derive(Debug)]
 pub(crate) enum Decision<T> {
     Serve(Good<T>),

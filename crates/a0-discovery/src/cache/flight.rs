@@ -16,7 +16,7 @@ use crate::policy::CachePolicy;
 /// The record of one issuer. Its lock is held for a moment only, never during a fetch.
 pub(crate) type Slot<T> = Monitor<Record<T>>;
 
-/// What a round may take beyond its exchanges: the second level, a name lookup, a busy machine.
+/// The time a round may take beyond its exchanges: for the second level, a name lookup, a busy machine.
 const OVERTIME: Duration = Duration::from_secs(5);
 
 /// The time that a round may take; after it the round is overdue.

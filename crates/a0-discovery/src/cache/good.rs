@@ -20,7 +20,7 @@ pub(crate) struct Good<T> {
     clock: Clock,
 }
 
-/// What the clock did since the value was requested.
+/// The behaviour of the clock since the value was requested.
 ///
 /// Once a clock was set back, the value's age is unknown. It is then counted from the moment the
 /// set-back was noticed, once: further set-backs must not extend it.

@@ -17,7 +17,7 @@ const FOREGROUND: usize = 64;
 /// hang leave room for issuers that answer.
 const UNPROVEN: usize = FOREGROUND / 2;
 
-/// What kind of round asks for a place.
+/// The kind of a round, by which its place is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Background,

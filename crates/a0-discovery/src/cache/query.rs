@@ -30,18 +30,18 @@ const RETRY: Duration = Duration::from_secs(1);
 #[cfg(feature = "async")]
 pub(super) type SleepFn = dyn Fn(Duration) -> a0_single_flight::Sleep + Send + Sync;
 
-/// What a caller wants.
+/// The goal of a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Goal<'q> {
     /// Fresh keys, or stale ones that may be served in their place.
     Fresh,
     /// The same, with a key of this `kid` for this algorithm.
     Key(&'q str, Algorithm),
-    /// What the issuer says now.
+    /// Keys from the issuer itself, requested after the call.
     Newest,
 }
 
-/// What a query needs next. Each kind carries what resumes the query.
+/// The next need of a query. Each kind resumes the query.
 pub(crate) enum Next<'q, T: Cached> {
     Done(Result<Arc<T>, Unavailable>),
     /// The answer; and a background refresh is in the queue.
@@ -201,7 +201,7 @@ impl<'q, T: Cached> Begun<'q, T> {
         }
     }
 
-    /// What a round that is over means for this caller; `None` if it has to decide anew.
+    /// The meaning of a finished round for this caller; `None` if it has to decide anew.
     fn settle(&self, record: &mut Record<T>, round: Round) -> Option<Result<Good<T>, Unavailable>> {
         let (policy, now) = (self.query.policy, self.query.now);
         match self.query.goal {

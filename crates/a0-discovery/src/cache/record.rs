@@ -1,4 +1,4 @@
-//! What is known of one issuer, and how a round changes it.
+//! The record of one issuer, and how a round changes it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,20 +26,20 @@ const MAX_RETRY_AFTER_UNSERVED: Duration = Duration::from_secs(30);
 /// The second abandoned round in a row starts the back-off.
 const TOLERATED_ABANDONMENTS: u32 = 1;
 
-/// What a round is for.
+/// The purpose of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Fresh keys.
     Refresh,
     /// The keys alone, for a `kid` that is unknown.
     Search,
-    /// What the issuer says now, whatever the second level has.
+    /// New documents from the issuer, whatever the second level has.
     Reload,
-    /// What the second level has.
+    /// The documents in the second level alone.
     Reread,
 }
 
-/// What is known of one issuer's keys, or of its metadata.
+/// Everything known of one issuer's keys, or of its metadata.
 #[derive(Debug)]
 pub(crate) struct Record<T> {
     pub(super) good: Option<Good<T>>,
@@ -238,7 +238,7 @@ impl<T: Cached> Record<T> {
         good.is_some_and(|good| good.value.take_used())
     }
 
-    /// What a finished round means for a caller that waited for it; `None` if it was abandoned.
+    /// The result of a finished round for a caller that waited for it; `None` if it was abandoned.
     pub(crate) fn outcome(
         &self,
         round: Round,

@@ -30,13 +30,13 @@ pub(crate) struct Queued {
     since: NumericDate,
 }
 
-/// What is to be refreshed.
+/// The thing to be refreshed.
 pub(crate) enum What {
     Keys(Arc<Slot<IssuerKeys>>),
     Metadata(Arc<Slot<ServerMetadata>>),
 }
 
-/// What the background can refresh.
+/// Keys and metadata, which the background can refresh.
 pub(crate) trait Refreshable: Fetched {
     fn what(slot: &Arc<Slot<Self>>) -> What;
 }

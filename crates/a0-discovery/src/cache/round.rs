@@ -18,7 +18,7 @@ use crate::fetch::{IssuerKeys, KeySource, ServerMetadata};
 use crate::issuer::Issuer;
 use crate::policy::CachePolicy;
 
-/// What every round of a cache needs.
+/// Everything that the rounds of a cache share.
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) fetch: Arc<FetchRules>,
@@ -28,7 +28,7 @@ pub(crate) struct Rules {
     pub(crate) places: Arc<Places>,
 }
 
-/// What a round needs next, with the function that takes it.
+/// The next need of a round, with the function that takes the answer.
 pub(crate) enum Step<'r, T> {
     /// The entry of this key in the second level.
     Read(String, Then<'r, Option<String>, T>),
@@ -42,7 +42,7 @@ pub(crate) type Then<'r, A, T> = Box<dyn FnOnce(A) -> Step<'r, T> + Send + 'r>;
 
 type Answer = Result<Response<Vec<u8>>, TransportError>;
 
-/// What a round for `issuer` sets out with.
+/// The inputs of a round for `issuer`.
 pub(crate) struct Plan<'r, T> {
     pub(crate) rules: &'r Rules,
     pub(crate) issuer: &'r Issuer,
@@ -55,7 +55,7 @@ pub(crate) struct Plan<'r, T> {
     pub(crate) has_known_age: bool,
 }
 
-/// What a round fetches.
+/// Documents that a round can fetch.
 pub(crate) trait Fetched: Cached {
     fn begin(plan: Plan<'_, Self>) -> Step<'_, Self>;
 }
@@ -154,7 +154,7 @@ impl<'r> Plan<'r, IssuerKeys> {
         })
     }
 
-    /// What was fetched, for as long as it may be served.
+    /// The fetched documents, to be stored for as long as they may be served.
     fn entries(&self, fetched: &FetchedKeys) -> Vec<Entry> {
         let ttl = self.rules.policy.longest();
         if !self.rules.has_second_level || ttl.is_zero() {

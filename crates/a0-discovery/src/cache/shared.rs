@@ -1,4 +1,4 @@
-//! What the clones of a cache share, whichever way its callers wait.
+//! The state that all clones of a cache share, for blocking and async callers alike.
 
 use std::fmt;
 use std::sync::Arc;
