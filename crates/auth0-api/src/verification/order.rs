@@ -110,6 +110,8 @@ struct Parsed<'v, R> {
     sender: Sender<'v>,
     /// The time of the verification, read once.
     now: NumericDate,
+    /// The time by which the age of keys is told: the same, unless a resolver took its own.
+    keys_now: NumericDate,
 }
 
 impl<R> Verifier<R> {
@@ -165,6 +167,7 @@ impl<R> Verifier<R> {
             token,
             sender,
             now,
+            keys_now: now,
         };
         match trust {
             Trust::Yes(issuer) => parsed.trusted(issuer).check(),
@@ -204,7 +207,9 @@ impl<'v, R> NeedDomains<'v, R> {
         domains: Result<Vec<String>, Cause>,
     ) -> Result<Need<'v, R>, Refusal> {
         let issuer = resolved(self.issuer, domains)?;
-        self.parsed.trusted(Cow::Owned(issuer)).check()
+        let mut parsed = self.parsed;
+        parsed.keys_now = parsed.verifier.now();
+        parsed.trusted(Cow::Owned(issuer)).check()
     }
 }
 
@@ -248,6 +253,7 @@ impl<'v, R> Trusted<'v, R> {
             mut token,
             sender,
             now,
+            keys_now,
         } = self.parsed;
         verifier.claim_rules.judge(token.claims(), now)?;
         let (scheme, proof) = match sender {
@@ -270,21 +276,20 @@ impl<'v, R> Trusted<'v, R> {
                 now,
             },
         };
-        checked.find_keys()
+        checked.find_keys(keys_now)
     }
 }
 
 /// A token that needs nothing but a key of its issuer.
 pub(crate) struct NeedKeys<'v, R> {
     checked: Checked<'v, R>,
-    /// The time by which the age of keys is told. A resolver may have taken its own.
+    /// The time by which the age of keys is told.
     now: NumericDate,
 }
 
 impl<'v, R> Checked<'v, R> {
-    fn find_keys(self) -> Result<Need<'v, R>, Refusal> {
+    fn find_keys(self, now: NumericDate) -> Result<Need<'v, R>, Refusal> {
         let verifier = self.request.verifier;
-        let now = verifier.now();
         let settled = |known: &Known| {
             let tokens = verifier.tokens.as_ref();
             tokens.is_some_and(|tokens| tokens.is_settled(known, now))
