@@ -434,8 +434,7 @@ fn an_old_set_does_not_replace_a_newer_one() {
     assert_eq!(keys.requested_at(), at(10));
 }
 
-/// What the store has is no answer where the issuer itself has to be asked, but better than nothing if the
-/// issuer then fails.
+/// Stored keys do not spare asking the issuer where it has to be asked. They serve if it then fails.
 #[test]
 fn a_newer_set_that_is_not_enough_serves_if_the_issuer_fails() {
     let (tenant, store) = world();

@@ -73,7 +73,7 @@ fn it_ends_when_the_keys_are_replaced() {
     assert_ne!(first.lease(), second.lease());
 }
 
-/// Whoever holds the lease tells the age by the date, which is of no use then.
+/// A lease's holder tells the age by the date, which a set-back makes useless.
 #[test]
 fn it_ends_when_the_clock_is_set_back() {
     let tenant = LocalTenant::new("a.example").unwrap();

@@ -259,7 +259,7 @@ fn the_end_of_an_overdue_round_does_not_end_a_later_one() {
     assert_eq!(fetches(&world.tenant), (2, 1));
 }
 
-/// What an overdue round brings late is dropped if a later one began: a key that the issuer has removed
+/// The late answer of an overdue round is dropped if a later one began: a key that the issuer has removed
 /// meanwhile must not come back.
 #[test]
 fn a_late_answer_does_not_bring_a_removed_key_back() {
@@ -605,7 +605,7 @@ fn moody(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(|number| format!("moody{number}.example"))
 }
 
-/// What waits in the queue is looked at again when its turn comes: it may be fresh, evicted, under way or
+/// A queued refresh is checked again when its turn comes: it may be fresh, evicted, under way or
 /// failing by then; and the next one has its turn at once.
 #[test]
 fn a_refresh_that_waited_is_begun_only_if_it_is_still_due() {
@@ -940,7 +940,7 @@ fn an_older_document_takes_no_newer_ones_place() {
         assert!(entry.contains(&format!("{}", START + 10)), "{entry}");
         assert!(!entry.contains(&removed));
     }
-    // What is no document, and what is from the future, gives way.
+    // Garbage and documents from the future are replaced.
     for planted in ["garbage", r#"{"requested_at":99999999999}"#] {
         let key = "a0-discovery:1:jwks:https://a.example/";
         CacheAdapter::set(&store, key, planted, LONG).unwrap();

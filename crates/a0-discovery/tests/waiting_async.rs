@@ -470,7 +470,7 @@ fn metadata_alone_follows_the_back_off() {
     assert_eq!(times, [0, 30, 60, 90]);
 }
 
-/// What another process stored is not what the issuer says now.
+/// A reload wants the issuer's own answer, and another process may have stored an older one.
 #[test]
 fn a_reload_takes_nothing_from_the_store_that_came_meanwhile() {
     let world = World::new();

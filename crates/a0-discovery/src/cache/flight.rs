@@ -78,8 +78,8 @@ impl<T: Cached> Flight<T> {
         self.now
     }
 
-    /// Whether the caller carries out the round in its own future. To drop that is a choice, and says
-    /// nothing against the issuer or the client.
+    /// Whether dropping the round says nothing against the issuer or the client: its caller carries it out
+    /// in a future of its own, or its thread could not be started.
     pub(crate) fn by_caller(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.by_caller)
     }

@@ -1,4 +1,4 @@
-//! What a cache can tell about one issuer.
+//! The state of one issuer in a cache.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::fetch::IssuerKeys;
 use crate::issuer::Issuer;
 use crate::policy::CachePolicy;
 
-/// What a [`KeyCache`](crate::KeyCache) knows about one issuer at one moment: for a health check, a
+/// The state of one issuer in a [`KeyCache`](crate::KeyCache) at one moment: for a health check, a
 /// metric, or a log. It holds no secret.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
