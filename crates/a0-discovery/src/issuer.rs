@@ -86,7 +86,7 @@ pub fn normalize_domain(domain: &str) -> Result<Issuer, DomainError> {
     if authority.contains(['/', '?', '#']) {
         return Err(DomainError::Path);
     }
-    judge_authority(authority)?;
+    validate_authority(authority)?;
     let issuer = format!("https://{authority}/");
     if is_servable(&issuer) {
         Ok(Issuer(issuer))
@@ -106,7 +106,7 @@ fn is_servable(issuer: &str) -> bool {
     })
 }
 
-fn judge_authority(authority: &str) -> Result<(), DomainError> {
+fn validate_authority(authority: &str) -> Result<(), DomainError> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest.split_once(']').ok_or(DomainError::Host)?;

@@ -15,7 +15,7 @@ use a0_discovery::asynchronous::{AsyncCacheAdapter, KeyCache, Task};
 use a0_discovery::{
     CacheAdapterError, InMemoryCache, IssuerKeys, Refresh, Unavailable, normalize_domain,
 };
-use a0_http::{AsyncHttpClient, Exchange};
+use a0_http::{AsyncHttpClient, ResponseFuture};
 use a0_jose::Algorithm;
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
 use common::{START, at, fetches, policy, rules};
@@ -27,7 +27,7 @@ struct Slow(LocalNetwork);
 const POLLS: usize = 3;
 
 impl AsyncHttpClient for Slow {
-    fn exchange(&self, request: Request<Vec<u8>>) -> Exchange<'_> {
+    fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_> {
         Box::pin(async move {
             for _ in 0..POLLS {
                 again().await;

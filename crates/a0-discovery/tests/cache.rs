@@ -46,7 +46,7 @@ fn keys_belong_to_their_issuer() {
                 .unwrap()
                 .decode()
                 .unwrap()
-                .admit(&a0_jose::HeaderRules::new([Algorithm::Rs256]))
+                .validate_header(&a0_jose::HeaderRules::new([Algorithm::Rs256]))
                 .unwrap()
                 .verify(keys.keys())
                 .is_ok()

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use a0_discovery::asynchronous::{KeyCache, Task};
 use a0_discovery::{FetchFailure, normalize_domain};
-use a0_http::{AsyncHttpClient, Exchange};
+use a0_http::{AsyncHttpClient, ResponseFuture};
 use a0_single_flight::Timer;
 use common::{at, policy, rules};
 use http::Request;
@@ -20,7 +20,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 struct Stalled(AtomicUsize);
 
 impl AsyncHttpClient for Stalled {
-    fn exchange(&self, _: Request<Vec<u8>>) -> Exchange<'_> {
+    fn exchange(&self, _: Request<Vec<u8>>) -> ResponseFuture<'_> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Box::pin(std::future::pending())
     }

@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
-use a0_discovery::asynchronous::{AdapterAnswer, AsyncCacheAdapter, KeyCache, Task};
+use a0_discovery::asynchronous::{AdapterFuture, AsyncCacheAdapter, KeyCache, Task};
 use a0_discovery::{
     CacheAdapter, CachePolicy, FetchFailure, InMemoryCache, Issuer, Refresh, normalize_domain,
 };
-use a0_http::{AsyncHttpClient, Exchange};
+use a0_http::{AsyncHttpClient, ResponseFuture};
 use a0_jose::Algorithm;
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
 use common::{START, at, fetches, policy, rules};
@@ -33,7 +33,7 @@ struct Client {
 }
 
 impl AsyncHttpClient for Client {
-    fn exchange(&self, request: Request<Vec<u8>>) -> Exchange<'_> {
+    fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
             assert!(!self.panics.load(Ordering::SeqCst), "the client panics");
@@ -241,11 +241,11 @@ fn a_runtime_that_drops_its_tasks_ends_the_call() {
 fn what_panics_in_a_task_is_called_as_often_as_the_back_off_says() {
     struct Panics(Arc<AtomicUsize>);
     impl AsyncCacheAdapter for Panics {
-        fn get<'a>(&'a self, _: &'a str) -> AdapterAnswer<'a, Option<String>> {
+        fn get<'a>(&'a self, _: &'a str) -> AdapterFuture<'a, Option<String>> {
             self.0.fetch_add(1, Ordering::SeqCst);
             Box::pin(async { panic!("the adapter panics") })
         }
-        fn set<'a>(&'a self, _: &'a str, _: &'a str, _: Duration) -> AdapterAnswer<'a, ()> {
+        fn set<'a>(&'a self, _: &'a str, _: &'a str, _: Duration) -> AdapterFuture<'a, ()> {
             unreachable!()
         }
         fn set_if_absent<'a>(
@@ -253,13 +253,13 @@ fn what_panics_in_a_task_is_called_as_often_as_the_back_off_says() {
             _: &'a str,
             _: &'a str,
             _: Duration,
-        ) -> AdapterAnswer<'a, bool> {
+        ) -> AdapterFuture<'a, bool> {
             unreachable!()
         }
-        fn delete<'a>(&'a self, _: &'a str) -> AdapterAnswer<'a, ()> {
+        fn delete<'a>(&'a self, _: &'a str) -> AdapterFuture<'a, ()> {
             unreachable!()
         }
-        fn clear(&self) -> AdapterAnswer<'_, ()> {
+        fn clear(&self) -> AdapterFuture<'_, ()> {
             unreachable!()
         }
     }

@@ -95,7 +95,7 @@ const CANDIDATES: [Candidate; 2] = [
         name: "whole proof check, key never seen",
         run: |case, now| {
             let target = Target::new(METHOD, Htu::parse(URL).unwrap(), &case.token);
-            let judged = ProofRules::new().judge(&case.proof, &target, None, now);
+            let judged = ProofRules::new().validate(&case.proof, &target, None, now);
             black_box(judged.unwrap().verify().unwrap());
         },
     },

@@ -8,7 +8,7 @@ use a0_jose::NumericDate;
 use crate::replay::{InMemoryReplayStore, ReplayKey, ReplayStore, ReplayStoreError, Seen};
 
 /// What an [`AsyncReplayStore`] gives: a future that borrows it and the key.
-pub type ReplayAnswer<'a> =
+pub type ReplayFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Seen, ReplayStoreError>> + Send + 'a>>;
 
 /// A [`ReplayStore`] for async callers, which does not block. It owes the same.
@@ -22,7 +22,7 @@ pub trait AsyncReplayStore: Send + Sync {
         key: &'a ReplayKey,
         expires_at: NumericDate,
         now: NumericDate,
-    ) -> ReplayAnswer<'a>;
+    ) -> ReplayFuture<'a>;
 }
 
 impl<S: AsyncReplayStore + ?Sized> AsyncReplayStore for Arc<S> {
@@ -31,7 +31,7 @@ impl<S: AsyncReplayStore + ?Sized> AsyncReplayStore for Arc<S> {
         key: &'a ReplayKey,
         expires_at: NumericDate,
         now: NumericDate,
-    ) -> ReplayAnswer<'a> {
+    ) -> ReplayFuture<'a> {
         (**self).check_and_insert(key, expires_at, now)
     }
 }
@@ -43,7 +43,7 @@ impl AsyncReplayStore for InMemoryReplayStore {
         key: &'a ReplayKey,
         expires_at: NumericDate,
         now: NumericDate,
-    ) -> ReplayAnswer<'a> {
+    ) -> ReplayFuture<'a> {
         let answer = ReplayStore::check_and_insert(self, key, expires_at, now);
         Box::pin(std::future::ready(answer))
     }

@@ -21,7 +21,7 @@ use crate::htu::Htu;
 ///
 /// let url = Htu::parse("https://api.example/things")?;
 /// let request = Target::new("GET", url, "the.access.token");
-/// assert!(ProofRules::new().judge(&proof, &request, None, now)?.verify().is_ok());
+/// assert!(ProofRules::new().validate(&proof, &request, None, now)?.verify().is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy)]

@@ -3,11 +3,11 @@
 //! A proof goes one way, and a later step is reached only through the one before:
 //!
 //! ```text
-//! fields -> one_proof -> ProofRules::judge -> JudgedProof::verify -> ReplayStore
+//! fields -> one_proof -> ProofRules::validate -> UnverifiedProof::verify -> ReplayStore
 //!           (check 1)    (2 to 5, 7 to 12)    (6, the signature)     (section 11.1)
 //! ```
 //!
-//! Between `judge` and `verify` the caller compares [`JudgedProof::thumbprint`] with the access
+//! Between `judge` and `verify` the caller compares [`UnverifiedProof::thumbprint`] with the access
 //! token's `cnf.jkt`, and verifies that token: so nothing costly is done for a proof that does not
 //! belong to it. Without that comparison anybody's proof passes. Time is an argument, and nothing
 //! here does input or output. [`NewProof`] makes proofs, for clients.
@@ -36,7 +36,7 @@
 //! let proof = one_proof(fields)?.ok_or("no proof")?;
 //! let url = Htu::parse("https://resource.example.org/protectedresource?page=2")?;
 //! let request = Target::new("GET", url, token);
-//! let judged = rules.judge(proof, &request, None, now)?;
+//! let judged = rules.validate(proof, &request, None, now)?;
 //! assert_eq!(*judged.thumbprint(), bound_to);
 //! // Here the access token's own signature is verified; then the proof's, and then it is spent.
 //! let verified = judged.verify()?;
@@ -45,7 +45,7 @@
 //!
 //! // For another URL, method or token, and at another time, it proves nothing.
 //! let elsewhere = Target::new("GET", Htu::parse("https://resource.example.org/other")?, token);
-//! assert_eq!(rules.judge(proof, &elsewhere, None, now).unwrap_err(), ProofError::Url);
+//! assert_eq!(rules.validate(proof, &elsewhere, None, now).unwrap_err(), ProofError::Url);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -68,18 +68,18 @@ pub mod asynchronous;
 mod create;
 mod error;
 mod htu;
-mod judged;
 mod nonce;
 mod proof;
 mod replay;
+mod unverified_proof;
 
 pub use create::{CreateProofError, NewProof};
 pub use error::ProofError;
 pub use htu::{Htu, InvalidHtu};
-pub use judged::{JudgedProof, KnownHeader, MAX_KNOWN_HEADER, VerifiedProof};
 pub use nonce::NonceIssuer;
 pub use proof::{MAX_JTI, ProofRules, Target, one_proof};
 pub use replay::{InMemoryReplayStore, ReplayKey, ReplayStore, ReplayStoreError, Seen};
+pub use unverified_proof::{MAX_VERIFIED_HEADER, UnverifiedProof, VerifiedHeader, VerifiedProof};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use a0_jose::{NumericDate, base64url_encode, equal_octets};
+use a0_jose::{NumericDate, base64url_encode, constant_time_eq};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
@@ -94,7 +94,7 @@ impl NonceIssuer {
             .chain(&self.others)
             .flat_map(|mac| periods.clone().map(|period| of_period(mac, period)))
             .fold(false, |known, own| {
-                known | equal_octets(own.as_bytes(), nonce.as_bytes())
+                known | constant_time_eq(own.as_bytes(), nonce.as_bytes())
             })
     }
 

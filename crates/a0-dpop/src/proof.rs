@@ -7,14 +7,14 @@ use std::time::Duration;
 use a0_jose::json::Node;
 use a0_jose::{
     Algorithm, Backend, ClaimError, Claims, Compact, HeaderRules, Jwk, NumericDate, VerifyingKey,
-    has_private_member, is_base64url_of, sha256,
+    has_private_member, is_digest, sha256,
 };
 
 use crate::error::ProofError;
 use crate::htu::Htu;
-use crate::judged::{JudgedProof, KnownHeader, SignedProof};
 use crate::nonce::NonceIssuer;
 use crate::replay::ReplayKey;
+use crate::unverified_proof::{SignedProof, UnverifiedProof, VerifiedHeader};
 
 /// The longest `jti`, in bytes.
 pub const MAX_JTI: usize = 256;
@@ -103,7 +103,7 @@ impl ProofRules {
         self.header.algorithms()
     }
 
-    /// Makes every check of a proof but two: its signature, which [`JudgedProof::verify`] checks,
+    /// Makes every check of a proof but two: its signature, which [`UnverifiedProof::verify`] checks,
     /// and replay, which is for a [`ReplayStore`](crate::ReplayStore) to say at the very end.
     ///
     /// `nonces`, where there are any, must know the proof's `nonce` (RFC 9449 section 9).
@@ -111,67 +111,69 @@ impl ProofRules {
     /// # Errors
     ///
     /// The first [`ProofError`], in the order of its variants.
-    pub fn judge<'p>(
+    pub fn validate<'p>(
         &self,
         proof: &'p str,
         request: &Target<'_>,
         nonces: Option<&NonceIssuer>,
         now: NumericDate,
-    ) -> Result<JudgedProof<'p>, ProofError> {
-        self.judge_known(proof, None, request, nonces, now)
+    ) -> Result<UnverifiedProof<'p>, ProofError> {
+        self.validate_with_header(proof, None, request, nonces, now)
     }
 
-    /// As [`judge`](ProofRules::judge), with a header that was judged before: of a proof with the very
+    /// As [`judge`](ProofRules::validate), with a header that was judged before: of a proof with the very
     /// same one, header and key need not be judged again. What comes of it is the same.
     ///
     /// # Errors
     ///
     /// The same.
-    pub fn judge_known<'p>(
+    pub fn validate_with_header<'p>(
         &self,
         proof: &'p str,
-        known: Option<&KnownHeader>,
+        known: Option<&VerifiedHeader>,
         request: &Target<'_>,
         nonces: Option<&NonceIssuer>,
         now: NumericDate,
-    ) -> Result<JudgedProof<'p>, ProofError> {
+    ) -> Result<UnverifiedProof<'p>, ProofError> {
         let compact = Compact::parse(proof, self.max_size).map_err(ProofError::Parse)?;
         if let Some(known) =
             known.filter(|known| known.is_of(&compact, self.header.algorithms(), self.backend))
         {
             let claims = compact.decode_payload().map_err(ProofError::Parse)?;
-            let said = self.judge_claims(&claims, request, nonces, now)?;
+            let said = self.validate_claims(&claims, request, nonces, now)?;
             let replay_key = ReplayKey::new(known.thumbprint(), &request.url, said.jti);
             let replay_until = said.iat.plus(self.iat_offset);
-            let proof = SignedProof::OfKnownHeader {
+            let proof = SignedProof::SeenHeader {
                 compact,
                 claims,
                 header: known.clone(),
             };
-            return Ok(JudgedProof::new(proof, replay_key, replay_until));
+            return Ok(UnverifiedProof::new(proof, replay_key, replay_until));
         }
         let unverified = compact.decode().map_err(ProofError::Parse)?;
         if !unverified.header().is_of_type("dpop+jwt") {
             return Err(ProofError::Type);
         }
-        let admitted = unverified.admit(&self.header).map_err(ProofError::header)?;
-        let jwk = public_key(admitted.header().get("jwk"), admitted.algorithm())?;
-        let said = self.judge_claims(admitted.claims(), request, nonces, now)?;
-        let key = VerifyingKey::with_backend(&jwk, &[admitted.algorithm()], self.backend)
+        let verifiable = unverified
+            .validate_header(&self.header)
+            .map_err(ProofError::header)?;
+        let jwk = public_key(verifiable.header().get("jwk"), verifiable.algorithm())?;
+        let said = self.validate_claims(verifiable.claims(), request, nonces, now)?;
+        let key = VerifyingKey::with_backend(&jwk, &[verifiable.algorithm()], self.backend)
             .map_err(ProofError::Jwk)?;
         let thumbprint = jwk.thumbprint();
         let replay_key = ReplayKey::new(&thumbprint, &request.url, said.jti);
         let replay_until = said.iat.plus(self.iat_offset);
-        let proof = SignedProof::OfNewHeader {
+        let proof = SignedProof::NewHeader {
             text: compact.header_segment(),
-            token: admitted,
+            token: verifiable,
             key,
             thumbprint,
         };
-        Ok(JudgedProof::new(proof, replay_key, replay_until))
+        Ok(UnverifiedProof::new(proof, replay_key, replay_until))
     }
 
-    fn judge_claims<'c>(
+    fn validate_claims<'c>(
         &self,
         claims: &'c Claims,
         request: &Target<'_>,
@@ -211,7 +213,7 @@ impl ProofRules {
         if htu != url.as_str() && Htu::parse(htu).as_ref() != Ok(url) {
             return Err(ProofError::Url);
         }
-        if !is_base64url_of(ath, &request.token_digest) {
+        if !is_digest(ath, &request.token_digest) {
             return Err(ProofError::AccessToken);
         }
         if let Some(nonces) = nonces {
@@ -300,11 +302,11 @@ impl<'r> Target<'r> {
     /// `method` as it was sent; `url` as the client used it; the access token that came with the
     /// proof.
     pub fn new(method: &'r str, url: impl Into<Cow<'r, Htu>>, access_token: &str) -> Self {
-        Target::of_token_digest(method, url, &sha256(access_token))
+        Target::with_token_digest(method, url, &sha256(access_token))
     }
 
     /// As [`new`](Target::new), with the SHA-256 of the access token, for whoever has it already.
-    pub fn of_token_digest(
+    pub fn with_token_digest(
         method: &'r str,
         url: impl Into<Cow<'r, Htu>>,
         digest: &[u8; 32],

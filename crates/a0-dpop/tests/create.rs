@@ -34,7 +34,7 @@ fn rfc9449_4_2_a_new_proof_has_every_member_and_passes() {
     assert_eq!(claims["iat"], 1_700_000_000);
 
     let request = Target::new("POST", url_of("https://api.example/a/b"), "the token");
-    let judged = ProofRules::new().judge(&proof, &request, Some(&nonces), now());
+    let judged = ProofRules::new().validate(&proof, &request, Some(&nonces), now());
     let verified = judged.unwrap().verify().unwrap();
     let own = Jwk::from_object(key.public_jwk()).unwrap().thumbprint();
     assert_eq!(*verified.thumbprint(), own);
@@ -65,10 +65,10 @@ fn rsa_keys_sign_where_they_are_allowed() {
         let proof = new.sign(&key, now()).unwrap();
         let request = Target::new("GET", url_of("https://api.example/"), "t");
         let rules = ProofRules::new();
-        let refused = rules.judge(&proof, &request, None, now());
+        let refused = rules.validate(&proof, &request, None, now());
         assert_eq!(refused.unwrap_err(), ProofError::Algorithm);
         let rules = rules.algorithms([algorithm]);
-        let judged = rules.judge(&proof, &request, None, now()).unwrap();
+        let judged = rules.validate(&proof, &request, None, now()).unwrap();
         assert!(judged.verify().is_ok(), "{algorithm}");
     }
     let ec = pem(a0_testkit::Algorithm::Es256);

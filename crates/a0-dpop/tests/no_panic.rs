@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use a0_dpop::{Htu, JudgedProof, NonceIssuer, ProofError, ProofRules, Target, one_proof};
+use a0_dpop::{Htu, NonceIssuer, ProofError, ProofRules, Target, UnverifiedProof, one_proof};
 use a0_jose::{Algorithm, NumericDate, base64url_encode, sha256_base64url};
 use a0_testkit::{ProofKey, SigningKey};
 use proptest::prelude::*;
@@ -28,13 +28,13 @@ fn nonces() -> NonceIssuer {
 fn outcome(proof: &str, request: &Target<'_>, nonces: bool) -> Result<(), ProofError> {
     let issuer = nonces.then(self::nonces);
     let every = ProofRules::new().algorithms(Algorithm::all());
-    let judged = every.judge(proof, request, issuer.as_ref(), now());
-    let outcome = judged.and_then(JudgedProof::verify).map(|verified| {
+    let judged = every.validate(proof, request, issuer.as_ref(), now());
+    let outcome = judged.and_then(UnverifiedProof::verify).map(|verified| {
         let _ = (verified.replay_key(), verified.replay_until());
     });
     let _ = format!("{outcome:?}");
     // One more, for what an algorithm that is not allowed leaves untouched.
-    let _ = ProofRules::new().judge(proof, request, issuer.as_ref(), now());
+    let _ = ProofRules::new().validate(proof, request, issuer.as_ref(), now());
     outcome
 }
 
@@ -176,7 +176,7 @@ proptest! {
         let issuer = nonces();
         let now = NumericDate::from_unix_seconds(now);
         for nonces in [None, Some(&issuer)] {
-            if let Ok(judged) = rules.judge(&proof, &request(), nonces, now) {
+            if let Ok(judged) = rules.validate(&proof, &request(), nonces, now) {
                 let verified = judged.verify().unwrap();
                 prop_assert!(verified.replay_until() >= now);
             }

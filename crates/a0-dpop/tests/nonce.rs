@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use a0_dpop::{Htu, JudgedProof, NonceIssuer, ProofError, ProofRules, Target};
+use a0_dpop::{Htu, NonceIssuer, ProofError, ProofRules, Target, UnverifiedProof};
 use a0_jose::NumericDate;
 use a0_testkit::{ProofBuilder, ProofKey};
 use proptest::prelude::*;
@@ -241,13 +241,14 @@ fn rfc9449_4_3_10_and_9_a_proof_has_a_current_nonce_where_one_is_asked_for() {
     };
     let request = Target::new("GET", Htu::parse(URL).unwrap(), TOKEN);
     let first = proof().mint().unwrap();
-    let first = ProofRules::new().judge(&first, &request, None, at(START));
-    let (_, known) = first.unwrap().verify_and_know().unwrap();
+    let first = ProofRules::new().validate(&first, &request, None, at(START));
+    let (_, known) = first.unwrap().verify_and_keep_header().unwrap();
     let outcome = |proof: ProofBuilder, nonces: Option<&NonceIssuer>| {
         let proof = proof.mint().unwrap();
         let judge = |known| {
-            let judged = ProofRules::new().judge_known(&proof, known, &request, nonces, at(START));
-            judged.and_then(JudgedProof::verify).map(|_| ())
+            let judged =
+                ProofRules::new().validate_with_header(&proof, known, &request, nonces, at(START));
+            judged.and_then(UnverifiedProof::verify).map(|_| ())
         };
         let outcome = judge(None);
         assert_eq!(

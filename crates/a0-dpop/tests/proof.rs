@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use a0_dpop::{
-    Htu, InMemoryReplayStore, JudgedProof, KnownHeader, MAX_JTI, MAX_KNOWN_HEADER, NonceIssuer,
-    ProofError, ProofRules, ReplayStore, Seen, Target, VerifiedProof, one_proof,
+    Htu, InMemoryReplayStore, MAX_JTI, MAX_VERIFIED_HEADER, NonceIssuer, ProofError, ProofRules,
+    ReplayStore, Seen, Target, UnverifiedProof, VerifiedHeader, VerifiedProof, one_proof,
 };
 use a0_jose::{
     Algorithm, ClaimError, HeaderError, JwkError, NumericDate, ParseError, Part, base64url_decode,
@@ -60,9 +60,9 @@ fn target() -> Target<'static> {
 
 /// With the header of [`good`] known too: what comes of a proof must be the same.
 fn verified_by(rules: &ProofRules, proof: &str) -> Result<VerifiedProof, ProofError> {
-    let judge = |known| rules.judge_known(proof, known, &target(), None, now());
-    let judged = judge(None).and_then(JudgedProof::verify);
-    let known = judge(Some(good_header())).and_then(JudgedProof::verify);
+    let judge = |known| rules.validate_with_header(proof, known, &target(), None, now());
+    let judged = judge(None).and_then(UnverifiedProof::verify);
+    let known = judge(Some(good_header())).and_then(UnverifiedProof::verify);
     match (&judged, &known) {
         (Ok(judged), Ok(known)) => {
             assert_eq!(known.claims(), judged.claims());
@@ -75,19 +75,22 @@ fn verified_by(rules: &ProofRules, proof: &str) -> Result<VerifiedProof, ProofEr
     judged
 }
 
-fn good_header() -> &'static KnownHeader {
-    static HEADER: OnceLock<KnownHeader> = OnceLock::new();
+fn good_header() -> &'static VerifiedHeader {
+    static HEADER: OnceLock<VerifiedHeader> = OnceLock::new();
     HEADER.get_or_init(|| known_header(&ProofRules::new(), good()))
 }
 
-fn known_header(rules: &ProofRules, proof: ProofBuilder) -> KnownHeader {
+fn known_header(rules: &ProofRules, proof: ProofBuilder) -> VerifiedHeader {
     kept_header(rules, proof).unwrap()
 }
 
-fn kept_header(rules: &ProofRules, proof: ProofBuilder) -> Option<KnownHeader> {
+fn kept_header(rules: &ProofRules, proof: ProofBuilder) -> Option<VerifiedHeader> {
     let proof = proof.mint().unwrap();
-    let judged = rules.judge(&proof, &target(), None, now());
-    judged.and_then(JudgedProof::verify_and_know).unwrap().1
+    let judged = rules.validate(&proof, &target(), None, now());
+    judged
+        .and_then(UnverifiedProof::verify_and_keep_header)
+        .unwrap()
+        .1
 }
 
 fn verified(proof: ProofBuilder) -> Result<VerifiedProof, ProofError> {
@@ -396,7 +399,7 @@ fn rfc9449_4_3_3_the_key_is_one_public_key_of_the_algorithm() {
     ] {
         // Known before the signature is looked at, and so before anything is fetched for it.
         let unsigned = good().header("jwk", jwk.clone()).unsigned().mint().unwrap();
-        let judged = ProofRules::new().judge(&unsigned, &target(), None, now());
+        let judged = ProofRules::new().validate(&unsigned, &target(), None, now());
         assert_eq!(judged.map(|_| ()), expected, "{jwk}");
         assert_eq!(
             outcome(good().header("jwk", jwk.clone())),
@@ -606,8 +609,8 @@ fn rfc9449_4_3_8_htm_is_the_method_exactly() {
     let outcome = |htm: Value, method: &str| {
         let proof = good().claim("htm", htm).mint().unwrap();
         let request = Target::new(method, url_of(URL), TOKEN);
-        let judged = ProofRules::new().judge(&proof, &request, None, now());
-        judged.and_then(JudgedProof::verify).map(|_| ())
+        let judged = ProofRules::new().validate(&proof, &request, None, now());
+        judged.and_then(UnverifiedProof::verify).map(|_| ())
     };
     let refused = || Err(ProofError::Method);
     for (htm, method, expected) in [
@@ -640,8 +643,8 @@ fn rfc9449_4_3_9_htu_is_the_url_without_query_and_fragment() {
     let outcome = |htu: Value, url: &str| {
         let proof = good().claim("htu", htu).mint().unwrap();
         let request = Target::new(METHOD, url_of(url), TOKEN);
-        let judged = ProofRules::new().judge(&proof, &request, None, now());
-        judged.and_then(JudgedProof::verify).map(|_| ())
+        let judged = ProofRules::new().validate(&proof, &request, None, now());
+        judged.and_then(UnverifiedProof::verify).map(|_| ())
     };
     let refused = || Err(ProofError::Url);
     for (htu, url, expected) in [
@@ -788,7 +791,7 @@ fn the_window_is_the_one_that_was_configured() {
         let rules = ProofRules::new().iat_offset(offset).iat_leeway(leeway);
         let proof = good().issued_at(iat).mint().unwrap();
         let now = NumericDate::from_unix_seconds(now);
-        let outcome = rules.judge(&proof, &target(), None, now).map(|_| ());
+        let outcome = rules.validate(&proof, &target(), None, now).map(|_| ());
         assert_eq!(outcome, expected, "{offset:?} {leeway:?} {now:?} {iat}");
     }
 }
@@ -853,7 +856,7 @@ fn rfc9449_4_3_12_and_6_the_thumbprint_is_that_of_the_key_in_the_proof() {
     ] {
         let proof = proof.mint().unwrap();
         let judged = ProofRules::new()
-            .judge(&proof, &target(), None, now())
+            .validate(&proof, &target(), None, now())
             .unwrap();
         assert_eq!(judged.thumbprint().to_string(), key.thumbprint());
         let verified = judged.verify().unwrap();
@@ -908,8 +911,8 @@ fn rfc9449_11_1_a_proof_is_known_again_for_its_whole_window() {
     let seen = |proof: ProofBuilder, now: i64| {
         let proof = proof.mint().unwrap();
         let now = NumericDate::from_unix_seconds(now);
-        let judged = ProofRules::new().judge(&proof, &target(), None, now);
-        let verified = judged.and_then(JudgedProof::verify).unwrap();
+        let judged = ProofRules::new().validate(&proof, &target(), None, now);
+        let verified = judged.and_then(UnverifiedProof::verify).unwrap();
         store
             .check_and_insert(verified.replay_key(), verified.replay_until(), now)
             .unwrap()
@@ -938,8 +941,11 @@ fn rfc9449_11_1_a_proof_is_known_again_for_its_whole_window() {
     let of = |url: &str| {
         let proof = one().claim("htu", url).mint().unwrap();
         let request = Target::new(METHOD, url_of(url), TOKEN);
-        let judged = ProofRules::new().judge(&proof, &request, None, now());
-        *judged.and_then(JudgedProof::verify).unwrap().replay_key()
+        let judged = ProofRules::new().validate(&proof, &request, None, now());
+        *judged
+            .and_then(UnverifiedProof::verify)
+            .unwrap()
+            .replay_key()
     };
     assert_eq!(of(URL), of("https://API.example/v1/orders"));
     assert_ne!(of(URL), of("https://api.example/v1/order"));
@@ -1175,8 +1181,8 @@ fn the_first_fault_in_order_is_the_one_reported() {
         .without_header("jwk");
     let outcome = |proof: &str| {
         ProofRules::new()
-            .judge(proof, &target(), Some(&nonces()), now())
-            .and_then(JudgedProof::verify)
+            .validate(proof, &target(), Some(&nonces()), now())
+            .and_then(UnverifiedProof::verify)
             .map(|_| ())
     };
     let no_jwt = outcome(&format!("{}.", proof.clone().mint().unwrap()));
@@ -1268,8 +1274,8 @@ fn rfc9449_7_1_the_printed_proof_passes_and_those_for_a_token_endpoint_do_not() 
         let outcome = |method, url, token, now| {
             let now = NumericDate::from_unix_seconds(now);
             let request = Target::new(method, url_of(url), token);
-            let judged = rules.judge(proof, &request, None, now);
-            judged.and_then(JudgedProof::verify)
+            let judged = rules.validate(proof, &request, None, now);
+            judged.and_then(UnverifiedProof::verify)
         };
         let verified = outcome(method, url, token, iat);
         if let Ok(verified) = &verified {
@@ -1389,9 +1395,9 @@ fn what_is_shown_holds_nothing_of_proof_or_token() {
     ] {
         let proof = proof.mint().unwrap();
         secrets.extend(proof.split('.').map(str::to_owned));
-        let judged = ProofRules::new().judge(&proof, &request, nonces, now());
+        let judged = ProofRules::new().validate(&proof, &request, nonces, now());
         shown.push(format!("{judged:?}"));
-        let verified = judged.and_then(JudgedProof::verify);
+        let verified = judged.and_then(UnverifiedProof::verify);
         shown.push(format!("{verified:#?}"));
         match verified {
             Ok(verified) => {
@@ -1414,7 +1420,7 @@ fn what_is_shown_holds_nothing_of_proof_or_token() {
     let too_large = ProofRules::new().max_size(1);
     show(
         &mut shown,
-        &too_large.judge("canary", &request, None, now()),
+        &too_large.validate("canary", &request, None, now()),
     );
 
     secrets.retain(|secret| secret.len() > 3);
@@ -1427,7 +1433,7 @@ fn what_is_shown_holds_nothing_of_proof_or_token() {
     }
     // Not because nothing was shown.
     assert!(shown.iter().any(|text| text.contains("VerifiedProof")));
-    assert!(shown.iter().any(|text| text.contains("JudgedProof")));
+    assert!(shown.iter().any(|text| text.contains("UnverifiedProof")));
     assert!(shown[0].contains("GET"));
 }
 
@@ -1476,7 +1482,7 @@ fn a_known_header_changes_nothing() {
         assert_eq!(outcome_of_text(&proof), expected, "{proof}");
     }
     let thumbprint = |proof: &str, known| {
-        let judged = ProofRules::new().judge_known(proof, known, &target(), None, now());
+        let judged = ProofRules::new().validate_with_header(proof, known, &target(), None, now());
         judged.unwrap().thumbprint().to_string()
     };
     let known = Some(good_header());
@@ -1493,8 +1499,8 @@ fn a_known_header_is_of_an_algorithm_that_is_allowed_now() {
     let known = known_header(&generous, by(&es384));
     let proof = by(&es384).mint().unwrap();
     let judge = |rules: &ProofRules| {
-        let judged = rules.judge_known(&proof, Some(&known), &target(), None, now());
-        judged.and_then(JudgedProof::verify).map(|_| ())
+        let judged = rules.validate_with_header(&proof, Some(&known), &target(), None, now());
+        judged.and_then(UnverifiedProof::verify).map(|_| ())
     };
     assert_eq!(judge(&generous), Ok(()));
     assert_eq!(judge(&ProofRules::new()), Err(ProofError::Algorithm));
@@ -1511,11 +1517,11 @@ fn a_long_header_is_not_kept() {
     };
     let (length, _) = kept(0);
     // Three octets take four characters.
-    let most = (MAX_KNOWN_HEADER - length) / 4 * 3;
+    let most = (MAX_VERIFIED_HEADER - length) / 4 * 3;
     let mut seen = [0, 0];
     for padding in most - 8..most + 8 {
         let (length, is_kept) = kept(padding);
-        assert_eq!(is_kept, length <= MAX_KNOWN_HEADER, "{length}");
+        assert_eq!(is_kept, length <= MAX_VERIFIED_HEADER, "{length}");
         seen[usize::from(is_kept)] += 1;
     }
     assert!(seen.iter().all(|times| *times > 0), "{seen:?}");

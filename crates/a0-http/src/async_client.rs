@@ -10,7 +10,7 @@ use crate::TransportError;
 /// The exchange that [`AsyncHttpClient::exchange`] begins: a future of the answer.
 ///
 /// It borrows the client. Dropped before it is ready it gives the exchange up.
-pub type Exchange<'a> =
+pub type ResponseFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Response<Vec<u8>>, TransportError>> + Send + 'a>>;
 
 /// Carries one HTTP request and brings back its answer, without blocking.
@@ -57,7 +57,7 @@ pub trait AsyncHttpClient: Send + Sync {
     /// # Errors
     ///
     /// The future gives a [`TransportError`] if there is no complete answer.
-    fn exchange(&self, request: Request<Vec<u8>>) -> Exchange<'_>;
+    fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_>;
 }
 
 impl<F, Fut, E> AsyncHttpClient for F
@@ -66,14 +66,14 @@ where
     Fut: Future<Output = Result<Response<Vec<u8>>, E>> + Send + 'static,
     E: Into<TransportError>,
 {
-    fn exchange(&self, request: Request<Vec<u8>>) -> Exchange<'_> {
+    fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_> {
         let answer = self(request);
         Box::pin(async { answer.await.map_err(Into::into) })
     }
 }
 
 impl<T: AsyncHttpClient + ?Sized> AsyncHttpClient for Arc<T> {
-    fn exchange(&self, request: Request<Vec<u8>>) -> Exchange<'_> {
+    fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_> {
         (**self).exchange(request)
     }
 }

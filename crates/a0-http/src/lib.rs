@@ -120,7 +120,7 @@ mod reqwest_client;
 mod ureq_client;
 
 #[cfg(feature = "async")]
-pub use async_client::{AsyncHttpClient, Exchange};
+pub use async_client::{AsyncHttpClient, ResponseFuture};
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 pub use builder::{
     ClientBuilder, ClientOptionError, DEFAULT_MAX_BODY_SIZE, DEFAULT_TIMEOUT, MAX_HEADER_SIZE,

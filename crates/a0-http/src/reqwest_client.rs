@@ -21,8 +21,8 @@ use crate::builder::{Buildable, MAX_IDLE_AGE, MAX_IDLE_PER_HOST, USER_AGENT};
 use crate::coding::Incoming;
 use crate::pools::Pools;
 use crate::{
-    AsyncHttpClient, ClientBuilder, Exchange, MAX_HEADER_SIZE, TransportError, TransportErrorKind,
-    request,
+    AsyncHttpClient, ClientBuilder, MAX_HEADER_SIZE, ResponseFuture, TransportError,
+    TransportErrorKind, request,
 };
 
 mod connection;
@@ -182,7 +182,7 @@ fn size(headers: &HeaderMap) -> usize {
 }
 
 impl AsyncHttpClient for ReqwestClient {
-    fn exchange(&self, request: Request<Vec<u8>>) -> Exchange<'_> {
+    fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_> {
         let mut run = Box::pin(self.run(request));
         Box::pin(poll_fn(move |context| {
             let poll = AssertUnwindSafe(|| run.as_mut().poll(context));

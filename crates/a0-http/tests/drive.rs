@@ -219,7 +219,7 @@ mod asynchronous {
     use std::pin::{Pin, pin};
     use std::task::{Context, Poll, Waker};
 
-    use a0_http::{AsyncHttpClient, Exchange, drive_async};
+    use a0_http::{AsyncHttpClient, ResponseFuture, drive_async};
 
     use super::*;
 
@@ -244,7 +244,7 @@ mod asynchronous {
     }
 
     impl AsyncHttpClient for Fixed {
-        fn exchange(&self, _: Request) -> Exchange<'_> {
+        fn exchange(&self, _: Request) -> ResponseFuture<'_> {
             Box::pin(async { Ok(Response::new(self.0.into())) })
         }
     }

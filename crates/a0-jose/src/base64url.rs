@@ -62,25 +62,25 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
 /// lengths are no secret.
 ///
 /// ```
-/// assert!(a0_jose::equal_octets(b"abc", b"abc"));
-/// assert!(!a0_jose::equal_octets(b"abc", b"abcd"));
+/// assert!(a0_jose::constant_time_eq(b"abc", b"abc"));
+/// assert!(!a0_jose::constant_time_eq(b"abc", b"abcd"));
 /// ```
-pub fn equal_octets(left: &[u8], right: &[u8]) -> bool {
+pub fn constant_time_eq(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len() && openssl::memcmp::eq(left, right)
 }
 
 /// Whether a text is the base64url of a SHA-256, in a time that does not tell where they differ.
 ///
 /// ```
-/// use a0_jose::{is_base64url_of, sha256, sha256_base64url};
+/// use a0_jose::{is_digest, sha256, sha256_base64url};
 ///
-/// assert!(is_base64url_of(&sha256_base64url("a token"), &sha256("a token")));
-/// assert!(!is_base64url_of(&sha256_base64url("another"), &sha256("a token")));
+/// assert!(is_digest(&sha256_base64url("a token"), &sha256("a token")));
+/// assert!(!is_digest(&sha256_base64url("another"), &sha256("a token")));
 /// ```
-pub fn is_base64url_of(text: &str, digest: &[u8; 32]) -> bool {
+pub fn is_digest(text: &str, digest: &[u8; 32]) -> bool {
     let mut expected = [0; 43];
     let written = ENGINE.encode_slice(digest, &mut expected);
-    written.is_ok() && equal_octets(text.as_bytes(), &expected)
+    written.is_ok() && constant_time_eq(text.as_bytes(), &expected)
 }
 
 /// The SHA-256 of `input`, as 32 octets.

@@ -9,7 +9,7 @@ use crate::numeric_date::NumericDate;
 /// What `aud`, `exp`, `iat`, `nbf` and `sub` must say, and which claims must be there.
 ///
 /// ```
-/// use a0_jose::{ClaimRules, Compact, NumericDate, RuleError};
+/// use a0_jose::{ClaimRules, Compact, NumericDate, ClaimValidationError};
 ///
 /// // {"aud":"https://api.example/","exp":1700000600,"iat":1700000000}
 /// let token = Compact::parse("e30.eyJhdWQiOiJodHRwczovL2FwaS5leGFtcGxlLyIsImV4cCI6MTcwMDAwMDYwM\
@@ -17,9 +17,9 @@ use crate::numeric_date::NumericDate;
 ///
 /// let rules = ClaimRules::new(["https://api.example/"]);
 /// let now = NumericDate::from_unix_seconds(1_700_000_599);
-/// assert_eq!(rules.judge(token.claims(), now), Ok(()));
+/// assert_eq!(rules.validate(token.claims(), now), Ok(()));
 /// let now = NumericDate::from_unix_seconds(1_700_000_600);
-/// assert_eq!(rules.judge(token.claims(), now), Err(RuleError::Expired));
+/// assert_eq!(rules.validate(token.claims(), now), Err(ClaimValidationError::Expired));
 /// # Ok::<(), a0_jose::ParseError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -66,30 +66,30 @@ impl ClaimRules {
     ///
     /// # Errors
     ///
-    /// The first [`RuleError`] in that order.
-    pub fn judge(&self, claims: &Claims, now: NumericDate) -> Result<(), RuleError> {
+    /// The first [`ClaimValidationError`] in that order.
+    pub fn validate(&self, claims: &Claims, now: NumericDate) -> Result<(), ClaimValidationError> {
         let [aud, exp, iat, nbf, sub] = claims.members().find(["aud", "exp", "iat", "nbf", "sub"]);
-        self.judge_audience(aud)?;
-        let expires_at = numeric_date(exp, "exp")?.ok_or(RuleError::MissingExpiry)?;
+        self.validate_audience(aud)?;
+        let expires_at = numeric_date(exp, "exp")?.ok_or(ClaimValidationError::MissingExpiry)?;
         if now >= expires_at.plus(self.leeway) {
-            return Err(RuleError::Expired);
+            return Err(ClaimValidationError::Expired);
         }
-        numeric_date(iat, "iat")?.ok_or(RuleError::MissingIssuedAt)?;
+        numeric_date(iat, "iat")?.ok_or(ClaimValidationError::MissingIssuedAt)?;
         if let Some(not_before) = numeric_date(nbf, "nbf")?
             && now < not_before.minus(self.leeway)
         {
-            return Err(RuleError::NotYetValid);
+            return Err(ClaimValidationError::NotYetValid);
         }
         string(sub, "sub")?;
         for name in self.required_strings {
             claims
                 .string(name)?
-                .ok_or_else(|| RuleError::MissingClaim((*name).to_owned()))?;
+                .ok_or_else(|| ClaimValidationError::MissingClaim((*name).to_owned()))?;
         }
         claims.require(&self.required)
     }
 
-    fn judge_audience(&self, aud: Option<Node<'_>>) -> Result<(), RuleError> {
+    fn validate_audience(&self, aud: Option<Node<'_>>) -> Result<(), ClaimValidationError> {
         let allowed = |audience: &str| self.audiences.iter().any(|allowed| allowed == audience);
         let one = aud.and_then(Node::as_str);
         let mut many = aud.and_then(Node::as_array).into_iter().flatten();
@@ -103,7 +103,7 @@ impl ClaimRules {
         };
         match is_for_us {
             true => Ok(()),
-            false => Err(RuleError::Audience),
+            false => Err(ClaimValidationError::Audience),
         }
     }
 }
@@ -113,11 +113,13 @@ impl Claims {
     ///
     /// # Errors
     ///
-    /// [`RuleError::MissingClaim`] with the first that is absent.
-    pub fn require<S: AsRef<str>>(&self, names: &[S]) -> Result<(), RuleError> {
+    /// [`ClaimValidationError::MissingClaim`] with the first that is absent.
+    pub fn require<S: AsRef<str>>(&self, names: &[S]) -> Result<(), ClaimValidationError> {
         match names.iter().find(|name| !self.contains(name.as_ref())) {
             None => Ok(()),
-            Some(missing) => Err(RuleError::MissingClaim(missing.as_ref().to_owned())),
+            Some(missing) => Err(ClaimValidationError::MissingClaim(
+                missing.as_ref().to_owned(),
+            )),
         }
     }
 }
@@ -125,7 +127,7 @@ impl Claims {
 /// Why claims were refused. Holds no value of a claim.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum RuleError {
+pub enum ClaimValidationError {
     /// `aud` is absent, of a wrong type, or holds none of the allowed audiences.
     #[error("Audience mismatch")]
     Audience,

@@ -114,10 +114,10 @@ impl HeaderRules {
     /// # Errors
     ///
     /// The first [`HeaderError`] in that order.
-    pub(crate) fn judge(&self, header: &Header) -> Result<Algorithm, HeaderError> {
+    pub(crate) fn validate(&self, header: &Header) -> Result<Algorithm, HeaderError> {
         let [alg, crit, b64, cty, typ] =
             header.members().find(["alg", "crit", "b64", "cty", "typ"]);
-        let algorithm = self.judge_algorithm(alg)?;
+        let algorithm = self.validate_algorithm(alg)?;
         if crit.is_some() {
             return Err(HeaderError::Critical);
         }
@@ -131,11 +131,11 @@ impl HeaderRules {
         {
             return Err(HeaderError::NestedToken);
         }
-        self.judge_type(typ)?;
+        self.validate_type(typ)?;
         Ok(algorithm)
     }
 
-    fn judge_algorithm(&self, alg: Option<Node<'_>>) -> Result<Algorithm, HeaderError> {
+    fn validate_algorithm(&self, alg: Option<Node<'_>>) -> Result<Algorithm, HeaderError> {
         let name = alg
             .and_then(Node::as_str)
             .ok_or(HeaderError::MissingAlgorithm)?;
@@ -146,7 +146,7 @@ impl HeaderRules {
         }
     }
 
-    fn judge_type(&self, typ: Option<Node<'_>>) -> Result<(), HeaderError> {
+    fn validate_type(&self, typ: Option<Node<'_>>) -> Result<(), HeaderError> {
         let accepted = match (typ, &self.types) {
             (None, _) => !self.type_required,
             (Some(typ), None) => typ.as_str().is_some(),

@@ -5,7 +5,7 @@
 //! ```text
 //! &str -> Compact (three borrowed segments)
 //!           -> Unverified (header and claims, parsed once)
-//!                -> Admitted (the header passed the HeaderRules)
+//!                -> Verifiable (the header passed the HeaderRules)
 //!                     -> VerifiedJws (a key of a JwkSet made the signature)
 //! ```
 //!
@@ -27,10 +27,10 @@
 //! let unverified = Compact::parse(token, 16 * 1024)?.decode()?;
 //! assert_eq!(unverified.claims().issuer()?, Some("joe"));
 //!
-//! let admitted = unverified.admit(&HeaderRules::new(allowed))?;
+//! let verifiable = unverified.validate_header(&HeaderRules::new(allowed))?;
 //! // This token names no key, so the caller picks it; `verify` takes the one that `kid` names.
 //! let key: &VerifyingKey = keys.candidates("a3", Algorithm::Es256).next().ok_or("no key")?;
-//! let verified = admitted.verify_with(key)?;
+//! let verified = verifiable.verify_with(key)?;
 //! assert!(verified.claims().get("http://example.com/is_root").is_some());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -70,10 +70,10 @@ mod token;
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
 pub use backend::Backend;
 pub use base64url::{
-    decode as base64url_decode, encode as base64url_encode, equal_octets, is_base64url_of, sha256,
+    constant_time_eq, decode as base64url_decode, encode as base64url_encode, is_digest, sha256,
     sha256_base64url,
 };
-pub use claim_rules::{ClaimRules, RuleError};
+pub use claim_rules::{ClaimRules, ClaimValidationError};
 pub use claims::{ClaimError, Claims};
 pub use compact::{Compact, ParseError, Part, unverified_header, unverified_payload};
 pub use header::{Header, HeaderError, HeaderRules};
@@ -83,7 +83,7 @@ pub use key::{InvalidSignature, VerifyingKey};
 pub use numeric_date::NumericDate;
 pub use signing::{Signer, SigningError, SigningKey, random_token_id};
 pub use thumbprint::{InvalidThumbprint, Thumbprint};
-pub use token::{Admitted, Unverified, VerifiedJws, VerifyError};
+pub use token::{Unverified, Verifiable, VerifiedJws, VerifyError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

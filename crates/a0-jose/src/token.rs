@@ -49,9 +49,9 @@ impl<'a> Unverified<'a> {
     /// # Errors
     ///
     /// [`HeaderError`].
-    pub fn admit(self, rules: &HeaderRules) -> Result<Admitted<'a>, HeaderError> {
-        let algorithm = rules.judge(&self.header)?;
-        Ok(Admitted {
+    pub fn validate_header(self, rules: &HeaderRules) -> Result<Verifiable<'a>, HeaderError> {
+        let algorithm = rules.validate(&self.header)?;
+        Ok(Verifiable {
             token: self,
             algorithm,
         })
@@ -59,12 +59,12 @@ impl<'a> Unverified<'a> {
 }
 
 /// An [`Unverified`] token whose header passed the [`HeaderRules`].
-pub struct Admitted<'a> {
+pub struct Verifiable<'a> {
     token: Unverified<'a>,
     algorithm: Algorithm,
 }
 
-impl Admitted<'_> {
+impl Verifiable<'_> {
     /// The SHA-256 of the whole token: see [`Compact::sha256`].
     pub fn sha256(&mut self) -> [u8; 32] {
         self.token.compact.sha256()
@@ -169,7 +169,7 @@ macro_rules! opaque_debug {
     )*};
 }
 
-opaque_debug!(Unverified<'_>, Admitted<'_>, VerifiedJws);
+opaque_debug!(Unverified<'_>, Verifiable<'_>, VerifiedJws);
 
 /// Why no key vouches for a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -9,7 +9,7 @@ use http::uri::Scheme;
 use crate::answer::Members;
 use crate::error::Kind;
 use crate::response::{IssuedToken, TokenResponse};
-use crate::{Call, ClientAuth, ConnectionToken, OnBehalfOf, RequestError, TokenExchange};
+use crate::{ClientAuth, ConnectionToken, OnBehalfOf, RequestError, TokenExchange, TokenRequest};
 
 /// A client of one token endpoint. Clones share everything.
 ///
@@ -49,9 +49,14 @@ impl TokenClient {
     pub fn exchange(
         &self,
         request: &TokenExchange<'_>,
-    ) -> Result<Call<TokenResponse>, RequestError> {
+    ) -> Result<TokenRequest<TokenResponse>, RequestError> {
         let form = request.form()?;
-        Ok(Call::new(self, Kind::Exchange, form, TokenResponse::read))
+        Ok(TokenRequest::new(
+            self,
+            Kind::Exchange,
+            form,
+            TokenResponse::read,
+        ))
     }
 
     /// Exchanges an access token for one of a downstream API.
@@ -62,9 +67,9 @@ impl TokenClient {
     pub fn on_behalf_of(
         &self,
         request: &OnBehalfOf<'_>,
-    ) -> Result<Call<IssuedToken>, RequestError> {
+    ) -> Result<TokenRequest<IssuedToken>, RequestError> {
         let form = request.form()?;
-        Ok(Call::new(
+        Ok(TokenRequest::new(
             self,
             Kind::Exchange,
             form,
@@ -81,9 +86,9 @@ impl TokenClient {
     pub fn connection_token(
         &self,
         request: &ConnectionToken<'_>,
-    ) -> Result<Call<IssuedToken>, RequestError> {
+    ) -> Result<TokenRequest<IssuedToken>, RequestError> {
         let form = request.form()?;
-        Ok(Call::new(
+        Ok(TokenRequest::new(
             self,
             Kind::Connection,
             form,

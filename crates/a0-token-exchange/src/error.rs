@@ -55,14 +55,14 @@ pub enum RequestError {
 
 /// Why a call gave no token.
 ///
-/// Text and `Debug` are this crate's own. What the endpoint said is in [`Refusal`], and the cause of
+/// Text and `Debug` are this crate's own. What the endpoint said is in [`ErrorResponse`], and the cause of
 /// a transport's or signer's failure in [`source`](Error::source).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExchangeError {
     /// The endpoint answered with another status than 200, and not with a redirect.
     #[error(transparent)]
-    Refused(Refusal),
+    Refused(ErrorResponse),
     /// A 200 that is not one JSON object in UTF-8, or has a member name twice.
     #[error("Token endpoint returned invalid JSON.")]
     InvalidJson,
@@ -187,7 +187,7 @@ impl Kind {
 /// `Display` and `Debug` hold its status alone. The rest is the server's text, cut to a length and
 /// to the characters that the standard allows there; it may repeat a part of the request.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ErrorResponse {
     pub(crate) call: Kind,
     pub(crate) status: StatusCode,
     pub(crate) error: Option<String>,
@@ -195,7 +195,7 @@ pub struct Refusal {
     pub(crate) dpop_nonce: Option<String>,
 }
 
-impl Refusal {
+impl ErrorResponse {
     /// The status of the answer.
     pub fn status_code(&self) -> u16 {
         self.status.as_u16()
@@ -212,13 +212,13 @@ impl Refusal {
     }
 
     /// The nonce that came along (RFC 9449 section 8). With the error `use_dpop_nonce` it is the one
-    /// to use; [`Call::start`](crate::Call::start) does so by itself, once.
+    /// to use; [`TokenRequest::start`](crate::TokenRequest::start) does so by itself, once.
     pub fn dpop_nonce(&self) -> Option<&str> {
         self.dpop_nonce.as_deref()
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ErrorResponse {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.call {
             Kind::Exchange => "Failed to exchange token",
@@ -228,16 +228,16 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl fmt::Debug for Refusal {
+impl fmt::Debug for ErrorResponse {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("Refusal")
+            .debug_struct("ErrorResponse")
             .field("status", &self.status.as_u16())
             .finish_non_exhaustive()
     }
 }
 
-impl Error for Refusal {}
+impl Error for ErrorResponse {}
 
 /// A proof or an assertion that could not be made. Two are equal if the same is missing; the cause
 /// is in [`source`](Error::source).

@@ -126,7 +126,7 @@ impl<'a> Extra<'a> {
         self.0.push((name, values));
     }
 
-    pub(crate) fn judge(&self) -> Result<(), RequestError> {
+    pub(crate) fn validate(&self) -> Result<(), RequestError> {
         self.0.iter().try_for_each(|(name, values)| {
             if let Some(reserved) = RESERVED.iter().find(|it| it.eq_ignore_ascii_case(name)) {
                 return Err(RequestError::ReservedParameter(reserved));

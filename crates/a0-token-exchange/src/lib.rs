@@ -2,15 +2,15 @@
 //!
 //! A [`TokenClient`] is an endpoint and a way to authenticate there. What is asked of it is a
 //! [`TokenExchange`] (RFC 8693), an [`OnBehalfOf`], or a [`ConnectionToken`] of Auth0's Token Vault.
-//! It is judged before anything is sent, and becomes a [`Call`]:
+//! It is judged before anything is sent, and becomes a [`TokenRequest`]:
 //!
 //! ```text
-//! TokenExchange  ──► TokenClient::exchange         ──► Call<TokenResponse>
-//! OnBehalfOf     ──► TokenClient::on_behalf_of     ──► Call<IssuedToken>
-//! ConnectionToken──► TokenClient::connection_token ──► Call<IssuedToken>
+//! TokenExchange  ──► TokenClient::exchange         ──► TokenRequest<TokenResponse>
+//! OnBehalfOf     ──► TokenClient::on_behalf_of     ──► TokenRequest<IssuedToken>
+//! ConnectionToken──► TokenClient::connection_token ──► TokenRequest<IssuedToken>
 //!
-//! Call::start(now)        ──► a0_http::drive       any HttpClient; knows DPoP nonces
-//! Call::prepare(now), then Call::accept(answer, now)   any client at all
+//! TokenRequest::start(now)        ──► a0_http::drive       any HttpClient; knows DPoP nonces
+//! TokenRequest::prepare(now), then TokenRequest::accept(answer, now)   any client at all
 //! ```
 //!
 //! Nothing here does input or output or reads a clock.
@@ -71,7 +71,6 @@ mod answer;
 #[cfg(feature = "private-key-jwt")]
 mod assertion;
 mod auth;
-mod call;
 mod client;
 mod error;
 mod extra;
@@ -79,17 +78,18 @@ mod form;
 mod request;
 mod response;
 mod secret;
+mod token_request;
 
 pub use answer::{DEFAULT_EXPIRES_IN, MAX_BODY};
 #[cfg(feature = "private-key-jwt")]
 pub use assertion::ASSERTION_LIFETIME;
 pub use auth::ClientAuth;
-pub use call::{Call, Pending, ProofRequest};
 pub use client::TokenClient;
-pub use error::{ExchangeError, InvalidResponse, Refusal, RequestError, SigningFailure};
+pub use error::{ErrorResponse, ExchangeError, InvalidResponse, RequestError, SigningFailure};
 pub use extra::{ExtraValue, MAX_VALUES};
 pub use request::{ConnectionToken, OnBehalfOf, TokenExchange};
 pub use response::{IssuedToken, TokenResponse};
+pub use token_request::{Pending, ProofRequest, TokenRequest};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -112,7 +112,7 @@ impl<'a> TokenExchange<'a> {
     /// # Errors
     ///
     /// [`RequestError`], as the method of [`TokenClient`](crate::TokenClient) gives it.
-    pub fn judge(&self) -> Result<(), RequestError> {
+    pub fn validate(&self) -> Result<(), RequestError> {
         self.form().map(|_| ())
     }
 
@@ -126,7 +126,7 @@ impl<'a> TokenExchange<'a> {
         if !self.actor_token.is_empty() {
             bare("actor_token", self.actor_token)?;
         }
-        self.extra.judge()?;
+        self.extra.validate()?;
 
         let mut pairs = vec![
             ("grant_type", TOKEN_EXCHANGE),
@@ -195,7 +195,7 @@ impl<'a> OnBehalfOf<'a> {
     /// # Errors
     ///
     /// [`RequestError`], as the method of [`TokenClient`](crate::TokenClient) gives it.
-    pub fn judge(&self) -> Result<(), RequestError> {
+    pub fn validate(&self) -> Result<(), RequestError> {
         self.form().map(|_| ())
     }
 
@@ -241,7 +241,7 @@ impl<'a> ConnectionToken<'a> {
     /// # Errors
     ///
     /// [`RequestError`], as the method of [`TokenClient`](crate::TokenClient) gives it.
-    pub fn judge(&self) -> Result<(), RequestError> {
+    pub fn validate(&self) -> Result<(), RequestError> {
         self.form().map(|_| ())
     }
 

@@ -7,19 +7,19 @@ use std::io;
 
 use a0_http::{TransportError, TransportErrorKind};
 use a0_token_exchange::{
-    Call, ConnectionToken, DEFAULT_EXPIRES_IN, ExchangeError, InvalidResponse, IssuedToken,
-    MAX_BODY, Refusal,
+    ConnectionToken, DEFAULT_EXPIRES_IN, ErrorResponse, ExchangeError, InvalidResponse,
+    IssuedToken, MAX_BODY, TokenRequest,
 };
 use http::Response;
 use support::{NOW, accept, answer, client, exchange, json, now, on_behalf_of};
 
-fn connection() -> Call<IssuedToken> {
+fn connection() -> TokenRequest<IssuedToken> {
     client()
         .connection_token(&ConnectionToken::new("c", "t"))
         .unwrap()
 }
 
-fn refused(error: ExchangeError) -> Refusal {
+fn refused(error: ExchangeError) -> ErrorResponse {
     match error {
         ExchangeError::Refused(refusal) => refusal,
         other => panic!("{other:?}"),

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use a0_http::{Conversation, Step, TransportError, TransportErrorKind, drive};
 use a0_testkit::{Endpoint, Fault, LocalTenant, ProofKey, RecordedRequest};
 use a0_token_exchange::{
-    Call, ClientAuth, ConnectionToken, ExchangeError, InvalidResponse, OnBehalfOf, Pending,
-    ProofRequest, TokenClient, TokenExchange, TokenResponse,
+    ClientAuth, ConnectionToken, ExchangeError, InvalidResponse, OnBehalfOf, Pending, ProofRequest,
+    TokenClient, TokenExchange, TokenRequest, TokenResponse,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -31,7 +31,7 @@ fn client() -> TokenClient {
     TokenClient::new(ENDPOINT, ClientAuth::basic("a:b %", "s+c r~t").unwrap()).unwrap()
 }
 
-fn call(tenant: &LocalTenant) -> Call<TokenResponse> {
+fn call(tenant: &LocalTenant) -> TokenRequest<TokenResponse> {
     let subject = tenant.access_token().subject("auth0|ada").mint().unwrap();
     let request = TokenExchange::new(&subject, ACCESS_TOKEN).audience("next");
     client().exchange(&request).unwrap()
@@ -300,7 +300,7 @@ fn a_failure_of_the_transport_ends_the_conversation() {
 fn clients_and_calls_go_from_thread_to_thread() {
     fn check<T: Send + Sync + 'static>() {}
     check::<TokenClient>();
-    check::<Call<TokenResponse>>();
+    check::<TokenRequest<TokenResponse>>();
     check::<Pending<TokenResponse>>();
     check::<ExchangeError>();
 }

@@ -6,7 +6,7 @@ use a0_token_exchange::TokenClient;
 use proptest::prelude::*;
 use support::{NOW, answer, exchange, now};
 
-fn judge(status: u16, content_type: &str, body: &[u8]) {
+fn validate(status: u16, content_type: &str, body: &[u8]) {
     let Ok(token) = exchange().accept(answer(status, content_type, body), now()) else {
         return;
     };
@@ -43,7 +43,7 @@ const NAMES: &[&str] = &[
 proptest! {
     #[test]
     fn any_octets(status in 100u16..=999, body in prop::collection::vec(any::<u8>(), 0..200)) {
-        judge(status, "application/json", &body);
+        validate(status, "application/json", &body);
     }
 
     #[test]
@@ -54,8 +54,8 @@ proptest! {
         let members: Vec<String> =
             members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         let body = format!("{{{}}}", members.join(","));
-        judge(status, "application/json", body.as_bytes());
-        judge(200, "", format!("{{\"access_token\":\"a\",{}", &body[1..]).as_bytes());
+        validate(status, "application/json", body.as_bytes());
+        validate(200, "", format!("{{\"access_token\":\"a\",{}", &body[1..]).as_bytes());
     }
 
     #[test]

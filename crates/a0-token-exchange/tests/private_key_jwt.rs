@@ -31,8 +31,10 @@ fn verified(request: &Request<Vec<u8>>, key: &SigningKey) -> VerifiedJws {
     let public = Jwk::from_object(key.public_jwk()).unwrap();
     let public = VerifyingKey::new(&public, &allowed).unwrap();
     let unverified = Compact::parse(&assertion, 4096).unwrap().decode().unwrap();
-    let admitted = unverified.admit(&HeaderRules::new(allowed)).unwrap();
-    admitted.verify_with(&public).unwrap()
+    let verifiable = unverified
+        .validate_header(&HeaderRules::new(allowed))
+        .unwrap();
+    verifiable.verify_with(&public).unwrap()
 }
 
 #[test]

@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::verification::issuers::{Cause, ResolverContext};
 
 /// What an async domains resolver gives: a future that borrows what it was shown.
-pub type ResolverAnswer<'c> = Pin<Box<dyn Future<Output = Result<Vec<String>, Cause>> + Send + 'c>>;
+pub type ResolverFuture<'c> = Pin<Box<dyn Future<Output = Result<Vec<String>, Cause>> + Send + 'c>>;
 
 pub(crate) type AsyncResolver =
-    Arc<dyn for<'c> Fn(&'c ResolverContext<'c>) -> ResolverAnswer<'c> + Send + Sync>;
+    Arc<dyn for<'c> Fn(&'c ResolverContext<'c>) -> ResolverFuture<'c> + Send + Sync>;
 
 /// The options that are of another kind for async callers, as [`Builder`] holds them.
 #[derive(Clone, Default)]

@@ -44,7 +44,7 @@ use a0_token_exchange::{
     ConnectionToken, ExchangeError, IssuedToken, OnBehalfOf, Pending, TokenExchange, TokenResponse,
 };
 
-pub use crate::async_options::ResolverAnswer;
+pub use crate::async_options::ResolverFuture;
 
 use crate::async_options::AsyncResolver;
 use crate::builder::Builder;
@@ -130,7 +130,7 @@ impl ApiClient {
             return need.resume(None);
         };
         let until = need.remember_until(self.now())?;
-        let answer = store.check_and_insert(need.replay_key(), until, need.judged_at());
+        let answer = store.check_and_insert(need.replay_key(), until, need.validated_at());
         let answer = answer.await;
         need.resume(Some(answer))
     }
@@ -241,7 +241,7 @@ impl ApiClient {
         request: &TokenExchange<'_>,
     ) -> Result<TokenResponse, Error> {
         let refuse = ErrorKind::GetTokenByExchangeProfile;
-        judged(request.judge(), refuse)?;
+        judged(request.validate(), refuse)?;
         let endpoint = self.endpoint(refuse).await?;
         let call = judged(endpoint.client.exchange(request), refuse)?;
         let flows = &self.0.flows;
@@ -261,7 +261,7 @@ impl ApiClient {
         request: &OnBehalfOf<'_>,
     ) -> Result<IssuedToken, Error> {
         let refuse = ErrorKind::GetTokenByExchangeProfile;
-        judged(request.judge(), refuse)?;
+        judged(request.validate(), refuse)?;
         let flows = &self.0.flows;
         let exchange = async {
             let endpoint = self.endpoint(refuse).await?;
@@ -293,7 +293,7 @@ impl ApiClient {
         request: &ConnectionToken<'_>,
     ) -> Result<IssuedToken, Error> {
         let refuse = ErrorKind::GetAccessTokenForConnection;
-        judged(request.judge(), refuse)?;
+        judged(request.validate(), refuse)?;
         let endpoint = self.endpoint(refuse).await?;
         let call = judged(endpoint.client.connection_token(request), refuse)?;
         self.carry_out(call.start(self.time())).await

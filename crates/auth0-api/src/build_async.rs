@@ -8,7 +8,7 @@ use a0_dpop::asynchronous::AsyncReplayStore;
 use a0_http::{AsyncHttpClient, ReqwestClient};
 use a0_single_flight::Timer;
 
-use crate::async_options::ResolverAnswer;
+use crate::async_options::ResolverFuture;
 use crate::asynchronous::{ApiClient, AsyncSettings};
 use crate::builder::{Builder, Replay};
 use crate::error::Error;
@@ -99,7 +99,7 @@ impl Builder {
     /// ```
     pub fn async_domains_resolver<F>(mut self, resolver: F) -> Self
     where
-        F: for<'c> Fn(&'c ResolverContext<'c>) -> ResolverAnswer<'c> + Send + Sync + 'static,
+        F: for<'c> Fn(&'c ResolverContext<'c>) -> ResolverFuture<'c> + Send + Sync + 'static,
     {
         self.asynchronous.domains_resolver = Some(Arc::new(resolver));
         self

@@ -104,7 +104,7 @@ impl ApiClient {
             return need.resume(None);
         };
         let until = need.remember_until(self.now())?;
-        let answer = store.check_and_insert(need.replay_key(), until, need.judged_at());
+        let answer = store.check_and_insert(need.replay_key(), until, need.validated_at());
         need.resume(Some(answer))
     }
 

@@ -8,8 +8,8 @@ use a0_dpop::NewProof;
 use a0_http::{Step, TransportError, TransportErrorKind};
 use a0_jose::{NumericDate, Signer, sha256_base64url, unverified_payload};
 use a0_token_exchange::{
-    Call, ClientAuth, ExchangeError, IssuedToken, OnBehalfOf, Pending, ProofRequest, RequestError,
-    TokenClient,
+    ClientAuth, ExchangeError, IssuedToken, OnBehalfOf, Pending, ProofRequest, RequestError,
+    TokenClient, TokenRequest,
 };
 use zeroize::Zeroizing;
 
@@ -49,7 +49,7 @@ impl Proofs {
         Proofs { key, nonce }
     }
 
-    fn add<T>(&self, call: Call<T>, endpoint: &str) -> Call<T> {
+    fn add<T>(&self, call: TokenRequest<T>, endpoint: &str) -> TokenRequest<T> {
         let key = Arc::clone(&self.key);
         let call = call.with_proof(move |request: &ProofRequest<'_>| {
             let proof = NewProof::new(request.method, request.url);
@@ -152,7 +152,7 @@ impl ClientFlows {
     pub(crate) fn start_bound<T>(
         &self,
         endpoint: &Endpoint,
-        call: Call<T>,
+        call: TokenRequest<T>,
         now: SystemTime,
     ) -> Result<Step<Pending<T>>, ExchangeError> {
         match &self.proofs {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use a0_discovery::Unavailable;
 use a0_dpop::{ProofError, ReplayStoreError};
-use a0_jose::{ClaimError, HeaderError, ParseError, RuleError, VerifyError};
+use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyError};
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -131,7 +131,7 @@ pub enum TokenError {
     Issuer(IssuerError),
     /// A claim is not acceptable.
     #[error(transparent)]
-    Claims(RuleError),
+    Claims(ClaimValidationError),
     /// `cnf` is not acceptable.
     #[error(transparent)]
     Confirmation(ConfirmationError),

@@ -22,7 +22,7 @@ impl ApiClient {
         request: &TokenExchange<'_>,
     ) -> Result<TokenResponse, Error> {
         let refuse = ErrorKind::GetTokenByExchangeProfile;
-        judged(request.judge(), refuse)?;
+        judged(request.validate(), refuse)?;
         let endpoint = self.endpoint(refuse)?;
         let call = judged(endpoint.client.exchange(request), refuse)?;
         let flows = &self.0.flows;
@@ -57,7 +57,7 @@ impl ApiClient {
     /// longer than [`max_wait`](crate::Builder::max_wait), a `network_error` if it panics twice in a row.
     pub fn get_token_on_behalf_of(&self, request: &OnBehalfOf<'_>) -> Result<IssuedToken, Error> {
         let refuse = ErrorKind::GetTokenByExchangeProfile;
-        judged(request.judge(), refuse)?;
+        judged(request.validate(), refuse)?;
         let flows = &self.0.flows;
         let exchange = || {
             let endpoint = self.endpoint(refuse)?;
@@ -83,7 +83,7 @@ impl ApiClient {
         request: &ConnectionToken<'_>,
     ) -> Result<IssuedToken, Error> {
         let refuse = ErrorKind::GetAccessTokenForConnection;
-        judged(request.judge(), refuse)?;
+        judged(request.validate(), refuse)?;
         let endpoint = self.endpoint(refuse)?;
         let call = judged(endpoint.client.connection_token(request), refuse)?;
         // Tokens of other providers are not bound to a key of this client.

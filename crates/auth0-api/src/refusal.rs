@@ -2,7 +2,7 @@
 
 use a0_discovery::Unavailable;
 use a0_dpop::ProofError;
-use a0_jose::{ClaimError, HeaderError, ParseError, RuleError, VerifyError};
+use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyError};
 
 use crate::error::{ErrorKind, IssuerError, Outage, TokenError};
 use crate::verification::confirmation::ConfirmationError;
@@ -57,7 +57,7 @@ token_errors! {
     ParseError => Parse,
     HeaderError => Header,
     IssuerError => Issuer,
-    RuleError => Claims,
+    ClaimValidationError => Claims,
     ConfirmationError => Confirmation,
     VerifyError => Signature,
     ClaimError => ClaimType,

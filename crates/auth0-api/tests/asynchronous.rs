@@ -17,9 +17,9 @@ use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant, TenantServer};
 use auth0_api::asynchronous::ApiClient;
 use auth0_api::discovery::InMemoryCache;
 use auth0_api::jose::{Claims, NumericDate};
-use auth0_api::proof::asynchronous::{AsyncReplayStore, ReplayAnswer};
+use auth0_api::proof::asynchronous::{AsyncReplayStore, ReplayFuture};
 use auth0_api::proof::{ReplayKey, ReplayStore};
-use auth0_api::transport::{AsyncHttpClient, Exchange, TransportError, TransportErrorKind};
+use auth0_api::transport::{AsyncHttpClient, ResponseFuture, TransportError, TransportErrorKind};
 use auth0_api::{
     Builder, ConnectionToken, DpopProof, Error, ErrorKind, IssuedToken, IssuerStatus, OnBehalfOf,
     Refresh, RequestContext, ReqwestClient, ResolverContext, TokenCacheStatus, TokenExchange,
@@ -40,7 +40,7 @@ impl<S: ReplayStore> AsyncReplayStore for Immediate<S> {
         key: &'a ReplayKey,
         expires_at: NumericDate,
         now: NumericDate,
-    ) -> ReplayAnswer<'a> {
+    ) -> ReplayFuture<'a> {
         Box::pin(async move {
             tokio::task::yield_now().await;
             self.0.check_and_insert(key, expires_at, now)
@@ -178,7 +178,7 @@ async fn cut_off(future: impl Future, polls: usize) {
 struct Slow(LocalNetwork);
 
 impl AsyncHttpClient for Slow {
-    fn exchange(&self, request: http::Request<Vec<u8>>) -> Exchange<'_> {
+    fn exchange(&self, request: http::Request<Vec<u8>>) -> ResponseFuture<'_> {
         Box::pin(async move {
             tokio::task::yield_now().await;
             Ok(self.0.handle(request)?)
@@ -238,7 +238,7 @@ enum Fate {
 }
 
 impl AsyncHttpClient for Exchanges {
-    fn exchange(&self, request: http::Request<Vec<u8>>) -> Exchange<'_> {
+    fn exchange(&self, request: http::Request<Vec<u8>>) -> ResponseFuture<'_> {
         Box::pin(async move {
             if request.uri().path() == "/oauth/token" {
                 let fate = self.script.lock().unwrap().pop_front();
@@ -428,7 +428,7 @@ fn two_exchanges_that_panic_end_their_waiters() {
 fn an_issuer_that_does_not_answer_delays_no_other_task() {
     struct Stalling(LocalNetwork);
     impl AsyncHttpClient for Stalling {
-        fn exchange(&self, request: http::Request<Vec<u8>>) -> Exchange<'_> {
+        fn exchange(&self, request: http::Request<Vec<u8>>) -> ResponseFuture<'_> {
             Box::pin(async move {
                 if request.uri().host() == Some("stalled.example") {
                     std::future::pending::<()>().await;

@@ -8,17 +8,17 @@ use super::adapter::{CacheAdapter, CacheAdapterError};
 use super::in_memory::InMemoryCache;
 
 /// The future that an [`AsyncCacheAdapter`] returns. It borrows the adapter and the arguments.
-pub type AdapterAnswer<'a, T> =
+pub type AdapterFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, CacheAdapterError>> + Send + 'a>>;
 
 /// A [`CacheAdapter`] for async callers. It must not block, it owes what a [`CacheAdapter`] owes, and
 /// its futures must end by themselves: a call that fetches is bounded by its client and its adapter.
 pub trait AsyncCacheAdapter: Send + Sync {
     /// As [`CacheAdapter::get`].
-    fn get<'a>(&'a self, key: &'a str) -> AdapterAnswer<'a, Option<String>>;
+    fn get<'a>(&'a self, key: &'a str) -> AdapterFuture<'a, Option<String>>;
 
     /// As [`CacheAdapter::set`].
-    fn set<'a>(&'a self, key: &'a str, value: &'a str, ttl: Duration) -> AdapterAnswer<'a, ()>;
+    fn set<'a>(&'a self, key: &'a str, value: &'a str, ttl: Duration) -> AdapterFuture<'a, ()>;
 
     /// As [`CacheAdapter::set_if_absent`].
     fn set_if_absent<'a>(
@@ -26,21 +26,21 @@ pub trait AsyncCacheAdapter: Send + Sync {
         key: &'a str,
         value: &'a str,
         ttl: Duration,
-    ) -> AdapterAnswer<'a, bool>;
+    ) -> AdapterFuture<'a, bool>;
 
     /// As [`CacheAdapter::delete`].
-    fn delete<'a>(&'a self, key: &'a str) -> AdapterAnswer<'a, ()>;
+    fn delete<'a>(&'a self, key: &'a str) -> AdapterFuture<'a, ()>;
 
     /// As [`CacheAdapter::clear`].
-    fn clear(&self) -> AdapterAnswer<'_, ()>;
+    fn clear(&self) -> AdapterFuture<'_, ()>;
 }
 
 impl<T: AsyncCacheAdapter + ?Sized> AsyncCacheAdapter for Arc<T> {
-    fn get<'a>(&'a self, key: &'a str) -> AdapterAnswer<'a, Option<String>> {
+    fn get<'a>(&'a self, key: &'a str) -> AdapterFuture<'a, Option<String>> {
         (**self).get(key)
     }
 
-    fn set<'a>(&'a self, key: &'a str, value: &'a str, ttl: Duration) -> AdapterAnswer<'a, ()> {
+    fn set<'a>(&'a self, key: &'a str, value: &'a str, ttl: Duration) -> AdapterFuture<'a, ()> {
         (**self).set(key, value, ttl)
     }
 
@@ -49,26 +49,26 @@ impl<T: AsyncCacheAdapter + ?Sized> AsyncCacheAdapter for Arc<T> {
         key: &'a str,
         value: &'a str,
         ttl: Duration,
-    ) -> AdapterAnswer<'a, bool> {
+    ) -> AdapterFuture<'a, bool> {
         (**self).set_if_absent(key, value, ttl)
     }
 
-    fn delete<'a>(&'a self, key: &'a str) -> AdapterAnswer<'a, ()> {
+    fn delete<'a>(&'a self, key: &'a str) -> AdapterFuture<'a, ()> {
         (**self).delete(key)
     }
 
-    fn clear(&self) -> AdapterAnswer<'_, ()> {
+    fn clear(&self) -> AdapterFuture<'_, ()> {
         (**self).clear()
     }
 }
 
 /// It is memory, so it never waits.
 impl AsyncCacheAdapter for InMemoryCache {
-    fn get<'a>(&'a self, key: &'a str) -> AdapterAnswer<'a, Option<String>> {
+    fn get<'a>(&'a self, key: &'a str) -> AdapterFuture<'a, Option<String>> {
         Box::pin(async move { CacheAdapter::get(self, key) })
     }
 
-    fn set<'a>(&'a self, key: &'a str, value: &'a str, ttl: Duration) -> AdapterAnswer<'a, ()> {
+    fn set<'a>(&'a self, key: &'a str, value: &'a str, ttl: Duration) -> AdapterFuture<'a, ()> {
         Box::pin(async move { CacheAdapter::set(self, key, value, ttl) })
     }
 
@@ -77,15 +77,15 @@ impl AsyncCacheAdapter for InMemoryCache {
         key: &'a str,
         value: &'a str,
         ttl: Duration,
-    ) -> AdapterAnswer<'a, bool> {
+    ) -> AdapterFuture<'a, bool> {
         Box::pin(async move { CacheAdapter::set_if_absent(self, key, value, ttl) })
     }
 
-    fn delete<'a>(&'a self, key: &'a str) -> AdapterAnswer<'a, ()> {
+    fn delete<'a>(&'a self, key: &'a str) -> AdapterFuture<'a, ()> {
         Box::pin(async move { CacheAdapter::delete(self, key) })
     }
 
-    fn clear(&self) -> AdapterAnswer<'_, ()> {
+    fn clear(&self) -> AdapterFuture<'_, ()> {
         Box::pin(async move { CacheAdapter::clear(self) })
     }
 }

@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use a0_http::{AsyncHttpClient, Exchange, TransportError, TransportErrorKind};
+use a0_http::{AsyncHttpClient, ResponseFuture, TransportError, TransportErrorKind};
 use a0_jose::{Algorithm, NumericDate};
 use a0_single_flight::Sleep;
 use http::Request;
 
-pub use super::async_adapter::{AdapterAnswer, AsyncCacheAdapter};
+pub use super::async_adapter::{AdapterFuture, AsyncCacheAdapter};
 
 use super::adapter::CacheAdapterError;
 use super::builder::KeyCacheBuilder;
@@ -256,7 +256,7 @@ struct Leashed {
 }
 
 impl AsyncHttpClient for Leashed {
-    fn exchange(&self, request: Request<Vec<u8>>) -> Exchange<'_> {
+    fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_> {
         match self.cache.strong_count() {
             0 => Box::pin(async { Err(TransportError::from(TransportErrorKind::Other)) }),
             _ => self.client.exchange(request),

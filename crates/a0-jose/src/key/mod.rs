@@ -105,7 +105,7 @@ impl VerifyingKey {
     }
 
     /// Checks the signature of a compact JWS with any payload, under this key's algorithm. What
-    /// the header says is not looked at: [`Admitted`](crate::Admitted) does that.
+    /// the header says is not looked at: [`Verifiable`](crate::Verifiable) does that.
     ///
     /// # Errors
     ///

@@ -3,7 +3,9 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::common::MAX_SIZE;
-use a0_jose::{ClaimError, ClaimRules, Claims, Compact, NumericDate, RuleError, base64url_encode};
+use a0_jose::{
+    ClaimError, ClaimRules, ClaimValidationError, Claims, Compact, NumericDate, base64url_encode,
+};
 use serde_json::Value;
 
 const AUDIENCE: &str = "https://api.example/";
@@ -34,11 +36,11 @@ fn payload(name: &str, value: &str) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-fn judged(name: &str, value: &str, leeway: u64) -> Result<(), RuleError> {
+fn judged(name: &str, value: &str, leeway: u64) -> Result<(), ClaimValidationError> {
     let rules = ClaimRules::new(["https://other.example/", AUDIENCE])
         .leeway(Duration::from_secs(leeway))
         .require(["sub"]);
-    rules.judge(
+    rules.validate(
         &claims(&payload(name, value)),
         NumericDate::from_unix_seconds(NOW),
     )
@@ -67,19 +69,21 @@ fn rfc7519_4_1_3_aud_holds_one_of_the_audiences_exactly() {
     ] {
         let expected = match accepted {
             true => Ok(()),
-            false => Err(RuleError::Audience),
+            false => Err(ClaimValidationError::Audience),
         };
         assert_eq!(judged("aud", aud, 0), expected, "{aud}");
     }
 }
 
-fn wrong_type(claim: &'static str) -> Result<(), RuleError> {
-    Err(RuleError::Type(ClaimError::new(claim, "a number")))
+fn wrong_type(claim: &'static str) -> Result<(), ClaimValidationError> {
+    Err(ClaimValidationError::Type(ClaimError::new(
+        claim, "a number",
+    )))
 }
 
 #[test]
 fn rfc7519_4_1_4_exp_is_a_number_after_now() {
-    use RuleError::*;
+    use ClaimValidationError::*;
     for (exp, leeway, expected) in [
         ("1700000001", 0, Ok(())),
         ("1700000000.5", 0, Ok(())),
@@ -124,7 +128,7 @@ fn rfc7519_4_1_4_exp_is_a_number_after_now() {
 
 #[test]
 fn rfc7519_4_1_5_and_6_nbf_and_iat_are_numbers_and_nbf_has_come() {
-    use RuleError::*;
+    use ClaimValidationError::*;
     for (name, value, leeway, expected) in [
         ("nbf", "", 0, Ok(())),
         ("nbf", "1700000000", 0, Ok(())),
@@ -149,13 +153,15 @@ fn rfc7519_4_1_5_and_6_nbf_and_iat_are_numbers_and_nbf_has_come() {
 
 #[test]
 fn rfc7519_4_1_2_sub_is_a_string_where_it_is_there() {
-    let not_a_string = Err(RuleError::Type(ClaimError::new("sub", "a string")));
+    let not_a_string = Err(ClaimValidationError::Type(ClaimError::new(
+        "sub", "a string",
+    )));
     for (sub, expected) in [
         (r#""""#, Ok(())),
         ("null", not_a_string.clone()),
         ("7", not_a_string.clone()),
         (r#"["x"]"#, not_a_string),
-        ("", Err(RuleError::MissingClaim("sub".into()))),
+        ("", Err(ClaimValidationError::MissingClaim("sub".into()))),
     ] {
         assert_eq!(judged("sub", sub, 0), expected, "{sub}");
     }
@@ -167,7 +173,7 @@ fn a_required_claim_is_there_with_any_value() {
     assert_eq!(claims.require(&["a", "b"]), Ok(()));
     assert_eq!(
         claims.require(&["a", "c", "d"]),
-        Err(RuleError::MissingClaim("c".into()))
+        Err(ClaimValidationError::MissingClaim("c".into()))
     );
 }
 

@@ -25,8 +25,8 @@ fn verify_allowing(token: &str, keys: &JwkSet, allowed: &[Algorithm]) -> Result<
         if hashed {
             assert_eq!(compact.sha256(), sha256(token));
         }
-        let admitted = compact.decode().unwrap().admit(&rules).unwrap();
-        admitted.verify(keys).map(|_| ())
+        let verifiable = compact.decode().unwrap().validate_header(&rules).unwrap();
+        verifiable.verify(keys).map(|_| ())
     });
     assert_eq!(plain, hashed);
     plain
@@ -97,7 +97,7 @@ fn a_changed_octet_of_the_signed_text_never_passes() {
             let outcome = Compact::parse(&altered, MAX_SIZE)
                 .ok()
                 .and_then(|compact| compact.decode().ok())
-                .and_then(|token| token.admit(&HeaderRules::new(all())).ok())
+                .and_then(|token| token.validate_header(&HeaderRules::new(all())).ok())
                 .and_then(|mut token| {
                     assert_eq!(token.sha256(), sha256(&altered));
                     token.verify(&keys).ok()
@@ -756,13 +756,17 @@ fn a_chosen_key_serves_its_own_algorithm_only() {
         ("RS256", Err(VerifyError::NoMatchingKey)),
     ] {
         let token = key.sign(&format!(r#"{{"alg":"{alg}"}}"#), "{}");
-        let admitted = Compact::parse(&token, MAX_SIZE)
+        let verifiable = Compact::parse(&token, MAX_SIZE)
             .unwrap()
             .decode()
             .unwrap()
-            .admit(&HeaderRules::new(all()))
+            .validate_header(&HeaderRules::new(all()))
             .unwrap();
-        assert_eq!(admitted.verify_with(chosen).map(|_| ()), expected, "{alg}");
+        assert_eq!(
+            verifiable.verify_with(chosen).map(|_| ()),
+            expected,
+            "{alg}"
+        );
     }
 }
 

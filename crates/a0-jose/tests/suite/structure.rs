@@ -3,7 +3,7 @@
 use super::common::{MAX_SIZE, SigningKey, key_set, parse_set};
 use a0_jose::{
     Algorithm, Compact, HeaderError, HeaderRules, ParseError, Part, VerifyError, base64url_encode,
-    is_base64url_of, sha256, sha256_base64url,
+    is_digest, sha256, sha256_base64url,
 };
 
 fn encode(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
@@ -229,7 +229,9 @@ fn judged(header: &str) -> Result<Algorithm, HeaderError> {
 fn judged_by(rules: &HeaderRules, header: &str) -> Result<Algorithm, HeaderError> {
     let token = encode(header, "{}");
     let unverified = Compact::parse(&token, MAX_SIZE).unwrap().decode().unwrap();
-    unverified.admit(rules).map(|admitted| admitted.algorithm())
+    unverified
+        .validate_header(rules)
+        .map(|verifiable| verifiable.algorithm())
 }
 
 #[test]
@@ -360,13 +362,13 @@ fn rfc7515_4_1_4_kid_is_a_string_and_compared_exactly() {
         (r#","kid":"key\u0000""#, Err(VerifyError::NoMatchingKey)),
     ] {
         let token = key.sign(&format!(r#"{{"alg":"ES256"{kid}}}"#), "{}");
-        let admitted = Compact::parse(&token, MAX_SIZE)
+        let verifiable = Compact::parse(&token, MAX_SIZE)
             .unwrap()
             .decode()
             .unwrap()
-            .admit(&HeaderRules::new([Algorithm::Es256]))
+            .validate_header(&HeaderRules::new([Algorithm::Es256]))
             .unwrap();
-        assert_eq!(admitted.verify(&keys).map(|_| ()), expected, "{kid}");
+        assert_eq!(verifiable.verify(&keys).map(|_| ()), expected, "{kid}");
     }
 }
 
@@ -375,15 +377,15 @@ fn nothing_but_the_whole_base64url_of_a_digest_is_taken_for_it() {
     let digest = sha256("a token");
     let text = sha256_base64url("a token");
     assert_eq!(text, base64url_encode(digest));
-    assert!(is_base64url_of(&text, &digest));
+    assert!(is_digest(&text, &digest));
     for place in 0..text.len() {
         let mut other = text.clone().into_bytes();
         other[place] = if other[place] == b'A' { b'B' } else { b'A' };
         let other = String::from_utf8(other).unwrap();
-        assert!(!is_base64url_of(&other, &digest), "{place}");
-        assert!(!is_base64url_of(&text[..place], &digest), "{place}");
+        assert!(!is_digest(&other, &digest), "{place}");
+        assert!(!is_digest(&text[..place], &digest), "{place}");
     }
     for other in [format!("{text}="), format!("{text}A"), format!(" {text}")] {
-        assert!(!is_base64url_of(&other, &digest), "{other}");
+        assert!(!is_digest(&other, &digest), "{other}");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use a0_token_exchange::{
-    Call, ClientAuth, ExchangeError, IssuedToken, OnBehalfOf, TokenClient, TokenExchange,
+    ClientAuth, ExchangeError, IssuedToken, OnBehalfOf, TokenClient, TokenExchange, TokenRequest,
     TokenResponse,
 };
 use http::{Request, Response};
@@ -19,12 +19,12 @@ pub(crate) fn client() -> TokenClient {
     TokenClient::new(ENDPOINT, ClientAuth::basic("id", "secret").unwrap()).unwrap()
 }
 
-pub(crate) fn exchange() -> Call<TokenResponse> {
+pub(crate) fn exchange() -> TokenRequest<TokenResponse> {
     let request = TokenExchange::new("subject", "urn:x");
     client().exchange(&request).unwrap()
 }
 
-pub(crate) fn on_behalf_of() -> Call<IssuedToken> {
+pub(crate) fn on_behalf_of() -> TokenRequest<IssuedToken> {
     let request = OnBehalfOf::new("subject", "aud");
     client().on_behalf_of(&request).unwrap()
 }

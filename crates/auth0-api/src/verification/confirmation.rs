@@ -1,6 +1,6 @@
 //! The `cnf` claim, RFC 7800: whether whoever sends a token is the one it was issued to.
 
-use a0_dpop::{JudgedProof, Target};
+use a0_dpop::{Target, UnverifiedProof};
 use a0_jose::json::{Members, Node};
 use a0_jose::{Claims, NumericDate, Thumbprint};
 
@@ -18,17 +18,17 @@ impl<R> Verifier<R> {
         token: &mut Presented<'_>,
         request: &'v RequestShape<'_>,
         now: NumericDate,
-    ) -> Result<Option<JudgedProof<'v>>, Refusal> {
+    ) -> Result<Option<UnverifiedProof<'v>>, Refusal> {
         let Some(proof) = &request.proof else {
-            judge_bearer(token.claims(), self.dpop.mode)?;
+            check_not_bound(token.claims(), self.dpop.mode)?;
             refuse_proof(request.context, self.dpop.mode)?;
             return Ok(None);
         };
         let bound_to = dpop_key(token.claims())?;
         let digest = token.digest();
-        let target = Target::of_token_digest(proof.method, &proof.url, digest.octets());
+        let target = Target::with_token_digest(proof.method, &proof.url, digest.octets());
         let known = token.proof_header();
-        let judged = self.dpop.judge(&proof.proof, known, &target, now)?;
+        let judged = self.dpop.validate(&proof.proof, known, &target, now)?;
         match *judged.thumbprint() == bound_to {
             true => Ok(Some(judged)),
             false => Err(ConfirmationError::Mismatch.into()),
@@ -41,7 +41,7 @@ impl<R> Verifier<R> {
 /// Whatever `cnf` holds, its presence says that the token is of no use without a proof, so what
 /// cannot be understood fails closed (RFC 7800 section 3.1, RFC 9449 section 7.2). Only where DPoP
 /// is disabled may a token that is bound by it, and by nothing else, still serve as a bearer token.
-fn judge_bearer(claims: &Claims, mode: DpopMode) -> Result<(), ConfirmationError> {
+fn check_not_bound(claims: &Claims, mode: DpopMode) -> Result<(), ConfirmationError> {
     let Some(members) = members(claims)? else {
         return Ok(());
     };

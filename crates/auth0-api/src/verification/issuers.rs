@@ -34,7 +34,7 @@ pub(crate) enum Trust<'i, R> {
 
 impl<R> Issuers<R> {
     /// Judges the issuer that a token names, octet for octet. Nothing is fetched.
-    pub(crate) fn judge(&self, iss: &str) -> Result<Trust<'_, R>, IssuerError> {
+    pub(crate) fn trust(&self, iss: &str) -> Result<Trust<'_, R>, IssuerError> {
         let known = match self {
             Issuers::One(issuer) => Some(issuer).filter(|issuer| issuer.as_str() == iss),
             Issuers::List(issuers) => issuers.get(iss),

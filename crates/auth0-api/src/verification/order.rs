@@ -24,7 +24,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use a0_discovery::{Issuer, IssuerKeys, Unavailable};
-use a0_dpop::JudgedProof;
+use a0_dpop::UnverifiedProof;
 use a0_jose::{Algorithm, Compact, NumericDate, sha256};
 
 use crate::error::{Error, ErrorKind, IssuerError};
@@ -154,14 +154,14 @@ impl<R> Verifier<R> {
         let token = match known {
             Some(known) => known,
             None => Presented::Unchecked {
-                admitted: compact.decode()?.admit(&self.header_rules)?,
+                verifiable: compact.decode()?.validate_header(&self.header_rules)?,
                 digest,
             },
         };
         let Ok(Some(iss)) = token.claims().issuer() else {
             return Err(IssuerError::Missing.into());
         };
-        let trust = self.issuers.judge(iss)?;
+        let trust = self.issuers.trust(iss)?;
         let parsed = Parsed {
             verifier: self,
             token,
@@ -231,7 +231,7 @@ struct CheckedRequest<'v, R> {
     verifier: &'v Verifier<R>,
     scheme: Scheme,
     /// The request's proof, which passed every check except its signature and replay.
-    proof: Option<JudgedProof<'v>>,
+    proof: Option<UnverifiedProof<'v>>,
     /// The time of the verification.
     now: NumericDate,
 }
@@ -255,7 +255,7 @@ impl<'v, R> Trusted<'v, R> {
             now,
             keys_now,
         } = self.parsed;
-        verifier.claim_rules.judge(token.claims(), now)?;
+        verifier.claim_rules.validate(token.claims(), now)?;
         let (scheme, proof) = match sender {
             Sender::Anybody(options) => {
                 token.claims().require(&options.required_claims)?;
@@ -327,7 +327,7 @@ impl<'v, R> NeedKeys<'v, R> {
     ) -> Result<Need<'v, R>, Refusal> {
         let (Checked { token, request, .. }, keys) = (self.checked, keys?);
         let verifier = request.verifier;
-        let (admitted, digest) = match token {
+        let (verifiable, digest) = match token {
             Presented::Known { known, .. } if known.lease == *keys.lease() => {
                 return request.signed(known);
             }
@@ -335,13 +335,13 @@ impl<'v, R> NeedKeys<'v, R> {
             Presented::Known {
                 compact, digest, ..
             } => (
-                compact.decode()?.admit(&verifier.header_rules)?,
+                compact.decode()?.validate_header(&verifier.header_rules)?,
                 Some(digest),
             ),
-            Presented::Unchecked { admitted, digest } => (admitted, digest),
+            Presented::Unchecked { verifiable, digest } => (verifiable, digest),
         };
         let known = Arc::new(Known {
-            token: admitted.verify(keys.keys())?,
+            token: verifiable.verify(keys.keys())?,
             lease: keys.lease().clone(),
             proof_header: OnceLock::new(),
         });
@@ -363,7 +363,7 @@ impl<'v, R> CheckedRequest<'v, R> {
         let proof = match &verifier.tokens {
             None => proof.verify()?,
             Some(_) => {
-                let (proof, header) = proof.verify_and_know()?;
+                let (proof, header) = proof.verify_and_keep_header()?;
                 if let Some(header) = header {
                     token.known().proof_header.get_or_init(|| header);
                 }
@@ -374,7 +374,7 @@ impl<'v, R> CheckedRequest<'v, R> {
         Ok(Need::Spend(NeedSpend {
             dpop: &verifier.dpop,
             proof,
-            judged_at: self.now,
+            validated_at: self.now,
             output: token,
         }))
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use a0_dpop::KnownHeader;
-use a0_jose::{Admitted, Algorithm, Claims, Compact, HeaderError};
+use a0_dpop::VerifiedHeader;
+use a0_jose::{Algorithm, Claims, Compact, HeaderError, Verifiable};
 
 use crate::verification::token_cache::{Known, TokenDigest};
 
@@ -11,7 +11,7 @@ use crate::verification::token_cache::{Known, TokenDigest};
 pub(crate) enum Presented<'t> {
     /// That it is of an algorithm that is allowed.
     Unchecked {
-        admitted: Admitted<'t>,
+        verifiable: Verifiable<'t>,
         /// Once it is wanted.
         digest: Option<TokenDigest>,
     },
@@ -26,7 +26,7 @@ pub(crate) enum Presented<'t> {
 impl Presented<'_> {
     pub(crate) fn claims(&self) -> &Claims {
         match self {
-            Presented::Unchecked { admitted, .. } => admitted.claims(),
+            Presented::Unchecked { verifiable, .. } => verifiable.claims(),
             Presented::Known { known, .. } => known.token.claims(),
         }
     }
@@ -34,15 +34,15 @@ impl Presented<'_> {
     /// What the token is found by, and what a proof has to be for.
     pub(crate) fn digest(&mut self) -> &TokenDigest {
         match self {
-            Presented::Unchecked { admitted, digest } => {
-                digest.get_or_insert_with(|| admitted.sha256().into())
+            Presented::Unchecked { verifiable, digest } => {
+                digest.get_or_insert_with(|| verifiable.sha256().into())
             }
             Presented::Known { digest, .. } => digest,
         }
     }
 
     /// Of a proof that came with it before.
-    pub(crate) fn proof_header(&self) -> Option<&KnownHeader> {
+    pub(crate) fn proof_header(&self) -> Option<&VerifiedHeader> {
         match self {
             Presented::Unchecked { .. } => None,
             Presented::Known { known, .. } => known.proof_header.get(),
@@ -52,8 +52,8 @@ impl Presented<'_> {
     /// The key that the token names, and the algorithm that it is for.
     pub(crate) fn key(&self) -> Result<(&str, Algorithm), HeaderError> {
         match self {
-            Presented::Unchecked { admitted, .. } => {
-                Ok((admitted.header().key_id()?, admitted.algorithm()))
+            Presented::Unchecked { verifiable, .. } => {
+                Ok((verifiable.header().key_id()?, verifiable.algorithm()))
             }
             Presented::Known { known, .. } => {
                 Ok((known.token.header().key_id()?, known.token.algorithm()))

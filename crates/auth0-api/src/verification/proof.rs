@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use a0_dpop::{
-    Htu, KnownHeader, NonceIssuer, ProofError, ProofRules, ReplayStoreError, Seen, Target,
+    Htu, NonceIssuer, ProofError, ProofRules, ReplayStoreError, Seen, Target, VerifiedHeader,
     VerifiedProof,
 };
 use a0_jose::NumericDate;
@@ -33,15 +33,17 @@ pub(crate) struct DpopSettings {
 
 impl DpopSettings {
     /// Every check of a proof that needs no key.
-    pub(crate) fn judge<'p>(
+    pub(crate) fn validate<'p>(
         &self,
         proof: &'p str,
-        known: Option<&KnownHeader>,
+        known: Option<&VerifiedHeader>,
         target: &Target<'_>,
         now: NumericDate,
-    ) -> Result<a0_dpop::JudgedProof<'p>, Refusal> {
+    ) -> Result<a0_dpop::UnverifiedProof<'p>, Refusal> {
         let nonces = self.nonces.as_ref();
-        let judged = self.rules.judge_known(proof, known, target, nonces, now);
+        let judged = self
+            .rules
+            .validate_with_header(proof, known, target, nonces, now);
         judged.map_err(|error| match (error, &self.nonces) {
             (ProofError::Nonce, Some(nonces)) => ErrorKind::UseDpopNonce {
                 nonce: nonces.issue(now),
@@ -66,7 +68,7 @@ impl DpopSettings {
             return Err(ProofError::Multiple.into());
         }
         let target = Target::new(proof.method, url, proof.access_token);
-        let judged = self.judge(proof.proof, None, &target, now)?;
+        let judged = self.validate(proof.proof, None, &target, now)?;
         if let Some(expected) = proof.expected_thumbprint
             && expected.parse().ok().as_ref() != Some(judged.thumbprint())
         {

@@ -12,18 +12,18 @@ use crate::refusal::Refusal;
 pub(crate) struct NeedSpend<'v, T> {
     pub(super) dpop: &'v DpopSettings,
     pub(super) proof: VerifiedProof,
-    pub(super) judged_at: NumericDate,
+    pub(super) validated_at: NumericDate,
     pub(super) output: T,
 }
 
 impl<R> Verifier<R> {
     /// Verifies a proof by itself, up to its replay.
     pub(crate) fn proof(&self, proof: &DpopProof<'_>) -> Result<NeedSpend<'_, ()>, Refusal> {
-        let judged_at = self.now();
+        let validated_at = self.now();
         Ok(NeedSpend {
             dpop: &self.dpop,
-            proof: self.dpop.verify(proof, judged_at)?,
-            judged_at,
+            proof: self.dpop.verify(proof, validated_at)?,
+            validated_at,
             output: (),
         })
     }
@@ -39,8 +39,8 @@ impl<T> NeedSpend<'_, T> {
         self.proof.replay_key()
     }
 
-    pub(crate) fn judged_at(&self) -> NumericDate {
-        self.judged_at
+    pub(crate) fn validated_at(&self) -> NumericDate {
+        self.validated_at
     }
 
     /// The store's answer; `None` if replay protection is turned off.

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use a0_discovery::{CachePolicy, Lease};
-use a0_dpop::KnownHeader;
+use a0_dpop::VerifiedHeader;
 use a0_jose::{NumericDate, VerifiedJws};
 use lru::LruCache;
 
@@ -27,7 +27,7 @@ pub(crate) struct Known {
     /// Of the keys that it was checked with.
     pub(crate) lease: Lease,
     /// Of the first proof that came with it, where it is kept: that of most that follow.
-    pub(crate) proof_header: OnceLock<KnownHeader>,
+    pub(crate) proof_header: OnceLock<VerifiedHeader>,
 }
 
 /// Below this a second lock would only make it a matter of chance which token is dropped.

@@ -21,8 +21,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let token = std::fs::read_to_string(token)?;
 
     let token = Compact::parse(token.trim(), 16 * 1024)?.decode()?;
-    let token = token.admit(&HeaderRules::new(allowed))?;
-    ClaimRules::new([audience]).judge(token.claims(), SystemTime::now().into())?;
+    let token = token.validate_header(&HeaderRules::new(allowed))?;
+    ClaimRules::new([audience]).validate(token.claims(), SystemTime::now().into())?;
     let verified = token.verify(&keys)?;
 
     println!("the token is genuine; its issuer is for you to judge:");

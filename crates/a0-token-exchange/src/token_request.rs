@@ -11,7 +11,7 @@ use http::{Method, Request, Response, StatusCode};
 use zeroize::Zeroizing;
 
 use crate::answer::{MAX_BODY, Members};
-use crate::error::{Kind, Refusal};
+use crate::error::{ErrorResponse, Kind};
 use crate::form::Form;
 use crate::response::IssuedToken;
 use crate::{ExchangeError, InvalidResponse, TokenClient};
@@ -48,7 +48,7 @@ type Read<T> = fn(&Members<'_>, IssuedToken) -> Result<T, InvalidResponse>;
 ///
 /// `Debug` shows the client and nothing of the form, which is wiped when the call is dropped.
 #[must_use = "a call does nothing until its request is sent"]
-pub struct Call<T> {
+pub struct TokenRequest<T> {
     client: TokenClient,
     kind: Kind,
     form: Form,
@@ -57,9 +57,9 @@ pub struct Call<T> {
     nonce: Option<String>,
 }
 
-impl<T> Call<T> {
+impl<T> TokenRequest<T> {
     pub(crate) fn new(client: &TokenClient, kind: Kind, form: Form, read: Read<T>) -> Self {
-        Call {
+        TokenRequest {
             client: client.clone(),
             kind,
             form,
@@ -149,8 +149,8 @@ impl<T> Call<T> {
     ///
     /// # Errors
     ///
-    /// [`ExchangeError`]. Where it is a [`Refusal`] with the error `use_dpop_nonce` and a
-    /// [`dpop_nonce`](Refusal::dpop_nonce), one more request [with it](Self::with_nonce) may go well.
+    /// [`ExchangeError`]. Where it is a [`ErrorResponse`] with the error `use_dpop_nonce` and a
+    /// [`dpop_nonce`](ErrorResponse::dpop_nonce), one more request [with it](Self::with_nonce) may go well.
     pub fn accept(&self, answer: Response<Vec<u8>>, now: SystemTime) -> Result<T, ExchangeError> {
         let (parts, body) = answer.into_parts();
         let body = Zeroizing::new(body);
@@ -186,7 +186,7 @@ impl<T> Call<T> {
         status: StatusCode,
         members: Option<Members<'_>>,
         dpop_nonce: Option<String>,
-    ) -> Refusal {
+    ) -> ErrorResponse {
         let said = |name, most| {
             let text = members.as_ref()?.text(name)?;
             let text: String = text
@@ -196,7 +196,7 @@ impl<T> Call<T> {
                 .collect();
             (!text.is_empty()).then_some(text)
         };
-        Refusal {
+        ErrorResponse {
             call: self.kind,
             status,
             error: said("error", MAX_CODE),
@@ -226,10 +226,10 @@ impl<T> Call<T> {
     }
 }
 
-impl<T> fmt::Debug for Call<T> {
+impl<T> fmt::Debug for TokenRequest<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("Call")
+            .debug_struct("TokenRequest")
             .field("client", &self.client)
             .finish_non_exhaustive()
     }
@@ -238,7 +238,7 @@ impl<T> fmt::Debug for Call<T> {
 /// A call that waits for its answer.
 #[derive(Debug)]
 pub struct Pending<T> {
-    call: Call<T>,
+    call: TokenRequest<T>,
     now: SystemTime,
     is_retry: bool,
 }

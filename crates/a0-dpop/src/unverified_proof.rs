@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use a0_jose::{
-    Admitted, Algorithm, Backend, Claims, Compact, NumericDate, Thumbprint, VerifyingKey,
+    Algorithm, Backend, Claims, Compact, NumericDate, Thumbprint, Verifiable, VerifyingKey,
 };
 
 use crate::error::ProofError;
@@ -12,7 +12,7 @@ use crate::replay::ReplayKey;
 
 /// A proof that passed every check but its signature and replay. It proves nothing yet.
 #[must_use = "a judged proof proves nothing until its signature is verified"]
-pub struct JudgedProof<'p> {
+pub struct UnverifiedProof<'p> {
     proof: SignedProof<'p>,
     replay_key: ReplayKey,
     replay_until: NumericDate,
@@ -24,27 +24,27 @@ pub struct JudgedProof<'p> {
     reason = "one lives for one call; a box would be an allocation for each proof"
 )]
 pub(crate) enum SignedProof<'p> {
-    OfNewHeader {
+    NewHeader {
         /// The first segment of the proof.
         text: &'p str,
-        token: Admitted<'p>,
+        token: Verifiable<'p>,
         key: VerifyingKey,
         thumbprint: Thumbprint,
     },
-    OfKnownHeader {
+    SeenHeader {
         compact: Compact<'p>,
         claims: Claims,
-        header: KnownHeader,
+        header: VerifiedHeader,
     },
 }
 
-impl<'p> JudgedProof<'p> {
+impl<'p> UnverifiedProof<'p> {
     pub(crate) fn new(
         proof: SignedProof<'p>,
         replay_key: ReplayKey,
         replay_until: NumericDate,
     ) -> Self {
-        JudgedProof {
+        UnverifiedProof {
             proof,
             replay_key,
             replay_until,
@@ -55,8 +55,8 @@ impl<'p> JudgedProof<'p> {
     /// section 6.1).
     pub fn thumbprint(&self) -> &Thumbprint {
         match &self.proof {
-            SignedProof::OfNewHeader { thumbprint, .. } => thumbprint,
-            SignedProof::OfKnownHeader { header, .. } => header.thumbprint(),
+            SignedProof::NewHeader { thumbprint, .. } => thumbprint,
+            SignedProof::SeenHeader { header, .. } => header.thumbprint(),
         }
     }
 
@@ -69,17 +69,19 @@ impl<'p> JudgedProof<'p> {
         self.check().map(|(verified, _)| verified)
     }
 
-    /// As [`verify`](JudgedProof::verify), and gives the header too, for
-    /// [`judge_known`](crate::ProofRules::judge_known); `None` where it is longer than
-    /// [`MAX_KNOWN_HEADER`].
+    /// As [`verify`](UnverifiedProof::verify), and gives the header too, for
+    /// [`validate_with_header`](crate::ProofRules::validate_with_header); `None` where it is longer than
+    /// [`MAX_VERIFIED_HEADER`].
     ///
     /// # Errors
     ///
     /// The same.
-    pub fn verify_and_know(self) -> Result<(VerifiedProof, Option<KnownHeader>), ProofError> {
+    pub fn verify_and_keep_header(
+        self,
+    ) -> Result<(VerifiedProof, Option<VerifiedHeader>), ProofError> {
         let (verified, header) = self.check()?;
         let header = match header {
-            Header::New { text, key } => KnownHeader::new(text, key, verified.thumbprint),
+            Header::New { text, key } => VerifiedHeader::new(text, key, verified.thumbprint),
             Header::Known(header) => Some(header),
         };
         Ok((verified, header))
@@ -88,14 +90,14 @@ impl<'p> JudgedProof<'p> {
     fn check(self) -> Result<(VerifiedProof, Header<'p>), ProofError> {
         let thumbprint = *self.thumbprint();
         let (claims, header) = match self.proof {
-            SignedProof::OfNewHeader {
+            SignedProof::NewHeader {
                 text, token, key, ..
             } => {
                 let verified = token.verify_with(&key);
                 let claims = verified.map_err(|_| ProofError::Signature)?.into_claims();
                 (claims, Header::New { text, key })
             }
-            SignedProof::OfKnownHeader {
+            SignedProof::SeenHeader {
                 compact,
                 claims,
                 header,
@@ -117,12 +119,12 @@ impl<'p> JudgedProof<'p> {
 
 /// The longest header that is remembered, in bytes of its segment. One of ES256 takes about 250; whoever
 /// remembers headers must not let a client choose how much room they take.
-pub const MAX_KNOWN_HEADER: usize = 1024;
+pub const MAX_VERIFIED_HEADER: usize = 1024;
 
 /// The header of a proof that was verified.
 enum Header<'p> {
     New { text: &'p str, key: VerifyingKey },
-    Known(KnownHeader),
+    Known(VerifiedHeader),
 }
 
 /// The header of a proof that was verified, with its key ready to verify with.
@@ -130,7 +132,7 @@ enum Header<'p> {
 /// What comes of a header depends on nothing but its text, and a client sends the same one with each
 /// proof of a key. So whoever remembers a token that is bound to the key can remember this beside it,
 /// and spares reading the header and building the key the next time: see
-/// [`judge_known`](crate::ProofRules::judge_known). Cheap to clone.
+/// [`validate_with_header`](crate::ProofRules::validate_with_header). Cheap to clone.
 ///
 /// ```
 /// use a0_dpop::{Htu, NewProof, ProofRules, Target};
@@ -143,13 +145,13 @@ enum Header<'p> {
 /// let (first, second) = (proof()?, proof()?);
 ///
 /// let (rules, request) = (ProofRules::new(), Target::new("GET", &url, "a.b.c"));
-/// let (_, known) = rules.judge(&first, &request, None, now)?.verify_and_know()?;
-/// let judged = rules.judge_known(&second, known.as_ref(), &request, None, now)?;
+/// let (_, known) = rules.validate(&first, &request, None, now)?.verify_and_keep_header()?;
+/// let judged = rules.validate_with_header(&second, known.as_ref(), &request, None, now)?;
 /// assert!(judged.verify().is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct KnownHeader(Arc<Known>);
+pub struct VerifiedHeader(Arc<Known>);
 
 struct Known {
     /// The first segment of the proof.
@@ -158,14 +160,14 @@ struct Known {
     thumbprint: Thumbprint,
 }
 
-impl KnownHeader {
+impl VerifiedHeader {
     fn new(text: &str, key: VerifyingKey, thumbprint: Thumbprint) -> Option<Self> {
         let known = || Known {
             text: text.into(),
             key,
             thumbprint,
         };
-        (text.len() <= MAX_KNOWN_HEADER).then(|| KnownHeader(Arc::new(known())))
+        (text.len() <= MAX_VERIFIED_HEADER).then(|| VerifiedHeader(Arc::new(known())))
     }
 
     /// The thumbprint of the key.
@@ -238,4 +240,4 @@ macro_rules! opaque_debug {
     )*};
 }
 
-opaque_debug!(JudgedProof<'_>, VerifiedProof, KnownHeader);
+opaque_debug!(UnverifiedProof<'_>, VerifiedProof, VerifiedHeader);

@@ -1,7 +1,7 @@
 //! Judges one proof, read from a file, and says why it is refused:
 //!
 //! ```sh
-//! cargo run -p a0-dpop --example judge_proof -- METHOD URL TOKEN_FILE PROOF_FILE [UNIX_SECONDS]
+//! cargo run -p a0-dpop --example verify_proof -- METHOD URL TOKEN_FILE PROOF_FILE [UNIX_SECONDS]
 //! ```
 //!
 //! Without a time it is judged now, when a proof out of a log is too old.
@@ -10,7 +10,7 @@ use std::error::Error;
 use std::fs;
 use std::time::SystemTime;
 
-use a0_dpop::{Htu, JudgedProof, ProofRules, Target, one_proof};
+use a0_dpop::{Htu, ProofRules, Target, UnverifiedProof, one_proof};
 use a0_jose::{Algorithm, NumericDate};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -33,8 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let request = Target::new(method, Htu::parse(url)?, token.trim());
     let rules = ProofRules::new().algorithms(Algorithm::all());
     let outcome = rules
-        .judge(proof, &request, None, now)
-        .and_then(JudgedProof::verify);
+        .validate(proof, &request, None, now)
+        .and_then(UnverifiedProof::verify);
     let verified = match outcome {
         Ok(verified) => verified,
         Err(error) => {
