@@ -1,5 +1,5 @@
-//! Decides, before a line of business code runs, whether a request carries an Auth0 access token
-//! that is genuine, meant for this API and still valid.
+//! Verifies Auth0 access tokens for an API: bearer tokens, and tokens bound to a key by DPoP. Gets tokens
+//! for the APIs that it calls in turn.
 //!
 //! ```no_run
 //! let client = auth0_api::ApiClient::builder()
@@ -15,13 +15,13 @@
 //! # Ok::<(), auth0_api::Error>(())
 //! ```
 //!
-//! One request goes through the modules in this order: [`RequestContext`] (its shape), the token's
-//! own steps that need no key, `cnf`, a proof's steps that need no key, then the issuer's keys, the
-//! token's signature, the proof's signature, and replay. Nothing is fetched for a request that can
-//! be refused without.
+//! A verification checks a request in this order: its credentials and its proof, the form, the header and
+//! the claims of the token, `cnf`, everything of the proof that needs no key, then the signature of the
+//! token, the signature of the proof, and replay. A request that fails a check is refused before any keys
+//! are fetched, if the check does not need them.
 //!
-//! Everything blocks, but in the module `asynchronous` (feature `async`), which has the same methods
-//! for async callers. A client is cheap to clone and may be used from any thread.
+//! Calls block. The module `asynchronous` (feature `async`) has the same client for async callers. Both
+//! clients are cheap to clone, and any number of threads may use them.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -37,25 +37,11 @@
     clippy::exhaustive_structs
 )]
 
-mod api_error;
-#[cfg(feature = "async")]
-mod async_options;
-#[cfg(feature = "async")]
-pub mod asynchronous;
-mod build;
-#[cfg(feature = "async")]
-mod build_async;
-mod builder;
-mod cache_options;
-mod challenge;
-mod challenger;
 mod client;
-mod client_flows;
-mod environment;
+mod clock;
 mod error;
 mod exchange;
-mod refusal;
-mod single_flight;
+mod options;
 mod verification;
 
 pub use a0_act::{get_current_actor, get_delegation_chain};
@@ -69,17 +55,19 @@ pub use a0_jose::{Backend, NumericDate};
 pub use a0_token_exchange::{
     ClientAuth, ConnectionToken, IssuedToken, OnBehalfOf, TokenExchange, TokenResponse,
 };
-/// The crates below this one, for the types that its own types hold.
+/// The crates that this one is built on, for the types in its public items.
 pub use {
     a0_act as act, a0_discovery as discovery, a0_dpop as proof, a0_http as transport,
     a0_jose as jose, a0_token_exchange as token_exchange,
 };
 
-pub use api_error::{ApiError, ClientFlowError};
-pub use builder::{Builder, TokenProfile};
-pub use challenge::{Challenge, InvalidParameter};
-pub use client::ApiClient;
+#[cfg(feature = "async")]
+pub use client::asynchronous;
+pub use client::blocking::ApiClient;
+pub use error::api_error::{ApiError, ClientFlowError};
+pub use error::challenge::{Challenge, InvalidParameter};
 pub use error::{Error, ErrorKind, IssuerError, Outage, SchemeError, TokenError};
+pub use options::builder::{Builder, TokenProfile};
 pub use verification::confirmation::ConfirmationError;
 pub use verification::issuers::ResolverContext;
 pub use verification::options::TokenOptions;

@@ -520,7 +520,7 @@ fn options_of_the_other_kind_are_refused() {
         (base().cache(adapter()), "cache"),
         (base().replay_store(store()), "replay_store"),
     ] {
-        let expected = format!("{name} would block an async client: give async_{name}");
+        let expected = format!("{name} would block an async client: use async_{name}");
         assert_eq!(text(builder.build_async().unwrap_err()), expected);
     }
     let immediate = |_: http::Request<Vec<u8>>| ready(Err(std::io::ErrorKind::NotFound.into()));
@@ -537,7 +537,7 @@ fn options_of_the_other_kind_are_refused() {
         (base().async_cache(adapter()), "cache"),
         (base().async_replay_store(store()), "replay_store"),
     ] {
-        let expected = format!("async_{name} is for build_async: give {name}");
+        let expected = format!("async_{name} is an option of build_async: use {name} with build");
         assert_eq!(text(builder.build().unwrap_err()), expected);
     }
 }

@@ -66,15 +66,15 @@ fn unusable_options_are_refused_with_what_to_do() {
         ),
         (
             complete().domains(["a.example"]).domains_resolver(nobody),
-            "domains and domains_resolver exclude each other: give one of them",
+            "set either domains or domains_resolver, not both",
         ),
         (
             complete().client_id("a").client_auth(post()),
-            "client_id with client_secret, and client_auth, exclude each other: give one of them",
+            "set either client_id with client_secret or client_auth, not both",
         ),
         (
             complete().client_secret("a").client_auth(post()),
-            "client_id with client_secret, and client_auth, exclude each other: give one of them",
+            "set either client_id with client_secret or client_auth, not both",
         ),
         (
             ApiClient::builder()

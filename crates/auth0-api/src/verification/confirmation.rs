@@ -1,21 +1,23 @@
-//! The `cnf` claim, RFC 7800: whether whoever sends a token is the one it was issued to.
+//! The `cnf` claim (RFC 7800): whether the sender of a token is the client it was issued to.
 
 use a0_dpop::{Target, UnverifiedProof};
 use a0_jose::json::{Members, Node};
 use a0_jose::{Claims, NumericDate, Thumbprint};
 
+use crate::error::refusal::Refusal;
+
 use super::Verifier;
 use super::credentials::refuse_proof;
 use super::order::RequestShape;
-use super::presented::Presented;
+use super::presented::PresentedToken;
 use super::scheme::DpopMode;
-use crate::refusal::Refusal;
 
-impl<R> Verifier<R> {
-    /// `cnf`, and whether the scheme and the proof of the request are those that it asks for.
-    pub(super) fn sender_of<'v>(
+impl<R, S> Verifier<R, S> {
+    /// Checks that the scheme and the proof of the request are those that `cnf` requires. Returns the
+    /// proof, whose signature is not verified yet.
+    pub(super) fn check_sender<'v>(
         &self,
-        token: &mut Presented<'_>,
+        token: &mut PresentedToken<'_>,
         request: &'v RequestShape<'_>,
         now: NumericDate,
     ) -> Result<Option<UnverifiedProof<'v>>, Refusal> {
@@ -27,20 +29,20 @@ impl<R> Verifier<R> {
         let bound_to = dpop_key(token.claims())?;
         let digest = token.digest();
         let target = Target::with_token_digest(proof.method, &proof.url, digest.octets());
-        let known = token.proof_header();
-        let judged = self.dpop.validate(&proof.proof, known, &target, now)?;
-        match *judged.thumbprint() == bound_to {
-            true => Ok(Some(judged)),
-            false => Err(ConfirmationError::Mismatch.into()),
+        let header = token.proof_header();
+        let unverified = self.dpop.validate(&proof.proof, header, &target, now)?;
+        if *unverified.thumbprint() != bound_to {
+            return Err(ConfirmationError::Mismatch.into());
         }
+        Ok(Some(unverified))
     }
 }
 
-/// Refuses a token that is bound to a key when it comes as a bearer token, which proves no key.
+/// Refuses a token that is bound to a key and comes as a bearer token, because no key is proven.
 ///
-/// Whatever `cnf` holds, its presence says that the token is of no use without a proof, so what
-/// cannot be understood fails closed (RFC 7800 section 3.1, RFC 9449 section 7.2). Only where DPoP
-/// is disabled may a token that is bound by it, and by nothing else, still serve as a bearer token.
+/// A token with `cnf` is of no use without proof of possession, so a `cnf` that is not understood is
+/// refused too (RFC 7800 section 3.1, RFC 9449 section 7.2). The one exception: if DPoP is disabled, a
+/// token whose only binding is `jkt` is accepted as a bearer token.
 fn check_not_bound(claims: &Claims, mode: DpopMode) -> Result<(), ConfirmationError> {
     let Some(members) = members(claims)? else {
         return Ok(());
@@ -54,10 +56,10 @@ fn check_not_bound(claims: &Claims, mode: DpopMode) -> Result<(), ConfirmationEr
     }
 }
 
-/// The thumbprint of the key that a token of the scheme DPoP is bound to (RFC 9449 section 6.1).
+/// Returns the thumbprint of the key that a token of the scheme DPoP is bound to (RFC 9449 section 6.1).
 ///
-/// A binding to a certificate beside it (RFC 8705 section 3.1) cannot be checked here, so it refuses
-/// the token. Members that nobody here knows are ignored (RFC 7800 section 3.1).
+/// If the token is also bound to a certificate (RFC 8705 section 3.1), it is refused, because
+/// certificates are not supported. Unknown members are ignored (RFC 7800 section 3.1).
 fn dpop_key(claims: &Claims) -> Result<Thumbprint, ConfirmationError> {
     let members = claims.members().get("cnf").and_then(Node::as_object);
     let [jkt, x5t] = members.map_or([None; 2], |cnf| cnf.find(["jkt", "x5t#S256"]));
@@ -66,7 +68,7 @@ fn dpop_key(claims: &Claims) -> Result<Thumbprint, ConfirmationError> {
     if x5t.is_some() {
         return Err(ConfirmationError::Certificate);
     }
-    // A text that is no thumbprint is that of no key.
+    // No key has a thumbprint of another form.
     thumbprint.parse().map_err(|_| ConfirmationError::Mismatch)
 }
 
@@ -82,22 +84,22 @@ fn members(claims: &Claims) -> Result<Option<Members<'_>>, ConfirmationError> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfirmationError {
-    /// Not an object, or an empty one.
+    /// `cnf` is not an object, or is empty.
     #[error("JWT Access Token has invalid confirmation claim format")]
     Format,
     /// The token is bound to a DPoP key and came as a bearer token.
     #[error("DPoP-bound token requires the DPoP authentication scheme, not Bearer")]
     DpopBoundAsBearer,
-    /// The token is bound by a means that is not supported and came as a bearer token.
+    /// The token is bound in an unsupported way and came as a bearer token.
     #[error("Sender-constrained token cannot be used as a Bearer token")]
     BoundAsBearer,
-    /// The token came in the scheme DPoP and is not bound to a DPoP key.
+    /// The scheme is DPoP, and the token is not bound to a DPoP key.
     #[error("JWT Access Token has no jkt confirmation claim")]
     MissingThumbprint,
-    /// The token is bound to a certificate too, which is not supported.
+    /// The token is also bound to a certificate, which is not supported.
     #[error("Certificate-bound tokens are not supported")]
     Certificate,
-    /// The token is bound to another key than the proof's.
+    /// The proof is signed by another key than the one the token is bound to.
     #[error("JWT Access Token confirmation mismatch")]
     Mismatch,
 }

@@ -1,5 +1,5 @@
-//! The credentials of a request: RFC 9110 section 11.6.2, RFC 6750 section 2.1, RFC 9449 section
-//! 7.1.
+//! The credentials and the proof of a request (RFC 9110 section 11.6.2, RFC 6750 section 2.1, RFC 9449
+//! section 7.1).
 
 use std::borrow::Cow;
 
@@ -7,15 +7,16 @@ use a0_dpop::{Htu, one_proof};
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
+use crate::error::refusal::Refusal;
 use crate::error::{ErrorKind, SchemeError};
-use crate::refusal::Refusal;
-use crate::verification::request::RequestContext;
-use crate::verification::scheme::{DpopMode, Scheme};
 
-/// The field of a proof (RFC 9449 section 4.1).
+use super::request::RequestContext;
+use super::scheme::{DpopMode, Scheme};
+
+/// The header field of a proof (RFC 9449 section 4.1).
 static DPOP: HeaderName = HeaderName::from_static("dpop");
 
-/// The `Authorization` field, in a scheme that the mode allows.
+/// The value of the `Authorization` field, with a scheme that the mode allows.
 pub(crate) struct Credentials<'c> {
     pub(crate) scheme: Scheme,
     field: Cow<'c, str>,
@@ -23,7 +24,7 @@ pub(crate) struct Credentials<'c> {
 }
 
 impl<'c> Credentials<'c> {
-    /// Reads the one `Authorization` field: scheme, spaces (and nothing else that is white), token.
+    /// Reads the one `Authorization` field: a scheme, one or more spaces (no other white space), a token.
     pub(crate) fn read(context: &'c RequestContext<'_>, mode: DpopMode) -> Result<Self, ErrorKind> {
         let mut fields = context.field(&AUTHORIZATION);
         let field = fields.next().unwrap_or_default();
@@ -41,12 +42,7 @@ impl<'c> Credentials<'c> {
         if token.is_empty() {
             return Err(ErrorKind::MissingAuthorization);
         }
-        let scheme = match () {
-            () if name.eq_ignore_ascii_case("dpop") => Some(Scheme::Dpop),
-            () if name.eq_ignore_ascii_case("bearer") => Some(Scheme::Bearer),
-            () => None,
-        };
-        let scheme = match (scheme, mode) {
+        let scheme = match (Scheme::from_name(name), mode) {
             (Some(Scheme::Dpop), DpopMode::Disabled) => None,
             (Some(Scheme::Bearer) | None, DpopMode::Required) => {
                 return Err(ErrorKind::InvalidAuthScheme(SchemeError::NotDpop));
@@ -66,14 +62,14 @@ impl<'c> Credentials<'c> {
     }
 }
 
-/// What comes with an access token of the scheme DPoP.
-pub(crate) struct ProofOfRequest<'c> {
+/// The proof of a request, and the method and the URL that it must name.
+pub(crate) struct RequestProof<'c> {
     pub(crate) proof: Cow<'c, str>,
     pub(crate) method: &'c str,
     pub(crate) url: Htu,
 }
 
-impl<'c> ProofOfRequest<'c> {
+impl<'c> RequestProof<'c> {
     pub(crate) fn read(
         context: &'c RequestContext<'_>,
         public_url: Option<&Htu>,
@@ -83,11 +79,11 @@ impl<'c> ProofOfRequest<'c> {
             .ok_or(ErrorKind::InvalidAuthScheme(SchemeError::MissingProof))?;
         let method = context.method_name().ok_or(missing("http_method"))?;
         let url = context.full_url(public_url)?;
-        Ok(ProofOfRequest { proof, method, url })
+        Ok(RequestProof { proof, method, url })
     }
 }
 
-/// A bearer token does not come with a proof; one that does was meant for the other scheme.
+/// Refuses a proof beside a bearer token: the client meant to use the scheme DPoP.
 pub(crate) fn refuse_proof(context: &RequestContext<'_>, mode: DpopMode) -> Result<(), ErrorKind> {
     if mode != DpopMode::Disabled && context.field(&DPOP).any(|proof| !proof.is_empty()) {
         return Err(ErrorKind::InvalidAuthScheme(SchemeError::ProofWithBearer));

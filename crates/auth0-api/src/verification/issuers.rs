@@ -1,4 +1,4 @@
-//! Which issuers an API trusts: one, a list, or whichever a function names for a request.
+//! The issuers that an API trusts: one, a list, or those that a resolver returns for a request.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -9,11 +9,12 @@ use a0_discovery::{DomainError, Issuer, normalize_domain};
 use a0_dpop::Htu;
 
 use crate::error::IssuerError;
-use crate::refusal::Refusal;
-use crate::verification::request::RequestContext;
-use crate::verification::resolver_error::{DomainsResolverError, ResolverFault};
+use crate::error::refusal::Refusal;
 
-/// The issuers whose tokens are taken. `R` is how they are asked for where they depend on the request.
+use super::request::RequestContext;
+use super::resolver_error::{DomainsResolverError, ResolverFault};
+
+/// The issuers whose tokens the API accepts. `R` resolves them if they depend on the request.
 pub(crate) enum Issuers<R> {
     One(Issuer),
     List(HashSet<Issuer>),
@@ -25,28 +26,28 @@ pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 pub(crate) type Resolver =
     Arc<dyn Fn(&ResolverContext<'_>) -> Result<Vec<String>, Cause> + Send + Sync>;
 
-/// Whether tokens of an issuer are taken.
+/// Whether the API accepts tokens of an issuer.
 pub(crate) enum Trust<'i, R> {
     Yes(Cow<'i, Issuer>),
-    /// If the resolver names it: see [`resolved`].
+    /// Only if the resolver returns it: see [`check_resolved`].
     Ask(&'i R, Issuer),
 }
 
 impl<R> Issuers<R> {
-    /// Judges the issuer that a token names, octet for octet. Nothing is fetched.
+    /// Compares a token's `iss` with the allowed issuers, octet for octet.
     pub(crate) fn trust(&self, iss: &str) -> Result<Trust<'_, R>, IssuerError> {
-        let known = match self {
+        let allowed = match self {
             Issuers::One(issuer) => Some(issuer).filter(|issuer| issuer.as_str() == iss),
             Issuers::List(issuers) => issuers.get(iss),
             Issuers::Resolver(_) => None,
         };
-        if let Some(issuer) = known {
+        if let Some(issuer) = allowed {
             return Ok(Trust::Yes(Cow::Borrowed(issuer)));
         }
         let issuer = normalize_domain(iss).map_err(|_| IssuerError::Format)?;
         match self {
             Issuers::One(_) => Err(IssuerError::Mismatch),
-            // Another spelling of an issuer is another issuer: there is no need to ask for it.
+            // Only the normalized spelling can be equal to an issuer that the resolver returns.
             Issuers::Resolver(resolver) if issuer.as_str() == iss => {
                 Ok(Trust::Ask(resolver, issuer))
             }
@@ -54,16 +55,16 @@ impl<R> Issuers<R> {
         }
     }
 
-    /// The issuer of a domain, unless its tokens are never taken.
-    pub(crate) fn named(&self, domain: &str) -> Result<Issuer, crate::Error> {
+    /// Returns the issuer of a domain, if the API may accept its tokens.
+    pub(crate) fn issuer_of(&self, domain: &str) -> Result<Issuer, crate::Error> {
         let issuer = normalize_domain(domain)
             .map_err(|error| crate::Error::configuration(format!("domain: {error}")))?;
-        match self.exclude(&issuer) {
-            false => Ok(issuer),
-            true => Err(crate::Error::configuration(
-                "domain: tokens of this domain are not taken; name it as in domain or domains",
-            )),
+        if self.exclude(&issuer) {
+            return Err(crate::Error::configuration(
+                "domain: this API does not accept tokens of this domain; use one of domain or domains",
+            ));
         }
+        Ok(issuer)
     }
 
     fn exclude(&self, issuer: &Issuer) -> bool {
@@ -74,8 +75,8 @@ impl<R> Issuers<R> {
         }
     }
 
-    /// Those that are known without a request.
-    pub(crate) fn known(&self) -> impl Iterator<Item = &Issuer> {
+    /// The issuers that do not depend on a request.
+    pub(crate) fn configured(&self) -> impl Iterator<Item = &Issuer> {
         let (one, list) = match self {
             Issuers::One(issuer) => (Some(issuer), None),
             Issuers::List(issuers) => (None, Some(issuers)),
@@ -85,12 +86,13 @@ impl<R> Issuers<R> {
     }
 }
 
-/// Judges what a resolver gave, all of it, before the token is judged by it.
-pub(crate) fn resolved(
+/// Checks the list that a resolver returned, and that `issuer` is in it. One invalid domain invalidates the
+/// whole list.
+pub(crate) fn check_resolved(
     issuer: Issuer,
-    answer: Result<Vec<String>, Cause>,
+    domains: Result<Vec<String>, Cause>,
 ) -> Result<Issuer, Refusal> {
-    let domains = answer.map_err(DomainsResolverError::failed)?;
+    let domains = domains.map_err(DomainsResolverError::failed)?;
     if domains.is_empty() {
         return Err(DomainsResolverError::from(ResolverFault::NoDomains).into());
     }
@@ -101,23 +103,20 @@ pub(crate) fn resolved(
         })
     };
     let allowed: Result<Vec<Issuer>, ResolverFault> = domains.iter().map(normalize).collect();
-    match allowed
-        .map_err(DomainsResolverError::from)?
-        .contains(&issuer)
-    {
-        true => Ok(issuer),
-        false => Err(IssuerError::NotAllowed.into()),
+    let allowed = allowed.map_err(DomainsResolverError::from)?;
+    if !allowed.contains(&issuer) {
+        return Err(IssuerError::NotAllowed.into());
     }
+    Ok(issuer)
 }
 
-/// What a domains resolver may look at: what is known of a token's request before anything is
-/// verified.
+/// The request that a domains resolver decides for, before anything is verified.
 ///
-/// Everything in it is as the client sent it. A resolver that copies
-/// [`unverified_iss`](ResolverContext::unverified_iss) into its answer lets anybody in who has a
-/// server.
+/// The client controls everything in it. A resolver must never return
+/// [`unverified_iss`](ResolverContext::unverified_iss) unchecked: then anyone who runs a server could
+/// issue accepted tokens.
 ///
-/// `Debug` shows the names of the header fields and no value.
+/// `Debug` shows the names of the header fields, but no values.
 #[derive(Debug)]
 pub struct ResolverContext<'c> {
     request: &'c RequestContext<'c>,
@@ -140,26 +139,25 @@ impl<'c> ResolverContext<'c> {
 }
 
 impl ResolverContext<'_> {
-    /// The URL that the client used, where it is known: given with the request, or put together from
-    /// `public_url` and the request's path. It is normalised (RFC 3986 section 6.2.2) and has neither
-    /// query nor fragment.
+    /// The URL that the client used, if it is known: the URL of the [`RequestContext`], or `public_url` with
+    /// the request's path. It is normalized (RFC 3986 section 6.2.2) and has no query and no fragment.
     pub fn request_url(&self) -> Option<&str> {
         self.url.as_ref().map(Htu::as_str)
     }
 
-    /// The request's header fields, names in lower case, in order, `Authorization` among them.
+    /// All header fields in order, `Authorization` included. The names are in lower case.
     pub fn request_headers(&self) -> impl Iterator<Item = (String, Cow<'_, str>)> {
         self.request.all_fields()
     }
 
-    /// The first value of a field, whatever the case of its name.
+    /// The first value of a field. The case of the name does not matter.
     pub fn request_header(&self, name: &str) -> Option<Cow<'_, str>> {
         self.request_headers()
             .find(|(present, _)| present.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
 
-    /// The issuer that the token names, which nobody vouches for yet: `https://host[:port]/`.
+    /// The issuer that the token names, in the form `https://host[:port]/`. It is not verified.
     pub fn unverified_iss(&self) -> &str {
         self.issuer.as_str()
     }

@@ -1,5 +1,5 @@
-//! The verification of a request: [`order`] has the whole decision, top-down; every other file owns one
-//! concern of it.
+//! The verification of requests, tokens and proofs. [`order`] has the whole order, top-down; every other
+//! file owns one concern.
 
 pub(crate) mod confirmation;
 pub(crate) mod credentials;
@@ -8,46 +8,48 @@ pub(crate) mod options;
 mod order;
 pub(crate) mod presented;
 pub(crate) mod proof;
+mod replay;
 pub(crate) mod request;
 pub(crate) mod resolver_error;
 pub(crate) mod scheme;
-mod spend;
 pub(crate) mod token_cache;
 pub(crate) mod verified;
 
-use std::sync::Arc;
-use std::time::SystemTime;
+use a0_jose::{ClaimRules, HeaderRules};
 
-use a0_jose::{ClaimRules, HeaderRules, NumericDate};
-
-use crate::challenger::Challenger;
+use crate::clock::Clock;
 use crate::error::Error;
-use crate::refusal::Refusal;
+use crate::error::challenger::Challenger;
+use crate::error::refusal::Refusal;
 
 pub(crate) use order::Need;
-pub(crate) use spend::NeedSpend;
+pub(crate) use replay::ReplayCheck;
 
 use issuers::Issuers;
 use proof::DpopSettings;
 use scheme::Scheme;
 use token_cache::{TokenCache, TokenCacheStatus};
 
-/// Everything a verification needs besides the request. `R` resolves the allowed domains.
-pub(crate) struct Verifier<R> {
+/// Everything a verification needs besides the request. `R` resolves the allowed domains; `S` is the
+/// replay store.
+pub(crate) struct Verifier<R, S> {
     pub(crate) issuers: Issuers<R>,
     pub(crate) max_token_size: usize,
     pub(crate) header_rules: HeaderRules,
     pub(crate) claim_rules: ClaimRules,
     pub(crate) dpop: DpopSettings,
     pub(crate) challenger: Challenger,
-    /// Verified tokens, if they are cached.
+    /// `None` if replay protection is turned off.
+    pub(crate) replay_store: Option<S>,
+    /// `None` if verified tokens are not cached.
     pub(crate) tokens: Option<TokenCache>,
-    pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    pub(crate) clock: Clock,
 }
 
-impl<R> Verifier<R> {
-    pub(crate) fn challenged(&self, refusal: impl Into<Refusal>, scheme: Option<Scheme>) -> Error {
-        self.challenger.challenged(refusal.into(), scheme)
+impl<R, S> Verifier<R, S> {
+    /// Adds the challenges to a refusal. `scheme` is the scheme of the request's credentials.
+    pub(crate) fn error(&self, refusal: impl Into<Refusal>, scheme: Option<Scheme>) -> Error {
+        self.challenger.error(refusal.into(), scheme)
     }
 
     pub(crate) fn token_cache_status(&self) -> Option<TokenCacheStatus> {
@@ -56,10 +58,6 @@ impl<R> Verifier<R> {
 
     pub(crate) fn nonce(&self) -> Option<String> {
         let nonces = self.dpop.nonces.as_ref()?;
-        Some(nonces.issue(self.now()))
-    }
-
-    pub(crate) fn now(&self) -> NumericDate {
-        (self.clock)().into()
+        Some(nonces.issue(self.clock.now()))
     }
 }

@@ -1,8 +1,8 @@
-//! What one call asks for.
+//! The options of one call.
 
-use crate::verification::request::RequestContext;
+use super::request::RequestContext;
 
-/// What one verification asks for beyond the client's own settings.
+/// Options for one verification, in addition to those of the client.
 ///
 /// ```
 /// let options = auth0_api::TokenOptions::new().require(["org_id"]);
@@ -15,12 +15,12 @@ pub struct TokenOptions<'r> {
 }
 
 impl<'r> TokenOptions<'r> {
-    /// Nothing more.
+    /// Creates options that add nothing.
     pub fn new() -> Self {
         TokenOptions::default()
     }
 
-    /// Claims that must be there, of whatever value, beside those of the client.
+    /// Adds claims that the token must carry. Their values are not checked.
     #[must_use]
     pub fn require<S: Into<String>>(mut self, claims: impl IntoIterator<Item = S>) -> Self {
         self.required_claims
@@ -28,7 +28,7 @@ impl<'r> TokenOptions<'r> {
         self
     }
 
-    /// The request that the token came with, for a domains resolver to look at.
+    /// The request that the token came with. Only a domains resolver sees it.
     #[must_use]
     pub fn request(mut self, request: impl Into<RequestContext<'r>>) -> Self {
         self.request = request.into();

@@ -1,24 +1,24 @@
-//! The decision on a request, in its whole order, written once.
+//! The order in which a request is verified. It is written here once, for both clients.
 //!
-//! A verification checks what it can by itself, cheap and local things first, and yields what it
-//! [`Need`]s from outside: the domains of a resolver, an issuer's keys, the replay store. A driver gets
-//! that and resumes it. Each state is made only by the one before, so no driver can leave out `cnf`, the
-//! claims or a signature; that its answers are those to the questions is the driver's word. What a step
-//! checks in detail is in the file of its concern: `credentials`, `issuers`, `confirmation`, `proof`,
-//! `spend`.
+//! A verification does what it can by itself, cheap checks first. If it needs something from outside (the
+//! domains of a resolver, an issuer's keys, the replay store), it returns a [`Need`]. The driver of a client
+//! gets what is needed and resumes the verification with it. Each state can only be made from the one
+//! before, so a driver cannot skip `cnf`, the claims or a signature. A driver is trusted only to pass on
+//! the answers as it got them. The details of each check are in the file of its concern: `credentials`,
+//! `issuers`, `confirmation`, `proof`, `replay`.
 //!
 //! ```text
 //! RequestShape ─► Parsed ─────► Trusted ──► Checked ────────► VerifiedToken
 //!   scheme,         form,         claims,     signature         the proof was
-//!   one proof,      header,       cnf, and    of the token,     spent for the
+//!   one proof,      header,       cnf, and    of the token,     used for the
 //!   its URL         issuer        proof       then of the       first time
 //!                     │                       proof
 //!                     ▼                         ▼    ▼
-//!               Need::Domains         Need::Keys    Need::Spend
+//!               Need::Domains         Need::Keys    Need::Replay
 //! ```
 //!
-//! `verify_access_token` enters at [`Verifier::token`] and judges neither `cnf` nor proofs, by contract;
-//! `verify_dpop_proof` enters at [`Verifier::proof`].
+//! `verify_access_token` enters at [`Verifier::verify_token`]. By contract it checks neither `cnf` nor
+//! proofs. `verify_dpop_proof` enters at [`Verifier::verify_proof`].
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -27,56 +27,57 @@ use a0_discovery::{Issuer, IssuerKeys, Unavailable};
 use a0_dpop::UnverifiedProof;
 use a0_jose::{Algorithm, Compact, NumericDate, sha256};
 
+use crate::error::refusal::Refusal;
 use crate::error::{Error, ErrorKind, IssuerError};
-use crate::refusal::Refusal;
 
 use super::Verifier;
-use super::credentials::{Credentials, ProofOfRequest};
-use super::issuers::{Cause, ResolverContext, Trust, resolved};
+use super::credentials::{Credentials, RequestProof};
+use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
 use super::options::TokenOptions;
-use super::presented::Presented;
+use super::presented::PresentedToken;
+use super::replay::ReplayCheck;
 use super::request::RequestContext;
 use super::scheme::Scheme;
-use super::spend::NeedSpend;
-use super::token_cache::{Known, TokenDigest};
+use super::token_cache::{SignedToken, TokenDigest};
 use super::verified::VerifiedToken;
 
-/// What a verification needs next. Each kind takes the answer and goes on.
+/// What a verification needs next. Each variant is resumed with the answer.
 #[must_use]
 #[allow(
     clippy::large_enum_variant,
-    reason = "it is moved a few times in a verification; a box would be an allocation in each"
+    reason = "it is moved a few times in each verification; boxing would cost an allocation"
 )]
-pub(crate) enum Need<'v, R> {
+pub(crate) enum Need<'v, R, S> {
     /// The domains that the resolver allows for this request.
-    Domains(NeedDomains<'v, R>),
+    Domains(NeedDomains<'v, R, S>),
     /// The keys of the token's issuer.
-    Keys(NeedKeys<'v, R>),
-    /// The replay store's word on the proof.
-    Spend(NeedSpend<'v, VerifiedToken>),
+    Keys(NeedKeys<'v, R, S>),
+    /// The check whether the proof was used before. It is the last one.
+    Replay(ReplayCheck<'v, S, VerifiedToken>),
     Done(VerifiedToken),
 }
 
-/// 1. The shape of a request: its credentials, in a scheme that the API takes, and what has to come with
-///    the scheme DPoP.
+/// 1. A request with credentials in a scheme that the API accepts and, with the scheme DPoP, one proof and
+///    the URL it must name.
 pub(crate) struct RequestShape<'r> {
     pub(super) context: &'r RequestContext<'r>,
     credentials: Credentials<'r>,
-    pub(super) proof: Option<ProofOfRequest<'r>>,
+    pub(super) proof: Option<RequestProof<'r>>,
 }
 
-impl<R> Verifier<R> {
-    pub(crate) fn request<'r>(
+impl<R, S> Verifier<R, S> {
+    /// Reads the credentials and the proof of a request.
+    pub(crate) fn read_request<'r>(
         &self,
         context: &'r RequestContext<'r>,
     ) -> Result<RequestShape<'r>, Error> {
         let credentials = Credentials::read(context, self.dpop.mode);
-        let credentials = credentials.map_err(|kind| self.challenged(kind, None))?;
+        let credentials = credentials.map_err(|kind| self.error(kind, None))?;
         let proof = match credentials.scheme {
             Scheme::Bearer => None,
             Scheme::Dpop => {
-                let proof = ProofOfRequest::read(context, self.dpop.public_url.as_ref());
-                Some(proof.map_err(|refusal| self.challenged(refusal, Some(Scheme::Dpop)))?)
+                let proof = RequestProof::read(context, self.dpop.public_url.as_ref());
+                Some(proof.map_err(|refusal| self.error(refusal, Some(Scheme::Dpop)))?)
             }
         };
         Ok(RequestShape {
@@ -88,72 +89,72 @@ impl<R> Verifier<R> {
 }
 
 impl RequestShape<'_> {
-    /// The scheme that the request uses.
+    /// The scheme of the request's credentials.
     pub(crate) fn scheme(&self) -> Scheme {
         self.credentials.scheme
     }
 }
 
-/// Who must have sent the token.
+/// Who may have sent the token.
 #[derive(Clone, Copy)]
 enum Sender<'v> {
-    /// The one that `cnf` says, as the request shows.
-    Proven(&'v RequestShape<'v>),
-    /// Anybody: `verify_access_token` judges no sender.
-    Anybody(&'v TokenOptions<'v>),
+    /// The client that `cnf` names. The request must prove it.
+    Bound(&'v RequestShape<'v>),
+    /// Any client, because `verify_access_token` does not check the sender.
+    Any(&'v TokenOptions<'v>),
 }
 
-/// 2. A token of acceptable form with an acceptable header.
-struct Parsed<'v, R> {
-    verifier: &'v Verifier<R>,
-    token: Presented<'v>,
+/// 2. A token with an acceptable form and header.
+struct Parsed<'v, R, S> {
+    verifier: &'v Verifier<R, S>,
+    token: PresentedToken<'v>,
     sender: Sender<'v>,
-    /// The time of the verification, read once.
+    /// The time of the verification. The clock is read once.
     now: NumericDate,
-    /// The time by which the age of keys is told: the same, unless a resolver took its own.
+    /// The time that decides whether keys are fresh. It is read again after a resolver, which may be slow.
     keys_now: NumericDate,
 }
 
-impl<R> Verifier<R> {
-    /// Begins to verify a request.
-    pub(crate) fn begin<'v>(
+impl<R, S> Verifier<R, S> {
+    /// Starts to verify a request.
+    pub(crate) fn verify_request<'v>(
         &'v self,
         request: &'v RequestShape<'v>,
-    ) -> Result<Need<'v, R>, Refusal> {
-        self.parse(request.credentials.token(), Sender::Proven(request))
+    ) -> Result<Need<'v, R, S>, Refusal> {
+        self.parse(request.credentials.token(), Sender::Bound(request))
     }
 
-    /// Begins to verify an access token by itself.
-    pub(crate) fn token<'v>(
+    /// Starts to verify an access token by itself.
+    pub(crate) fn verify_token<'v>(
         &'v self,
         text: &'v str,
         options: &'v TokenOptions<'v>,
-    ) -> Result<Need<'v, R>, Refusal> {
-        self.parse(text, Sender::Anybody(options))
+    ) -> Result<Need<'v, R, S>, Refusal> {
+        self.parse(text, Sender::Any(options))
     }
 
-    fn parse<'v>(&'v self, text: &'v str, sender: Sender<'v>) -> Result<Need<'v, R>, Refusal> {
-        let now = self.now();
+    fn parse<'v>(&'v self, text: &'v str, sender: Sender<'v>) -> Result<Need<'v, R, S>, Refusal> {
+        let now = self.clock.now();
         if text.is_empty() {
             let argument = "access_token";
             return Err(ErrorKind::MissingRequiredArgument { argument }.into());
         }
-        // Before it is hashed: garbage is not worth it.
+        // Checking the form first saves the hash of a text that is no token.
         let compact = Compact::parse(text, self.max_token_size)?;
-        // The signature of a token that is found was checked when it came first.
+        // The signature of a cached token was verified when the token came first.
         let tokens = self.tokens.as_ref();
         let digest = tokens.map(|_| TokenDigest::from(sha256(text)));
-        let known = tokens.zip(digest).and_then(|(tokens, digest)| {
-            let known = tokens.get(&digest)?;
-            Some(Presented::Known {
-                known,
+        let cached = tokens.zip(digest).and_then(|(tokens, digest)| {
+            let signed = tokens.get(&digest)?;
+            Some(PresentedToken::Cached {
+                signed,
                 compact,
                 digest,
             })
         });
-        let token = match known {
-            Some(known) => known,
-            None => Presented::Unchecked {
+        let token = match cached {
+            Some(cached) => cached,
+            None => PresentedToken::New {
                 verifiable: compact.decode()?.validate_header(&self.header_rules)?,
                 digest,
             },
@@ -180,23 +181,23 @@ impl<R> Verifier<R> {
     }
 }
 
-/// A token of an issuer that only the resolver can allow.
-pub(crate) struct NeedDomains<'v, R> {
-    parsed: Parsed<'v, R>,
+/// A token whose issuer only the resolver can allow.
+pub(crate) struct NeedDomains<'v, R, S> {
+    parsed: Parsed<'v, R, S>,
     resolver: &'v R,
     issuer: Issuer,
 }
 
-impl<'v, R> NeedDomains<'v, R> {
+impl<'v, R, S> NeedDomains<'v, R, S> {
     pub(crate) fn resolver(&self) -> &'v R {
         self.resolver
     }
 
-    /// What the resolver gets to see.
+    /// What the resolver sees.
     pub(crate) fn context(&self) -> ResolverContext<'_> {
         let request = match self.parsed.sender {
-            Sender::Proven(request) => request.context,
-            Sender::Anybody(options) => &options.request,
+            Sender::Bound(request) => request.context,
+            Sender::Any(options) => &options.request,
         };
         let public_url = self.parsed.verifier.dpop.public_url.as_ref();
         ResolverContext::new(request, public_url, &self.issuer)
@@ -205,39 +206,39 @@ impl<'v, R> NeedDomains<'v, R> {
     pub(crate) fn resume(
         self,
         domains: Result<Vec<String>, Cause>,
-    ) -> Result<Need<'v, R>, Refusal> {
-        let issuer = resolved(self.issuer, domains)?;
+    ) -> Result<Need<'v, R, S>, Refusal> {
+        let issuer = check_resolved(self.issuer, domains)?;
         let mut parsed = self.parsed;
-        parsed.keys_now = parsed.verifier.now();
+        parsed.keys_now = parsed.verifier.clock.now();
         parsed.trusted(Cow::Owned(issuer)).check()
     }
 }
 
 /// 3. A token of an allowed issuer.
-struct Trusted<'v, R> {
-    parsed: Parsed<'v, R>,
+struct Trusted<'v, R, S> {
+    parsed: Parsed<'v, R, S>,
     issuer: Cow<'v, Issuer>,
 }
 
-/// 4. A token that passed every check except its signature, from whoever must have sent it.
-struct Checked<'v, R> {
-    token: Presented<'v>,
+/// 4. A token that passed every check except its signature, in a request whose sender was checked.
+struct Checked<'v, R, S> {
+    token: PresentedToken<'v>,
     issuer: Cow<'v, Issuer>,
-    request: CheckedRequest<'v, R>,
+    request: CheckedRequest<'v, R, S>,
 }
 
-/// What is known of the request that carries a checked token.
-struct CheckedRequest<'v, R> {
-    verifier: &'v Verifier<R>,
+/// The request of a checked token.
+struct CheckedRequest<'v, R, S> {
+    verifier: &'v Verifier<R, S>,
     scheme: Scheme,
-    /// The request's proof, which passed every check except its signature and replay.
+    /// The request's proof. It passed every check except its signature and replay.
     proof: Option<UnverifiedProof<'v>>,
     /// The time of the verification.
     now: NumericDate,
 }
 
-impl<'v, R> Parsed<'v, R> {
-    fn trusted(self, issuer: Cow<'v, Issuer>) -> Trusted<'v, R> {
+impl<'v, R, S> Parsed<'v, R, S> {
+    fn trusted(self, issuer: Cow<'v, Issuer>) -> Trusted<'v, R, S> {
         Trusted {
             parsed: self,
             issuer,
@@ -245,9 +246,9 @@ impl<'v, R> Parsed<'v, R> {
     }
 }
 
-impl<'v, R> Trusted<'v, R> {
-    /// The claims, and the sender.
-    fn check(self) -> Result<Need<'v, R>, Refusal> {
+impl<'v, R, S> Trusted<'v, R, S> {
+    /// Checks the claims, then the sender.
+    fn check(self) -> Result<Need<'v, R, S>, Refusal> {
         let Parsed {
             verifier,
             mut token,
@@ -257,12 +258,12 @@ impl<'v, R> Trusted<'v, R> {
         } = self.parsed;
         verifier.claim_rules.validate(token.claims(), now)?;
         let (scheme, proof) = match sender {
-            Sender::Anybody(options) => {
+            Sender::Any(options) => {
                 token.claims().require(&options.required_claims)?;
                 (Scheme::Bearer, None)
             }
-            Sender::Proven(request) => {
-                let proof = verifier.sender_of(&mut token, request, now)?;
+            Sender::Bound(request) => {
+                let proof = verifier.check_sender(&mut token, request, now)?;
                 (request.scheme(), proof)
             }
         };
@@ -280,24 +281,26 @@ impl<'v, R> Trusted<'v, R> {
     }
 }
 
-/// A token that needs nothing but a key of its issuer.
-pub(crate) struct NeedKeys<'v, R> {
-    checked: Checked<'v, R>,
-    /// The time by which the age of keys is told.
+/// A token that passed every check except its signature.
+pub(crate) struct NeedKeys<'v, R, S> {
+    checked: Checked<'v, R, S>,
+    /// The time that decides whether keys are fresh.
     now: NumericDate,
 }
 
-impl<'v, R> Checked<'v, R> {
-    fn find_keys(self, now: NumericDate) -> Result<Need<'v, R>, Refusal> {
+impl<'v, R, S> Checked<'v, R, S> {
+    fn find_keys(self, now: NumericDate) -> Result<Need<'v, R, S>, Refusal> {
         let verifier = self.request.verifier;
-        let settled = |known: &Known| {
+        let is_current = |signed: &SignedToken| {
             let tokens = verifier.tokens.as_ref();
-            tokens.is_some_and(|tokens| tokens.is_settled(known, now))
+            tokens.is_some_and(|tokens| tokens.is_current(signed, now))
         };
         match self.token {
-            Presented::Known { known, .. } if settled(&known) => self.request.signed(known),
+            PresentedToken::Cached { signed, .. } if is_current(&signed) => {
+                self.request.verify_proof(signed)
+            }
             token => {
-                // A token that names no key is refused before any is fetched.
+                // A token without `kid` is refused before keys are fetched.
                 token.key()?;
                 let checked = Checked { token, ..self };
                 Ok(Need::Keys(NeedKeys { checked, now }))
@@ -306,12 +309,12 @@ impl<'v, R> Checked<'v, R> {
     }
 }
 
-impl<'v, R> NeedKeys<'v, R> {
+impl<'v, R, S> NeedKeys<'v, R, S> {
     pub(crate) fn issuer(&self) -> &Issuer {
         &self.checked.issuer
     }
 
-    /// The key that the token names, and the algorithm that it is for.
+    /// The `kid` and the algorithm of the token.
     pub(crate) fn key(&self) -> Result<(&str, Algorithm), Refusal> {
         Ok(self.checked.token.key()?)
     }
@@ -320,43 +323,43 @@ impl<'v, R> NeedKeys<'v, R> {
         self.now
     }
 
-    /// 5. The signature, by a key of the token's issuer.
+    /// 5. Verifies the signature by a key of the token's issuer.
     pub(crate) fn resume(
         self,
         keys: Result<Arc<IssuerKeys>, Unavailable>,
-    ) -> Result<Need<'v, R>, Refusal> {
+    ) -> Result<Need<'v, R, S>, Refusal> {
         let (Checked { token, request, .. }, keys) = (self.checked, keys?);
         let verifier = request.verifier;
         let (verifiable, digest) = match token {
-            Presented::Known { known, .. } if known.lease == *keys.lease() => {
-                return request.signed(known);
+            PresentedToken::Cached { signed, .. } if signed.lease == *keys.lease() => {
+                return request.verify_proof(signed);
             }
-            // Other keys have come meanwhile.
-            Presented::Known {
+            // The keys were replaced since the token was verified.
+            PresentedToken::Cached {
                 compact, digest, ..
             } => (
                 compact.decode()?.validate_header(&verifier.header_rules)?,
                 Some(digest),
             ),
-            Presented::Unchecked { verifiable, digest } => (verifiable, digest),
+            PresentedToken::New { verifiable, digest } => (verifiable, digest),
         };
-        let known = Arc::new(Known {
+        let signed = Arc::new(SignedToken {
             token: verifiable.verify(keys.keys())?,
             lease: keys.lease().clone(),
             proof_header: OnceLock::new(),
         });
         if let (Some(tokens), Some(digest)) = (&verifier.tokens, digest) {
-            tokens.insert(digest, Arc::clone(&known));
+            tokens.insert(digest, Arc::clone(&signed));
         }
-        request.signed(known)
+        request.verify_proof(signed)
     }
 }
 
-impl<'v, R> CheckedRequest<'v, R> {
-    /// The token's signature was checked. 6. That of the proof, by the key in it.
-    fn signed(self, known: Arc<Known>) -> Result<Need<'v, R>, Refusal> {
+impl<'v, R, S> CheckedRequest<'v, R, S> {
+    /// 6. Verifies the signature of the proof, by the key in the proof.
+    fn verify_proof(self, signed: Arc<SignedToken>) -> Result<Need<'v, R, S>, Refusal> {
         let verifier = self.verifier;
-        let token = VerifiedToken::new(known, verifier.challenger, self.scheme);
+        let token = VerifiedToken::new(signed, verifier.challenger, self.scheme);
         let Some(proof) = self.proof else {
             return Ok(Need::Done(token));
         };
@@ -365,17 +368,12 @@ impl<'v, R> CheckedRequest<'v, R> {
             Some(_) => {
                 let (proof, header) = proof.verify_and_keep_header()?;
                 if let Some(header) = header {
-                    token.known().proof_header.get_or_init(|| header);
+                    token.signed().proof_header.get_or_init(|| header);
                 }
                 proof
             }
         };
-        // 7. The replay store.
-        Ok(Need::Spend(NeedSpend {
-            dpop: &verifier.dpop,
-            proof,
-            validated_at: self.now,
-            output: token,
-        }))
+        // 7. Whether the proof was used before.
+        Ok(Need::Replay(verifier.replay_check(proof, self.now, token)))
     }
 }

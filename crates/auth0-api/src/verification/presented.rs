@@ -1,62 +1,62 @@
-//! A token on its way through the decision, and what is known of its signature.
+//! A token on its way through a verification.
 
 use std::sync::Arc;
 
 use a0_dpop::VerifiedHeader;
 use a0_jose::{Algorithm, Claims, Compact, HeaderError, Verifiable};
 
-use crate::verification::token_cache::{Known, TokenDigest};
+use super::token_cache::{SignedToken, TokenDigest};
 
-/// A token of acceptable form, and what is known of its signature.
-pub(crate) enum Presented<'t> {
-    /// That it is of an algorithm that is allowed.
-    Unchecked {
+/// A token with an acceptable form.
+pub(crate) enum PresentedToken<'t> {
+    /// Its header is acceptable. Its signature is not verified yet.
+    New {
         verifiable: Verifiable<'t>,
-        /// Once it is wanted.
+        /// Computed on first use.
         digest: Option<TokenDigest>,
     },
-    /// That a key made it, when this very token came before.
-    Known {
-        known: Arc<Known>,
+    /// The same token came before, and its signature was verified then.
+    Cached {
+        signed: Arc<SignedToken>,
         compact: Compact<'t>,
         digest: TokenDigest,
     },
 }
 
-impl Presented<'_> {
+impl PresentedToken<'_> {
     pub(crate) fn claims(&self) -> &Claims {
         match self {
-            Presented::Unchecked { verifiable, .. } => verifiable.claims(),
-            Presented::Known { known, .. } => known.token.claims(),
+            PresentedToken::New { verifiable, .. } => verifiable.claims(),
+            PresentedToken::Cached { signed, .. } => signed.token.claims(),
         }
     }
 
-    /// What the token is found by, and what a proof has to be for.
+    /// The key of the token in the token cache, and the value of `ath` in its proofs.
     pub(crate) fn digest(&mut self) -> &TokenDigest {
         match self {
-            Presented::Unchecked { verifiable, digest } => {
+            PresentedToken::New { verifiable, digest } => {
                 digest.get_or_insert_with(|| verifiable.sha256().into())
             }
-            Presented::Known { digest, .. } => digest,
+            PresentedToken::Cached { digest, .. } => digest,
         }
     }
 
-    /// Of a proof that came with it before.
+    /// The header of a proof that was verified with this token before.
     pub(crate) fn proof_header(&self) -> Option<&VerifiedHeader> {
         match self {
-            Presented::Unchecked { .. } => None,
-            Presented::Known { known, .. } => known.proof_header.get(),
+            PresentedToken::New { .. } => None,
+            PresentedToken::Cached { signed, .. } => signed.proof_header.get(),
         }
     }
 
-    /// The key that the token names, and the algorithm that it is for.
+    /// The `kid` and the algorithm of the token.
     pub(crate) fn key(&self) -> Result<(&str, Algorithm), HeaderError> {
         match self {
-            Presented::Unchecked { verifiable, .. } => {
+            PresentedToken::New { verifiable, .. } => {
                 Ok((verifiable.header().key_id()?, verifiable.algorithm()))
             }
-            Presented::Known { known, .. } => {
-                Ok((known.token.header().key_id()?, known.token.algorithm()))
+            PresentedToken::Cached { signed, .. } => {
+                Ok((signed.token.header().key_id()?, signed.token.algorithm()))
             }
         }
     }

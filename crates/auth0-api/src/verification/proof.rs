@@ -1,4 +1,4 @@
-//! Proofs of possession of requests, RFC 9449 section 7: what is configured, and the last steps.
+//! How DPoP proofs are verified (RFC 9449 section 7): the configuration, and proofs by themselves.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,19 +9,21 @@ use a0_dpop::{
 };
 use a0_jose::NumericDate;
 
+use crate::error::refusal::Refusal;
 use crate::error::{ErrorKind, Outage};
-use crate::refusal::Refusal;
-use crate::verification::scheme::DpopMode;
 
-/// How much longer than its window a proof is remembered: keys may be fetched between the time at
-/// which it is judged and the time at which the store is asked, and a store has a clock of its own.
+use super::scheme::DpopMode;
+
+/// How much longer than its window a proof is recorded. Keys may be fetched between the validation of the
+/// proof and the replay check, and a store has its own clock.
 const REPLAY_MARGIN: Duration = Duration::from_secs(60);
 
-/// How long after the end of its window a proof may still be spent, so that the store holds it then:
-/// a second less than the margin, for the way to the store and for how it takes the last second.
-const LATEST_SPENDING: Duration = REPLAY_MARGIN.saturating_sub(Duration::from_secs(1));
+/// How long after the end of its window the replay check of a proof may take place. The store must still
+/// hold the proof then, so this is one second less than the margin: for the way to the store, and because
+/// stores may round.
+const LATEST_REPLAY_CHECK: Duration = REPLAY_MARGIN.saturating_sub(Duration::from_secs(1));
 
-/// How proofs are judged.
+/// The configuration of DPoP.
 #[derive(Clone)]
 pub(crate) struct DpopSettings {
     pub(crate) mode: DpopMode,
@@ -32,19 +34,20 @@ pub(crate) struct DpopSettings {
 }
 
 impl DpopSettings {
-    /// Every check of a proof that needs no key.
+    /// Makes every check of a proof except its signature and replay. `header` is a header that was verified
+    /// before.
     pub(crate) fn validate<'p>(
         &self,
         proof: &'p str,
-        known: Option<&VerifiedHeader>,
+        header: Option<&VerifiedHeader>,
         target: &Target<'_>,
         now: NumericDate,
     ) -> Result<a0_dpop::UnverifiedProof<'p>, Refusal> {
         let nonces = self.nonces.as_ref();
-        let judged = self
+        let unverified = self
             .rules
-            .validate_with_header(proof, known, target, nonces, now);
-        judged.map_err(|error| match (error, &self.nonces) {
+            .validate_with_header(proof, header, target, nonces, now);
+        unverified.map_err(|error| match (error, &self.nonces) {
             (ProofError::Nonce, Some(nonces)) => ErrorKind::UseDpopNonce {
                 nonce: nonces.issue(now),
             }
@@ -53,7 +56,7 @@ impl DpopSettings {
         })
     }
 
-    /// All checks of one proof but whether it was spent before.
+    /// Makes every check of a proof except replay.
     pub(crate) fn verify(
         &self,
         proof: &DpopProof<'_>,
@@ -68,31 +71,34 @@ impl DpopSettings {
             return Err(ProofError::Multiple.into());
         }
         let target = Target::new(proof.method, url, proof.access_token);
-        let judged = self.validate(proof.proof, None, &target, now)?;
+        let unverified = self.validate(proof.proof, None, &target, now)?;
         if let Some(expected) = proof.expected_thumbprint
-            && expected.parse().ok().as_ref() != Some(judged.thumbprint())
+            && expected.parse().ok().as_ref() != Some(unverified.thumbprint())
         {
             return Err(ProofError::Key.into());
         }
-        Ok(judged.verify()?)
+        Ok(unverified.verify()?)
     }
 
-    /// Until when a store has to remember a proof that is spent at the time `now`. One that was judged
-    /// so long ago that a store may have forgotten it is too old by now.
+    /// Returns until when a store must record a proof whose replay check takes place at the time `now`. A
+    /// proof that was validated so long ago that a store may have dropped it is refused as too old.
     pub(crate) fn remember_until(
         &self,
         proof: &VerifiedProof,
         now: NumericDate,
     ) -> Result<NumericDate, ProofError> {
         let until = proof.replay_until();
-        match now > until.plus(LATEST_SPENDING) {
-            true => Err(ProofError::TooOld),
-            false => Ok(until.plus(REPLAY_MARGIN)),
+        if now > until.plus(LATEST_REPLAY_CHECK) {
+            return Err(ProofError::TooOld);
         }
+        Ok(until.plus(REPLAY_MARGIN))
     }
 
-    /// The very last check: after it the proof is spent.
-    pub(crate) fn spent(&self, answer: Result<Seen, ReplayStoreError>) -> Result<(), Refusal> {
+    /// Accepts a proof only on its first use.
+    pub(crate) fn check_first_use(
+        &self,
+        answer: Result<Seen, ReplayStoreError>,
+    ) -> Result<(), Refusal> {
         match answer {
             Ok(Seen::First) => Ok(()),
             Err(_) if self.replay_fail_open => Ok(()),
@@ -102,7 +108,7 @@ impl DpopSettings {
     }
 }
 
-/// A proof to verify by itself, without its access token being judged.
+/// A DPoP proof to verify by itself. Its access token is hashed, but not verified.
 ///
 /// ```
 /// use auth0_api::DpopProof;
@@ -120,8 +126,8 @@ pub struct DpopProof<'a> {
 }
 
 impl<'a> DpopProof<'a> {
-    /// The access token that came with it, the value of the `DPoP` field, the method as it was
-    /// sent, and the URL as the client used it, with scheme and authority.
+    /// Takes the access token, the value of the `DPoP` field, the method of the request, and the URL that
+    /// the client used, with scheme and authority.
     pub fn new(access_token: &'a str, proof: &'a str, method: &'a str, url: &'a str) -> Self {
         DpopProof {
             access_token,
@@ -132,7 +138,7 @@ impl<'a> DpopProof<'a> {
         }
     }
 
-    /// The thumbprint that the proof's key must have: the token's `cnf.jkt`.
+    /// The thumbprint that the proof's key must have: `cnf.jkt` of the token.
     #[must_use]
     pub fn expect_thumbprint(mut self, jkt: &'a str) -> Self {
         self.expected_thumbprint = Some(jkt);

@@ -1,4 +1,4 @@
-//! What a decision may look at of a request.
+//! The parts of a request that a verification uses.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,12 +8,12 @@ use http::{HeaderMap, HeaderName, Request, request::Parts};
 
 use crate::error::ErrorKind;
 
-/// The parts of a request that a decision may look at.
+/// The parts of a request that a verification uses.
 ///
-/// Made from an [`http::Request`] or its [`Parts`] by reference, or put together by hand from
-/// whatever a server framework has. It grows: what a later check needs becomes a method here.
+/// Convert it from a reference to an [`http::Request`] or its [`Parts`], or build it from the types of
+/// another server framework.
 ///
-/// `Debug` shows the names of the header fields and no value.
+/// `Debug` shows the names of the header fields, but no values.
 ///
 /// ```
 /// use auth0_api::RequestContext;
@@ -31,18 +31,18 @@ pub struct RequestContext<'r> {
     fields: Vec<(Cow<'r, str>, Cow<'r, [u8]>)>,
     method: Option<Cow<'r, str>>,
     url: Option<Cow<'r, str>>,
-    /// The path of a request whose URL is not known, to be put behind the API's own.
+    /// The path, to be appended to `public_url` if the URL is not known.
     path: Option<&'r str>,
 }
 
 impl<'r> RequestContext<'r> {
-    /// A context with nothing in it.
+    /// Creates an empty context.
     pub fn new() -> Self {
         RequestContext::default()
     }
 
-    /// Adds a header field. The name's case does not matter; a field that was sent several times is
-    /// added several times.
+    /// Adds a header field. The case of the name does not matter. Add a field once for each time it was
+    /// sent.
     #[must_use]
     pub fn header(mut self, name: impl Into<Cow<'r, str>>, value: impl Into<Cow<'r, str>>) -> Self {
         let value = match value.into() {
@@ -53,7 +53,7 @@ impl<'r> RequestContext<'r> {
         self
     }
 
-    /// Adds all fields of a header map, to those that are there.
+    /// Adds all fields of a header map.
     #[must_use]
     pub fn headers(mut self, headers: &'r HeaderMap) -> Self {
         if let Some(further) = self.map.replace(headers) {
@@ -62,24 +62,24 @@ impl<'r> RequestContext<'r> {
         self
     }
 
-    /// The request's method, as it was sent.
+    /// The method of the request.
     #[must_use]
     pub fn method(mut self, method: impl Into<Cow<'r, str>>) -> Self {
         self.method = Some(method.into());
         self
     }
 
-    /// The URL that the client used, with scheme and authority. Behind a proxy that is not the URL
-    /// that arrives here; never put it together from `Host` or `Forwarded` fields, which the client
-    /// writes. One that is not absolute is as good as none.
+    /// The URL that the client used, with scheme and authority. Behind a proxy, the server receives a
+    /// different URL. Never build it from `Host` or `Forwarded` fields, because the client controls them. A
+    /// URL that is not absolute counts as missing.
     #[must_use]
     pub fn url(mut self, url: impl Into<Cow<'r, str>>) -> Self {
         self.url = Some(url.into());
         self
     }
 
-    /// Those that were added by [`headers`](Self::headers). There is nearly always one, which then
-    /// takes no memory of its own.
+    /// The maps that [`headers`](Self::headers) added. There is nearly always one, which needs no
+    /// allocation.
     fn maps(&self) -> impl Iterator<Item = &'r HeaderMap> + use<'_, 'r> {
         self.further_maps.iter().copied().chain(self.map)
     }
@@ -88,8 +88,8 @@ impl<'r> RequestContext<'r> {
         self.method.as_deref().filter(|method| !method.is_empty())
     }
 
-    /// The URL that the client used: the one that was given, or else the path below `public_url`. The
-    /// path is the client's own, and everything else the API's.
+    /// The URL that the client used: the given URL, or `public_url` with the request's path. Only the path
+    /// comes from the client then.
     pub(crate) fn full_url(&self, public_url: Option<&Htu>) -> Result<Htu, ErrorKind> {
         let argument = "http_url";
         let missing = ErrorKind::MissingRequiredArgument { argument };
@@ -107,8 +107,8 @@ impl<'r> RequestContext<'r> {
         self
     }
 
-    /// The values of a field, in order, each as text; octets that are not UTF-8 are replaced, which
-    /// no token survives.
+    /// The values of a field, in order. Octets that are not UTF-8 are replaced, which makes any token
+    /// invalid.
     pub(crate) fn field<'c>(&'c self, name: &'c HeaderName) -> impl Iterator<Item = Cow<'c, str>> {
         let in_map = self
             .maps()
@@ -124,7 +124,7 @@ impl<'r> RequestContext<'r> {
 }
 
 impl RequestContext<'_> {
-    /// All fields, names in lower case, octets that are not UTF-8 replaced.
+    /// All fields, with names in lower case. Octets that are not UTF-8 are replaced.
     pub(crate) fn all_fields(&self) -> impl Iterator<Item = (String, Cow<'_, str>)> {
         let in_map = self.maps().flat_map(|headers| headers.iter());
         let in_map = in_map.map(|(name, value)| (name.as_str(), value.as_bytes()));
@@ -136,8 +136,8 @@ impl RequestContext<'_> {
     }
 }
 
-/// A value as text, octets that are not UTF-8 replaced. Nearly all values are: to see that first takes
-/// a tenth of the time that looking for what to replace takes.
+/// Converts a value to text, and replaces octets that are not UTF-8. Nearly every value is UTF-8, and
+/// checking that first takes a tenth of the time of `from_utf8_lossy`.
 fn text(value: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(value) {
         Ok(text) => Cow::Borrowed(text),

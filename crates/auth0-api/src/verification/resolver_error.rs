@@ -1,4 +1,4 @@
-//! What can be wrong with a domains resolver.
+//! The errors of a domains resolver.
 
 use std::error::Error;
 use std::fmt;
@@ -6,28 +6,28 @@ use std::sync::Arc;
 
 use a0_discovery::DomainError;
 
-/// The domains resolver did not give a list of domains: 500. Two are equal if their
-/// [`fault`](DomainsResolverError::fault) is; the resolver's own error is in `source()` alone.
+/// The domains resolver did not return a usable list of domains: 500. Two errors are equal if their
+/// [`fault`](DomainsResolverError::fault)s are. Only `source()` returns the resolver's own error.
 #[derive(Clone)]
 pub struct DomainsResolverError {
     fault: ResolverFault,
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// What is wrong with a domains resolver's answer.
+/// What is wrong with the result of a domains resolver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolverFault {
-    /// It gave an error.
+    /// It returned an error.
     #[error("Domains resolver function failed")]
     Failed,
-    /// It gave no domain.
+    /// It returned an empty list.
     #[error("Domains resolver returned an empty list")]
     NoDomains,
-    /// It gave a blank one.
+    /// It returned a blank domain.
     #[error("Domains resolver must return a list of non-empty strings")]
     Blank,
-    /// It gave one that cannot be an issuer's.
+    /// It returned a domain that cannot be that of an issuer.
     #[error("Domains resolver returned invalid domain: {0}")]
     Domain(DomainError),
 }

@@ -1,4 +1,4 @@
-//! Tokens whose signature was checked, so that it need not be checked each time they come.
+//! A cache of tokens whose signature was verified.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -8,41 +8,41 @@ use a0_dpop::VerifiedHeader;
 use a0_jose::{NumericDate, VerifiedJws};
 use lru::LruCache;
 
-/// A bounded store of verified tokens; at the bound the least recently used is dropped.
+/// A bounded cache of verified tokens. At the bound, the least recently used token of a shard is evicted.
 ///
-/// Only what a key vouched for comes in, so whoever sends other tokens can neither fill it nor choose
-/// where an entry goes.
+/// Only a token with a valid signature is inserted, so an attacker can neither fill the cache nor choose
+/// the shard of an entry.
 pub(crate) struct TokenCache {
     policy: CachePolicy,
     shards: Vec<Mutex<Shard>>,
 }
 
-/// What a token is found by: the SHA-256 of all of it, the signature too.
+/// The key of a token: the SHA-256 of its whole text, signature included.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TokenDigest([u8; 32]);
 
-/// A token whose signature was checked.
-pub(crate) struct Known {
+/// A token whose signature was verified.
+pub(crate) struct SignedToken {
     pub(crate) token: VerifiedJws,
-    /// Of the keys that it was checked with.
+    /// The lease of the keys that verified it.
     pub(crate) lease: Lease,
-    /// Of the first proof that came with it, where it is kept: that of most that follow.
+    /// The header of the first proof that came with it. Most proofs that follow have the same header.
     pub(crate) proof_header: OnceLock<VerifiedHeader>,
 }
 
-/// Below this a second lock would only make it a matter of chance which token is dropped.
+/// With smaller shards, evictions would depend too much on how the tokens spread over them.
 const MIN_SHARD_CAPACITY: usize = 64;
 
 const MAX_SHARDS: usize = 64;
 
 impl TokenCache {
-    /// For keys that are kept by `policy`.
+    /// Creates a cache. `policy` is that of the key cache.
     pub(crate) fn new(max_entries: NonZeroUsize, policy: CachePolicy) -> Self {
         let entries = max_entries.get();
         let shards = (entries / MIN_SHARD_CAPACITY).clamp(1, MAX_SHARDS);
         TokenCache {
             policy,
-            // The first ones take what the division leaves.
+            // The remainder of the division goes to the first shards.
             shards: (0..shards)
                 .map(|index| entries / shards + usize::from(index < entries % shards))
                 .map(|capacity| Mutex::new(Shard::new(capacity)))
@@ -50,33 +50,32 @@ impl TokenCache {
         }
     }
 
-    /// The entry of a token, unless other keys have taken the place of those that vouched for it.
-    pub(crate) fn get(&self, digest: &TokenDigest) -> Option<Arc<Known>> {
+    /// Returns the cached token, unless the issuer's keys were replaced since it was verified.
+    pub(crate) fn get(&self, digest: &TokenDigest) -> Option<Arc<SignedToken>> {
         let mut shard = self.shard(digest)?;
-        let known = shard.entries.get(digest).map(Arc::clone);
-        let known = known.filter(|known| !known.lease.has_ended());
-        match known.is_some() {
-            true => shard.hits = shard.hits.saturating_add(1),
-            false => {
-                shard.misses = shard.misses.saturating_add(1);
-                shard.entries.pop(digest);
-            }
+        let signed = shard.entries.get(digest).map(Arc::clone);
+        let signed = signed.filter(|signed| !signed.lease.has_ended());
+        if signed.is_some() {
+            shard.hits = shard.hits.saturating_add(1);
+        } else {
+            shard.misses = shard.misses.saturating_add(1);
+            shard.entries.pop(digest);
         }
-        known
+        signed
     }
 
-    pub(crate) fn insert(&self, digest: TokenDigest, known: Arc<Known>) {
+    pub(crate) fn insert(&self, digest: TokenDigest, signed: Arc<SignedToken>) {
         if let Some(mut shard) = self.shard(&digest) {
-            shard.entries.put(digest, known);
+            shard.entries.put(digest, signed);
             if shard.entries.len() > shard.capacity {
                 shard.entries.pop_lru();
             }
         }
     }
 
-    /// Whether the keys that vouched for a token are what a look for them would give.
-    pub(crate) fn is_settled(&self, known: &Known, now: NumericDate) -> bool {
-        known.lease.holds(&self.policy, now)
+    /// Whether the key cache would return the keys that verified the token, without a fetch.
+    pub(crate) fn is_current(&self, signed: &SignedToken, now: NumericDate) -> bool {
+        signed.lease.holds(&self.policy, now)
     }
 
     pub(crate) fn status(&self) -> TokenCacheStatus {
@@ -96,7 +95,7 @@ impl TokenCache {
     }
 }
 
-/// A thread that panicked while it held the lock left entries that are whole all the same.
+/// A panic while the lock is held leaves the entries consistent, so poisoning is ignored.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -113,19 +112,19 @@ impl TokenDigest {
     }
 }
 
-/// What [`token_cache`](crate::Builder::token_cache) holds and has done, for whoever chooses its size.
+/// The size and the hit counts of the [`token_cache`](crate::Builder::token_cache).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TokenCacheStatus {
-    /// Verified tokens in memory. Those that expired, or whose keys were replaced, are among them until
-    /// they come again or others need their place.
+    /// The number of tokens in memory. Expired tokens and tokens whose keys were replaced count until they
+    /// come again or are evicted.
     pub entries: usize,
-    /// The most that are held at once.
+    /// The largest number of tokens.
     pub capacity: usize,
-    /// Tokens that were found. Where their keys were replaced in the same call, the signature was checked
-    /// all the same.
+    /// Lookups that found the token. If its keys were replaced during the same call, its signature was
+    /// verified again all the same.
     pub hits: u64,
-    /// Tokens that were not, or whose keys had been replaced.
+    /// Lookups that found no token, or one whose keys had been replaced.
     pub misses: u64,
 }
 
@@ -133,8 +132,8 @@ struct Shard {
     capacity: usize,
     hits: u64,
     misses: u64,
-    /// Bounded by hand: a bounded map takes the room for all its entries at once.
-    entries: LruCache<TokenDigest, Arc<Known>>,
+    /// Bounded in `insert`: a bounded map would allocate all its entries at once.
+    entries: LruCache<TokenDigest, Arc<SignedToken>>,
 }
 
 impl Shard {

@@ -1,4 +1,4 @@
-//! What a verified token says.
+//! A verified token and its claims.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,80 +9,81 @@ use a0_jose::{ClaimError, Claims, NumericDate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::challenger::Challenger;
+use crate::error::challenger::Challenger;
+use crate::error::refusal::Refusal;
 use crate::error::{Error, TokenError};
-use crate::refusal::Refusal;
-use crate::verification::scheme::Scheme;
-use crate::verification::token_cache::Known;
 
-/// The claims of an access token that was verified. Only verification makes one.
+use super::scheme::Scheme;
+use super::token_cache::SignedToken;
+
+/// The claims of a verified access token. Only a verification creates one.
 ///
-/// A typed accessor gives an error, never "absent", for a claim that is there with a wrong type.
-/// `Debug` shows the names of the claims and no value.
+/// A typed accessor returns an error, and never `None`, for a claim that is present with a wrong type.
+/// `Debug` shows the names of the claims, but no values.
 #[derive(Clone)]
 pub struct VerifiedToken {
-    token: Arc<Known>,
+    signed: Arc<SignedToken>,
     challenger: Challenger,
     scheme: Scheme,
 }
 
 impl VerifiedToken {
     /// `challenger` and `scheme` are for the errors of the accessors.
-    pub(crate) fn new(token: Arc<Known>, challenger: Challenger, scheme: Scheme) -> Self {
+    pub(super) fn new(signed: Arc<SignedToken>, challenger: Challenger, scheme: Scheme) -> Self {
         VerifiedToken {
-            token,
+            signed,
             challenger,
             scheme,
         }
     }
 
     fn claims(&self) -> &Claims {
-        self.token.token.claims()
+        self.signed.token.claims()
     }
 
-    pub(crate) fn known(&self) -> &Known {
-        &self.token
+    pub(super) fn signed(&self) -> &SignedToken {
+        &self.signed
     }
 
-    /// A claim that cannot be used refuses the token, with the challenge that goes with it.
+    /// An unusable claim refuses the token, with the challenges of the response.
     fn refused(&self, error: impl Into<Refusal>) -> Error {
-        self.challenger.challenged(error.into(), Some(self.scheme))
+        self.challenger.error(error.into(), Some(self.scheme))
     }
 
-    /// A claim by name, of whatever type.
+    /// Returns a claim by name, whatever its type.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.claims().get(name)
     }
 
-    /// All claims, as a JSON object. The order of members is not kept.
+    /// Returns all claims as a JSON object. It does not keep the order of the members.
     pub fn as_object(&self) -> &Map<String, Value> {
         self.claims().as_object()
     }
 
-    /// `iss` (RFC 7519 section 4.1.1), always one of the allowed issuers.
+    /// `iss` (RFC 7519 section 4.1.1): one of the allowed issuers.
     ///
     /// # Errors
     ///
-    /// `invalid_token` for a wrong type, as for all that follow.
+    /// `invalid_token` for a wrong type. The same holds for the other accessors.
     pub fn issuer(&self) -> Result<Option<&str>, Error> {
         self.claims().issuer().map_err(|error| self.refused(error))
     }
 
-    /// `sub` (RFC 7519 section 4.1.2): the user, or the client itself. See
+    /// `sub` (RFC 7519 section 4.1.2): the user, or the client itself; see
     /// [`is_machine`](VerifiedToken::is_machine).
     ///
     /// # Errors
     ///
-    /// For a wrong type.
+    /// If the claim has a wrong type.
     pub fn subject(&self) -> Result<Option<&str>, Error> {
         self.claims().subject().map_err(|error| self.refused(error))
     }
 
-    /// `aud` (RFC 7519 section 4.1.3), one or several.
+    /// `aud` (RFC 7519 section 4.1.3): one value or several.
     ///
     /// # Errors
     ///
-    /// For a wrong type.
+    /// If the claim has a wrong type.
     pub fn audiences(&self) -> Result<Vec<&str>, Error> {
         Ok(self
             .claims()
@@ -95,7 +96,7 @@ impl VerifiedToken {
     ///
     /// # Errors
     ///
-    /// For a wrong type.
+    /// If the claim has a wrong type.
     pub fn expires_at(&self) -> Result<Option<NumericDate>, Error> {
         self.claims()
             .expires_at()
@@ -106,7 +107,7 @@ impl VerifiedToken {
     ///
     /// # Errors
     ///
-    /// For a wrong type.
+    /// If the claim has a wrong type.
     pub fn issued_at(&self) -> Result<Option<NumericDate>, Error> {
         self.claims()
             .issued_at()
@@ -117,7 +118,7 @@ impl VerifiedToken {
     ///
     /// # Errors
     ///
-    /// For a wrong type.
+    /// If the claim has a wrong type.
     pub fn not_before(&self) -> Result<Option<NumericDate>, Error> {
         self.claims()
             .not_before()
@@ -128,19 +129,19 @@ impl VerifiedToken {
     ///
     /// # Errors
     ///
-    /// For a wrong type.
+    /// If the claim has a wrong type.
     pub fn token_id(&self) -> Result<Option<&str>, Error> {
         self.claims()
             .token_id()
             .map_err(|error| self.refused(error))
     }
 
-    /// The values of `scope` (RFC 8693 section 4.2), which are separated by spaces; none where it is
-    /// absent. Compare whole values: `read:things` is not a part of `read:things-all`.
+    /// The values of `scope` (RFC 8693 section 4.2), split at spaces; empty if the claim is absent. Compare
+    /// whole values, not prefixes or substrings: `read:things` does not imply `read:things-all`.
     ///
     /// # Errors
     ///
-    /// For a wrong type.
+    /// If the claim has a wrong type.
     pub fn scopes(&self) -> Result<Vec<&str>, Error> {
         let scope = self
             .claims()
@@ -150,11 +151,11 @@ impl VerifiedToken {
         Ok(scope.split(' ').filter(|value| !value.is_empty()).collect())
     }
 
-    /// `permissions`, which Auth0 adds where an API uses its role-based access control.
+    /// `permissions`, which Auth0 adds if role-based access control is enabled for the API.
     ///
     /// # Errors
     ///
-    /// For anything but an array of strings.
+    /// If the claim is not an array of strings.
     pub fn permissions(&self) -> Result<Vec<&str>, Error> {
         let one = self.claims().members().get("permissions");
         let permissions = match one.and_then(Node::as_str) {
@@ -166,22 +167,22 @@ impl VerifiedToken {
             .unwrap_or_default())
     }
 
-    /// `azp` (OpenID Connect Core 1.0 section 2): the client, in Auth0's default token profile.
+    /// `azp` (OpenID Connect Core 1.0 section 2): the client, in tokens of Auth0's default profile.
     ///
     /// # Errors
     ///
-    /// For a wrong type.
+    /// If the claim has a wrong type.
     pub fn authorized_party(&self) -> Result<Option<&str>, Error> {
         self.claims()
             .string("azp")
             .map_err(|error| self.refused(error))
     }
 
-    /// `client_id` (RFC 8693 section 4.3): the client, in the profile of RFC 9068.
+    /// `client_id` (RFC 8693 section 4.3): the client, in tokens of the RFC 9068 profile.
     ///
     /// # Errors
     ///
-    /// For a wrong type.
+    /// If the claim has a wrong type.
     pub fn client_id(&self) -> Result<Option<&str>, Error> {
         self.claims()
             .string("client_id")
@@ -192,29 +193,29 @@ impl VerifiedToken {
     ///
     /// # Errors
     ///
-    /// For a wrong type.
+    /// If the claim has a wrong type.
     pub fn organization_id(&self) -> Result<Option<&str>, Error> {
         self.claims()
             .string("org_id")
             .map_err(|error| self.refused(error))
     }
 
-    /// `org_name`: the name of that organization, where the tenant adds it.
+    /// `org_name`: the name of that organization, if the tenant adds it.
     ///
     /// # Errors
     ///
-    /// For a wrong type.
+    /// If the claim has a wrong type.
     pub fn organization_name(&self) -> Result<Option<&str>, Error> {
         self.claims()
             .string("org_name")
             .map_err(|error| self.refused(error))
     }
 
-    /// `cnf` (RFC 7800 section 3.1): what the token is bound to.
+    /// `cnf` (RFC 7800 section 3.1): the key or the certificate that the token is bound to.
     ///
     /// # Errors
     ///
-    /// For anything but an object.
+    /// If the claim is not an object.
     pub fn confirmation(&self) -> Result<Option<&Map<String, Value>>, Error> {
         match self.claims().get("cnf") {
             None => Ok(None),
@@ -223,34 +224,34 @@ impl VerifiedToken {
         }
     }
 
-    /// Who acts for the subject now: the outermost `act` (RFC 8693 section 4.1), and the only actor
-    /// that may decide access.
+    /// The actor that acts for the subject now: the outermost `act` (RFC 8693 section 4.1). Access decisions
+    /// may use this actor only.
     ///
     /// # Errors
     ///
-    /// `invalid_token` for an `act` that is no object, or has no usable `sub`.
+    /// `invalid_token` if `act` is not an object or has no usable `sub`.
     pub fn current_actor(&self) -> Result<Option<CurrentActor<'_>>, Error> {
         a0_act::get_current_actor(self.as_object()).map_err(|error| self.refused(error))
     }
 
-    /// All actors, newest first (RFC 8693 section 4.1): history, for a log.
+    /// All actors, newest first (RFC 8693 section 4.1). Prior actors are history, for a log.
     ///
     /// # Errors
     ///
-    /// As for [`current_actor`](VerifiedToken::current_actor), at every level.
+    /// The errors of [`current_actor`](VerifiedToken::current_actor), for every level.
     pub fn delegation_chain(&self) -> Result<DelegationChain<'_>, Error> {
         a0_act::get_delegation_chain(self.as_object()).map_err(|error| self.refused(error))
     }
 
-    /// Whether a client got this token for itself, without a user (RFC 6749 section 4.4): Auth0 says
-    /// so in `gty`, or by a `sub` that ends with `@clients`; in the profile of RFC 9068 `sub` is the
-    /// client's identifier.
+    /// Whether a client got this token for itself, without a user (RFC 6749 section 4.4). Auth0 shows that in
+    /// `gty`, or by a `sub` that ends with `@clients`. In the RFC 9068 profile, `sub` is the identifier of
+    /// the client.
     ///
-    /// Where users and clients have different rights, ask this before `sub` (RFC 9700 section 4.15).
+    /// If users and clients have different rights, call this before you use `sub` (RFC 9700 section 4.15).
     ///
     /// # Errors
     ///
-    /// For a wrong type of one of the claims that tell: `gty`, `sub`, `azp`, `client_id`.
+    /// If one of `gty`, `sub`, `azp` and `client_id` has a wrong type.
     pub fn is_machine(&self) -> Result<bool, Error> {
         let grants = self
             .claims()
@@ -259,28 +260,28 @@ impl VerifiedToken {
         let subject = self.subject()?;
         let parties = [self.authorized_party()?, self.client_id()?];
         let by_grant = grants.is_some_and(|grants| grants.contains(&"client-credentials"));
-        // A user's `sub` has its connection in front, with a bar.
+        // The `sub` of a user starts with the connection and a `|`.
         let by_name = subject.is_some_and(|sub| sub.ends_with("@clients") && !sub.contains('|'));
         let itself = subject.is_some_and(|sub| !sub.is_empty()) && parties.contains(&subject);
         Ok(by_grant || by_name || itself)
     }
 
-    /// All claims, as a type of your own.
+    /// Deserializes all claims into your own type.
     ///
     /// # Errors
     ///
-    /// `invalid_token` where the claims do not fit it.
+    /// `invalid_token` if the claims do not fit the type.
     pub fn claims_as<C: DeserializeOwned>(&self) -> Result<C, Error> {
-        // The reason could hold a claim's value, so it is not kept.
+        // The reason is dropped, because it may contain the value of a claim.
         C::deserialize(&Value::Object(self.as_object().clone()))
             .map_err(|_| self.refused(TokenError::ClaimsForm))
     }
 
-    /// This token together with its claims as a type of your own.
+    /// Combines this token with its claims as your own type.
     ///
     /// # Errors
     ///
-    /// As for [`claims_as`](VerifiedToken::claims_as).
+    /// The errors of [`claims_as`](VerifiedToken::claims_as).
     pub fn typed<C: DeserializeOwned>(self) -> Result<Verified<C>, Error> {
         let claims = self.claims_as()?;
         Ok(Verified {
@@ -306,8 +307,8 @@ impl fmt::Debug for VerifiedToken {
     }
 }
 
-/// A verified token with its claims as a type of the API's own. Only verification makes one, so a
-/// handler that takes it cannot be reached without.
+/// A verified token with its claims as your own type. Only a verification creates one, so a handler that
+/// takes it cannot run without.
 ///
 /// ```
 /// # fn handler(token: auth0_api::VerifiedToken) -> Result<(), auth0_api::Error> {
@@ -330,7 +331,7 @@ pub struct Verified<C> {
 }
 
 impl<C> Verified<C> {
-    /// The claims, in their type.
+    /// The claims.
     pub fn claims(&self) -> &C {
         &self.claims
     }

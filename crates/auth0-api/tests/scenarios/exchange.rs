@@ -892,7 +892,7 @@ pub fn exchanges_that_panic_end_their_waiters<D: Driver>() {
     for error in outcomes.into_iter().flatten() {
         assert_eq!(error.error_code(), "network_error");
         assert_eq!(error.status_code(), 502);
-        assert!(causes(&error).contains("neither brought a result"));
+        assert!(causes(&error).contains("were abandoned"));
     }
 }
 

@@ -57,7 +57,7 @@ impl World {
         let clock = move || UNIX_EPOCH + Duration::from_secs(clock.load(Ordering::SeqCst));
         let limits = Limits { max_wait, call };
         World {
-            flights: SingleFlight::new(NonZeroUsize::MIN, limits, Arc::new(clock)),
+            flights: SingleFlight::new(NonZeroUsize::MIN, limits, Clock::new(clock)),
             seconds,
             calls: AtomicUsize::new(0),
         }
@@ -68,8 +68,11 @@ impl World {
     }
 
     fn callers(&self) -> usize {
-        let memory = lock(&self.flights.memory);
-        memory.flights.get("key").map_or(0, |shared| shared.callers)
+        let entries = lock(&self.flights.entries);
+        entries
+            .flights
+            .get("key")
+            .map_or(0, |shared| shared.callers)
     }
 
     fn wait_for_callers(&self, count: usize) {
@@ -126,13 +129,13 @@ impl World {
 
     fn enter_as_leader(&self) -> (Caller<'_, u32, Failure>, Round) {
         match self.flights.enter("key", |_| true) {
-            Entry::Joined(caller, Turn::Lead(round)) => (caller, round),
+            Lookup::Joined(caller, Turn::Lead(round)) => (caller, round),
             _ => panic!("a value is kept, or somebody leads already"),
         }
     }
 
     fn assert_forgotten(&self) {
-        assert!(lock(&self.flights.memory).flights.is_empty());
+        assert!(lock(&self.flights.entries).flights.is_empty());
     }
 }
 
@@ -157,7 +160,7 @@ fn all_who_ask_meanwhile_share_one_outcome() {
     }
 }
 
-/// A caller that finds nothing in memory has joined before the call under way can end: else it would
+/// A caller that finds nothing in entries has joined before the call under way can end: else it would
 /// make another one.
 #[test]
 fn a_caller_joins_under_the_lock_that_the_end_of_a_call_needs() {
@@ -170,8 +173,8 @@ fn a_caller_joins_under_the_lock_that_the_end_of_a_call_needs() {
         let waiter = scope.spawn(|| world.get(no_call));
         let mut times_locked = 0;
         while times_locked < 1000 {
-            match world.flights.memory.try_lock() {
-                Ok(memory) => assert_eq!(memory.flights["key"].callers, 1),
+            match world.flights.entries.try_lock() {
+                Ok(entries) => assert_eq!(entries.flights["key"].callers, 1),
                 Err(_) => times_locked += 1,
             }
             thread::yield_now();
@@ -188,10 +191,10 @@ fn a_value_that_is_no_longer_good_is_dropped() {
     assert_eq!(world.get(|_| Ok(1)), Ok(1));
     let refused = || Err(Failure::Refused);
     assert_eq!(world.flights.get("key", |_| false, refused), refused());
-    assert!(lock(&world.flights.memory).kept.is_empty());
+    assert!(lock(&world.flights.entries).cached.is_empty());
     // Nor is one kept that is not good.
     assert_eq!(world.flights.get("key", |_| false, || Ok(2)), Ok(2));
-    assert!(lock(&world.flights.memory).kept.is_empty());
+    assert!(lock(&world.flights.entries).cached.is_empty());
 }
 
 #[test]
@@ -237,7 +240,7 @@ fn a_waiter_leaves_after_max_wait_and_that_is_no_failure() {
 fn what_a_caller_waits_in_all_is_bounded() {
     let world = World::new(LONG);
     let (leader, first) = world.enter_as_leader();
-    let Entry::Joined(mut waiter, Turn::Wait(..)) = world.flights.enter("key", |_| true) else {
+    let Lookup::Joined(mut waiter, Turn::Wait(..)) = world.flights.enter("key", |_| true) else {
         panic!("there is a call to wait for");
     };
     let deadline = waiter.deadline;

@@ -1,56 +1,54 @@
-//! One call at a time for each key, and a bounded memory of what good calls brought.
+//! A bounded cache with at most one running call for each key.
 //!
-//! The first caller of a key leads: it makes the call. Callers that come meanwhile wait for its outcome.
-//! [`a0_single_flight`] says how long they do, and what becomes of them when the leader brings nothing.
+//! The first caller for a key becomes the leader and makes the call. Other callers wait for its result.
+//! [`a0_single_flight`] decides how long they wait and what they do if the leader is abandoned.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use a0_jose::NumericDate;
 #[cfg(feature = "async")]
 use a0_single_flight::Timer;
 use a0_single_flight::{Ending, Moment, Monitor, Round, Rounds};
 use lru::LruCache;
 
-/// Why a caller that waited has no outcome.
+use crate::clock::Clock;
+
+/// Why a caller that waited has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Stranded {
-    #[error("another call makes the same exchange, and it took longer than max_wait")]
+    #[error("another call is making the same exchange, and it took longer than max_wait")]
     WaitedTooLong,
-    #[error("two other calls in a row began the same exchange, and neither brought a result")]
+    #[error("two other calls in a row began the same exchange and were abandoned")]
     Abandoned,
 }
 
-/// How long anybody may depend on one call.
+/// The time limits of callers and calls.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// The longest time that one caller waits, in all.
+    /// The longest total time that one caller waits.
     pub(crate) max_wait: Duration,
-    /// The longest time that a call takes by its own time limits. One that began longer ago is nobody's
-    /// to join.
+    /// The longest time that a call takes by its own limits. Callers do not join an older call.
     pub(crate) call: Duration,
 }
 
-pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
-
 pub(crate) struct SingleFlight<T, E> {
-    /// Locked before the state of a flight, never the other way round.
-    memory: Mutex<Memory<T, E>>,
+    /// Lock order: this lock first, then the state of a flight.
+    entries: Mutex<Entries<T, E>>,
     max_entries: NonZeroUsize,
     limits: Limits,
     clock: Clock,
 }
 
-struct Memory<T, E> {
-    /// Good values; the least recently used is dropped at the limit.
-    kept: LruCache<String, T>,
-    /// The keys that somebody asks for now.
+struct Entries<T, E> {
+    /// The cached values. At the limit the least recently used one is evicted.
+    cached: LruCache<String, T>,
+    /// The flights of the keys that have callers now.
     flights: HashMap<String, Shared<T, E>>,
 }
 
-/// A flight, and how many callers it has.
+/// A flight and the number of its callers.
 struct Shared<T, E> {
     flight: Arc<Flight<T, E>>,
     callers: usize,
@@ -60,12 +58,12 @@ type Flight<T, E> = Monitor<State<T, E>>;
 
 struct State<T, E> {
     rounds: Rounds,
-    /// What the last round with an outcome brought.
+    /// The result of the last round that had one.
     last: Option<(Round, Result<T, E>)>,
 }
 
-enum Entry<'f, T, E> {
-    Kept(T),
+enum Lookup<'f, T, E> {
+    Cached(T),
     Joined(Caller<'f, T, E>, Turn<T, E>),
 }
 
@@ -73,45 +71,45 @@ enum Entry<'f, T, E> {
 enum Turn<T, E> {
     End(Result<T, E>),
     Lead(Round),
-    /// Until that round has ended, or until that time.
+    /// Wait until that round has ended, or until that time.
     Wait(Round, Instant),
 }
 
 impl<T: Clone, E: Clone + From<Stranded>> SingleFlight<T, E> {
     pub(crate) fn new(max_entries: NonZeroUsize, limits: Limits, clock: Clock) -> Self {
-        let memory = Mutex::new(Memory {
-            // Bounded by hand: a bounded map takes the room for all its entries at once.
-            kept: LruCache::unbounded(),
+        let entries = Mutex::new(Entries {
+            // Bounded in `Entries::insert`: a bounded map would allocate all its entries at once.
+            cached: LruCache::unbounded(),
             flights: HashMap::new(),
         });
         SingleFlight {
-            memory,
+            entries,
             max_entries,
             limits,
             clock,
         }
     }
 
-    /// The value that is kept for `key`, if it `is_good` still; or the outcome of the call under way; or
-    /// that of `call`.
+    /// Returns the cached value of `key` if it `is_usable`, else the result of the running call, else the
+    /// result of `call`.
     pub(crate) fn get(
         &self,
         key: &str,
-        is_good: impl Fn(&T) -> bool,
+        is_usable: impl Fn(&T) -> bool,
         call: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let (mut caller, mut turn) = match self.enter(key, &is_good) {
-            Entry::Kept(value) => return Ok(value),
-            Entry::Joined(caller, turn) => (caller, turn),
+        let (mut caller, mut turn) = match self.enter(key, &is_usable) {
+            Lookup::Cached(value) => return Ok(value),
+            Lookup::Joined(caller, turn) => (caller, turn),
         };
         loop {
             match turn {
-                Turn::End(outcome) => return outcome,
+                Turn::End(result) => return result,
                 Turn::Lead(round) => {
                     let mut duty = Duty::new(&caller, round);
-                    let outcome = duty.watch(call);
-                    duty.end(&outcome, is_good);
-                    return outcome;
+                    let result = duty.run(call);
+                    duty.end(&result, is_usable);
+                    return result;
                 }
                 Turn::Wait(round, until) => {
                     caller.flight.wait(until, has_ended(round));
@@ -121,31 +119,31 @@ impl<T: Clone, E: Clone + From<Stranded>> SingleFlight<T, E> {
         }
     }
 
-    /// The same in a task. The future may be dropped at any time, on whatever runtime.
+    /// The async counterpart of `get`. The future may be dropped at any time, on any runtime.
     #[cfg(feature = "async")]
     pub(crate) async fn get_async(
         &self,
         key: &str,
         timer: &Timer,
-        is_good: impl Fn(&T) -> bool,
+        is_usable: impl Fn(&T) -> bool,
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let (mut caller, mut turn) = match self.enter(key, &is_good) {
-            Entry::Kept(value) => return Ok(value),
-            Entry::Joined(caller, turn) => (caller, turn),
+        let (mut caller, mut turn) = match self.enter(key, &is_usable) {
+            Lookup::Cached(value) => return Ok(value),
+            Lookup::Joined(caller, turn) => (caller, turn),
         };
         loop {
             match turn {
-                Turn::End(outcome) => return outcome,
+                Turn::End(result) => return result,
                 Turn::Lead(round) => {
                     let mut duty = Duty::new(&caller, round);
                     let mut call = std::pin::pin!(call);
                     let poll = |context: &mut std::task::Context<'_>| {
-                        duty.watch(|| call.as_mut().poll(context))
+                        duty.run(|| call.as_mut().poll(context))
                     };
-                    let outcome = std::future::poll_fn(poll).await;
-                    duty.end(&outcome, is_good);
-                    return outcome;
+                    let result = std::future::poll_fn(poll).await;
+                    duty.end(&result, is_usable);
+                    return result;
                 }
                 Turn::Wait(round, until) => {
                     let sleep = |duration| timer.sleep(duration);
@@ -157,15 +155,15 @@ impl<T: Clone, E: Clone + From<Stranded>> SingleFlight<T, E> {
         }
     }
 
-    fn enter<'f>(&'f self, key: &'f str, is_good: impl Fn(&T) -> bool) -> Entry<'f, T, E> {
+    fn enter<'f>(&'f self, key: &'f str, is_usable: impl Fn(&T) -> bool) -> Lookup<'f, T, E> {
         let now = self.moment();
-        let mut memory = lock(&self.memory);
-        match memory.kept.get(key) {
-            Some(value) if is_good(value) => return Entry::Kept(value.clone()),
-            Some(_) => drop(memory.kept.pop(key)),
+        let mut entries = lock(&self.entries);
+        match entries.cached.get(key) {
+            Some(value) if is_usable(value) => return Lookup::Cached(value.clone()),
+            Some(_) => drop(entries.cached.pop(key)),
             None => {}
         }
-        let shared = memory.flights.entry(key.to_owned());
+        let shared = entries.flights.entry(key.to_owned());
         let shared = shared.or_insert_with(|| Shared {
             flight: Arc::new(Monitor::new(State {
                 rounds: Rounds::default(),
@@ -181,14 +179,14 @@ impl<T: Clone, E: Clone + From<Stranded>> SingleFlight<T, E> {
             waits_for: None,
             deadline: None,
         };
-        // Still under the lock: a call that ends now is either kept already or can be joined.
+        // The lock is still held, so a call that ends now is either cached already or can be joined.
         let turn = caller.turn_at(now);
-        drop(memory);
-        Entry::Joined(caller, turn)
+        drop(entries);
+        Lookup::Joined(caller, turn)
     }
 
     fn moment(&self) -> Moment {
-        Moment::now(NumericDate::from((self.clock)()).as_seconds())
+        Moment::now(self.clock.now().as_seconds())
     }
 }
 
@@ -197,9 +195,9 @@ struct Caller<'f, T, E> {
     flights: &'f SingleFlight<T, E>,
     key: &'f str,
     flight: Arc<Flight<T, E>>,
-    /// The first round that it waited for. The outcome of that one and of each later one is its own.
+    /// The first round it waited for. It takes the result of this round or of any later one.
     waits_for: Option<Round>,
-    /// When it has waited for long enough.
+    /// When its `max_wait` is over.
     deadline: Option<Instant>,
 }
 
@@ -211,10 +209,10 @@ impl<T: Clone, E: Clone + From<Stranded>> Caller<'_, T, E> {
     fn turn_at(&mut self, now: Moment) -> Turn<T, E> {
         let limits = self.flights.limits;
         let mut state = self.flight.lock();
-        if let (Some(first), Some((round, outcome))) = (self.waits_for, &state.last)
+        if let (Some(first), Some((round, result))) = (self.waits_for, &state.last)
             && *round >= first
         {
-            return Turn::End(outcome.clone());
+            return Turn::End(result.clone());
         }
         let running = state.rounds.running(&now);
         if running.is_some() {
@@ -237,22 +235,23 @@ impl<T: Clone, E: Clone + From<Stranded>> Caller<'_, T, E> {
 
 impl<T, E> Drop for Caller<'_, T, E> {
     fn drop(&mut self) {
-        let mut memory = lock(&self.flights.memory);
-        if let Some(shared) = memory.flights.get_mut(self.key) {
+        let mut entries = lock(&self.flights.entries);
+        if let Some(shared) = entries.flights.get_mut(self.key) {
             shared.callers -= 1;
             if shared.callers == 0 {
-                memory.flights.remove(self.key);
+                entries.flights.remove(self.key);
             }
         }
     }
 }
 
-/// A leader's duty to end its round, whatever becomes of the call.
+/// Ends the leader's round, also if the call panics or its future is dropped.
 struct Duty<'c, 'f, T: Clone, E: Clone + From<Stranded>> {
     caller: &'c Caller<'f, T, E>,
     round: Round,
-    /// A panic comes out of the call itself. Everything else that cuts it off is the caller's choice.
-    is_at_work: bool,
+    /// Whether the call itself is running: then an unwind is a panic of the call. Otherwise the caller
+    /// dropped the future.
+    is_running: bool,
     has_ended: bool,
 }
 
@@ -261,29 +260,29 @@ impl<'c, 'f, T: Clone, E: Clone + From<Stranded>> Duty<'c, 'f, T, E> {
         Duty {
             caller,
             round,
-            is_at_work: false,
+            is_running: false,
             has_ended: false,
         }
     }
 
-    fn watch<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        self.is_at_work = true;
+    fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        self.is_running = true;
         let result = work();
-        self.is_at_work = false;
+        self.is_running = false;
         result
     }
 
-    fn end(mut self, outcome: &Result<T, E>, is_good: impl Fn(&T) -> bool) {
+    fn end(mut self, result: &Result<T, E>, is_usable: impl Fn(&T) -> bool) {
         let Caller { flights, key, .. } = self.caller;
-        let good = outcome.as_ref().ok().filter(|value| is_good(value));
+        let usable = result.as_ref().ok().filter(|value| is_usable(value));
         let now = flights.moment();
-        let mut memory = lock(&flights.memory);
+        let mut entries = lock(&flights.entries);
         let mut state = self.caller.flight.lock();
-        let ending = state.rounds.end(self.round, outcome.is_ok(), &now);
+        let ending = state.rounds.end(self.round, result.is_ok(), &now);
         if ending == Ending::Counts {
-            state.last = Some((self.round, outcome.clone()));
-            if let Some(value) = good {
-                memory.keep(key, value.clone(), flights.max_entries);
+            state.last = Some((self.round, result.clone()));
+            if let Some(value) = usable {
+                entries.insert(key, value.clone(), flights.max_entries);
             }
         }
         state.strand(self.round, ending);
@@ -296,7 +295,7 @@ impl<T: Clone, E: Clone + From<Stranded>> Drop for Duty<'_, '_, T, E> {
         let flight = &self.caller.flight;
         if !self.has_ended {
             let mut state = flight.lock();
-            if self.is_at_work {
+            if self.is_running {
                 let ending = state.rounds.abandon(self.round);
                 state.strand(self.round, ending);
             } else {
@@ -308,8 +307,8 @@ impl<T: Clone, E: Clone + From<Stranded>> Drop for Duty<'_, '_, T, E> {
 }
 
 impl<T, E: From<Stranded>> State<T, E> {
-    /// After one abandoned round the waiters try again. After the second in a row they do not: what
-    /// ended two calls would end a third.
+    /// After one abandoned round the waiters try again. After two in a row they give up, because a third
+    /// would probably be abandoned too.
     fn strand(&mut self, round: Round, ending: Ending) {
         if matches!(ending, Ending::Abandoned(2..)) {
             self.last = Some((round, Err(Stranded::Abandoned.into())));
@@ -317,11 +316,11 @@ impl<T, E: From<Stranded>> State<T, E> {
     }
 }
 
-impl<T, E> Memory<T, E> {
-    fn keep(&mut self, key: &str, value: T, max_entries: NonZeroUsize) {
-        self.kept.put(key.to_owned(), value);
-        while self.kept.len() > max_entries.get() {
-            self.kept.pop_lru();
+impl<T, E> Entries<T, E> {
+    fn insert(&mut self, key: &str, value: T, max_entries: NonZeroUsize) {
+        self.cached.put(key.to_owned(), value);
+        while self.cached.len() > max_entries.get() {
+            self.cached.pop_lru();
         }
     }
 }
@@ -330,13 +329,13 @@ fn has_ended<T, E>(round: Round) -> impl FnMut(&mut State<T, E>) -> Option<()> {
     move |state| (!state.rounds.is_running(round)).then_some(())
 }
 
-/// A time so far ahead that no clock has it is as good as a day.
+/// Adds at most a day, because a clock cannot represent every sum.
 fn later(now: Instant, duration: Duration) -> Instant {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     now.checked_add(duration.min(DAY)).unwrap_or(now)
 }
 
-/// A thread that panicked while it held the lock left a value that is whole all the same.
+/// A panic while the lock is held leaves the value consistent, so poisoning is ignored.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The options of what is kept: keys, verified tokens, exchanged tokens.
+//! The options of the caches: keys, verified tokens, exchanged tokens.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -6,89 +6,89 @@ use std::time::Duration;
 
 use a0_discovery::{CacheAdapter, CachePolicy, MAX_TTL, Refresh};
 
-use crate::builder::Builder;
 use crate::error::Error;
 
+use super::builder::Builder;
+
 impl Builder {
-    /// The longest time that keys are fresh; 600 seconds by default, 24 hours at most. After it they
-    /// serve on while newer ones are fetched. Zero fetches them for every verification.
+    /// How long keys are fresh at most; 600 seconds by default, at most 24 hours. Stale keys stay in use
+    /// while they are refreshed. With zero, every verification fetches keys.
     pub fn cache_ttl(mut self, ttl: Duration) -> Self {
         self.cache_policy.ttl = ttl;
         self.cache_ttl_variable = None;
         self
     }
 
-    /// The shortest such time, whatever the server says; 300 seconds by default. With zero, keys are
-    /// fetched as often as the server's `max-age` asks for; fetches that nobody waits for are at
-    /// least 15 seconds apart all the same.
+    /// How long keys are fresh at least, even if the server's `max-age` is shorter; 300 seconds by
+    /// default. With zero, keys are fetched as often as `max-age` asks; background refreshes are still at
+    /// least 15 seconds apart.
     pub fn cache_min_ttl(mut self, min_ttl: Duration) -> Self {
         self.cache_policy.min_ttl = min_ttl;
         self
     }
 
-    /// How long after they were asked for keys may serve while newer ones cannot be had; by default one
-    /// hour, or [`cache_ttl`](Builder::cache_ttl) if that is longer. 24 hours at most. A key that its
-    /// issuer removed can live as long while the issuer does not answer.
+    /// How long keys may be used, counted from the request that fetched them, if they cannot be refreshed;
+    /// by default one hour, or [`cache_ttl`](Builder::cache_ttl) if that is longer. At most 24 hours. While
+    /// its issuer does not answer, a removed key can stay in use for that long.
     ///
-    /// Zero serves fresh keys only. Any other value must be at least `cache_ttl`.
+    /// With zero, only fresh keys are used. Any other value must be at least `cache_ttl`.
     pub fn max_stale(mut self, max_stale: Duration) -> Self {
         self.max_stale = Some(max_stale);
         self
     }
 
-    /// The shortest time between two fetches of an issuer's keys for the sake of a `kid` that is not
-    /// among them; 30 seconds by default.
+    /// The shortest time between two fetches that an unknown `kid` causes, for each issuer; 30 seconds by
+    /// default.
     pub fn kid_cooldown(mut self, cooldown: Duration) -> Self {
         self.cache_policy.kid_cooldown = cooldown;
         self
     }
 
-    /// Who waits while keys that are no longer fresh are fetched again; by default nobody does.
+    /// Whether calls wait while stale keys are refreshed; by default they do not.
     pub fn cache_refresh(mut self, refresh: Refresh) -> Self {
         self.cache_policy.refresh = refresh;
         self
     }
 
-    /// Issuers whose keys are kept; 100 by default, 2 at least.
+    /// The number of issuers whose keys are kept in memory; 100 by default, at least 2.
     pub fn cache_max_entries(mut self, issuers: usize) -> Self {
         self.cache_max_entries = issuers;
         self
     }
 
-    /// A second level behind the memory, for processes to share what they fetched. Whoever can
-    /// write to it decides whose tokens are taken: see [`CacheAdapter`].
+    /// A second cache behind the one in memory, so that several processes share fetched keys. Anyone who
+    /// can write to it decides which tokens are accepted: see [`CacheAdapter`].
     pub fn cache(mut self, adapter: impl CacheAdapter + 'static) -> Self {
         self.cache = Some(Arc::new(adapter));
         self
     }
 
-    /// Keeps verified tokens in memory, so many at most, so that the signature of one that comes again
-    /// is not checked again. Off by default.
+    /// The number of verified tokens to keep in memory, so that the signature of a token that comes again
+    /// is not verified again. Zero, the default, turns the cache off.
     ///
-    /// All else is: `iss`, `aud`, `exp`, `nbf`, `cnf`, the required claims, and the claims and the
-    /// signature of the proof are judged each time. The header of a proof and the key in it are kept
-    /// beside their token, and not judged again where the very same header comes again. Nothing serves beyond the keys that vouched for it: once a fetch replaces them, the
-    /// signature is checked anew. Refusals are not kept. An entry holds the token's claims and none of its
-    /// signature.
+    /// Everything else is checked each time: `iss`, `aud`, `exp`, `nbf`, `cnf`, the required claims, and
+    /// the claims and the signature of the proof. The header of a proof and its key are cached with the
+    /// token and used again for a proof with an identical header. When a fetch replaces the issuer's
+    /// keys, the signature is verified again. Refusals are not cached. An entry holds the token's claims,
+    /// but not its signature.
     pub fn token_cache(mut self, max_entries: usize) -> Self {
         self.token_cache = max_entries;
         self
     }
 
-    /// Keeps the tokens of
-    /// [`get_token_on_behalf_of`](crate::ApiClient::get_token_on_behalf_of) in memory, so many at
-    /// most, and gives them again for the same access token, audience and scope until shortly before
-    /// they or that access token expire. Off by default: a grant that is revoked meanwhile is not
-    /// noticed until then.
+    /// The number of tokens of [`get_token_on_behalf_of`](crate::ApiClient::get_token_on_behalf_of) to
+    /// keep in memory. A cached token is returned for the same access token, audience and scope until
+    /// shortly before either token expires. Zero, the default, turns the cache off. With the cache on, a
+    /// grant that is revoked in the meantime is noticed only then.
     ///
-    /// Callers that ask for the same token at the same time share one exchange. None of them waits for it
-    /// longer than [`max_wait`](Builder::max_wait).
+    /// Concurrent calls for the same token share one exchange. None of them waits for it longer than
+    /// [`max_wait`](Builder::max_wait).
     pub fn obo_cache(mut self, max_entries: usize) -> Self {
         self.flows.obo_cache = max_entries;
         self
     }
 
-    /// The options of the key cache, together.
+    /// Combines the options of the key cache.
     pub(crate) fn key_policy(&self) -> Result<CachePolicy, Error> {
         let mut policy = self.cache_policy;
         let ttl_name = match self.cache_ttl_variable {
@@ -117,13 +117,12 @@ impl Builder {
 }
 
 fn at_most_a_day(option: &str, duration: Duration) -> Result<Duration, Error> {
-    match duration > MAX_TTL {
-        true => Err(Error::configuration(format!(
-            "{option} must be at most {} seconds",
-            MAX_TTL.as_secs()
-        ))),
-        false => Ok(duration),
+    if duration > MAX_TTL {
+        let limit = MAX_TTL.as_secs();
+        let description = format!("{option} must be at most {limit} seconds");
+        return Err(Error::configuration(description));
     }
+    Ok(duration)
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
-//! An error on its way to the caller.
+//! An error without its challenges.
 
 use a0_discovery::Unavailable;
 use a0_dpop::ProofError;
 use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyError};
 
-use crate::error::{ErrorKind, IssuerError, Outage, TokenError};
 use crate::verification::confirmation::ConfirmationError;
 use crate::verification::resolver_error::DomainsResolverError;
 
-/// An error that is still without the challenges that go with it. No method of
-/// the public API gives one, so none can forget them.
+use super::{ErrorKind, IssuerError, Outage, TokenError};
+
+/// An error whose challenges are not added yet. No public method returns this type, so none can forget
+/// to add them.
 #[derive(Debug)]
 pub(crate) struct Refusal(pub(crate) ErrorKind);
 

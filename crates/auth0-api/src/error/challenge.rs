@@ -6,8 +6,8 @@ use http::HeaderValue;
 
 /// One challenge: a scheme and its parameters, each name at most once.
 ///
-/// Values hold nothing but the characters that RFC 6750 section 3 allows, so a challenge is always
-/// a valid field value and never needs escaping.
+/// Values contain only the characters that RFC 6750 section 3 allows, so a challenge is always a valid
+/// field value and never needs escaping.
 ///
 /// ```
 /// use auth0_api::Challenge;
@@ -26,7 +26,7 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// A challenge of the scheme `Bearer` (RFC 6750 section 3), without parameters.
+    /// Creates a `Bearer` challenge without parameters (RFC 6750 section 3).
     pub fn bearer() -> Self {
         Challenge {
             scheme: "Bearer",
@@ -34,7 +34,7 @@ impl Challenge {
         }
     }
 
-    /// A challenge of the scheme `DPoP` (RFC 9449 section 7.1), without parameters.
+    /// Creates a `DPoP` challenge without parameters (RFC 9449 section 7.1).
     pub fn dpop() -> Self {
         Challenge {
             scheme: "DPoP",
@@ -42,12 +42,12 @@ impl Challenge {
         }
     }
 
-    /// The scheme's name.
+    /// The name of the scheme.
     pub fn scheme(&self) -> &str {
         self.scheme
     }
 
-    /// The value of a parameter; names are compared without case (RFC 9110 section 11.2).
+    /// Returns the value of a parameter. The case of the name does not matter (RFC 9110 section 11.2).
     pub fn get(&self, name: &str) -> Option<&str> {
         self.parameters
             .iter()
@@ -55,12 +55,12 @@ impl Challenge {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Sets a parameter, in the place of the one of that name if there is one.
+    /// Sets a parameter. It replaces a parameter of the same name.
     ///
     /// # Errors
     ///
-    /// [`InvalidParameter`] for a name that is no token, and for a value with a quote, a backslash,
-    /// a control character or anything but ASCII.
+    /// [`InvalidParameter`] if the name is not a token (RFC 9110 section 5.6.2), or if the value contains a
+    /// quote, a backslash, a control character or a character outside ASCII.
     pub fn set(&mut self, name: &'static str, value: &str) -> Result<(), InvalidParameter> {
         if name.is_empty() || !name.bytes().all(is_token) || !value.chars().all(is_value) {
             return Err(InvalidParameter);
@@ -69,7 +69,7 @@ impl Challenge {
         Ok(())
     }
 
-    /// Sets a parameter without the characters that may not be sent.
+    /// Sets a parameter, and drops the characters that a value must not contain.
     pub(crate) fn set_cleaned(&mut self, name: &'static str, value: &str) {
         let value = cleaned(value.to_owned());
         match self
@@ -82,15 +82,15 @@ impl Challenge {
         }
     }
 
-    pub(crate) fn set_error(&mut self, said: Option<&(&str, String)>) {
-        if let Some((code, description)) = said {
+    pub(crate) fn set_error(&mut self, reason: Option<&(&str, String)>) {
+        if let Some((code, description)) = reason {
             self.set_cleaned("error", code);
             self.set_cleaned("error_description", description);
         }
     }
 
     pub(crate) fn to_header_value(&self) -> HeaderValue {
-        // Names and values are visible ASCII by the time they get here.
+        // This never fails: names and values contain printable ASCII only.
         HeaderValue::from_str(&self.to_string())
             .unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
     }
@@ -118,18 +118,17 @@ fn is_value(character: char) -> bool {
     matches!(character, ' ' | '!' | '#'..='[' | ']'..='~')
 }
 
-/// A text without the characters that RFC 6750 section 3 does not allow.
+/// Drops the characters that RFC 6750 section 3 does not allow.
 pub(crate) fn cleaned(mut text: String) -> String {
-    // In place: a text that is gathered character by character grows five times on its way, and every
-    // refusal has several.
+    // Collecting the characters into a new string would reallocate it about five times.
     text.retain(is_value);
     text
 }
 
-/// A name or a value that a challenge cannot hold.
+/// A name or a value that a challenge cannot contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a challenge parameter: the value may hold ASCII without controls, quotes, backslashes"
+    "not a challenge parameter: a value may contain printable ASCII without quotes and backslashes"
 )]
 #[non_exhaustive]
 pub struct InvalidParameter;

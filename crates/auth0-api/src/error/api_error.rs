@@ -1,4 +1,4 @@
-//! Why a client flow gave no token.
+//! Why a client flow returned no token.
 
 use std::error::Error;
 
@@ -7,12 +7,11 @@ use a0_http::TransportErrorKind;
 use a0_token_exchange::{ExchangeError, RequestError};
 use http::StatusCode;
 
-/// Why nothing was sent to the token endpoint, where that is the caller's or the configuration's
-/// doing: 400.
+/// The request or the configuration is at fault, and nothing was sent to the token endpoint: 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientFlowError {
-    /// What was asked for cannot be sent.
+    /// The request cannot be sent.
     #[error(transparent)]
     Request(RequestError),
     /// Neither `client_id` with `client_secret` nor `client_auth` is configured.
@@ -21,43 +20,43 @@ pub enum ClientFlowError {
          or client_auth"
     )]
     NoCredentials,
-    /// The domain's metadata names no token endpoint, or one that credentials may not go to.
+    /// The domain's metadata names no token endpoint, or one that must not receive credentials.
     #[error(transparent)]
     Endpoint(TokenEndpointError),
 }
 
-/// Why there is no answer of the token endpoint, or why it is not a token.
+/// The token endpoint could not be reached, or did not return a token.
 ///
-/// [`status_code`](ApiError::status_code) is that endpoint's, or stands for it. It is no answer to
-/// give to one's own caller.
+/// [`status_code`](ApiError::status_code) is the status of the endpoint, or represents it. Do not send it
+/// to your own caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// The endpoint could not be asked, refused, or answered with something else than a token.
+    /// The endpoint could not be reached, refused, or answered with something other than a token.
     #[error(transparent)]
     Exchange(ExchangeError),
-    /// The domain's metadata, which says where the endpoint is, cannot be had.
+    /// The domain's metadata, which names the endpoint, is unavailable.
     #[error(transparent)]
     Discovery(Unavailable),
 }
 
 impl ApiError {
-    /// The endpoint's status, where it is one of an error; 502 for a redirect, an answer that cannot be used, and a failure of the
-    /// network; 504 for a timeout; 500 where no proof or assertion could be made.
+    /// The endpoint's status if it is an error status; 502 for a redirect, an unusable response and a
+    /// network failure; 504 for a timeout; 500 if no proof or assertion could be signed.
     pub fn status_code(&self) -> StatusCode {
         let status = match self {
             ApiError::Exchange(error) => error.status_code(),
             ApiError::Discovery(error) if is_timeout(error) => 504,
             ApiError::Discovery(_) => 502,
         };
-        // A 204 is no token, and an error that is a success would be taken for one.
+        // An error with a success status, such as a 204 without a token, would look like a success.
         let status = Some(status).filter(|status| (400..600).contains(status));
         let status = status.and_then(|status| StatusCode::from_u16(status).ok());
         status.unwrap_or(StatusCode::BAD_GATEWAY)
     }
 
-    /// The endpoint's `error`, at most 128 characters of the server's text, which may repeat what was
-    /// sent; or `token_exchange_error`, `connection_token_error`, `invalid_json`,
+    /// The endpoint's `error`, cut to 128 characters. It is the server's text and may repeat what was sent.
+    /// If there is none: `token_exchange_error`, `connection_token_error`, `invalid_json`,
     /// `invalid_response`, `network_error`, `timeout_error` or `signing_error`.
     pub fn error_code(&self) -> &str {
         match self {
@@ -70,8 +69,8 @@ impl ApiError {
         }
     }
 
-    /// The endpoint's `error_description`: the server's text, which may repeat what was sent. It is in
-    /// no other text of this error.
+    /// The endpoint's `error_description`. It is the server's text and may repeat what was sent, so no
+    /// other text of this error contains it.
     pub fn endpoint_description(&self) -> Option<&str> {
         match self {
             ApiError::Exchange(ExchangeError::Refused(refusal)) => refusal.error_description(),

@@ -1,22 +1,23 @@
-//! From options to a client, or to what is wrong with them.
+//! Checks the options and turns them into the parts of a client, the same for both clients.
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use a0_discovery::{CachePolicy, FetchRules, Issuer, KeyCache, Origin, normalize_domain};
-use a0_dpop::{Htu, InMemoryReplayStore, ReplayStore};
+use a0_discovery::{CachePolicy, FetchRules, Issuer, Origin, normalize_domain};
+use a0_dpop::Htu;
 use a0_http::HttpClient;
 use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
 use a0_token_exchange::ClientAuth;
 
-use crate::builder::{Builder, Replay, TokenProfile};
-use crate::challenger::Challenger;
-use crate::client::{ApiClient, Settings};
-use crate::client_flows::{ClientFlows, FlowOptions, OboCache, Proofs};
 use crate::error::Error;
-use crate::single_flight::Limits;
+use crate::error::challenger::Challenger;
+use crate::exchange::flows::{ClientFlows, DpopKey};
+use crate::exchange::obo_cache::OboCache;
+use crate::exchange::single_flight::Limits;
+use crate::options::builder::{Builder, TokenProfile};
+use crate::options::exchange::FlowOptions;
 use crate::verification::Verifier;
 use crate::verification::issuers::Issuers;
 use crate::verification::proof::DpopSettings;
@@ -24,63 +25,34 @@ use crate::verification::token_cache::TokenCache;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
-/// RFC 9449 section 11.1 speaks of seconds or minutes. Each second more is a second for a thief, and
-/// proofs to remember.
+/// RFC 9449 section 11.1 recommends seconds or minutes. A longer window gives a thief more time and the
+/// replay store more proofs to record.
 const MAX_PROOF_WINDOW: Duration = Duration::from_secs(3600);
 
-/// The most exchanges of one call on behalf of a user: metadata, the exchange, and the exchange again
-/// with a nonce.
-const EXCHANGES_OF_A_CALL: u32 = 3;
+/// An exchange on behalf of a user takes at most three HTTP exchanges: metadata, the token request, and
+/// the token request again with a nonce.
+const MAX_HTTP_EXCHANGES: u32 = 3;
 
-/// What such a call takes beyond its exchanges, on a busy machine.
+/// What such a call may take besides its HTTP exchanges, on a busy machine.
 const CALL_MARGIN: Duration = Duration::from_secs(5);
 
-/// What RFC 9068 section 2.2 requires of an access token, beside what every token needs.
+/// The claims that RFC 9068 section 2.2 requires besides those of every token.
 const RFC9068_CLAIMS: [&str; 3] = ["sub", "client_id", "jti"];
 
-/// What both kinds of client are made of. `R` is how the domains of a request are asked for.
-pub(crate) struct Parts<R> {
-    pub(crate) verifier: Verifier<R>,
-    pub(crate) fetch_rules: FetchRules,
-    pub(crate) policy: CachePolicy,
-    pub(crate) flows: ClientFlows,
+/// The parts of a client. `R` resolves the allowed domains; `S` is the replay store.
+pub(super) struct Parts<R, S> {
+    pub(super) verifier: Verifier<R, S>,
+    pub(super) fetch_rules: FetchRules,
+    pub(super) policy: CachePolicy,
+    pub(super) flows: ClientFlows,
 }
 
 impl Builder {
-    /// Makes the client. Nothing is fetched yet.
-    ///
-    /// # Errors
-    ///
-    /// `MissingRequiredArgument` without an audience; `Configuration` for everything else that
-    /// cannot be used, with what to do about it.
-    pub fn build(self) -> Result<ApiClient, Error> {
-        #[cfg(feature = "async")]
-        self.asynchronous.refuse()?;
-        let parts = self.parts(self.domains_resolver.clone())?;
-        let http_client = http_client(self.http_client, self.timeout)?;
-        let clock = Arc::clone(&self.clock);
-        let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
-            .policy(parts.policy)
-            .clock(move || clock());
-        if let Some(adapter) = self.cache {
-            keys = keys.adapter(adapter);
-        }
-        let replay_store: Option<Arc<dyn ReplayStore>> = match self.replay_store {
-            Replay::InMemory => Some(Arc::new(InMemoryReplayStore::default())),
-            Replay::In(store) => Some(store),
-            Replay::Off => None,
-        };
-        Ok(ApiClient::from_settings(Settings {
-            verifier: parts.verifier,
-            keys: keys.build(),
-            replay_store,
-            flows: parts.flows,
-            http_client,
-        }))
-    }
-
-    /// Everything that is the same for both kinds of client.
-    pub(crate) fn parts<R>(&self, resolver: Option<R>) -> Result<Parts<R>, Error> {
+    pub(super) fn parts<R, S>(
+        &self,
+        resolver: Option<R>,
+        replay_store: Option<S>,
+    ) -> Result<Parts<R, S>, Error> {
         if let Some(refused) = &self.refused {
             return Err(Error::configuration(refused.clone()));
         }
@@ -98,7 +70,7 @@ impl Builder {
             .backend(self.backend)
             .trust(origins(&self.trusted_endpoints)?);
         let policy = self.key_policy()?;
-        flows.obo_cache = self.tokens_on_behalf(&policy);
+        flows.obo_cache = self.new_obo_cache(&policy);
         let (header_rules, profile_claims) = profile_rules(self.token_profile, &algorithms);
         let verifier = Verifier {
             issuers,
@@ -110,9 +82,10 @@ impl Builder {
                 .require(self.required_claims.clone()),
             challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
             dpop,
+            replay_store,
             tokens: NonZeroUsize::new(self.token_cache)
                 .map(|entries| TokenCache::new(entries, policy)),
-            clock: Arc::clone(&self.clock),
+            clock: self.clock.clone(),
         };
         Ok(Parts {
             verifier,
@@ -122,13 +95,13 @@ impl Builder {
         })
     }
 
-    /// Whose tokens are taken.
+    /// The issuers whose tokens the API accepts.
     fn issuers<R>(&self, resolver: Option<R>) -> Result<Issuers<R>, Error> {
         let domain = self.domain.as_deref().filter(|domain| !domain.is_empty());
         let domain = domain.map(|domain| issuer("domain", domain)).transpose()?;
         match (domain, &self.domains, resolver) {
             (_, Some(_), Some(_)) => Err(Error::configuration(
-                "domains and domains_resolver exclude each other: give one of them",
+                "set either domains or domains_resolver, not both",
             )),
             (_, Some(domains), None) if domains.is_empty() => {
                 Err(Error::configuration("domains list cannot be empty"))
@@ -146,7 +119,7 @@ impl Builder {
         }
     }
 
-    /// Credentials are for the domain alone: they go nowhere else.
+    /// Client credentials belong to `domain` and are sent to no other.
     fn client_flows(&self) -> Result<ClientFlows, Error> {
         let FlowOptions {
             client_id,
@@ -158,12 +131,11 @@ impl Builder {
         let auth = match (given(client_id), client_secret, client_auth) {
             (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
                 return Err(Error::configuration(
-                    "client_id with client_secret, and client_auth, exclude each other: \
-                     give one of them",
+                    "set either client_id with client_secret or client_auth, not both",
                 ));
             }
             (None, _, Some(auth)) => Some(Arc::clone(auth)),
-            // Without a secret the first flow says what is missing.
+            // If the secret is missing, the first client flow reports it.
             (Some(id), Some(secret), None) => {
                 ClientAuth::basic(id, secret.as_str()).ok().map(Arc::new)
             }
@@ -176,30 +148,30 @@ impl Builder {
             ));
         }
         let issuer = domain.map(|domain| issuer("domain", &domain)).transpose()?;
-        // Sent to another server, an assertion can be used at the one that it is for.
-        let meant_for = auth.as_ref().and_then(|auth| auth.assertion_issuer());
-        if meant_for.is_some() && meant_for != issuer.as_ref().map(Issuer::as_str) {
+        // Another server that received an assertion could use it at the server it is meant for.
+        let intended = auth.as_ref().and_then(|auth| auth.assertion_issuer());
+        if intended.is_some() && intended != issuer.as_ref().map(Issuer::as_str) {
             return Err(Error::configuration(
-                "client_auth: the issuer of the assertions is not that of 'domain', \
-                 as in https://tenant.example/",
+                "client_auth: the assertions must be for the issuer of 'domain', \
+                 such as https://tenant.example/",
             ));
         }
         Ok(ClientFlows {
             credentials: issuer.zip(auth),
-            proofs: self.flows.dpop_key.clone().map(Proofs::new),
+            dpop_key: self.flows.dpop_key.clone().map(DpopKey::new),
             obo_cache: None,
         })
     }
 
-    fn tokens_on_behalf(&self, policy: &CachePolicy) -> Option<OboCache> {
+    fn new_obo_cache(&self, policy: &CachePolicy) -> Option<OboCache> {
         let limits = Limits {
             max_wait: policy.max_wait,
             call: policy
                 .timeout
-                .saturating_mul(EXCHANGES_OF_A_CALL)
+                .saturating_mul(MAX_HTTP_EXCHANGES)
                 .saturating_add(CALL_MARGIN),
         };
-        let clock = Arc::clone(&self.clock);
+        let clock = self.clock.clone();
         NonZeroUsize::new(self.flows.obo_cache).map(|entries| OboCache::new(entries, limits, clock))
     }
 
@@ -221,14 +193,14 @@ impl Builder {
     }
 }
 
-/// A URL without the slashes at its end, for a path to be put behind.
+/// Parses `public_url`, without trailing slashes, so that a path can be appended.
 fn public_url(url: &str) -> Result<Htu, Error> {
     let prefix = Some(url.trim_end_matches('/')).filter(|prefix| !prefix.contains(['?', '#']));
     let parsed = prefix.and_then(|prefix| Htu::parse(prefix).ok());
     parsed.ok_or_else(|| {
         Error::configuration(
             "public_url must be an http or https URL without credentials, query and fragment, \
-             as in https://api.example/v1",
+             such as https://api.example/v1",
         )
     })
 }
@@ -268,7 +240,7 @@ fn origins(texts: &[String]) -> Result<Vec<Origin>, Error> {
     texts.iter().map(parse).collect()
 }
 
-fn http_client(
+pub(super) fn http_client(
     given: Option<Arc<dyn HttpClient>>,
     timeout: Option<Duration>,
 ) -> Result<Arc<dyn HttpClient>, Error> {
@@ -290,7 +262,7 @@ fn default_http_client(timeout: Option<Duration>) -> Result<Arc<dyn HttpClient>,
 #[cfg(not(feature = "ureq"))]
 fn default_http_client(_timeout: Option<Duration>) -> Result<Arc<dyn HttpClient>, Error> {
     Err(Error::configuration(
-        "no HTTP client: give one to http_client, or turn the feature `ureq` on",
+        "no HTTP client: set http_client, or enable the feature `ureq`",
     ))
 }
 
@@ -298,15 +270,15 @@ fn default_http_client(_timeout: Option<Duration>) -> Result<Arc<dyn HttpClient>
 mod tests {
     use a0_jose::Backend;
 
-    use crate::builder::Builder;
     use crate::error::Error;
+    use crate::options::builder::Builder;
 
-    /// What either backend does is the same, so that no request could show which one it is.
+    /// Both backends behave alike, so a request cannot show which one is in use.
     #[test]
-    fn the_backend_is_that_of_tokens_and_of_proofs() -> Result<(), Error> {
+    fn the_backend_verifies_tokens_and_proofs() -> Result<(), Error> {
         for backend in [Backend::OpenSsl, Backend::AwsLcRs] {
             let builder = Builder::default().domain("tenant.example").audience("a");
-            let parts = builder.backend(backend).parts::<()>(None)?;
+            let parts = builder.backend(backend).parts::<(), ()>(None, None)?;
             let named = format!("backend: {backend:?}");
             assert!(format!("{:?}", parts.fetch_rules).contains(&named));
             assert!(format!("{:?}", parts.verifier.dpop.rules).contains(&named));

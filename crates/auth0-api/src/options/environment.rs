@@ -7,40 +7,39 @@ use std::time::Duration;
 use a0_discovery::normalize_domain;
 use zeroize::Zeroizing;
 
-use crate::builder::Builder;
 use crate::error::Error;
 use crate::verification::scheme::DpopMode;
 
+use super::builder::Builder;
+
 impl Builder {
-    /// Takes options from the process's environment:
+    /// Reads options from the environment variables of the process:
     ///
     /// | variable | option |
     /// |---|---|
     /// | `AUTH0_DOMAIN` | `domain` |
     /// | `AUTH0_DOMAINS` | `domains`, separated by white space or commas |
-    /// | `AUTH0_AUDIENCE` | `audience`; several are separated by white space or commas |
+    /// | `AUTH0_AUDIENCE` | `audience`, one or several, separated by white space or commas |
     /// | `AUTH0_DPOP_ENABLED`, `AUTH0_DPOP_REQUIRED` | `dpop`; each `true` or `false`, in any case |
     /// | `AUTH0_CLIENT_ID`, `AUTH0_CLIENT_SECRET` | `client_id`, `client_secret` |
-    /// | `AUTH0_CACHE_TTL` | `cache_ttl`, in seconds, 86400 at most |
+    /// | `AUTH0_CACHE_TTL` | `cache_ttl`, in seconds, at most 86400 |
     /// | `AUTH0_TIMEOUT` | `timeout`, in seconds |
     ///
-    /// A variable takes the place of what was set before; one that is absent or empty changes
-    /// nothing. One that cannot be used makes [`build`](Builder::build) fail with its name, the first
-    /// of them where there are several.
+    /// A variable replaces the option set before. A variable that is absent or empty changes nothing. If
+    /// a variable has an unusable value, [`build`](Builder::build) fails and names the first such variable.
     ///
-    /// The two for DPoP do not take the place of [`dpop`](Builder::dpop), whichever comes first: they
-    /// may strengthen what the code says, and never weaken what it requires. With the last mode that
-    /// the code sets, they give:
+    /// The two variables for DPoP are different: they combine with [`dpop`](Builder::dpop), whichever is
+    /// called first. They can make the mode of the code stricter, and never weaken `Required`:
     ///
-    /// | `AUTH0_DPOP_ENABLED` | `AUTH0_DPOP_REQUIRED` | none, `Allowed`, `Disabled` | `Required` |
+    /// | `AUTH0_DPOP_ENABLED` | `AUTH0_DPOP_REQUIRED` | code sets nothing, `Allowed` or `Disabled` | code sets `Required` |
     /// |---|---|---|---|
-    /// | | | what the code says | `Required` |
+    /// | | | the code's mode | `Required` |
     /// | `true` | | `Allowed` | `Required` |
     /// | `false` | | `Disabled` | error |
     /// | | `true` | `Required` | `Required` |
     /// | `true` | `true` | `Required` | `Required` |
     /// | `false` | `true` | error | error |
-    /// | | `false` | what the code says | error |
+    /// | | `false` | the code's mode | error |
     /// | `true` | `false` | `Allowed` | error |
     /// | `false` | `false` | `Disabled` | error |
     pub fn from_env(self) -> Self {
@@ -51,7 +50,7 @@ impl Builder {
         })
     }
 
-    /// As [`from_env`](Builder::from_env), from any source of variables.
+    /// Like [`from_env`](Builder::from_env), with a function that looks up each variable.
     ///
     /// ```
     /// use auth0_api::ApiClient;
@@ -73,7 +72,7 @@ impl Builder {
             let outcome = lookup(name).and_then(|value| match value.unwrap_or_default() {
                 nothing if nothing.is_empty() => Ok(()),
                 value => {
-                    // It may be a secret.
+                    // The value may be a secret.
                     let value = Zeroizing::new(value);
                     set(&mut self, value.trim()).map_err(|reason| format!("{name} {reason}"))
                 }
@@ -85,7 +84,7 @@ impl Builder {
         self
     }
 
-    /// The table of [`Builder::from_env`].
+    /// Combines the mode of the code with the variables, as the table of [`Builder::from_env`] says.
     pub(crate) fn dpop_mode(&self) -> Result<DpopMode, Error> {
         let weaker = |name| {
             let reason = format!("{name} cannot be false where the option dpop is Required");
@@ -153,21 +152,21 @@ const VARIABLES: [(&str, Set); 9] = [
 ];
 
 fn not_blank(text: &str) -> Result<String, String> {
-    match text {
-        "" => Err("is blank".to_owned()),
-        text => Ok(text.to_owned()),
+    if text.is_empty() {
+        return Err("is blank".to_owned());
     }
+    Ok(text.to_owned())
 }
 
-/// Values with white space or commas between them, one at least.
+/// Splits at white space and commas. At least one value is required.
 fn several(text: &str) -> Result<Vec<String>, String> {
     let separator = |character: char| character.is_ascii_whitespace() || character == ',';
     let values = text.split(separator).filter(|value| !value.is_empty());
     let values: Vec<String> = values.map(str::to_owned).collect();
-    match values.is_empty() {
-        true => Err("holds no value".to_owned()),
-        false => Ok(values),
+    if values.is_empty() {
+        return Err("holds no value".to_owned());
     }
+    Ok(values)
 }
 
 const CACHE_TTL: &str = "AUTH0_CACHE_TTL";

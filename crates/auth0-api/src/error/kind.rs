@@ -1,0 +1,154 @@
+//! The reasons for an error, as data.
+
+use a0_discovery::Unavailable;
+use a0_dpop::{ProofError, ReplayStoreError};
+use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyError};
+
+use crate::verification::confirmation::ConfirmationError;
+use crate::verification::resolver_error::DomainsResolverError;
+
+use super::api_error::{ApiError, ClientFlowError};
+
+/// The reason for an [`Error`], as data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The request has no credentials, or a scheme that is not supported: 401, and no error code in the
+    /// challenge (RFC 6750 section 3.1).
+    MissingAuthorization,
+    /// The credentials are sent in a way that is not allowed: 400, or 401 if there are none.
+    InvalidAuthScheme(SchemeError),
+    /// The caller left an argument out: 400.
+    MissingRequiredArgument {
+        /// The argument's name.
+        argument: &'static str,
+    },
+    /// The access token was refused: 401 `invalid_token`.
+    VerifyAccessToken(TokenError),
+    /// The proof was refused: 400 `invalid_dpop_proof` (RFC 9449 section 7.1).
+    InvalidDpopProof(ProofError),
+    /// The proof has no current nonce: 401 `use_dpop_nonce`, with a new nonce (RFC 9449 section 9).
+    UseDpopNonce {
+        /// The nonce for the client's next proof.
+        nonce: String,
+    },
+    /// The keys or the replay store are unavailable: 503. The token may be valid.
+    Unavailable(Outage),
+    /// The configuration cannot be used: 500.
+    Configuration(String),
+    /// The domains resolver returned no usable list of domains: 500.
+    DomainsResolver(DomainsResolverError),
+    /// The exchange cannot be requested: 400. Nothing was sent to the token endpoint.
+    GetTokenByExchangeProfile(ClientFlowError),
+    /// The Token Vault token cannot be requested: 400. Nothing was sent to the token endpoint.
+    GetAccessTokenForConnection(ClientFlowError),
+    /// The token endpoint returned no token, or could not be reached. The status is the endpoint's; do
+    /// not send it to your own caller.
+    Api(ApiError),
+}
+
+/// What is unavailable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Outage {
+    /// The issuer's metadata or keys.
+    #[error("{0}")]
+    Keys(#[source] Unavailable),
+    /// The store that records used proofs.
+    #[error("{0}")]
+    ReplayStore(#[source] ReplayStoreError),
+}
+
+/// Why the way the credentials are sent is not allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SchemeError {
+    /// More than one `Authorization` field (RFC 9110 section 5.3).
+    #[error("Multiple Authorization headers are not allowed")]
+    SeveralFields,
+    /// The request has no credentials, and the API accepts the scheme DPoP only: 401.
+    #[error("")]
+    NoCredentials,
+    /// The request has another scheme, and the API accepts the scheme DPoP only.
+    #[error("")]
+    NotDpop,
+    /// The scheme is DPoP, and the request has no proof (RFC 9449 section 7.1).
+    #[error("")]
+    MissingProof,
+    /// The request has a proof and a bearer token.
+    #[error("DPoP proof requires DPoP authentication scheme, not Bearer")]
+    ProofWithBearer,
+}
+
+/// Why an access token was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The token is not a JWT.
+    #[error(transparent)]
+    Parse(ParseError),
+    /// The header is not acceptable.
+    #[error(transparent)]
+    Header(HeaderError),
+    /// `iss` is not acceptable.
+    #[error(transparent)]
+    Issuer(IssuerError),
+    /// A claim is not acceptable.
+    #[error(transparent)]
+    Claims(ClaimValidationError),
+    /// `cnf` is not acceptable.
+    #[error(transparent)]
+    Confirmation(ConfirmationError),
+    /// No key of the issuer verifies the signature.
+    #[error(transparent)]
+    Signature(VerifyError),
+    /// A claim does not have the type that the caller asked for.
+    #[error(transparent)]
+    ClaimType(ClaimError),
+    /// The claims do not fit the caller's type.
+    #[error("The claims do not have the form that this API expects")]
+    ClaimsForm,
+    /// The `act` claim is not acceptable (RFC 8693 section 4.1).
+    #[error(transparent)]
+    Actor(a0_act::ActError),
+}
+
+/// Why `iss` was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssuerError {
+    /// `iss` is absent or not a string.
+    #[error("Token missing 'iss' claim")]
+    Missing,
+    /// `iss` does not have the form of an issuer.
+    #[error("Invalid token issuer format")]
+    Format,
+    /// `iss` is not the issuer of the configured domain. Issuers are compared octet for octet.
+    #[error("Token issuer does not match the discovery issuer")]
+    Mismatch,
+    /// `iss` is not in the configured list, or not in the list that the resolver returned.
+    #[error("Token issuer is not in the list of allowed domains")]
+    NotAllowed,
+}
+
+impl ErrorKind {
+    /// The text of `error_description`, not cleaned yet.
+    pub(super) fn description(&self) -> String {
+        match self {
+            ErrorKind::MissingAuthorization => String::new(),
+            ErrorKind::InvalidAuthScheme(error) => error.to_string(),
+            ErrorKind::MissingRequiredArgument { argument } => {
+                format!("The argument '{argument}' is required but was not provided.")
+            }
+            ErrorKind::VerifyAccessToken(error) => error.to_string(),
+            ErrorKind::InvalidDpopProof(error) => error.to_string(),
+            ErrorKind::UseDpopNonce { .. } => ProofError::Nonce.to_string(),
+            ErrorKind::Unavailable(error) => error.to_string(),
+            ErrorKind::Configuration(description) => description.clone(),
+            ErrorKind::DomainsResolver(error) => error.to_string(),
+            ErrorKind::GetTokenByExchangeProfile(error)
+            | ErrorKind::GetAccessTokenForConnection(error) => error.to_string(),
+            ErrorKind::Api(error) => error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Errors and the HTTP responses they stand for.
+
+pub(crate) mod api_error;
+pub(crate) mod challenge;
+pub(crate) mod challenger;
+mod kind;
+pub(crate) mod refusal;
+
+use std::fmt;
+
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use challenge::Challenge;
+
+pub use kind::{ErrorKind, IssuerError, Outage, SchemeError, TokenError};
+
+/// Why a request was refused, could not be verified, or a client flow failed.
+///
+/// For a verification it describes the HTTP response to send: [`status_code`](Error::status_code),
+/// [`headers`](Error::headers) with the challenges, and [`error_code`](Error::error_code) and
+/// [`error_description`](Error::error_description) for a body.
+///
+/// Two errors are equal if their [`kind`](Error::kind)s are. Except for the code of an `Api` error, no
+/// text in an error comes from a token, a header or a server.
+///
+/// ```
+/// use auth0_api::{ApiClient, ErrorKind};
+///
+/// let client = ApiClient::builder().domain("tenant.example").audience("a").build()?;
+/// let error = client.verify_request(&http::Request::new(())).unwrap_err();
+/// assert_eq!(*error.kind(), ErrorKind::MissingAuthorization);
+/// assert_eq!(error.status_code(), 401);
+/// assert_eq!(
+///     error.www_authenticate().as_deref(),
+///     Some(r#"Bearer realm="api", DPoP algs="ES256""#),
+/// );
+/// # Ok::<(), auth0_api::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    challenges: Vec<Challenge>,
+}
+
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, challenges: Vec<Challenge>) -> Self {
+        Error(Box::new(Inner { kind, challenges }))
+    }
+
+    /// An error that is not the response to a request.
+    pub(crate) fn without_challenges(kind: ErrorKind) -> Self {
+        Error::new(kind, Vec::new())
+    }
+
+    pub(crate) fn configuration(description: impl Into<String>) -> Self {
+        Error::without_challenges(ErrorKind::Configuration(description.into()))
+    }
+
+    pub(crate) fn missing_option(argument: &'static str) -> Self {
+        Error::without_challenges(ErrorKind::MissingRequiredArgument { argument })
+    }
+
+    pub(crate) fn set_challenges(&mut self, challenges: Vec<Challenge>) {
+        self.0.challenges = challenges;
+    }
+
+    /// The reason for the error, as data.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// The status of the HTTP response.
+    pub fn status_code(&self) -> StatusCode {
+        match &self.0.kind {
+            ErrorKind::MissingAuthorization
+            | ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials)
+            | ErrorKind::VerifyAccessToken(_)
+            | ErrorKind::UseDpopNonce { .. } => StatusCode::UNAUTHORIZED,
+            ErrorKind::InvalidAuthScheme(_)
+            | ErrorKind::MissingRequiredArgument { .. }
+            | ErrorKind::InvalidDpopProof(_)
+            | ErrorKind::GetTokenByExchangeProfile(_)
+            | ErrorKind::GetAccessTokenForConnection(_) => StatusCode::BAD_REQUEST,
+            ErrorKind::Api(error) => error.status_code(),
+            ErrorKind::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::Configuration(_) | ErrorKind::DomainsResolver(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        }
+    }
+
+    /// The error code, one of RFC 6750 section 3.1 or in the same style. The code of an `Api` error comes
+    /// from the token endpoint and may repeat what was sent to it.
+    pub fn error_code(&self) -> &str {
+        match &self.0.kind {
+            ErrorKind::MissingAuthorization
+            | ErrorKind::InvalidAuthScheme(_)
+            | ErrorKind::MissingRequiredArgument { .. } => "invalid_request",
+            ErrorKind::VerifyAccessToken(_) => "invalid_token",
+            ErrorKind::InvalidDpopProof(_) => "invalid_dpop_proof",
+            ErrorKind::UseDpopNonce { .. } => "use_dpop_nonce",
+            ErrorKind::Unavailable(_) => "temporarily_unavailable",
+            ErrorKind::Configuration(_) => "invalid_configuration",
+            ErrorKind::DomainsResolver(_) => "domains_resolver_error",
+            ErrorKind::GetTokenByExchangeProfile(_) => "get_token_by_exchange_profile_error",
+            ErrorKind::GetAccessTokenForConnection(_) => "get_access_token_for_connection_error",
+            ErrorKind::Api(error) => error.error_code(),
+        }
+    }
+
+    /// A description for the client or the operator; may be empty. It contains only characters that RFC
+    /// 6750 section 3 allows, so it is safe in a header or a log.
+    pub fn error_description(&self) -> String {
+        challenge::cleaned(self.0.kind.description())
+    }
+
+    /// The name of the missing argument, for `MissingRequiredArgument`.
+    pub fn argument(&self) -> Option<&'static str> {
+        match self.0.kind {
+            ErrorKind::MissingRequiredArgument { argument } => Some(argument),
+            _ => None,
+        }
+    }
+
+    /// The challenges of the response. A 5xx has none.
+    pub fn challenges(&self) -> &[Challenge] {
+        &self.0.challenges
+    }
+
+    /// The challenges, to add parameters such as `resource_metadata` (RFC 9728).
+    pub fn challenges_mut(&mut self) -> &mut [Challenge] {
+        &mut self.0.challenges
+    }
+
+    /// The header fields of the HTTP response: one `WWW-Authenticate` for each challenge; `DPoP-Nonce` and
+    /// `Cache-Control: no-store` if the client needs a nonce (RFC 9449 section 8.2); `Retry-After`, in
+    /// seconds, if keys are unavailable.
+    pub fn headers(&self) -> HeaderMap {
+        let challenges = self.0.challenges.iter();
+        let mut fields: HeaderMap = challenges
+            .map(|challenge| (WWW_AUTHENTICATE, challenge.to_header_value()))
+            .collect();
+        if let ErrorKind::UseDpopNonce { nonce } = &self.0.kind
+            && let Ok(nonce) = HeaderValue::from_str(nonce)
+        {
+            fields.insert(DPOP_NONCE, nonce);
+            fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        if let ErrorKind::Unavailable(Outage::Keys(error)) = &self.0.kind {
+            let seconds = error.retry_in.as_secs_f64().ceil() as u64;
+            fields.insert(RETRY_AFTER, seconds.into());
+        }
+        fields
+    }
+
+    /// All challenges in one field value, for servers that allow one value for each name; `None` if there
+    /// is no challenge.
+    pub fn www_authenticate(&self) -> Option<String> {
+        let challenges: Vec<String> = self.0.challenges.iter().map(Challenge::to_string).collect();
+        (!challenges.is_empty()).then(|| challenges.join(", "))
+    }
+}
+
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.kind == other.0.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.error_description() {
+            nothing if nothing.is_empty() => {
+                formatter.write_str("no credentials were sent in a way that this API takes")
+            }
+            description => formatter.write_str(&description),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Error").field(&self.0.kind).finish()
+    }
+}
+
+impl std::error::Error for Error {
+    /// The failed fetch, down to the transport's own error; the replay store's own error; the domains
+    /// resolver's own error. The causes of other errors are in their [`kind`](Error::kind).
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.kind {
+            ErrorKind::Unavailable(Outage::Keys(error)) => Some(&error.error.failure),
+            ErrorKind::Unavailable(Outage::ReplayStore(error)) => error.source(),
+            ErrorKind::DomainsResolver(error) => error.source(),
+            ErrorKind::Api(error) => error.cause(),
+            _ => None,
+        }
+    }
+}

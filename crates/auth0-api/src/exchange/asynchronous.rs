@@ -1,0 +1,107 @@
+//! The client flows of the async client.
+
+use a0_http::Step;
+use a0_token_exchange::{
+    ConnectionToken, ExchangeError, IssuedToken, OnBehalfOf, Pending, TokenExchange, TokenRequest,
+    TokenResponse,
+};
+
+use crate::client::asynchronous::ApiClient;
+use crate::error::{Error, ErrorKind};
+
+use super::flows::{Endpoint, IntoErrorKind, api_error, request_error};
+
+impl ApiClient {
+    /// See [`crate::ApiClient::get_token_by_exchange_profile`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_token_by_exchange_profile(
+        &self,
+        request: &TokenExchange<'_>,
+    ) -> Result<TokenResponse, Error> {
+        let kind = ErrorKind::GetTokenByExchangeProfile;
+        request_error(request.validate(), kind)?;
+        let endpoint = self.endpoint(kind).await?;
+        let token_request = request_error(endpoint.client.exchange(request), kind)?;
+        let response = self.send_bound(&endpoint, token_request).await?;
+        self.0.flows.store_nonce(&endpoint, &response);
+        Ok(response)
+    }
+
+    /// See [`crate::ApiClient::get_token_on_behalf_of`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_token_on_behalf_of(
+        &self,
+        request: &OnBehalfOf<'_>,
+    ) -> Result<IssuedToken, Error> {
+        let kind = ErrorKind::GetTokenByExchangeProfile;
+        request_error(request.validate(), kind)?;
+        let exchange = async {
+            let endpoint = self.endpoint(kind).await?;
+            let token_request = request_error(endpoint.client.on_behalf_of(request), kind)?;
+            let token = self.send_bound(&endpoint, token_request).await?;
+            self.0.flows.store_nonce(&endpoint, &token);
+            Ok(token)
+        };
+        let verifier = &self.0.verifier;
+        let (max_size, now) = (verifier.max_token_size, verifier.clock.now());
+        match self.0.flows.obo_entry(request, max_size, now, kind)? {
+            Some(entry) => {
+                let (timer, is_usable) = (&self.0.timer, entry.is_usable());
+                let token = entry
+                    .cache
+                    .get_async(&entry.key, timer, is_usable, exchange);
+                token.await
+            }
+            None => exchange.await,
+        }
+    }
+
+    /// See [`crate::ApiClient::get_access_token_for_connection`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_access_token_for_connection(
+        &self,
+        request: &ConnectionToken<'_>,
+    ) -> Result<IssuedToken, Error> {
+        let kind = ErrorKind::GetAccessTokenForConnection;
+        request_error(request.validate(), kind)?;
+        let endpoint = self.endpoint(kind).await?;
+        let token_request = request_error(endpoint.client.connection_token(request), kind)?;
+        let now = self.0.verifier.clock.system_time();
+        self.send(token_request.start(now)).await
+    }
+
+    async fn endpoint(&self, kind: IntoErrorKind) -> Result<Endpoint, Error> {
+        let flows = &self.0.flows;
+        let issuer = flows.issuer(kind)?;
+        let now = self.0.verifier.clock.now();
+        let url = self.0.keys.token_endpoint(issuer, now).await;
+        flows.endpoint(url, kind)
+    }
+
+    /// Sends a request whose token is to be bound to the key of this client, if it has one.
+    async fn send_bound<T>(
+        &self,
+        endpoint: &Endpoint,
+        request: TokenRequest<T>,
+    ) -> Result<T, Error> {
+        let now = self.0.verifier.clock.system_time();
+        self.send(self.0.flows.start_bound(endpoint, request, now))
+            .await
+    }
+
+    async fn send<T>(&self, step: Result<Step<Pending<T>>, ExchangeError>) -> Result<T, Error> {
+        api_error(match step {
+            Ok(step) => a0_http::drive_async(&*self.0.http_client, step).await,
+            Err(error) => Err(error),
+        })
+    }
+}

@@ -1,0 +1,143 @@
+//! What both clients need for a client flow.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use a0_discovery::{Issuer, TokenEndpointError};
+use a0_dpop::NewProof;
+use a0_http::Step;
+use a0_jose::{NumericDate, Signer};
+use a0_token_exchange::{
+    ClientAuth, ExchangeError, IssuedToken, Pending, ProofRequest, RequestError, TokenClient,
+    TokenRequest,
+};
+
+use crate::error::api_error::{ApiError, ClientFlowError};
+use crate::error::{Error, ErrorKind};
+
+use super::obo_cache::OboCache;
+
+/// The configuration of client flows.
+pub(crate) struct ClientFlows {
+    /// The issuer of `domain`, and the client authentication at its token endpoint.
+    pub(crate) credentials: Option<(Issuer, Arc<ClientAuth>)>,
+    /// The key to bind exchanged tokens to.
+    pub(crate) dpop_key: Option<DpopKey>,
+    pub(crate) obo_cache: Option<OboCache>,
+}
+
+/// Converts a flow's own error into the flow's kind of error.
+pub(crate) type IntoErrorKind = fn(ClientFlowError) -> ErrorKind;
+
+/// A token endpoint and the client that makes requests to it.
+pub(crate) struct Endpoint {
+    url: String,
+    pub(crate) client: TokenClient,
+}
+
+impl ClientFlows {
+    /// The issuer whose token endpoint the flows use.
+    pub(crate) fn issuer(&self, kind: IntoErrorKind) -> Result<&Issuer, Error> {
+        self.credentials(kind).map(|(issuer, _)| issuer)
+    }
+
+    fn credentials(&self, kind: IntoErrorKind) -> Result<&(Issuer, Arc<ClientAuth>), Error> {
+        let credentials = self.credentials.as_ref();
+        credentials.ok_or_else(|| Error::without_challenges(kind(ClientFlowError::NoCredentials)))
+    }
+
+    pub(crate) fn endpoint(
+        &self,
+        url: Result<String, TokenEndpointError>,
+        kind: IntoErrorKind,
+    ) -> Result<Endpoint, Error> {
+        let url = url.map_err(|error| {
+            Error::without_challenges(match error {
+                TokenEndpointError::Unavailable(error) => {
+                    ErrorKind::Api(ApiError::Discovery(error))
+                }
+                error => kind(ClientFlowError::Endpoint(error)),
+            })
+        })?;
+        let (_, auth) = self.credentials(kind)?;
+        let client = request_error(TokenClient::new(&url, Arc::clone(auth)), kind)?;
+        Ok(Endpoint { url, client })
+    }
+
+    /// Begins a request whose token is to be bound to the key of this client, if it has one.
+    pub(crate) fn start_bound<T>(
+        &self,
+        endpoint: &Endpoint,
+        request: TokenRequest<T>,
+        now: SystemTime,
+    ) -> Result<Step<Pending<T>>, ExchangeError> {
+        match &self.dpop_key {
+            Some(key) => key.add_proof(request, &endpoint.url).start(now),
+            None => request.start(now),
+        }
+    }
+
+    pub(crate) fn store_nonce(&self, endpoint: &Endpoint, token: &IssuedToken) {
+        if let Some(key) = &self.dpop_key {
+            key.store_nonce(&endpoint.url, token.dpop_nonce());
+        }
+    }
+}
+
+/// Signs the proofs of token requests (RFC 9449 section 5), and keeps the endpoint's last nonce.
+pub(crate) struct DpopKey {
+    key: Arc<dyn Signer>,
+    /// The endpoint and its last nonce. A nonce is sent only to the endpoint that issued it.
+    nonce: Mutex<Option<(String, String)>>,
+}
+
+impl DpopKey {
+    pub(crate) fn new(key: Arc<dyn Signer>) -> Self {
+        let nonce = Mutex::new(None);
+        DpopKey { key, nonce }
+    }
+
+    fn add_proof<T>(&self, request: TokenRequest<T>, endpoint: &str) -> TokenRequest<T> {
+        let key = Arc::clone(&self.key);
+        let request = request.with_proof(move |request: &ProofRequest<'_>| {
+            let proof = NewProof::new(request.method, request.url);
+            let proof = match request.nonce {
+                Some(nonce) => proof.nonce(nonce),
+                None => proof,
+            };
+            proof.sign(&*key, NumericDate::from(request.now))
+        });
+        let nonce = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*nonce {
+            Some((issued_by, nonce)) if issued_by == endpoint => request.with_nonce(nonce),
+            _ => request,
+        }
+    }
+
+    fn store_nonce(&self, endpoint: &str, nonce: Option<&str>) {
+        if let Some(nonce) = nonce {
+            let nonce = (endpoint.to_owned(), nonce.to_owned());
+            *self.nonce.lock().unwrap_or_else(PoisonError::into_inner) = Some(nonce);
+        }
+    }
+}
+
+/// Converts the error of a request that cannot be sent.
+pub(crate) fn request_error<T>(
+    result: Result<T, RequestError>,
+    kind: IntoErrorKind,
+) -> Result<T, Error> {
+    result.map_err(|error| {
+        Error::without_challenges(match error {
+            RequestError::MissingArgument(argument) => {
+                ErrorKind::MissingRequiredArgument { argument }
+            }
+            error => kind(ClientFlowError::Request(error)),
+        })
+    })
+}
+
+/// Converts the error of a request that was sent, or whose proof or assertion could not be signed.
+pub(crate) fn api_error<T>(result: Result<T, ExchangeError>) -> Result<T, Error> {
+    result.map_err(|error| Error::without_challenges(ErrorKind::Api(ApiError::Exchange(error))))
+}

@@ -1,0 +1,50 @@
+//! The options of client flows: how this API authenticates as a client at its `domain`.
+
+use std::sync::Arc;
+
+use a0_jose::Signer;
+use a0_token_exchange::ClientAuth;
+use zeroize::Zeroizing;
+
+use super::builder::Builder;
+
+/// The options of client flows that a builder holds.
+#[derive(Clone, Default)]
+pub(crate) struct FlowOptions {
+    pub(crate) client_id: Option<String>,
+    pub(crate) client_secret: Option<Arc<Zeroizing<String>>>,
+    pub(crate) client_auth: Option<Arc<ClientAuth>>,
+    pub(crate) dpop_key: Option<Arc<dyn Signer>>,
+    pub(crate) obo_cache: usize,
+}
+
+impl Builder {
+    /// The identifier of this API's own client at the `domain`, for client flows: exchanges and Token
+    /// Vault. The client authenticates by HTTP Basic, with [`client_secret`](Builder::client_secret).
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.flows.client_id = Some(client_id.into());
+        self
+    }
+
+    /// The secret of [`client_id`](Builder::client_id). It is wiped from memory when the builder and the
+    /// client are dropped.
+    pub fn client_secret(mut self, client_secret: impl Into<String>) -> Self {
+        self.flows.client_secret = Some(Arc::new(Zeroizing::new(client_secret.into())));
+        self
+    }
+
+    /// Another client authentication, in place of `client_id` and `client_secret`: credentials in the
+    /// form, or an assertion (feature `private-key-jwt`).
+    pub fn client_auth(mut self, auth: ClientAuth) -> Self {
+        self.flows.client_auth = Some(Arc::new(auth));
+        self
+    }
+
+    /// The key to bind exchanged tokens to. Each exchange then sends a DPoP proof signed by this key (RFC
+    /// 9449 section 5), and a response with a token that is not bound is an error. To use such a token,
+    /// sign a [`NewProof`](a0_dpop::NewProof) with the same key for each request.
+    pub fn exchange_dpop_key(mut self, key: impl Signer + 'static) -> Self {
+        self.flows.dpop_key = Some(Arc::new(key));
+        self
+    }
+}

@@ -1,0 +1,9 @@
+//! The options of a client, by concern. All are methods of [`Builder`](builder::Builder).
+
+#[cfg(feature = "async")]
+pub(crate) mod asynchronous;
+pub(crate) mod builder;
+mod caches;
+mod dpop;
+mod environment;
+pub(crate) mod exchange;
