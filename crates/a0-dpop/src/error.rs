@@ -6,6 +6,9 @@ use a0_jose::{ClaimError, HeaderError, JwkError, ParseError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofError {
+    /// The request has no proof (RFC 9449 section 7.1).
+    #[error("The DPoP header with a proof is missing")]
+    Missing,
     /// More than one proof, in one field or in several (RFC 9449 section 4.3, check 1).
     #[error("Multiple DPoP proofs are not allowed")]
     Multiple,

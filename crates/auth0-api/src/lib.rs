@@ -66,7 +66,7 @@ pub use client::asynchronous;
 pub use client::blocking::ApiClient;
 pub use error::api_error::{ApiError, ClientFlowError};
 pub use error::challenge::{Challenge, InvalidParameter};
-pub use error::{Error, ErrorKind, IssuerError, Outage, SchemeError, TokenError};
+pub use error::{ArgumentSource, Error, ErrorKind, IssuerError, Outage, SchemeError, TokenError};
 pub use options::builder::{Builder, TokenProfile};
 pub use verification::confirmation::ConfirmationError;
 pub use verification::issuers::ResolverContext;

@@ -146,7 +146,7 @@ impl ApiClient {
                 Ok(need) => self.drive(need).await,
                 Err(refusal) => Err(refusal),
             };
-            result.map_err(|refusal| verifier.error(refusal, Some(request.scheme())))
+            result.map_err(|refusal| request.error(refusal))
         }
     }
 

@@ -111,7 +111,7 @@ impl ApiClient {
         let result = verifier
             .verify_request(&request)
             .and_then(|need| self.drive(need));
-        result.map_err(|refusal| verifier.error(refusal, Some(request.scheme())))
+        result.map_err(|refusal| request.error(refusal))
     }
 
     /// Answers each need of a verification until the verification is done.

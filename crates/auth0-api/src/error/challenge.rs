@@ -82,13 +82,6 @@ impl Challenge {
         }
     }
 
-    pub(crate) fn set_error(&mut self, reason: Option<&(&str, String)>) {
-        if let Some((code, description)) = reason {
-            self.set_cleaned("error", code);
-            self.set_cleaned("error_description", description);
-        }
-    }
-
     pub(crate) fn to_header_value(&self) -> HeaderValue {
         // This never fails: names and values contain printable ASCII only.
         HeaderValue::from_str(&self.to_string())

@@ -4,9 +4,9 @@ use a0_jose::Algorithm;
 
 use crate::verification::scheme::{DpopMode, Scheme};
 
-use super::Error;
 use super::challenge::Challenge;
 use super::refusal::Refusal;
+use super::{ArgumentSource, Error, ErrorKind};
 
 const REALM: &str = "api";
 
@@ -19,6 +19,8 @@ pub(crate) struct Challenger {
     mode: DpopMode,
     /// The allowed algorithms of proofs, in order.
     algorithms: [Option<Algorithm>; Algorithm::COUNT],
+    /// Whether a proof could be verified: the API passed the method and the URL of the request.
+    can_have_proof: bool,
 }
 
 impl Challenger {
@@ -30,7 +32,14 @@ impl Challenger {
         Challenger {
             mode,
             algorithms: own,
+            can_have_proof: true,
         }
+    }
+
+    /// For the errors of one request. A scheme that the API could not verify is not advertised.
+    pub(crate) fn for_request(mut self, can_have_proof: bool) -> Self {
+        self.can_have_proof = can_have_proof;
+        self
     }
 
     /// The value of `algs`: the names, separated by spaces.
@@ -41,35 +50,76 @@ impl Challenger {
     }
 
     /// Turns a refusal into an error with one challenge for each scheme that the API accepts. The
-    /// challenge of the scheme that was used says what went wrong (RFC 6750 section 3, RFC 9449 section
-    /// 7.2).
+    /// challenge of the scheme that was used comes first and says what went wrong (RFC 6750 section 3, RFC
+    /// 9449 section 7.2). Some clients look at the first challenge only.
     pub(crate) fn error(&self, refusal: Refusal, used: Option<Scheme>) -> Error {
-        let mut error = Error::new(refusal.0, Vec::new());
+        let mut error = Error::new(self.blame(refusal.0), Vec::new());
         if error.status_code().is_server_error() {
             return error;
         }
-        let description = error.error_description();
-        let reason = (!description.is_empty()).then(|| (error.error_code(), description));
-        let reason_scheme = match self.mode {
+        let used = match self.mode {
             DpopMode::Disabled => Scheme::Bearer,
             DpopMode::Required => Scheme::Dpop,
             DpopMode::Allowed => used.unwrap_or(Scheme::Bearer),
         };
         let mut challenges = Vec::with_capacity(2);
-        let reason_for = |scheme| reason.as_ref().filter(|_| scheme == reason_scheme);
         if self.mode != DpopMode::Required {
             let mut bearer = Challenge::bearer();
             bearer.set_cleaned("realm", REALM);
-            bearer.set_error(reason_for(Scheme::Bearer));
-            challenges.push(bearer);
+            challenges.push((Scheme::Bearer, bearer));
         }
-        if self.mode != DpopMode::Disabled {
-            let mut dpop = Challenge::dpop();
-            dpop.set_error(reason_for(Scheme::Dpop));
-            dpop.set_cleaned("algs", &self.algs());
-            challenges.push(dpop);
+        if self.advertises_dpop(error.kind()) {
+            challenges.push((Scheme::Dpop, Challenge::dpop()));
         }
-        error.set_challenges(challenges);
+        challenges.sort_by_key(|(scheme, _)| *scheme != used);
+        if error.is_told_to_client() {
+            let description = error.error_description();
+            let first = challenges.iter_mut().find(|(scheme, _)| *scheme == used);
+            if let Some((_, challenge)) = first.filter(|_| !description.is_empty()) {
+                challenge.set_cleaned("error", error.error_code());
+                challenge.set_cleaned("error_description", &description);
+            }
+        }
+        for (scheme, challenge) in &mut challenges {
+            if *scheme == Scheme::Dpop {
+                challenge.set_cleaned("algs", &self.algs());
+            }
+        }
+        error.set_challenges(
+            challenges
+                .into_iter()
+                .map(|(_, challenge)| challenge)
+                .collect(),
+        );
         error
+    }
+
+    /// If the API accepts the scheme DPoP only and does not pass what a proof must name, it can serve no
+    /// request at all: that is an error of the configuration.
+    fn blame(&self, mut kind: ErrorKind) -> ErrorKind {
+        if let ErrorKind::MissingRequiredArgument { source, .. } = &mut kind
+            && *source == ArgumentSource::Request
+            && self.mode == DpopMode::Required
+        {
+            *source = ArgumentSource::Configuration;
+        }
+        kind
+    }
+
+    fn advertises_dpop(&self, kind: &ErrorKind) -> bool {
+        match self.mode {
+            DpopMode::Disabled => false,
+            DpopMode::Required => true,
+            DpopMode::Allowed => {
+                let is_unverifiable = matches!(
+                    kind,
+                    ErrorKind::MissingRequiredArgument {
+                        source: ArgumentSource::Request,
+                        ..
+                    }
+                );
+                self.can_have_proof && !is_unverifiable
+            }
+        }
     }
 }

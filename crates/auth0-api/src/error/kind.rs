@@ -16,16 +16,19 @@ pub enum ErrorKind {
     /// The request has no credentials, or a scheme that is not supported: 401, and no error code in the
     /// challenge (RFC 6750 section 3.1).
     MissingAuthorization,
-    /// The credentials are sent in a way that is not allowed: 400, or 401 if there are none.
+    /// The credentials are sent in a way that is not allowed: 400, or 401 if there are none or the API does
+    /// not accept their scheme.
     InvalidAuthScheme(SchemeError),
-    /// The caller left an argument out: 400.
+    /// An argument is missing. The status depends on who left it out: see [`ArgumentSource`].
     MissingRequiredArgument {
         /// The argument's name.
         argument: &'static str,
+        /// Who left it out.
+        source: ArgumentSource,
     },
     /// The access token was refused: 401 `invalid_token`.
     VerifyAccessToken(TokenError),
-    /// The proof was refused: 400 `invalid_dpop_proof` (RFC 9449 section 7.1).
+    /// The proof was refused, or there is none: 401 `invalid_dpop_proof` (RFC 9449 section 7.1).
     InvalidDpopProof(ProofError),
     /// The proof has no current nonce: 401 `use_dpop_nonce`, with a new nonce (RFC 9449 section 9).
     UseDpopNonce {
@@ -45,6 +48,40 @@ pub enum ErrorKind {
     /// The token endpoint returned no token, or could not be reached. The status is the endpoint's; do
     /// not send it to your own caller.
     Api(ApiError),
+}
+
+/// Who left out an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArgumentSource {
+    /// The caller of a method: 400.
+    Call,
+    /// The API, which did not pass the method or the URL of a DPoP request: 401, and no challenge of the
+    /// scheme DPoP, because the API cannot verify a proof. `source()` of the error says what to set.
+    Request,
+    /// The configuration: 500.
+    Configuration,
+}
+
+/// What to do about a missing argument.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Hint(&'static str);
+
+impl Hint {
+    pub(super) fn for_argument(argument: &str) -> Option<&'static Hint> {
+        const AUDIENCE: Hint =
+            Hint("Set the option audience, or AUTH0_AUDIENCE and call from_env.");
+        const METHOD: Hint = Hint("Pass the method of the request: RequestContext::method.");
+        const URL: Hint =
+            Hint("Set the option public_url, or pass the URL of the request: RequestContext::url.");
+        match argument {
+            "audience" => Some(&AUDIENCE),
+            "http_method" => Some(&METHOD),
+            "http_url" => Some(&URL),
+            _ => None,
+        }
+    }
 }
 
 /// What is unavailable.
@@ -67,14 +104,11 @@ pub enum SchemeError {
     #[error("Multiple Authorization headers are not allowed")]
     SeveralFields,
     /// The request has no credentials, and the API accepts the scheme DPoP only: 401.
-    #[error("")]
+    #[error("Credentials of the DPoP authentication scheme are required")]
     NoCredentials,
-    /// The request has another scheme, and the API accepts the scheme DPoP only.
-    #[error("")]
+    /// The request has another scheme, and the API accepts the scheme DPoP only: 401.
+    #[error("The DPoP authentication scheme is required")]
     NotDpop,
-    /// The scheme is DPoP, and the request has no proof (RFC 9449 section 7.1).
-    #[error("")]
-    MissingProof,
     /// The request has a proof and a bearer token.
     #[error("DPoP proof requires DPoP authentication scheme, not Bearer")]
     ProofWithBearer,
@@ -137,8 +171,12 @@ impl ErrorKind {
         match self {
             ErrorKind::MissingAuthorization => String::new(),
             ErrorKind::InvalidAuthScheme(error) => error.to_string(),
-            ErrorKind::MissingRequiredArgument { argument } => {
-                format!("The argument '{argument}' is required but was not provided.")
+            ErrorKind::MissingRequiredArgument { argument, source } => {
+                let text = format!("The argument '{argument}' is required but was not provided.");
+                match (source, Hint::for_argument(argument)) {
+                    (ArgumentSource::Configuration, Some(hint)) => format!("{text} {hint}"),
+                    _ => text,
+                }
             }
             ErrorKind::VerifyAccessToken(error) => error.to_string(),
             ErrorKind::InvalidDpopProof(error) => error.to_string(),

@@ -13,7 +13,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use challenge::Challenge;
 
-pub use kind::{ErrorKind, IssuerError, Outage, SchemeError, TokenError};
+use kind::Hint;
+
+pub use kind::{ArgumentSource, ErrorKind, IssuerError, Outage, SchemeError, TokenError};
 
 /// Why a request was refused, could not be verified, or a client flow failed.
 ///
@@ -63,7 +65,20 @@ impl Error {
     }
 
     pub(crate) fn missing_option(argument: &'static str) -> Self {
-        Error::without_challenges(ErrorKind::MissingRequiredArgument { argument })
+        let source = ArgumentSource::Configuration;
+        Error::without_challenges(ErrorKind::MissingRequiredArgument { argument, source })
+    }
+
+    /// Whether the challenge says what went wrong. It does not if the request used no scheme that the API
+    /// accepts (RFC 6750 section 3.1), or if the API is at fault.
+    pub(crate) fn is_told_to_client(&self) -> bool {
+        self.status_code() != StatusCode::UNAUTHORIZED
+            || !matches!(
+                self.0.kind,
+                ErrorKind::MissingAuthorization
+                    | ErrorKind::InvalidAuthScheme(_)
+                    | ErrorKind::MissingRequiredArgument { .. }
+            )
     }
 
     pub(crate) fn set_challenges(&mut self, challenges: Vec<Challenge>) {
@@ -79,19 +94,29 @@ impl Error {
     pub fn status_code(&self) -> StatusCode {
         match &self.0.kind {
             ErrorKind::MissingAuthorization
-            | ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials)
+            | ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials | SchemeError::NotDpop)
+            | ErrorKind::MissingRequiredArgument {
+                source: ArgumentSource::Request,
+                ..
+            }
             | ErrorKind::VerifyAccessToken(_)
+            | ErrorKind::InvalidDpopProof(_)
             | ErrorKind::UseDpopNonce { .. } => StatusCode::UNAUTHORIZED,
             ErrorKind::InvalidAuthScheme(_)
-            | ErrorKind::MissingRequiredArgument { .. }
-            | ErrorKind::InvalidDpopProof(_)
+            | ErrorKind::MissingRequiredArgument {
+                source: ArgumentSource::Call,
+                ..
+            }
             | ErrorKind::GetTokenByExchangeProfile(_)
             | ErrorKind::GetAccessTokenForConnection(_) => StatusCode::BAD_REQUEST,
             ErrorKind::Api(error) => error.status_code(),
             ErrorKind::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            ErrorKind::Configuration(_) | ErrorKind::DomainsResolver(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
+            ErrorKind::MissingRequiredArgument {
+                source: ArgumentSource::Configuration,
+                ..
             }
+            | ErrorKind::Configuration(_)
+            | ErrorKind::DomainsResolver(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -99,6 +124,11 @@ impl Error {
     /// from the token endpoint and may repeat what was sent to it.
     pub fn error_code(&self) -> &str {
         match &self.0.kind {
+            ErrorKind::Configuration(_)
+            | ErrorKind::MissingRequiredArgument {
+                source: ArgumentSource::Configuration,
+                ..
+            } => "invalid_configuration",
             ErrorKind::MissingAuthorization
             | ErrorKind::InvalidAuthScheme(_)
             | ErrorKind::MissingRequiredArgument { .. } => "invalid_request",
@@ -106,7 +136,6 @@ impl Error {
             ErrorKind::InvalidDpopProof(_) => "invalid_dpop_proof",
             ErrorKind::UseDpopNonce { .. } => "use_dpop_nonce",
             ErrorKind::Unavailable(_) => "temporarily_unavailable",
-            ErrorKind::Configuration(_) => "invalid_configuration",
             ErrorKind::DomainsResolver(_) => "domains_resolver_error",
             ErrorKind::GetTokenByExchangeProfile(_) => "get_token_by_exchange_profile_error",
             ErrorKind::GetAccessTokenForConnection(_) => "get_access_token_for_connection_error",
@@ -123,7 +152,7 @@ impl Error {
     /// The name of the missing argument, for `MissingRequiredArgument`.
     pub fn argument(&self) -> Option<&'static str> {
         match self.0.kind {
-            ErrorKind::MissingRequiredArgument { argument } => Some(argument),
+            ErrorKind::MissingRequiredArgument { argument, .. } => Some(argument),
             _ => None,
         }
     }
@@ -177,7 +206,7 @@ impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.error_description() {
             nothing if nothing.is_empty() => {
-                formatter.write_str("no credentials were sent in a way that this API takes")
+                formatter.write_str("the request carries no credentials that this API accepts")
             }
             description => formatter.write_str(&description),
         }
@@ -199,6 +228,10 @@ impl std::error::Error for Error {
             ErrorKind::Unavailable(Outage::ReplayStore(error)) => error.source(),
             ErrorKind::DomainsResolver(error) => error.source(),
             ErrorKind::Api(error) => error.cause(),
+            ErrorKind::MissingRequiredArgument {
+                argument,
+                source: ArgumentSource::Request,
+            } => Some(Hint::for_argument(argument)?),
             _ => None,
         }
     }

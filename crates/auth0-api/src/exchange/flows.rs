@@ -13,7 +13,7 @@ use a0_token_exchange::{
 };
 
 use crate::error::api_error::{ApiError, ClientFlowError};
-use crate::error::{Error, ErrorKind};
+use crate::error::{ArgumentSource, Error, ErrorKind};
 
 use super::obo_cache::OboCache;
 
@@ -129,9 +129,10 @@ pub(crate) fn request_error<T>(
 ) -> Result<T, Error> {
     result.map_err(|error| {
         Error::without_challenges(match error {
-            RequestError::MissingArgument(argument) => {
-                ErrorKind::MissingRequiredArgument { argument }
-            }
+            RequestError::MissingArgument(argument) => ErrorKind::MissingRequiredArgument {
+                argument,
+                source: ArgumentSource::Call,
+            },
             error => kind(ClientFlowError::Request(error)),
         })
     })

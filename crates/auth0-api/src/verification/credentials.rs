@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use a0_dpop::{Htu, one_proof};
+use a0_dpop::{Htu, ProofError, one_proof};
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
@@ -25,9 +25,10 @@ pub(crate) struct Credentials<'c> {
 
 impl<'c> Credentials<'c> {
     /// Reads the one `Authorization` field: a scheme, one or more spaces (no other white space), a token.
+    /// Spaces and tabs around the value are not part of it (RFC 9110 section 5.5).
     pub(crate) fn read(context: &'c RequestContext<'_>, mode: DpopMode) -> Result<Self, ErrorKind> {
         let mut fields = context.field(&AUTHORIZATION);
-        let field = fields.next().unwrap_or_default();
+        let field = fields.next().map(trimmed).unwrap_or_default();
         if fields.next().is_some() {
             return Err(ErrorKind::InvalidAuthScheme(SchemeError::SeveralFields));
         }
@@ -74,10 +75,8 @@ impl<'c> RequestProof<'c> {
         context: &'c RequestContext<'_>,
         public_url: Option<&Htu>,
     ) -> Result<Self, Refusal> {
-        let missing = |argument| ErrorKind::MissingRequiredArgument { argument };
-        let proof = one_proof(context.field(&DPOP))?
-            .ok_or(ErrorKind::InvalidAuthScheme(SchemeError::MissingProof))?;
-        let method = context.method_name().ok_or(missing("http_method"))?;
+        let proof = one_proof(context.field(&DPOP).map(trimmed))?.ok_or(ProofError::Missing)?;
+        let method = context.method_name()?;
         let url = context.full_url(public_url)?;
         Ok(RequestProof { proof, method, url })
     }
@@ -85,8 +84,21 @@ impl<'c> RequestProof<'c> {
 
 /// Refuses a proof beside a bearer token: the client meant to use the scheme DPoP.
 pub(crate) fn refuse_proof(context: &RequestContext<'_>, mode: DpopMode) -> Result<(), ErrorKind> {
-    if mode != DpopMode::Disabled && context.field(&DPOP).any(|proof| !proof.is_empty()) {
+    if mode != DpopMode::Disabled
+        && context
+            .field(&DPOP)
+            .map(trimmed)
+            .any(|proof| !proof.is_empty())
+    {
         return Err(ErrorKind::InvalidAuthScheme(SchemeError::ProofWithBearer));
     }
     Ok(())
+}
+
+fn trimmed(value: Cow<'_, str>) -> Cow<'_, str> {
+    const WHITE_SPACE: [char; 2] = [' ', '\t'];
+    match value {
+        Cow::Borrowed(value) => Cow::Borrowed(value.trim_matches(WHITE_SPACE)),
+        Cow::Owned(value) => Cow::Owned(value.trim_matches(WHITE_SPACE).to_owned()),
+    }
 }

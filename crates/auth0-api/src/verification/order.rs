@@ -27,8 +27,9 @@ use a0_discovery::{Issuer, IssuerKeys, Unavailable};
 use a0_dpop::UnverifiedProof;
 use a0_jose::{Algorithm, Compact, NumericDate, sha256};
 
+use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
-use crate::error::{Error, ErrorKind, IssuerError};
+use crate::error::{ArgumentSource, Error, ErrorKind, IssuerError};
 
 use super::Verifier;
 use super::credentials::{Credentials, RequestProof};
@@ -63,6 +64,7 @@ pub(crate) struct RequestShape<'r> {
     pub(super) context: &'r RequestContext<'r>,
     credentials: Credentials<'r>,
     pub(super) proof: Option<RequestProof<'r>>,
+    challenger: Challenger,
 }
 
 impl<R, S> Verifier<R, S> {
@@ -71,27 +73,33 @@ impl<R, S> Verifier<R, S> {
         &self,
         context: &'r RequestContext<'r>,
     ) -> Result<RequestShape<'r>, Error> {
+        let public_url = self.dpop.public_url.as_ref();
+        let challenger = self
+            .challenger
+            .for_request(context.can_have_proof(public_url));
         let credentials = Credentials::read(context, self.dpop.mode);
-        let credentials = credentials.map_err(|kind| self.error(kind, None))?;
+        let credentials = credentials.map_err(|kind| challenger.error(kind.into(), None))?;
         let proof = match credentials.scheme {
             Scheme::Bearer => None,
             Scheme::Dpop => {
-                let proof = RequestProof::read(context, self.dpop.public_url.as_ref());
-                Some(proof.map_err(|refusal| self.error(refusal, Some(Scheme::Dpop)))?)
+                let proof = RequestProof::read(context, public_url);
+                Some(proof.map_err(|refusal| challenger.error(refusal, Some(Scheme::Dpop)))?)
             }
         };
         Ok(RequestShape {
             context,
             credentials,
             proof,
+            challenger,
         })
     }
 }
 
 impl RequestShape<'_> {
-    /// The scheme of the request's credentials.
-    pub(crate) fn scheme(&self) -> Scheme {
-        self.credentials.scheme
+    /// Adds the challenges of this request to a refusal.
+    pub(crate) fn error(&self, refusal: Refusal) -> Error {
+        self.challenger
+            .error(refusal, Some(self.credentials.scheme))
     }
 }
 
@@ -137,7 +145,11 @@ impl<R, S> Verifier<R, S> {
         let now = self.clock.now();
         if text.is_empty() {
             let argument = "access_token";
-            return Err(ErrorKind::MissingRequiredArgument { argument }.into());
+            return Err(ErrorKind::MissingRequiredArgument {
+                argument,
+                source: ArgumentSource::Call,
+            }
+            .into());
         }
         // Checking the form first saves the hash of a text that is no token.
         let compact = Compact::parse(text, self.max_token_size)?;
@@ -230,6 +242,7 @@ struct Checked<'v, R, S> {
 /// The request of a checked token.
 struct CheckedRequest<'v, R, S> {
     verifier: &'v Verifier<R, S>,
+    challenger: Challenger,
     scheme: Scheme,
     /// The request's proof. It passed every check except its signature and replay.
     proof: Option<UnverifiedProof<'v>>,
@@ -257,14 +270,14 @@ impl<'v, R, S> Trusted<'v, R, S> {
             keys_now,
         } = self.parsed;
         verifier.claim_rules.validate(token.claims(), now)?;
-        let (scheme, proof) = match sender {
+        let (challenger, scheme, proof) = match sender {
             Sender::Any(options) => {
                 token.claims().require(&options.required_claims)?;
-                (Scheme::Bearer, None)
+                (verifier.challenger, Scheme::Bearer, None)
             }
             Sender::Bound(request) => {
                 let proof = verifier.check_sender(&mut token, request, now)?;
-                (request.scheme(), proof)
+                (request.challenger, request.credentials.scheme, proof)
             }
         };
         let checked = Checked {
@@ -272,6 +285,7 @@ impl<'v, R, S> Trusted<'v, R, S> {
             issuer: self.issuer,
             request: CheckedRequest {
                 verifier,
+                challenger,
                 scheme,
                 proof,
                 now,
@@ -359,7 +373,7 @@ impl<'v, R, S> CheckedRequest<'v, R, S> {
     /// 6. Verifies the signature of the proof, by the key in the proof.
     fn verify_proof(self, signed: Arc<SignedToken>) -> Result<Need<'v, R, S>, Refusal> {
         let verifier = self.verifier;
-        let token = VerifiedToken::new(signed, verifier.challenger, self.scheme);
+        let token = VerifiedToken::new(signed, self.challenger, self.scheme);
         let Some(proof) = self.proof else {
             return Ok(Need::Done(token));
         };

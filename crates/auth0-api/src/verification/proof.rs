@@ -10,7 +10,7 @@ use a0_dpop::{
 use a0_jose::NumericDate;
 
 use crate::error::refusal::Refusal;
-use crate::error::{ErrorKind, Outage};
+use crate::error::{ArgumentSource, ErrorKind, Outage};
 
 use super::scheme::DpopMode;
 
@@ -62,7 +62,10 @@ impl DpopSettings {
         proof: &DpopProof<'_>,
         now: NumericDate,
     ) -> Result<VerifiedProof, Refusal> {
-        let missing = |argument| ErrorKind::MissingRequiredArgument { argument };
+        let missing = |argument| ErrorKind::MissingRequiredArgument {
+            argument,
+            source: ArgumentSource::Call,
+        };
         if let Some(argument) = proof.missing() {
             return Err(missing(argument).into());
         }

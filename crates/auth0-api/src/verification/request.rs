@@ -6,7 +6,7 @@ use std::fmt;
 use a0_dpop::{Htu, ProofError};
 use http::{HeaderMap, HeaderName, Request, request::Parts};
 
-use crate::error::ErrorKind;
+use crate::error::{ArgumentSource, ErrorKind};
 
 /// The parts of a request that a verification uses.
 ///
@@ -84,21 +84,26 @@ impl<'r> RequestContext<'r> {
         self.further_maps.iter().copied().chain(self.map)
     }
 
-    pub(crate) fn method_name(&self) -> Option<&str> {
-        self.method.as_deref().filter(|method| !method.is_empty())
+    pub(crate) fn method_name(&self) -> Result<&str, ErrorKind> {
+        let method = self.method.as_deref().filter(|method| !method.is_empty());
+        method.ok_or(missing("http_method"))
+    }
+
+    /// Whether the API passed the method and the URL that a DPoP proof must name.
+    pub(crate) fn can_have_proof(&self, public_url: Option<&Htu>) -> bool {
+        let has_url = self.url.is_some() || (public_url.is_some() && self.path.is_some());
+        has_url && self.method_name().is_ok()
     }
 
     /// The URL that the client used: the given URL, or `public_url` with the request's path. Only the path
     /// comes from the client then.
     pub(crate) fn full_url(&self, public_url: Option<&Htu>) -> Result<Htu, ErrorKind> {
-        let argument = "http_url";
-        let missing = ErrorKind::MissingRequiredArgument { argument };
         match (self.url.as_deref(), public_url, self.path) {
-            (Some(url), ..) => Htu::parse(url).map_err(|_| missing),
+            (Some(url), ..) => Htu::parse(url).map_err(|_| missing("http_url")),
             (None, Some(prefix), Some(path)) => prefix
                 .below(path)
                 .map_err(|_| ErrorKind::InvalidDpopProof(ProofError::Url)),
-            _ => Err(missing),
+            _ => Err(missing("http_url")),
         }
     }
 
@@ -134,6 +139,11 @@ impl RequestContext<'_> {
             .chain(by_hand)
             .map(|(name, value)| (name.to_ascii_lowercase(), text(value)))
     }
+}
+
+fn missing(argument: &'static str) -> ErrorKind {
+    let source = ArgumentSource::Request;
+    ErrorKind::MissingRequiredArgument { argument, source }
 }
 
 /// Converts a value to text, and replaces octets that are not UTF-8. Nearly every value is UTF-8, and
