@@ -12,8 +12,8 @@ use rustls_pki_types::pem::PemObject;
 /// The default time limit for a whole exchange: 10 seconds.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The maximum timeout: 24 hours. [`ClientBuilder::timeout`] lowers a longer one to this, so that the
-/// deadline stays within the range of the system's clock.
+/// The maximum timeout: 24 hours. [`ClientBuilder::timeout`] lowers a longer one to this, so that
+/// the deadline stays within the range of the system's clock.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The default limit for a response's decoded body, in bytes: 1 MiB.
@@ -28,8 +28,8 @@ pub(crate) const USER_AGENT: &str = concat!("a0-http/", env!("CARGO_PKG_VERSION"
 
 /// Builds a [`UreqClient`](crate::UreqClient) or a [`ReqwestClient`](crate::ReqwestClient).
 ///
-/// Each client's `builder` function creates one. The options, their defaults and their errors are the
-/// same for both.
+/// Each client's `builder` function creates one. The options, their defaults and their errors are
+/// the same for both.
 ///
 /// # Example
 ///
@@ -79,9 +79,9 @@ impl<C: Buildable> ClientBuilder<C> {
         }
     }
 
-    /// Sets the time limit for a whole exchange: name lookup, connection, TLS, request, response head
-    /// and body. Defaults to [`DEFAULT_TIMEOUT`], and is at most [`MAX_TIMEOUT`]. With zero every
-    /// exchange times out.
+    /// Sets the time limit for a whole exchange: name lookup, connection, TLS, request, response
+    /// head and body. Defaults to [`DEFAULT_TIMEOUT`], and is at most [`MAX_TIMEOUT`]. With zero
+    /// every exchange times out.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.min(MAX_TIMEOUT);
         self
@@ -94,11 +94,11 @@ impl<C: Buildable> ClientBuilder<C> {
         self
     }
 
-    /// Trusts only the certificates in this PEM text. They replace the built-in roots and those of an
-    /// earlier call.
+    /// Trusts only the certificates in this PEM text. They replace the built-in roots and those of
+    /// an earlier call.
     ///
-    /// Everything else in the text is skipped. Later the client also skips certificates that TLS cannot
-    /// use; if none is left, every exchange fails with
+    /// Everything else in the text is skipped. Later the client also skips certificates that TLS
+    /// cannot use; if none is left, every exchange fails with
     /// [`TransportErrorKind::Tls`](crate::TransportErrorKind::Tls).
     ///
     /// # Errors
@@ -136,9 +136,9 @@ impl<C: Buildable> ClientBuilder<C> {
     ///
     /// # Errors
     ///
-    /// Returns [`ClientOptionError::UnusableProxy`] if a variable is set but none is a proxy's URL, or
-    /// if the first such URL names a SOCKS proxy. Requests that were meant for a proxy must not bypass
-    /// it.
+    /// Returns [`ClientOptionError::UnusableProxy`] if a variable is set but none is a proxy's URL,
+    /// or if the first such URL names a SOCKS proxy. Requests that were meant for a proxy must not
+    /// bypass it.
     ///
     /// # Example
     ///

@@ -10,9 +10,10 @@ use crate::TransportError;
 ///
 /// Every closure `Fn(Request<Vec<u8>>) -> Result<Response<Vec<u8>>, E>` is a client if it is
 /// `Send + Sync` and `E` converts into a [`TransportError`], as `std::io::Error` does. `Arc<T>` is a
-/// client if `T` is one. References and boxes implement the trait only if they are closures themselves,
-/// because a general implementation would conflict with the one for closures. Every function of this
-/// crate takes a `&C where C: HttpClient + ?Sized`, so pass `&*boxed` or a `&dyn HttpClient`.
+/// client if `T` is one. References and boxes implement the trait only if they are closures
+/// themselves, because a general implementation would conflict with the one for closures. Every
+/// function of this crate takes a `&C where C: HttpClient + ?Sized`, so pass `&*boxed` or a
+/// `&dyn HttpClient`.
 #[doc = include_str!("contract.md")]
 ///
 /// [`UreqClient`](crate::UreqClient) gives all of these guarantees.

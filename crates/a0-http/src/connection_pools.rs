@@ -20,8 +20,8 @@ struct State<K, P> {
 }
 
 /// Bounds the pools of runtimes that have ended, because nothing reports their end. A reqwest
-/// `Client` takes about 2 kB, so 512 take 1 MB. If more runtimes than this use a client in turn, each
-/// finds its connections dropped.
+/// `Client` takes about 2 kB, so 512 take 1 MB. If more runtimes than this use a client in turn,
+/// each finds its connections dropped.
 const MAX_POOLS: usize = 512;
 
 impl<K: PartialEq, P: Clone> ConnectionPools<K, P> {
@@ -39,8 +39,8 @@ impl<K: PartialEq, P: Clone> ConnectionPools<K, P> {
     pub(crate) fn get(&self, key: K, new: impl FnOnce() -> P) -> P {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.process_id != process::id() {
-            // Dropping the pools would send `close_notify` and shut the sockets down, which would end
-            // the parent's connections.
+            // Dropping the pools would send `close_notify` and shut the sockets down, which would
+            // end the parent's connections.
             mem::forget(mem::take(&mut state.pools));
             state.process_id = process::id();
         }

@@ -48,8 +48,8 @@ impl BodyDecoder {
 
     /// Returns the decoded body, and removes the headers that no longer describe it.
     ///
-    /// An empty body is never decoded: the response to a HEAD has the headers of a body that it does
-    /// not carry.
+    /// An empty body is never decoded: the response to a HEAD has the headers of a body that it
+    /// does not carry.
     pub(crate) fn finish(self, headers: &mut HeaderMap) -> Result<Vec<u8>, TransportError> {
         if self.encoded.is_empty() || !matches!(self.coding, Coding::Gzip) {
             return Ok(self.encoded);
@@ -62,7 +62,8 @@ impl BodyDecoder {
 }
 
 /// The maximum size, on the wire, of a body that decodes to `limit` bytes. Data that gzip cannot
-/// compress grows by 5 bytes in every 16 KiB; the rest is for the header and the trailer (RFC 1952).
+/// compress grows by 5 bytes in every 16 KiB; the rest is for the header and the trailer (RFC
+/// 1952).
 pub(crate) fn max_encoded_size(limit: usize) -> usize {
     limit.saturating_add(limit / 1024).saturating_add(1024)
 }
@@ -129,8 +130,8 @@ const REGISTERED: [&str; 12] = [
     "zstd",
 ];
 
-/// The maximum number of members in a gzip body. Servers send one. An empty member takes 20 bytes on
-/// the wire and as much setup work as a large one.
+/// The maximum number of members in a gzip body. Servers send one. An empty member takes 20 bytes
+/// on the wire and as much setup work as a large one.
 const MAX_MEMBERS: usize = 16;
 
 fn gunzip(encoded: &[u8], limit: usize) -> Result<Vec<u8>, TransportError> {

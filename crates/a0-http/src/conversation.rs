@@ -10,16 +10,17 @@ use crate::{HttpClient, TransportError, TransportErrorKind};
 
 /// The maximum number of exchanges in one conversation: 8.
 ///
-/// A response can make a conversation send another request (with a nonce, or for a new key). A server
-/// that always does so must not keep a caller busy forever. The longest conversation that this crate
-/// was made for has four exchanges: metadata, a key set or a token, and one retry of each. The limit
-/// is twice that.
+/// A response can make a conversation send another request (with a nonce, or for a new key). A
+/// server that always does so must not keep a caller busy forever. The longest conversation that
+/// this crate was made for has four exchanges: metadata, a key set or a token, and one retry of
+/// each. The limit is twice that.
 pub const MAX_EXCHANGES: usize = 8;
 
 /// Protocol code that waits for a response.
 ///
 /// A conversation holds the protocol's state between two exchanges and does no I/O. Each response
-/// consumes it and produces the next [`Step`]. The [crate documentation](crate) has a worked example.
+/// consumes it and produces the next [`Step`]. The [crate documentation](crate) has a worked
+/// example.
 pub trait Conversation: Sized {
     /// The result of the whole conversation.
     type Output;
@@ -29,9 +30,9 @@ pub trait Conversation: Sized {
 
     /// Takes the response to the request of the last [`Step::Fetch`].
     ///
-    /// `response` is a response with any status, or the reason why there is none. A conversation that
-    /// is resumed with errors must end at some point: after [`MAX_EXCHANGES`] [`drive`] sends nothing
-    /// more, but it keeps resuming the conversation until that is done or fails.
+    /// `response` is a response with any status, or the reason why there is none. A conversation
+    /// that is resumed with errors must end at some point: after [`MAX_EXCHANGES`] [`drive`] sends
+    /// nothing more, but it keeps resuming the conversation until that is done or fails.
     ///
     /// # Errors
     ///
@@ -46,8 +47,8 @@ pub trait Conversation: Sized {
 ///
 /// [`drive`] has an example with one exchange, the [crate documentation](crate) one with two.
 ///
-/// The type has only one parameter, the conversation. So a signature reads `Step<Discovery>`, and the
-/// output is always the one that the conversation declares.
+/// The type has only one parameter, the conversation. So a signature reads `Step<Discovery>`, and
+/// the output is always the one that the conversation declares.
 #[must_use = "a step does nothing until it is driven"]
 #[allow(
     clippy::exhaustive_enums,
@@ -128,11 +129,11 @@ where
     }
 }
 
-/// Drives a conversation to its end with an async client: [`drive`] for async callers, with the same
-/// conversations and the same limit.
+/// Drives a conversation to its end with an async client: [`drive`] for async callers, with the
+/// same conversations and the same limit.
 ///
-/// It works on any runtime, because the future only awaits the client's futures. It may be dropped at
-/// any time, which drops the conversation and the current exchange too.
+/// It works on any runtime, because the future only awaits the client's futures. It may be dropped
+/// at any time, which drops the conversation and the current exchange too.
 ///
 /// # Errors
 ///

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 /// Why an exchange has no complete response.
 ///
-/// Two errors are equal if their [`kind`](Self::kind)s are. A clone shares the cause, so that several
-/// waiting callers can get the same failure. The text says what happened and how to fix it, and
-/// contains nothing from the request or the response. The cause is in [`source`](Error::source).
+/// Two errors are equal if their [`kind`](Self::kind)s are. A clone shares the cause, so that
+/// several waiting callers can get the same failure. The text says what happened and how to fix it,
+/// and contains nothing from the request or the response. The cause is in
+/// [`source`](Error::source).
 ///
 /// # Example
 ///
@@ -149,11 +150,11 @@ pub enum TransportErrorKind {
     Refused,
     /// The name lookup or the connection failed.
     Connect,
-    /// The process or the system has no file descriptor or thread left for a connection. Nothing was
-    /// sent.
+    /// The process or the system has no file descriptor or thread left for a connection. Nothing
+    /// was sent.
     Exhausted,
-    /// TLS failed. Most often the server's certificate is not valid for its name, or no trusted root
-    /// signed it.
+    /// TLS failed. Most often the server's certificate is not valid for its name, or no trusted
+    /// root signed it.
     Tls,
     /// The time limit ended before the response was complete, at any stage of the exchange.
     Timeout,
@@ -165,8 +166,8 @@ pub enum TransportErrorKind {
     HeaderTooLarge,
     /// The response's body is larger than the client's limit.
     BodyTooLarge,
-    /// The response's body has a content coding that the client did not ask for, is not valid in its
-    /// content coding, or has a transfer coding other than `chunked`. The source says which.
+    /// The response's body has a content coding that the client did not ask for, is not valid in
+    /// its content coding, or has a transfer coding other than `chunked`. The source says which.
     ContentCoding,
     /// The conversation asked for more than [`MAX_EXCHANGES`](crate::MAX_EXCHANGES) exchanges.
     TooManyExchanges,

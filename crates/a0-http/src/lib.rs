@@ -1,10 +1,10 @@
 //! One bounded HTTPS exchange for sans-IO protocol code.
 //!
-//! Protocol code never waits for the network. It is a [`Conversation`]: a value that yields a request
-//! and is resumed with the response. [`drive`] sends the requests through an [`HttpClient`],
-//! [`drive_async`] through an [`AsyncHttpClient`]. So you write a protocol once, test it without a
-//! network, and use it with any client, blocking or async: [`UreqClient`], [`ReqwestClient`], a
-//! closure, or your own.
+//! Protocol code never waits for the network. It is a [`Conversation`]: a value that yields a
+//! request and is resumed with the response. [`drive`] sends the requests through an
+//! [`HttpClient`], [`drive_async`] through an [`AsyncHttpClient`]. So you write a protocol once,
+//! test it without a network, and use it with any client, blocking or async: [`UreqClient`],
+//! [`ReqwestClient`], a closure, or your own.
 //!
 //! ```text
 //!              Step::Fetch(request, conversation)

@@ -42,11 +42,11 @@ mod resolver;
 ///   ([`MAX_HEADER_SIZE`]). Reading stops as soon as the body's limit is exceeded. Headers are
 ///   measured after they were read; until then the library's own limit applies, about 400 KiB and
 ///   100 fields.
-/// - It asks for `gzip`, decodes it, and removes `Content-Encoding` and `Content-Length`, which do not
-///   describe the decoded body. The limit counts decoded bytes. The compressed body may exceed the
-///   limit only by gzip's overhead, and may have at most 16 gzip members. A body in another content
-///   coding, a malformed one, or one in a transfer coding other than `chunked` is an error of kind
-///   [`ContentCoding`](TransportErrorKind::ContentCoding).
+/// - It asks for `gzip`, decodes it, and removes `Content-Encoding` and `Content-Length`, which do
+///   not describe the decoded body. The limit counts decoded bytes. The compressed body may exceed
+///   the limit only by gzip's overhead, and may have at most 16 gzip members. A body in another
+///   content coding, a malformed one, or one in a transfer coding other than `chunked` is an error
+///   of kind [`ContentCoding`](TransportErrorKind::ContentCoding).
 /// - It sends every request once, with one exception. It repeats a `GET` without a body, on a new
 ///   connection and within the same time limit, if a reused connection closed before a complete
 ///   response head arrived. Servers close idle connections, and a client may notice too late. The
@@ -61,16 +61,17 @@ mod resolver;
 ///
 /// The client replaces the request's headers `Content-Length`, `Transfer-Encoding` and
 /// `Accept-Encoding` with its own, and drops the extensions of the request and of the response. It
-/// speaks HTTP/1.1. For each runtime it keeps at most 3 idle connections to one host, for 15 seconds.
+/// speaks HTTP/1.1. For each runtime it keeps at most 3 idle connections to one host, for 15
+/// seconds.
 ///
 /// # Notes
 ///
-/// - Only the runtime that opened a connection uses it, because a connection makes no progress while
-///   its runtime is not driven. A client keeps the connections of up to 512 runtimes; beyond that it
-///   drops those of the least recently used runtime.
+/// - Only the runtime that opened a connection uses it, because a connection makes no progress
+///   while its runtime is not driven. A client keeps the connections of up to 512 runtimes; beyond
+///   that it drops those of the least recently used runtime.
 /// - A forked process leaves the idle connections to its parent and opens its own. It needs its own
-///   runtime, and must not drop an inherited one, because both share an `epoll` instance. Do not fork
-///   while another thread begins or ends an exchange: the child can inherit a lock that nobody
+///   runtime, and must not drop an inherited one, because both share an `epoll` instance. Do not
+///   fork while another thread begins or ends an exchange: the child can inherit a lock that nobody
 ///   releases, and its exchanges then block forever.
 /// - An exchange that is polled outside of a `tokio` runtime fails with an error of kind
 ///   [`Other`](TransportErrorKind::Other). So does an exchange in a runtime without time or I/O
@@ -81,7 +82,8 @@ mod resolver;
 ///   caller starts bounds the number of such threads.
 /// - If no thread or file descriptor is left, the exchange fails with an error of kind
 ///   [`Exhausted`](TransportErrorKind::Exhausted).
-/// - The thread that polls the future decodes `gzip` bodies. The limit on the body bounds this work.
+/// - The thread that polls the future decodes `gzip` bodies. The limit on the body bounds this
+///   work.
 /// - TLS uses `ring`, regardless of what other crates of the program enable or install.
 /// - The client resolves dot segments in a URL's path before it sends the request.
 ///
@@ -109,8 +111,8 @@ pub struct ReqwestClient {
 struct Shared {
     template: Result<ClientTemplate, TransportError>,
     /// One client for each runtime, because a connection makes no progress while the runtime that
-    /// opened it is not driven. A new runtime may get the id of one that has ended; the connections of
-    /// that one are closed.
+    /// opened it is not driven. A new runtime may get the id of one that has ended; the connections
+    /// of that one are closed.
     clients: ConnectionPools<runtime::Id, Result<Client, TransportError>>,
 }
 
@@ -266,8 +268,8 @@ impl ClientTemplate {
 
     /// Creates a client. Fails if reqwest links a different version of rustls.
     fn client(&self) -> Result<Client, TransportError> {
-        // Spells out the defaults that matter, so that neither a new version of reqwest nor a feature
-        // that another crate enables can change them.
+        // Spells out the defaults that matter, so that neither a new version of reqwest nor a
+        // feature that another crate enables can change them.
         let mut builder = Client::builder()
             .https_only(true)
             .redirect(Policy::none())

@@ -34,11 +34,11 @@ mod stale;
 ///   byte of the body, so a server cannot prolong it by sending slowly.
 /// - The body has a [limit](ClientBuilder::max_body_size), and so do the headers
 ///   ([`MAX_HEADER_SIZE`]). Reading stops as soon as a limit is exceeded.
-/// - It asks for `gzip`, decodes it, and removes `Content-Encoding` and `Content-Length`, which do not
-///   describe the decoded body. The limit counts decoded bytes. The compressed body may exceed the
-///   limit only by gzip's overhead, and may have at most 16 gzip members. A body in another content
-///   coding, a malformed one, or one in a transfer coding other than `chunked` is an error of kind
-///   [`ContentCoding`](TransportErrorKind::ContentCoding).
+/// - It asks for `gzip`, decodes it, and removes `Content-Encoding` and `Content-Length`, which do
+///   not describe the decoded body. The limit counts decoded bytes. The compressed body may exceed
+///   the limit only by gzip's overhead, and may have at most 16 gzip members. A body in another
+///   content coding, a malformed one, or one in a transfer coding other than `chunked` is an error
+///   of kind [`ContentCoding`](TransportErrorKind::ContentCoding).
 /// - It sends every request once, with one exception. It repeats a `GET` without a body, on a new
 ///   connection and within the same time limit, if a reused connection closed before the first byte
 ///   of the response arrived. Servers close idle connections, and a client may notice too late.
@@ -61,21 +61,21 @@ mod stale;
 ///   caller starts bounds the number of such threads.
 /// - If no thread or file descriptor is left, the exchange fails with an error of kind
 ///   [`Exhausted`](TransportErrorKind::Exhausted).
-/// - A forked process leaves the idle connections to its parent and opens its own. Do not fork while
-///   another thread begins or ends an exchange: the child can inherit a lock that nobody releases, and
-///   its exchanges then block forever.
+/// - A forked process leaves the idle connections to its parent and opens its own. Do not fork
+///   while another thread begins or ends an exchange: the child can inherit a lock that nobody
+///   releases, and its exchanges then block forever.
 /// - TLS uses the process-wide crypto provider of `rustls` if the program installed one, and `ring`
 ///   otherwise. Cargo features of other crates do not change this.
-/// - Cargo unifies features. If another crate of the program enables `ureq`'s feature `cookies`, the
-///   client keeps cookies after all. With the feature `gzip`, `ureq` decodes before this client does,
-///   and with `brotli` it also decodes `br`, which this client does not ask for. The limit on the
-///   decoded body stays the same, but the following differs:
+/// - Cargo unifies features. If another crate of the program enables `ureq`'s feature `cookies`,
+///   the client keeps cookies after all. With the feature `gzip`, `ureq` decodes before this client
+///   does, and with `brotli` it also decodes `br`, which this client does not ask for. The limit on
+///   the decoded body stays the same, but the following differs:
 ///   - A body of length zero with such a coding is an error, unless the request is a `HEAD` or the
 ///     status is 204 or 304.
-///   - `ureq` reads only the first of several `Content-Encoding` lines, and removes them all. A body
-///     that was encoded twice may be returned decoded once.
-///   - Gzip members are not counted, and the encoded body may have about eight times the limit, plus
-///     128 KiB.
+///   - `ureq` reads only the first of several `Content-Encoding` lines, and removes them all. A
+///     body that was encoded twice may be returned decoded once.
+///   - Gzip members are not counted, and the encoded body may have about eight times the limit,
+///     plus 128 KiB.
 ///
 /// # Example
 ///
@@ -165,8 +165,9 @@ fn read(body: Body, decoder: &mut BodyDecoder) -> Result<(), TransportError> {
     }
 }
 
-/// The number of bytes that may arrive for one request: a body in chunks of one byte, which take six
-/// each, a head, and interim responses. If ureq decodes the body, no other limit counts these bytes.
+/// The number of bytes that may arrive for one request: a body in chunks of one byte, which take
+/// six each, a head, and interim responses. If ureq decodes the body, no other limit counts these
+/// bytes.
 fn max_response_size(max_body_size: usize) -> usize {
     let body = content_coding::max_encoded_size(max_body_size).saturating_mul(8);
     body.saturating_add(2 * MAX_HEADER_SIZE)

@@ -186,7 +186,8 @@ fn a_request_is_not_repeated_when_the_response_is_garbage<C: TestClient>() {
     }
 }
 
-/// The request does not fit into the system's buffers, and the server closes when it begins to arrive.
+/// The request does not fit into the system's buffers, and the server closes when it begins to
+/// arrive.
 fn a_request_is_repeated_when_it_cannot_be_written<C: TestClient>() {
     let server = RawServer::serve(|peer| {
         if peer.number == 0 && peer.receive() {
@@ -231,8 +232,8 @@ fn the_repeated_request_has_a_time_limit<C: TestClient>() {
     assert_eq!((server.connections(), server.requests().len()), (2, 3));
 }
 
-/// rustls reads pieces of 4096 bytes. With a response of 3,500 bytes it also reads the beginning of the
-/// bytes that follow, and the rest of those stays in the buffer below TLS.
+/// rustls reads pieces of 4096 bytes. With a response of 3,500 bytes it also reads the beginning of
+/// the bytes that follow, and the rest of those stays in the buffer below TLS.
 fn long_answer(length: usize) -> String {
     let body = "a".repeat(length);
     format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}")

@@ -1,4 +1,5 @@
-//! The drivers, with closures as clients. Each case runs with the blocking and with the async driver.
+//! The drivers, with closures as clients. Each case runs with the blocking and with the async
+//! driver.
 
 use std::io;
 use std::sync::Arc;

@@ -6,7 +6,8 @@ use a0_testkit::{Endpoint, LocalTenant, ProofKey};
 use a0_token_exchange::{ClientAuth, ConnectionToken, OnBehalfOf, TokenClient};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // The HTTP client is a closure of an in-memory tenant. In production, use `a0_http::UreqClient`.
+    // The HTTP client is a closure of an in-memory tenant. In production, use
+    // `a0_http::UreqClient`.
     let tenant = LocalTenant::new("tenant.example")?;
     tenant.register_client("orders-api", "a secret");
     let http = tenant.client();

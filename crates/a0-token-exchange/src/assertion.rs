@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::{ExchangeError, RequestError};
 
-/// How long an assertion is valid: 60 s. The client uses it immediately, but anybody who reads it could
-/// use it until it expires.
+/// How long an assertion is valid: 60 s. The client uses it immediately, but anybody who reads it
+/// could use it until it expires.
 pub const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The value of `client_assertion_type` (RFC 7523 section 2.2).

@@ -52,7 +52,8 @@ impl ClientAuth {
         ClientAuth::with_secret(client_id, client_secret, Method::Basic)
     }
 
-    /// Sends identifier and secret in the form (RFC 6749 section 2.3.1), for servers that require it.
+    /// Sends identifier and secret in the form (RFC 6749 section 2.3.1), for servers that require
+    /// it.
     ///
     /// # Errors
     ///
@@ -64,9 +65,9 @@ impl ClientAuth {
         ClientAuth::with_secret(client_id, client_secret, Method::Post)
     }
 
-    /// Sends an assertion in the form (RFC 7523 section 2.2), signed anew for each request. It has the
-    /// client as `iss` and `sub`, the `issuer` as its only `aud`, and a random `jti`. It expires after
-    /// [`ASSERTION_LIFETIME`](crate::ASSERTION_LIFETIME).
+    /// Sends an assertion in the form (RFC 7523 section 2.2), signed anew for each request. It has
+    /// the client as `iss` and `sub`, the `issuer` as its only `aud`, and a random `jti`. It
+    /// expires after [`ASSERTION_LIFETIME`](crate::ASSERTION_LIFETIME).
     ///
     /// `issuer` is the authorization server's issuer identifier, such as `https://tenant.example/`,
     /// and not the token endpoint. `key_id` is the key's `kid`, if the server needs one.

@@ -22,8 +22,8 @@ impl TokenClient {
     ///
     /// # Errors
     ///
-    /// Returns [`RequestError::Endpoint`] if the URL is not absolute and https, or has a user name, a
-    /// password or a fragment (RFC 6749 section 3.2).
+    /// Returns [`RequestError::Endpoint`] if the URL is not absolute and https, or has a user name,
+    /// a password or a fragment (RFC 6749 section 3.2).
     pub fn new(
         token_endpoint: &str,
         auth: impl Into<Arc<ClientAuth>>,
@@ -51,8 +51,8 @@ impl TokenClient {
     ///
     /// # Errors
     ///
-    /// Returns a [`RequestError`] if the request's parameters are invalid. It calls the access token
-    /// `subject_token`.
+    /// Returns a [`RequestError`] if the request's parameters are invalid. It calls the access
+    /// token `subject_token`.
     pub fn on_behalf_of(
         &self,
         request: &OnBehalfOf<'_>,

@@ -8,8 +8,8 @@ use http::Response;
 use crate::{ExchangeError, TokenRequest};
 
 impl<T> TokenRequest<T> {
-    /// Starts the conversation: this request, and one more if it has a proof and the endpoint asks for
-    /// a nonce in it.
+    /// Starts the conversation: this request, and one more if it has a proof and the endpoint asks
+    /// for a nonce in it.
     ///
     /// # Errors
     ///

@@ -87,9 +87,9 @@ impl ExchangeError {
         ExchangeError::Signing(SigningFailure { artifact, cause })
     }
 
-    /// Returns a status for this failure: the endpoint's own; 504 for a timeout; 500 if a proof or an
-    /// assertion could not be made; otherwise 502, for a redirect, an unusable response or a network
-    /// failure.
+    /// Returns a status for this failure: the endpoint's own; 504 for a timeout; 500 if a proof or
+    /// an assertion could not be made; otherwise 502, for a redirect, an unusable response or a
+    /// network failure.
     ///
     /// Do not return this status to your own caller. An endpoint that refuses this client with 401
     /// says nothing about that caller.

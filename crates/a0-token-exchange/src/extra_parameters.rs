@@ -121,7 +121,8 @@ pub(crate) struct ExtraParameters<'a>(Vec<(&'a str, Vec<ExtraValue<'a>>)>);
 impl<'a> ExtraParameters<'a> {
     pub(crate) fn set(&mut self, name: &'a str, values: impl Iterator<Item = ExtraValue<'a>>) {
         self.0.retain(|(other, _)| *other != name);
-        // Keeps one value too many, so that `validate` notices, and never reads an endless iterator.
+        // Keeps one value too many, so that `validate` notices, and never reads an endless
+        // iterator.
         let values = values.take(MAX_EXTRA_VALUES.saturating_add(1)).collect();
         self.0.push((name, values));
     }

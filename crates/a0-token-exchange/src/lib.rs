@@ -1,8 +1,8 @@
 //! Requests to and answers from an OAuth token endpoint, for APIs that exchange tokens.
 //!
-//! A [`TokenClient`] is an endpoint and the client's authentication there. It takes the parameters of a
-//! [`TokenExchange`] (RFC 8693), an [`OnBehalfOf`] exchange, or a [`ConnectionToken`] of Auth0's Token
-//! Vault, validates them, and returns a [`TokenRequest`]:
+//! A [`TokenClient`] is an endpoint and the client's authentication there. It takes the parameters
+//! of a [`TokenExchange`] (RFC 8693), an [`OnBehalfOf`] exchange, or a [`ConnectionToken`] of
+//! Auth0's Token Vault, validates them, and returns a [`TokenRequest`]:
 //!
 //! ```text
 //! TokenExchange   ──► TokenClient::exchange         ──► TokenRequest<TokenResponse>
@@ -47,8 +47,8 @@
 //!
 //! - An exchanged token belongs to one subject, actor, audience, scope and issuer. A cache of such
 //!   tokens must use all of them as its key.
-//! - Send a subject token only to the token endpoint of its own issuer. This crate does not know which
-//!   endpoint belongs to which issuer.
+//! - Send a subject token only to the token endpoint of its own issuer. This crate does not know
+//!   which endpoint belongs to which issuer.
 //!
 //! The server decides by its configuration whether this client may exchange a token.
 //!

@@ -82,8 +82,8 @@ impl<'a> TokenExchange<'a> {
         self
     }
 
-    /// Sets the actor: a token of the party that acts for the subject, and the URI of its type. Both
-    /// are required.
+    /// Sets the actor: a token of the party that acts for the subject, and the URI of its type.
+    /// Both are required.
     pub fn actor(mut self, actor_token: &'a str, actor_token_type: &'a str) -> Self {
         self.actor_token = actor_token;
         self.actor_token_type = actor_token_type;
@@ -92,15 +92,15 @@ impl<'a> TokenExchange<'a> {
 
     /// Sets an extra parameter, and replaces its earlier value.
     ///
-    /// Its name consists of ASCII letters, digits, `-`, `.` and `_` (RFC 6749 section 8.2). The names
-    /// of the protocol's own parameters are reserved, in any case.
+    /// Its name consists of ASCII letters, digits, `-`, `.` and `_` (RFC 6749 section 8.2). The
+    /// names of the protocol's own parameters are reserved, in any case.
     pub fn extra(self, name: &'a str, value: impl Into<ExtraValue<'a>>) -> Self {
         self.extra_list(name, [value])
     }
 
     /// Sets an extra parameter with several values, at most
-    /// [`MAX_EXTRA_VALUES`](crate::MAX_EXTRA_VALUES). It is sent once for each value, so an empty list
-    /// sends nothing.
+    /// [`MAX_EXTRA_VALUES`](crate::MAX_EXTRA_VALUES). It is sent once for each value, so an empty
+    /// list sends nothing.
     pub fn extra_list<V: Into<ExtraValue<'a>>>(
         mut self,
         name: &'a str,
@@ -150,8 +150,8 @@ impl<'a> TokenExchange<'a> {
     }
 }
 
-/// The parameters of an exchange on behalf of a user: an access token of this API for an access token
-/// of a downstream API, with the same user as subject.
+/// The parameters of an exchange on behalf of a user: an access token of this API for an access
+/// token of a downstream API, with the same user as subject.
 ///
 /// The result has no ID token and no refresh token. `Debug` shows no values.
 #[derive(Clone, Copy)]

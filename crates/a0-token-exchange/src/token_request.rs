@@ -19,8 +19,8 @@ type ReadToken<T> = fn(&ResponseBody<'_>, IssuedToken) -> Result<T, InvalidRespo
 
 /// A request to a token endpoint, with valid parameters. Its response becomes a `T`.
 ///
-/// `Debug` shows the endpoint and the client's identifier, and nothing of the form. The form is wiped
-/// from memory on drop.
+/// `Debug` shows the endpoint and the client's identifier, and nothing of the form. The form is
+/// wiped from memory on drop.
 #[must_use = "a token request does nothing until it is sent"]
 pub struct TokenRequest<T> {
     endpoint: Arc<Endpoint>,
@@ -50,8 +50,8 @@ impl<T> TokenRequest<T> {
 
     /// Adds a DPoP proof, so that the token is bound to the proof's key (RFC 9449 section 5).
     ///
-    /// `prover` makes a new proof for each request, and returns the value of the `DPoP` header. If the
-    /// issued token is not bound, [`accept`](Self::accept) returns an error.
+    /// `prover` makes a new proof for each request, and returns the value of the `DPoP` header. If
+    /// the issued token is not bound, [`accept`](Self::accept) returns an error.
     ///
     /// ```
     /// use a0_token_exchange::{ClientAuth, OnBehalfOf, TokenClient};
@@ -83,8 +83,8 @@ impl<T> TokenRequest<T> {
         self
     }
 
-    /// Returns the HTTP request: a POST of the form, with the client's authentication. Each call makes
-    /// a new proof and a new assertion. Prepare a new request every time you send one.
+    /// Returns the HTTP request: a POST of the form, with the client's authentication. Each call
+    /// makes a new proof and a new assertion. Prepare a new request every time you send one.
     ///
     /// The body contains the tokens, and the secret if the client authenticates in the form. This
     /// crate cannot wipe it, and `Debug` of an `http::Request` shows it.
@@ -129,9 +129,9 @@ impl<T> TokenRequest<T> {
     ///
     /// # Errors
     ///
-    /// Returns an [`ExchangeError`] if the response is not a token. If it is an [`ErrorResponse`] with
-    /// the error `use_dpop_nonce` and a [`dpop_nonce`](ErrorResponse::dpop_nonce), another request
-    /// [with this nonce](Self::with_nonce) may succeed.
+    /// Returns an [`ExchangeError`] if the response is not a token. If it is an [`ErrorResponse`]
+    /// with the error `use_dpop_nonce` and a [`dpop_nonce`](ErrorResponse::dpop_nonce), another
+    /// request [with this nonce](Self::with_nonce) may succeed.
     pub fn accept(&self, response: Response<Vec<u8>>, now: SystemTime) -> Result<T, ExchangeError> {
         let (parts, body) = response.into_parts();
         let body = Zeroizing::new(body);
@@ -164,7 +164,8 @@ impl<T> TokenRequest<T> {
     }
 }
 
-/// Whether the media type names JSON in any way, `text/json` and `application/problem+json` included.
+/// Whether the media type names JSON in any way, `text/json` and `application/problem+json`
+/// included.
 fn is_json(headers: &HeaderMap) -> bool {
     let media_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
     media_type.is_some_and(|it| it.to_ascii_lowercase().contains("json"))

@@ -32,8 +32,8 @@ fn kind(error: &reqwest::Error) -> TransportErrorKind {
     }
 }
 
-/// Returns the error that `error` wraps. `source` of an `io::Error` skips the error that it wraps, and
-/// returns the source of that one.
+/// Returns the error that `error` wraps. `source` of an `io::Error` skips the error that it wraps,
+/// and returns the source of that one.
 fn inner_error<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     let error: &'a (dyn Error + 'static) = *error;
     match error

@@ -1,4 +1,5 @@
-//! Name lookups for reqwest, on threads of our own: tokio's lookup panics if no thread can be spawned.
+//! Name lookups for reqwest, on threads of our own: tokio's lookup panics if no thread can be
+//! spawned.
 
 use std::io;
 

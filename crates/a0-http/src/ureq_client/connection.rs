@@ -3,9 +3,9 @@
 //!
 //! No stable interface of ureq says whether an exchange reused a connection, or what arrived on it.
 //! So this module implements traits of `ureq::unversioned`, which may change in a minor release of
-//! ureq. The version requirement allows only one minor release, and an incompatible change would not
-//! compile. Counting exchanges outside of ureq would not do: ureq replaces a dead connection silently,
-//! and such a count would repeat a request whose connection was new.
+//! ureq. The version requirement allows only one minor release, and an incompatible change would
+//! not compile. Counting exchanges outside of ureq would not do: ureq replaces a dead connection
+//! silently, and such a count would repeat a request whose connection was new.
 
 use std::io;
 use std::time::Duration;
@@ -41,8 +41,8 @@ impl Connector for WatchingConnector {
         details: &ConnectionDetails<'_>,
         chained: Option<()>,
     ) -> Result<Option<WatchedTransport>, ureq::Error> {
-        // A proxy's connection comes through this connector too, and counts as reused once the proxy
-        // has answered the CONNECT. The exchange must see a new connection.
+        // A proxy's connection comes through this connector too, and counts as reused once the
+        // proxy has answered the CONNECT. The exchange must see a new connection.
         let transport = self.connector.connect(details, chained);
         let transport = transport.map_err(stale::unmark)?;
         Ok(transport.map(|transport| WatchedTransport {

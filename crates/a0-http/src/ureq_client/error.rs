@@ -23,9 +23,9 @@ pub(super) fn from_ureq(error: ureq::Error) -> TransportError {
 pub(super) fn from_body(error: io::Error) -> TransportError {
     let error = from_ureq(error.into());
     match error.kind() {
-        // Here `Other` can only be ureq's error for a body that it cannot decode. That variant exists
-        // only if another crate of the program has switched ureq's decoder on, so this code cannot
-        // name it.
+        // Here `Other` can only be ureq's error for a body that it cannot decode. That variant
+        // exists only if another crate of the program has switched ureq's decoder on, so this code
+        // cannot name it.
         TransportErrorKind::Other => {
             let cause = "the body is not valid gzip or br";
             TransportError::new(TransportErrorKind::ContentCoding, cause)
@@ -77,14 +77,14 @@ fn io_error_kind(error: &io::Error) -> TransportErrorKind {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::NotConnected => TransportErrorKind::Io,
-        // A failed name lookup has no stable `io::ErrorKind`. The other kinds mean that no connection
-        // could be made.
+        // A failed name lookup has no stable `io::ErrorKind`. The other kinds mean that no
+        // connection could be made.
         _ => TransportErrorKind::Connect,
     }
 }
 
-/// Whether `error` wraps the type that `variant` takes. The type is inferred, so that this crate does
-/// not depend on the version of `rustls` that ureq uses.
+/// Whether `error` wraps the type that `variant` takes. The type is inferred, so that this crate
+/// does not depend on the version of `rustls` that ureq uses.
 fn is_caused_by<T: Error + 'static>(error: &io::Error, _variant: fn(T) -> ureq::Error) -> bool {
     error.get_ref().is_some_and(|cause| cause.is::<T>())
 }

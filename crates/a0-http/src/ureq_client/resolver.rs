@@ -1,4 +1,5 @@
-//! Name lookups for ureq, on threads of our own: ureq's resolver panics if no thread can be spawned.
+//! Name lookups for ureq, on threads of our own: ureq's resolver panics if no thread can be
+//! spawned.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};

@@ -148,8 +148,8 @@ impl RawServer {
         Self::serve_with(2, handle)
     }
 
-    /// Like [`serve`](Self::serve), with this number of TLS session tickets for each connection. The
-    /// tickets arrive about when the request leaves.
+    /// Like [`serve`](Self::serve), with this number of TLS session tickets for each connection.
+    /// The tickets arrive about when the request leaves.
     pub(crate) fn serve_with(
         tickets: usize,
         handle: impl Fn(&mut Peer) + Send + Sync + 'static,

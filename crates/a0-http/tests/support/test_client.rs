@@ -22,9 +22,11 @@ pub(crate) trait TestClient: Debug + Default {
     fn exchange(&self, request: Request) -> Result<Response, TransportError>;
     /// Runs these exchanges concurrently.
     fn exchange_all(&self, requests: Vec<Request>) -> Vec<Result<Response, TransportError>>;
-    /// Whether the client's library distinguishes a head that was cut short from one that never came.
+    /// Whether the client's library distinguishes a head that was cut short from one that never
+    /// came.
     const REPORTS_A_CUT_HEAD: bool;
-    /// Whether the client's library decodes `coding`, because another crate enabled a feature of it.
+    /// Whether the client's library decodes `coding`, because another crate enabled a feature of
+    /// it.
     fn library_decodes(coding: &str) -> bool;
     /// Puts settings into the request's extensions that the client's library would obey.
     fn hide_settings(request: Request) -> Request;

@@ -12,8 +12,8 @@ const MAX_DESCRIPTION_CHARS: usize = 1024;
 
 /// The token endpoint's error response (RFC 6749 section 5.2).
 ///
-/// `Display` and `Debug` show only its status. The other values are the server's text, truncated and
-/// reduced to the characters that the standard allows. They may repeat parts of the request.
+/// `Display` and `Debug` show only its status. The other values are the server's text, truncated
+/// and reduced to the characters that the standard allows. They may repeat parts of the request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ErrorResponse {
     request_kind: RequestKind,
@@ -65,9 +65,9 @@ impl ErrorResponse {
         self.description.as_deref()
     }
 
-    /// Returns the response's nonce (RFC 9449 section 8). If the error is `use_dpop_nonce`, the next
-    /// proof needs it. [`TokenRequest::start`](crate::TokenRequest::start) repeats the request with it
-    /// once.
+    /// Returns the response's nonce (RFC 9449 section 8). If the error is `use_dpop_nonce`, the
+    /// next proof needs it. [`TokenRequest::start`](crate::TokenRequest::start) repeats the request
+    /// with it once.
     pub fn dpop_nonce(&self) -> Option<&str> {
         self.dpop_nonce.as_deref()
     }

@@ -16,14 +16,15 @@ pub enum InvalidResponse {
     /// Another member is neither a string nor null.
     #[error("{0} is not a string")]
     Member(&'static str),
-    /// The request had a DPoP proof, and the response's `token_type` is not `DPoP`: the token is not
-    /// bound to the proof's key (RFC 9449 section 5).
+    /// The request had a DPoP proof, and the response's `token_type` is not `DPoP`: the token is
+    /// not bound to the proof's key (RFC 9449 section 5).
     #[error("the token is not bound to the key of the DPoP proof: its token_type is not DPoP")]
     NotBound,
     /// The response is a redirect. It is never followed, because the credentials would go with it.
     #[error("the token endpoint answered with a redirect, status {0}")]
     Redirect(u16),
-    /// The body is larger than [`MAX_BODY_SIZE`](crate::MAX_BODY_SIZE) or the HTTP client's own limit.
+    /// The body is larger than [`MAX_BODY_SIZE`](crate::MAX_BODY_SIZE) or the HTTP client's own
+    /// limit.
     #[error("the answer of the token endpoint is too large")]
     TooLarge,
 }

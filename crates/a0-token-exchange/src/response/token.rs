@@ -78,9 +78,9 @@ impl IssuedToken {
         self.scope.as_deref()
     }
 
-    /// Returns `token_type` unchanged. Compare it with [`is_token_type`](Self::is_token_type), which
-    /// ignores case. A client must not use a token whose type it does not understand (RFC 6749 section
-    /// 7.1).
+    /// Returns `token_type` unchanged. Compare it with [`is_token_type`](Self::is_token_type),
+    /// which ignores case. A client must not use a token whose type it does not understand (RFC
+    /// 6749 section 7.1).
     pub fn token_type(&self) -> Option<&str> {
         self.token_type.as_deref()
     }
@@ -96,8 +96,8 @@ impl IssuedToken {
         self.issued_token_type.as_deref()
     }
 
-    /// Returns the nonce for the next proof to this endpoint (RFC 9449 section 8.2). It replaces the
-    /// previous nonce, and must not be sent to another endpoint.
+    /// Returns the nonce for the next proof to this endpoint (RFC 9449 section 8.2). It replaces
+    /// the previous nonce, and must not be sent to another endpoint.
     pub fn dpop_nonce(&self) -> Option<&str> {
         self.dpop_nonce.as_deref()
     }
@@ -113,8 +113,8 @@ impl fmt::Debug for IssuedToken {
     }
 }
 
-/// The response to a [`TokenExchange`](crate::TokenExchange): an [`IssuedToken`], and the ID token and
-/// refresh token that came with it. It dereferences to the `IssuedToken`.
+/// The response to a [`TokenExchange`](crate::TokenExchange): an [`IssuedToken`], and the ID token
+/// and refresh token that came with it. It dereferences to the `IssuedToken`.
 ///
 /// `Debug` shows only the times. Tokens are wiped from memory on drop.
 #[derive(Clone)]
