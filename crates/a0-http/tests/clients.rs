@@ -18,7 +18,7 @@ use a0_http::{
 use httpmock::MockServer;
 use httpmock::server::DEFAULT_CA_CERTIFICATE;
 
-use support::test_client::{Request, Response, Setting, TestClient};
+use support::driver::{Driver, Request, Response, Setting};
 use support::{RawServer, root_pem};
 
 cases! {
@@ -50,26 +50,26 @@ fn get(url: impl AsRef<str>) -> Request {
 }
 
 /// Trusts the mock server.
-fn mock_client<C: TestClient>() -> C {
-    C::build(&[Setting::Roots(DEFAULT_CA_CERTIFICATE.as_bytes())]).unwrap()
+fn mock_client<D: Driver>() -> D {
+    D::build(&[Setting::Roots(DEFAULT_CA_CERTIFICATE.as_bytes())]).unwrap()
 }
 
 /// Trusts the raw server.
-fn raw_client<C: TestClient>(options: &[Setting<'_>]) -> C {
-    C::build(&[&[Setting::Roots(root_pem())], options].concat()).unwrap()
+fn raw_client<D: Driver>(options: &[Setting<'_>]) -> D {
+    D::build(&[&[Setting::Roots(root_pem())], options].concat()).unwrap()
 }
 
-fn raw_exchange<C: TestClient>(response: impl Into<Vec<u8>>) -> Result<Response, TransportError> {
-    raw_client::<C>(&[]).exchange(get(RawServer::with(response).url()))
+fn raw_exchange<D: Driver>(response: impl Into<Vec<u8>>) -> Result<Response, TransportError> {
+    raw_client::<D>(&[]).exchange(get(RawServer::with(response).url()))
 }
 
 fn kind(result: Result<Response, TransportError>) -> Kind {
     result.expect_err("no response").kind()
 }
 
-fn every_status_is_a_response_with_headers_and_body<C: TestClient>() {
+fn every_status_is_a_response_with_headers_and_body<D: Driver>() {
     let server = MockServer::start();
-    let client = mock_client::<C>();
+    let client = mock_client::<D>();
     for status in [200, 201, 304, 400, 401, 404, 429, 500, 503] {
         let path = format!("/{status}");
         let body = if status == 304 {
@@ -88,13 +88,13 @@ fn every_status_is_a_response_with_headers_and_body<C: TestClient>() {
     }
 }
 
-fn a_redirect_is_a_response_and_is_not_followed<C: TestClient>() {
+fn a_redirect_is_a_response_and_is_not_followed<D: Driver>() {
     let server = MockServer::start();
     let target = server.mock(|when, then| {
         when.path("/target");
         then.status(200);
     });
-    let client = mock_client::<C>();
+    let client = mock_client::<D>();
     for status in [301, 302, 303, 307, 308] {
         for method in ["GET", "POST"] {
             let path = format!("/{status}/{method}");
@@ -125,18 +125,18 @@ fn a_redirect_is_a_response_and_is_not_followed<C: TestClient>() {
     assert_eq!(target.calls(), 0);
 }
 
-fn a_redirect_without_a_usable_location_is_a_response_too<C: TestClient>() {
+fn a_redirect_without_a_usable_location_is_a_response_too<D: Driver>() {
     for head in [
         "HTTP/1.1 302 Found\r\n",
         "HTTP/1.1 307 Moved\r\nlocation: http://[\r\n",
     ] {
-        let response = raw_exchange::<C>(format!("{head}content-length: 5\r\n\r\nmoved")).unwrap();
+        let response = raw_exchange::<D>(format!("{head}content-length: 5\r\n\r\nmoved")).unwrap();
         assert!(response.status().is_redirection(), "{head}");
         assert_eq!(response.body(), b"moved");
     }
 }
 
-fn settings_hidden_in_the_request_have_no_effect<C: TestClient>() {
+fn settings_hidden_in_the_request_have_no_effect<D: Driver>() {
     let server = MockServer::start();
     let target = server.mock(|when, then| {
         when.path("/target");
@@ -146,14 +146,14 @@ fn settings_hidden_in_the_request_have_no_effect<C: TestClient>() {
         when.path("/");
         then.status(302).header("location", server.url("/target"));
     });
-    let request = C::hide_settings(get(server.url("/")));
+    let request = D::hide_settings(get(server.url("/")));
     assert!(!request.extensions().is_empty());
-    let response = mock_client::<C>().exchange(request).unwrap();
+    let response = mock_client::<D>().exchange(request).unwrap();
     assert_eq!((response.status().as_u16(), target.calls()), (302, 0));
     assert!(response.extensions().is_empty());
 }
 
-fn a_body_may_have_exactly_the_limit<C: TestClient>() {
+fn a_body_may_have_exactly_the_limit<D: Driver>() {
     let framings: [fn(usize) -> Vec<u8>; 3] = [
         |n| {
             [
@@ -187,7 +187,7 @@ fn a_body_may_have_exactly_the_limit<C: TestClient>() {
             (5_000, 100, false),
         ] {
             let server = RawServer::with(framing(size));
-            let client = raw_client::<C>(&[Setting::MaxBodySize(limit)]);
+            let client = raw_client::<D>(&[Setting::MaxBodySize(limit)]);
             let result = client.exchange(get(server.url()));
             if fits {
                 assert_eq!(result.unwrap().body().len(), size);
@@ -198,7 +198,7 @@ fn a_body_may_have_exactly_the_limit<C: TestClient>() {
     }
 }
 
-fn the_default_limit_is_one_mebibyte<C: TestClient>() {
+fn the_default_limit_is_one_mebibyte<D: Driver>() {
     assert_eq!(DEFAULT_MAX_BODY_SIZE, 1_048_576);
     let server = MockServer::start();
     for (path, size) in [("/fits", 1_048_576), ("/over", 1_048_577)] {
@@ -207,7 +207,7 @@ fn the_default_limit_is_one_mebibyte<C: TestClient>() {
             then.status(200).body("x".repeat(size));
         });
     }
-    let client = mock_client::<C>();
+    let client = mock_client::<D>();
     assert_eq!(
         client
             .exchange(get(server.url("/fits")))
@@ -222,20 +222,20 @@ fn the_default_limit_is_one_mebibyte<C: TestClient>() {
     );
 }
 
-fn an_endless_body_ends_at_the_limit<C: TestClient>() {
+fn an_endless_body_ends_at_the_limit<D: Driver>() {
     let server = RawServer::start(|stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
         while stream.write_all(b"4\r\nmore\r\n").is_ok() {}
     });
     assert_eq!(
-        kind(raw_client::<C>(&[]).exchange(get(server.url()))),
+        kind(raw_client::<D>(&[]).exchange(get(server.url()))),
         Kind::BodyTooLarge
     );
 }
 
 /// The smallest chunks fit. Chunk extensions and trailers are bounded; the library may have a lower
 /// limit of its own.
-fn chunk_framing_is_bounded<C: TestClient>() {
+fn chunk_framing_is_bounded<D: Driver>() {
     const LIMIT: usize = 100_000;
     for (chunk, trailer, fits) in [
         ("1\r\nx\r\n", "", true),
@@ -245,7 +245,7 @@ fn chunk_framing_is_bounded<C: TestClient>() {
         let chunks = chunk.repeat(LIMIT) + "0\r\n" + &trailer.repeat(LIMIT);
         let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
         let server = RawServer::with(format!("{head}{chunks}\r\n"));
-        let client = raw_client::<C>(&[Setting::MaxBodySize(LIMIT)]);
+        let client = raw_client::<D>(&[Setting::MaxBodySize(LIMIT)]);
         match client.exchange(get(server.url())) {
             Ok(response) => assert!(fits && response.body().len() == LIMIT, "{chunk}{trailer}"),
             Err(error) => {
@@ -260,7 +260,7 @@ fn chunk_framing_is_bounded<C: TestClient>() {
 }
 
 /// Several responses on one connection: each gets the full allowance.
-fn headers_do_not_count_against_the_body_limit<C: TestClient>() {
+fn headers_do_not_count_against_the_body_limit<D: Driver>() {
     let filler = "x".repeat(60_000);
     let response = format!("HTTP/1.1 204 No Content\r\nfiller: {filler}\r\n\r\n");
     let server = RawServer::serve(move |peer| {
@@ -268,7 +268,7 @@ fn headers_do_not_count_against_the_body_limit<C: TestClient>() {
             peer.send(response.as_bytes());
         }
     });
-    let client = raw_client::<C>(&[Setting::MaxBodySize(0)]);
+    let client = raw_client::<D>(&[Setting::MaxBodySize(0)]);
     for _ in 0..4 {
         let response = client.exchange(get(server.url())).unwrap();
         assert_eq!(response.headers()["filler"].len(), 60_000);
@@ -276,11 +276,11 @@ fn headers_do_not_count_against_the_body_limit<C: TestClient>() {
     assert_eq!(server.connections(), 1);
 }
 
-fn headers_are_bounded<C: TestClient>() {
+fn headers_are_bounded<D: Driver>() {
     assert_eq!(MAX_HEADER_SIZE, 65_536);
     for (size, fits) in [(60_000, true), (70_000, false), (1_000_000, false)] {
         let filler = "x".repeat(size);
-        let result = raw_exchange::<C>(format!(
+        let result = raw_exchange::<D>(format!(
             "HTTP/1.1 200 OK\r\nfiller: {filler}\r\ncontent-length: 0\r\n\r\n"
         ));
         if fits {
@@ -291,11 +291,11 @@ fn headers_are_bounded<C: TestClient>() {
     }
 }
 
-fn the_request_is_sent_unchanged_with_its_own_length<C: TestClient>() {
+fn the_request_is_sent_unchanged_with_its_own_length<D: Driver>() {
     const OK: &str =
         "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nset-cookie: a=b\r\nconnection: close\r\n\r\n";
     let server = RawServer::with(OK);
-    let client = raw_client::<C>(&[]);
+    let client = raw_client::<D>(&[]);
     let post = http::Request::post(server.url() + "token?a=b")
         .header("authorization", "Basic eA==")
         .header("content-length", "99")
@@ -332,9 +332,9 @@ fn the_request_is_sent_unchanged_with_its_own_length<C: TestClient>() {
     }
 }
 
-fn the_timeout_holds_at_every_stage<C: TestClient>() {
+fn the_timeout_holds_at_every_stage<D: Driver>() {
     let soon = Setting::Timeout(Duration::from_millis(200));
-    let client = raw_client::<C>(&[soon]);
+    let client = raw_client::<D>(&[soon]);
 
     // The system accepts the connection, but nobody answers the TLS handshake.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -348,7 +348,7 @@ fn the_timeout_holds_at_every_stage<C: TestClient>() {
     });
     let mock_ca = Setting::Roots(DEFAULT_CA_CERTIFICATE.as_bytes());
     assert_eq!(
-        kind(raw_client::<C>(&[soon, mock_ca]).exchange(get(mock.url("/")))),
+        kind(raw_client::<D>(&[soon, mock_ca]).exchange(get(mock.url("/")))),
         Kind::Timeout,
         "head"
     );
@@ -378,27 +378,27 @@ fn the_timeout_holds_at_every_stage<C: TestClient>() {
 
     let never = Setting::Timeout(Duration::ZERO);
     assert_eq!(
-        kind(raw_client::<C>(&[never]).exchange(get(mock.url("/")))),
+        kind(raw_client::<D>(&[never]).exchange(get(mock.url("/")))),
         Kind::Timeout
     );
 }
 
-fn a_timeout_is_lowered_to_the_maximum<C: TestClient>() {
+fn a_timeout_is_lowered_to_the_maximum<D: Driver>() {
     assert_eq!(
         (DEFAULT_TIMEOUT.as_secs(), MAX_TIMEOUT.as_secs()),
         (10, 86_400)
     );
     let server = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-    let client = raw_client::<C>(&[Setting::Timeout(Duration::MAX)]);
+    let client = raw_client::<D>(&[Setting::Timeout(Duration::MAX)]);
     assert_eq!(client.exchange(get(server.url())).unwrap().status(), 200);
     assert!(format!("{client:?}").contains("86400s"));
 }
 
-fn only_https_is_sent<C: TestClient>() {
+fn only_https_is_sent<D: Driver>() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    let client = raw_client::<C>(&[]);
+    let client = raw_client::<D>(&[]);
     for url in [
         format!("http://{address}/"),
         format!("HTTP://{address}/"),
@@ -416,7 +416,7 @@ fn only_https_is_sent<C: TestClient>() {
     );
 }
 
-fn a_certificate_that_is_not_trusted_is_refused<C: TestClient>() {
+fn a_certificate_that_is_not_trusted_is_refused<D: Driver>() {
     let raw = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     let unusable = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let other = DEFAULT_CA_CERTIFICATE.as_bytes();
@@ -430,21 +430,21 @@ fn a_certificate_that_is_not_trusted_is_refused<C: TestClient>() {
         ("no usable root", &[Setting::Roots(unusable)]),
     ];
     for (name, options) in cases {
-        let client = C::build(options).unwrap();
+        let client = D::build(options).unwrap();
         let error = client.exchange(get(raw.url())).unwrap_err();
         assert_eq!(error.kind(), Kind::Tls, "{name}");
         assert!(error.source().is_some(), "{name}");
     }
     let wrong_name = raw.url().replace("127.0.0.1", "localhost");
     assert_eq!(
-        kind(raw_client::<C>(&[]).exchange(get(wrong_name))),
+        kind(raw_client::<D>(&[]).exchange(get(wrong_name))),
         Kind::Tls,
         "another name"
     );
     assert!(raw.requests().is_empty());
 }
 
-fn a_server_without_tls_is_a_tls_error<C: TestClient>() {
+fn a_server_without_tls_is_a_tls_error<D: Driver>() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     let server = thread::spawn(move || {
@@ -454,11 +454,11 @@ fn a_server_without_tls_is_a_tls_error<C: TestClient>() {
             .unwrap();
         let _ = io::copy(&mut stream, &mut io::sink());
     });
-    assert_eq!(kind(raw_client::<C>(&[]).exchange(get(url))), Kind::Tls);
+    assert_eq!(kind(raw_client::<D>(&[]).exchange(get(url))), Kind::Tls);
     server.join().unwrap();
 }
 
-fn the_builder_validates_pem_text<C: TestClient>() {
+fn the_builder_validates_pem_text<D: Driver>() {
     let two = [root_pem(), DEFAULT_CA_CERTIFICATE.as_bytes()].concat();
     let key = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     let cases: [(&[u8], Option<ClientOptionError>); 6] = [
@@ -476,15 +476,15 @@ fn the_builder_validates_pem_text<C: TestClient>() {
         (&two, None),
     ];
     for (pem, error) in cases {
-        let result = C::build(&[Setting::Roots(pem)]);
+        let result = D::build(&[Setting::Roots(pem)]);
         assert_eq!(result.err(), error, "{}", String::from_utf8_lossy(pem));
     }
     let raw = RawServer::with("HTTP/1.1 204 No Content\r\n\r\n");
-    let both = C::build(&[Setting::Roots(&two)]).unwrap();
+    let both = D::build(&[Setting::Roots(&two)]).unwrap();
     assert_eq!(both.exchange(get(raw.url())).unwrap().status(), 204);
 }
 
-fn a_failed_connection_has_the_kind_connect<C: TestClient>() {
+fn a_failed_connection_has_the_kind_connect<D: Driver>() {
     let gone = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -494,13 +494,13 @@ fn a_failed_connection_has_the_kind_connect<C: TestClient>() {
         format!("https://{gone}/"),
         format!("https://{label}.example/"),
     ] {
-        let error = raw_client::<C>(&[]).exchange(get(&url)).unwrap_err();
+        let error = raw_client::<D>(&[]).exchange(get(&url)).unwrap_err();
         assert_eq!(error.kind(), Kind::Connect, "{url}: {error:?}");
         assert!(error.source().is_some());
     }
 }
 
-fn an_invalid_or_incomplete_response_is_an_error<C: TestClient>() {
+fn an_invalid_or_incomplete_response_is_an_error<D: Driver>() {
     let cases = [
         ("hello\r\n\r\n", Kind::Protocol),
         ("HTTP/1.1 abc OK\r\n\r\n", Kind::Protocol),
@@ -532,30 +532,30 @@ fn an_invalid_or_incomplete_response_is_an_error<C: TestClient>() {
         ),
     ];
     for (response, expected) in cases {
-        assert_eq!(kind(raw_exchange::<C>(response)), expected, "{response}");
+        assert_eq!(kind(raw_exchange::<D>(response)), expected, "{response}");
     }
 }
 
-fn debug_is_short<C: TestClient>() {
-    let text = format!("{:?}", C::default());
+fn debug_is_short<D: Driver>() {
+    let text = format!("{:?}", D::default());
     let (name, fields) = text.split_once(' ').unwrap();
     assert!(["UreqClient", "ReqwestClient"].contains(&name), "{text}");
     assert_eq!(fields, "{ timeout: 10s, max_body_size: 1048576, .. }");
 }
 
 /// Checks the errors and their sources.
-fn no_error_names_the_url<C: TestClient>() {
+fn no_error_names_the_url<D: Driver>() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
     let gone = format!("https://{}/", gone.unwrap());
     let cut = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort");
     let nonsense = RawServer::with("nonsense\r\n\r\n");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("https://{}/", silent.local_addr().unwrap());
-    let client = raw_client::<C>(&[Setting::Timeout(Duration::from_millis(500))]);
+    let client = raw_client::<D>(&[Setting::Timeout(Duration::from_millis(500))]);
     for (client, url, expected) in [
         (&client, "http://127.0.0.1/".to_owned(), Kind::Refused),
         (&client, gone, Kind::Connect),
-        (&C::default(), cut.url(), Kind::Tls),
+        (&D::default(), cut.url(), Kind::Tls),
         (&client, cut.url(), Kind::Io),
         (&client, nonsense.url(), Kind::Protocol),
         (&client, silent, Kind::Timeout),

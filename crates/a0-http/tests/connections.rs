@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use a0_http::TransportErrorKind as Kind;
 
-use support::test_client::{Request, Setting, TestClient};
+use support::driver::{Driver, Request, Setting};
 use support::{Peer, RawServer, root_pem};
 
 cases! {
@@ -31,8 +31,8 @@ cases! {
     the_repeated_request_has_a_time_limit,
 }
 
-fn client<C: TestClient>() -> C {
-    C::build(&[Setting::Roots(root_pem())]).unwrap()
+fn client<D: Driver>() -> D {
+    D::build(&[Setting::Roots(root_pem())]).unwrap()
 }
 
 fn request(method: &str, server: &RawServer, body: &str) -> Request {
@@ -57,19 +57,19 @@ fn server(then: impl Fn(&mut Peer) + Send + Sync + 'static) -> RawServer {
     })
 }
 
-fn a_connection_is_reused<C: TestClient>() {
+fn a_connection_is_reused<D: Driver>() {
     let server = server(|peer| peer.respond("again"));
-    let client = client::<C>();
+    let client = client::<D>();
     assert_eq!(client.exchange(get(&server)).unwrap().body(), b"0");
     assert_eq!(client.exchange(get(&server)).unwrap().body(), b"again");
     assert_eq!(server.connections(), 1);
 }
 
-fn a_get_is_repeated_when_a_reused_connection_closes<C: TestClient>() {
+fn a_get_is_repeated_when_a_reused_connection_closes<D: Driver>() {
     let hang_ups: [fn(&mut Peer); 2] = [|_| (), Peer::send_close_notify];
     for hang_up in hang_ups {
         let server = server(hang_up);
-        let client = client::<C>();
+        let client = client::<D>();
         assert_eq!(client.exchange(get(&server)).unwrap().body(), b"0");
         assert_eq!(client.exchange(get(&server)).unwrap().body(), b"1");
         assert_eq!((server.connections(), server.requests().len()), (2, 3));
@@ -79,20 +79,20 @@ fn a_get_is_repeated_when_a_reused_connection_closes<C: TestClient>() {
 }
 
 /// The client may notice the close before or after it sends the second request.
-fn a_connection_that_closes_between_two_requests_is_replaced<C: TestClient>() {
+fn a_connection_that_closes_between_two_requests_is_replaced<D: Driver>() {
     let server = RawServer::serve(|peer| {
         if peer.receive() {
             peer.respond(&peer.number.to_string());
         }
     });
-    let client = client::<C>();
+    let client = client::<D>();
     for number in ["0", "1", "2", "3"] {
         let response = client.exchange(get(&server)).unwrap();
         assert_eq!(response.body(), number.as_bytes());
     }
 }
 
-fn no_request_but_a_bare_get_is_repeated<C: TestClient>() {
+fn no_request_but_a_bare_get_is_repeated<D: Driver>() {
     for (method, body) in [
         ("POST", ""),
         ("POST", "a=b"),
@@ -102,7 +102,7 @@ fn no_request_but_a_bare_get_is_repeated<C: TestClient>() {
         ("GET", "a=b"),
     ] {
         let server = server(|_| ());
-        let client = client::<C>();
+        let client = client::<D>();
         client.exchange(get(&server)).unwrap();
         let error = client.exchange(request(method, &server, body)).unwrap_err();
         assert_eq!(error.kind(), Kind::Io, "{method}");
@@ -110,23 +110,23 @@ fn no_request_but_a_bare_get_is_repeated<C: TestClient>() {
     }
 }
 
-fn a_request_on_a_new_connection_is_not_repeated<C: TestClient>() {
+fn a_request_on_a_new_connection_is_not_repeated<D: Driver>() {
     let server = RawServer::serve(|peer| {
         peer.receive();
     });
-    let error = client::<C>().exchange(get(&server)).unwrap_err();
+    let error = client::<D>().exchange(get(&server)).unwrap_err();
     assert_eq!(error.kind(), Kind::Io);
     assert_eq!((server.connections(), server.requests().len()), (1, 1));
 }
 
-fn a_request_is_repeated_once<C: TestClient>() {
+fn a_request_is_repeated_once<D: Driver>() {
     let server = RawServer::serve(|peer| {
         if peer.receive() && peer.number == 0 {
             peer.respond("");
             peer.receive();
         }
     });
-    let client = client::<C>();
+    let client = client::<D>();
     client.exchange(get(&server)).unwrap();
     let error = client.exchange(get(&server)).unwrap_err();
     assert_eq!(error.kind(), Kind::Io);
@@ -134,7 +134,7 @@ fn a_request_is_repeated_once<C: TestClient>() {
 }
 
 /// Two connections are idle, and both close on the next request.
-fn the_repeated_request_goes_over_a_new_connection<C: TestClient>() {
+fn the_repeated_request_goes_over_a_new_connection<D: Driver>() {
     let both = Barrier::new(2);
     let server = RawServer::serve(move |peer| {
         if peer.receive() && peer.number < 2 {
@@ -143,7 +143,7 @@ fn the_repeated_request_goes_over_a_new_connection<C: TestClient>() {
         peer.respond(&peer.number.to_string());
         peer.receive();
     });
-    let client = client::<C>();
+    let client = client::<D>();
     for response in client.exchange_all(vec![get(&server), get(&server)]) {
         response.unwrap();
     }
@@ -152,14 +152,14 @@ fn the_repeated_request_goes_over_a_new_connection<C: TestClient>() {
     assert_eq!((server.connections(), server.requests().len()), (3, 4));
 }
 
-fn a_request_is_not_repeated_once_a_response_has_begun<C: TestClient>() {
+fn a_request_is_not_repeated_once_a_response_has_begun<D: Driver>() {
     let cases = [
-        ("HTTP/1.1 200 OK\r\ncontent-le", !C::REPORTS_A_CUT_HEAD),
+        ("HTTP/1.1 200 OK\r\ncontent-le", !D::REPORTS_A_CUT_HEAD),
         ("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort", false),
     ];
     for (begun, is_repeated) in cases {
         let server = server(|peer| peer.send(begun.as_bytes()));
-        let client = client::<C>();
+        let client = client::<D>();
         client.exchange(get(&server)).unwrap();
         match client.exchange(get(&server)) {
             Ok(response) => assert!(is_repeated && response.body() == b"1", "{begun}"),
@@ -169,7 +169,7 @@ fn a_request_is_not_repeated_once_a_response_has_begun<C: TestClient>() {
     }
 }
 
-fn a_request_is_not_repeated_when_the_response_is_garbage<C: TestClient>() {
+fn a_request_is_not_repeated_when_the_response_is_garbage<D: Driver>() {
     for kind in [Kind::Protocol, Kind::Tls] {
         let server = server(move |peer| {
             match kind {
@@ -178,7 +178,7 @@ fn a_request_is_not_repeated_when_the_response_is_garbage<C: TestClient>() {
             }
             peer.receive();
         });
-        let client = client::<C>();
+        let client = client::<D>();
         client.exchange(get(&server)).unwrap();
         let error = client.exchange(get(&server)).unwrap_err();
         assert_eq!(error.kind(), kind, "{error:?}");
@@ -188,7 +188,7 @@ fn a_request_is_not_repeated_when_the_response_is_garbage<C: TestClient>() {
 
 /// The request does not fit into the system's buffers, and the server closes when it begins to
 /// arrive.
-fn a_request_is_repeated_when_it_cannot_be_written<C: TestClient>() {
+fn a_request_is_repeated_when_it_cannot_be_written<D: Driver>() {
     let server = RawServer::serve(|peer| {
         if peer.number == 0 && peer.receive() {
             peer.respond("");
@@ -203,7 +203,7 @@ fn a_request_is_repeated_when_it_cannot_be_written<C: TestClient>() {
         }
         peer.respond("whole");
     });
-    let client = client::<C>();
+    let client = client::<D>();
     client.exchange(get(&server)).unwrap();
     let mut large = get(&server);
     let filler: http::HeaderValue = "x".repeat(60_000).parse().unwrap();
@@ -215,7 +215,7 @@ fn a_request_is_repeated_when_it_cannot_be_written<C: TestClient>() {
 }
 
 /// The unit test of `remaining_time` checks how long the limit is.
-fn the_repeated_request_has_a_time_limit<C: TestClient>() {
+fn the_repeated_request_has_a_time_limit<D: Driver>() {
     let server = RawServer::serve(|peer| {
         if peer.receive() && peer.number == 0 {
             peer.respond("");
@@ -225,7 +225,7 @@ fn the_repeated_request_has_a_time_limit<C: TestClient>() {
         }
     });
     let limit = Setting::Timeout(Duration::from_secs(2));
-    let client = C::build(&[Setting::Roots(root_pem()), limit]).unwrap();
+    let client = D::build(&[Setting::Roots(root_pem()), limit]).unwrap();
     client.exchange(get(&server)).unwrap();
     let error = client.exchange(get(&server)).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout);
@@ -252,7 +252,7 @@ fn burst_server(send: impl Fn(&mut Peer) + Send + Sync + 'static) -> RawServer {
     })
 }
 
-fn bytes_after_a_response_do_not_answer_the_next_request<C: TestClient>() {
+fn bytes_after_a_response_do_not_answer_the_next_request<D: Driver>() {
     let foreign = "HTTP/1.1 200 OK\r\ncontent-length: 1500\r\n\r\n".to_owned() + &"e".repeat(1_500);
     let filler = "a".repeat(3_500);
     let head = format!("HTTP/1.1 200 OK\r\nfiller: {filler}\r\ncontent-length: 1547\r\n\r\n");
@@ -267,7 +267,7 @@ fn bytes_after_a_response_do_not_answer_the_next_request<C: TestClient>() {
                 peer.send(response.as_bytes());
                 peer.send(foreign.as_bytes());
             });
-            let client = client::<C>();
+            let client = client::<D>();
             client.exchange(request(method, &server, "")).unwrap();
             let response = client.exchange(request(next, &server, "")).unwrap();
             assert_eq!(response.body(), b"1", "{method}, then {next}");
@@ -275,7 +275,7 @@ fn bytes_after_a_response_do_not_answer_the_next_request<C: TestClient>() {
     }
 }
 
-fn a_connection_that_closes_with_its_response_is_not_reused<C: TestClient>() {
+fn a_connection_that_closes_with_its_response_is_not_reused<D: Driver>() {
     for length in [5, 4_020] {
         for next in ["GET", "POST"] {
             let response = long_answer(length);
@@ -283,7 +283,7 @@ fn a_connection_that_closes_with_its_response_is_not_reused<C: TestClient>() {
                 peer.send(response.as_bytes());
                 peer.send_close_notify();
             });
-            let client = client::<C>();
+            let client = client::<D>();
             client.exchange(get(&server)).unwrap();
             let response = client.exchange(request(next, &server, "")).unwrap();
             assert_eq!(response.body(), b"1", "{length}, then {next}");
@@ -293,12 +293,12 @@ fn a_connection_that_closes_with_its_response_is_not_reused<C: TestClient>() {
     }
 }
 
-fn a_body_without_a_length_ends_when_a_reused_connection_closes<C: TestClient>() {
+fn a_body_without_a_length_ends_when_a_reused_connection_closes<D: Driver>() {
     let server = server(|peer| {
         peer.send(b"HTTP/1.1 200 OK\r\n\r\nthe body");
         peer.send_close_notify();
     });
-    let client = client::<C>();
+    let client = client::<D>();
     client.exchange(get(&server)).unwrap();
     let response = client.exchange(get(&server)).unwrap();
     assert_eq!(response.body(), b"the body");
@@ -306,7 +306,7 @@ fn a_body_without_a_length_ends_when_a_reused_connection_closes<C: TestClient>()
 }
 
 /// Four connections are open at once, and at least one of them is closed afterwards.
-fn the_idle_connections_to_a_host_are_bounded<C: TestClient>() {
+fn the_idle_connections_to_a_host_are_bounded<D: Driver>() {
     let all = Barrier::new(4);
     let server = RawServer::serve(move |peer| {
         while peer.receive() {
@@ -314,7 +314,7 @@ fn the_idle_connections_to_a_host_are_bounded<C: TestClient>() {
             peer.respond("");
         }
     });
-    let client = client::<C>();
+    let client = client::<D>();
     for _ in 0..2 {
         for response in client.exchange_all(vec![get(&server); 4]) {
             response.unwrap();

@@ -11,7 +11,7 @@ use a0_http::{TransportError, TransportErrorKind as Kind};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use support::test_client::{Request, Response, Setting, TestClient};
+use support::driver::{Driver, Request, Response, Setting};
 use support::{RawServer, root_pem};
 
 cases! {
@@ -48,8 +48,8 @@ fn noise(length: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(length).collect()
 }
 
-fn client<C: TestClient>(limit: usize) -> C {
-    C::build(&[Setting::Roots(root_pem()), Setting::MaxBodySize(limit)]).unwrap()
+fn client<D: Driver>(limit: usize) -> D {
+    D::build(&[Setting::Roots(root_pem()), Setting::MaxBodySize(limit)]).unwrap()
 }
 
 fn request(method: &str, server: &RawServer) -> Request {
@@ -64,17 +64,17 @@ fn server(headers: &str, body: &[u8]) -> RawServer {
     RawServer::with([head.as_bytes(), body].concat())
 }
 
-fn exchange<C: TestClient>(
+fn exchange<D: Driver>(
     limit: usize,
     headers: &str,
     body: &[u8],
 ) -> Result<Response, TransportError> {
-    client::<C>(limit).exchange(request("GET", &server(headers, body)))
+    client::<D>(limit).exchange(request("GET", &server(headers, body)))
 }
 
 const GZIP: &str = "content-encoding: gzip\r\n";
 
-fn a_gzip_body_is_decoded<C: TestClient>() {
+fn a_gzip_body_is_decoded<D: Driver>() {
     let body = "a body ".repeat(1_000).into_bytes();
     let members = [gzip(b"one "), gzip(b""), gzip(b"two")].concat();
     for (headers, encoded, body) in [
@@ -93,7 +93,7 @@ fn a_gzip_body_is_decoded<C: TestClient>() {
         let mut request = request("GET", &server);
         let headers = request.headers_mut();
         headers.insert("accept-encoding", "br".parse().unwrap());
-        let response = client::<C>(10_000).exchange(request).unwrap();
+        let response = client::<D>(10_000).exchange(request).unwrap();
         assert_eq!(response.body(), body);
         assert!(!response.headers().contains_key("content-encoding"));
         assert!(!response.headers().contains_key("content-length"));
@@ -105,10 +105,10 @@ fn a_gzip_body_is_decoded<C: TestClient>() {
     }
 }
 
-fn an_unencoded_body_is_returned_unchanged<C: TestClient>() {
+fn an_unencoded_body_is_returned_unchanged<D: Driver>() {
     let body = gzip(b"a file that happens to be gzip");
     for headers in ["", "content-encoding: identity\r\n"] {
-        let response = exchange::<C>(1_000, headers, &body).unwrap();
+        let response = exchange::<D>(1_000, headers, &body).unwrap();
         assert_eq!(response.body(), &body);
         assert_eq!(
             response.headers()["content-length"],
@@ -121,7 +121,7 @@ fn an_unencoded_body_is_returned_unchanged<C: TestClient>() {
     }
 }
 
-fn other_codings_are_errors_that_name_them<C: TestClient>() {
+fn other_codings_are_errors_that_name_them<D: Driver>() {
     let not_registered = "the body has a content coding that is not registered";
     let several = "the body has more than one content coding";
     for (codings, cause) in [
@@ -146,17 +146,17 @@ fn other_codings_are_errors_that_name_them<C: TestClient>() {
             .iter()
             .map(|coding| format!("content-encoding: {coding}\r\n"));
         let headers: String = lines.collect();
-        let error = exchange::<C>(1_000, &headers, &gzip(b"body")).unwrap_err();
+        let error = exchange::<D>(1_000, &headers, &gzip(b"body")).unwrap_err();
         assert_eq!(error.kind(), Kind::ContentCoding, "{headers}");
         let source = error.source().unwrap();
-        if !C::library_decodes(codings[0]) {
+        if !D::library_decodes(codings[0]) {
             assert_eq!(source.to_string(), cause);
         }
         assert!(!format!("{error} {error:?} {source} {source:?}").contains("s3cr"));
     }
 }
 
-fn a_transfer_coding_other_than_chunked_is_an_error<C: TestClient>() {
+fn a_transfer_coding_other_than_chunked_is_an_error<D: Driver>() {
     let body = gzip(b"body");
     let chunk = [format!("{:x}\r\n", body.len()).as_bytes(), &body].concat();
     let chunks = [&chunk[..], b"\r\n0\r\n\r\n"].concat();
@@ -173,7 +173,7 @@ fn a_transfer_coding_other_than_chunked_is_an_error<C: TestClient>() {
     ] {
         let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{fields}\r\n");
         let server = RawServer::with([head.as_bytes(), body].concat());
-        match client::<C>(1_000).exchange(request("GET", &server)) {
+        match client::<D>(1_000).exchange(request("GET", &server)) {
             Ok(response) => assert!(
                 !is_rejected && response.body() == &gzip(b"body"),
                 "{fields}"
@@ -190,7 +190,7 @@ fn a_transfer_coding_other_than_chunked_is_an_error<C: TestClient>() {
     }
 }
 
-fn a_damaged_body_is_an_error<C: TestClient>() {
+fn a_damaged_body_is_an_error<D: Driver>() {
     let whole = gzip(b"body");
     let mut damaged: Vec<Vec<u8>> = (1..whole.len()).map(|n| whole[..n].to_vec()).collect();
     damaged.push([&whole[..], b"x"].concat());
@@ -205,14 +205,14 @@ fn a_damaged_body_is_an_error<C: TestClient>() {
         damaged.push(wrong);
     }
     for body in damaged {
-        let error = exchange::<C>(1_000, GZIP, &body).unwrap_err();
+        let error = exchange::<D>(1_000, GZIP, &body).unwrap_err();
         assert_eq!(error.kind(), Kind::ContentCoding, "{body:?}");
         let cause = error.source().unwrap().to_string();
         assert!(cause.starts_with("the body is not valid gzip"), "{cause}");
     }
 }
 
-fn an_empty_body_is_not_decoded<C: TestClient>() {
+fn an_empty_body_is_not_decoded<D: Driver>() {
     for coding in ["gzip", "br", "gzip, br"] {
         let field = format!("content-encoding: {coding}\r\n");
         for (method, head) in [
@@ -221,17 +221,17 @@ fn an_empty_body_is_not_decoded<C: TestClient>() {
             ("GET", "HTTP/1.1 304 Not Modified\r\n"),
             ("GET", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n"),
         ] {
-            if head.starts_with("HTTP/1.1 200") && method == "GET" && C::library_decodes(coding) {
+            if head.starts_with("HTTP/1.1 200") && method == "GET" && D::library_decodes(coding) {
                 continue; // documented: ureq fails to decode it
             }
             let server = RawServer::with(format!("{head}{field}\r\n"));
-            let response = client::<C>(0).exchange(request(method, &server)).unwrap();
+            let response = client::<D>(0).exchange(request(method, &server)).unwrap();
             assert!(response.body().is_empty(), "{head}");
         }
     }
 }
 
-fn the_limit_counts_decoded_bytes<C: TestClient>() {
+fn the_limit_counts_decoded_bytes<D: Driver>() {
     let zeros = |n| vec![0; n];
     for (body, limit, fits) in [
         (zeros(5_000), 5_000, true),
@@ -245,7 +245,7 @@ fn the_limit_counts_decoded_bytes<C: TestClient>() {
     ] {
         for compression in [Compression::none(), Compression::best()] {
             let encoded = gzip_with(compression, &body);
-            match exchange::<C>(limit, GZIP, &encoded) {
+            match exchange::<D>(limit, GZIP, &encoded) {
                 Ok(response) => assert!(fits && *response.body() == body),
                 Err(error) => assert!(!fits && error.kind() == Kind::BodyTooLarge),
             }
@@ -254,7 +254,7 @@ fn the_limit_counts_decoded_bytes<C: TestClient>() {
 }
 
 /// If the library decodes gzip, this client does not see the encoded size.
-fn gzip_may_exceed_the_limit_by_its_overhead_only<C: TestClient>() {
+fn gzip_may_exceed_the_limit_by_its_overhead_only<D: Driver>() {
     let (limit, most) = (5_000, 5_000 + 4 + 1_024);
     let body = gzip(b"body");
     for (length, fits) in [(most, true), (most + 1, false)] {
@@ -263,9 +263,9 @@ fn gzip_may_exceed_the_limit_by_its_overhead_only<C: TestClient>() {
         let mut header = header.to_vec();
         header[3] = 0x10; // a comment follows
         let commented = [&header[..], &comment, rest].concat();
-        match exchange::<C>(limit, GZIP, &commented) {
+        match exchange::<D>(limit, GZIP, &commented) {
             Ok(response) => {
-                assert!((fits || C::library_decodes("gzip")) && response.body() == b"body")
+                assert!((fits || D::library_decodes("gzip")) && response.body() == b"body")
             }
             Err(error) => assert!(!fits && error.kind() == Kind::BodyTooLarge),
         }
@@ -273,15 +273,15 @@ fn gzip_may_exceed_the_limit_by_its_overhead_only<C: TestClient>() {
 }
 
 /// The size limit counts all members together, and the number of members has a limit too.
-fn gzip_members_are_bounded<C: TestClient>() {
+fn gzip_members_are_bounded<D: Driver>() {
     for (member, count, kind) in [
         ("", 16, None),
         ("", 17, Some(Kind::ContentCoding)),
         ("0123456789", 10, None),
         ("0123456789", 11, Some(Kind::BodyTooLarge)),
     ] {
-        let counted = kind == Some(Kind::ContentCoding) && !C::library_decodes("gzip");
-        match exchange::<C>(100, GZIP, &gzip(member.as_bytes()).repeat(count)) {
+        let counted = kind == Some(Kind::ContentCoding) && !D::library_decodes("gzip");
+        match exchange::<D>(100, GZIP, &gzip(member.as_bytes()).repeat(count)) {
             Ok(response) => {
                 assert!(!counted && *response.body() == member.repeat(count).as_bytes())
             }
@@ -291,14 +291,14 @@ fn gzip_members_are_bounded<C: TestClient>() {
 }
 
 /// Any number of empty members decodes to nothing, and so does a comment without end.
-fn no_more_than_the_limit_is_read_or_decoded<C: TestClient>() {
+fn no_more_than_the_limit_is_read_or_decoded<D: Driver>() {
     let empty = gzip(b"");
     let mut long_header = gzip(b"")[..10].to_vec();
     long_header[3] = 0x10; // a comment, which a zero ends
     for (first, rest, may_be_rejected) in [
         (empty.clone(), empty, false),
         // The library may reject such a header before it reaches the limit.
-        (long_header, b"x".to_vec(), C::library_decodes("gzip")),
+        (long_header, b"x".to_vec(), D::library_decodes("gzip")),
     ] {
         let server = RawServer::start(move |stream| {
             let head = format!("HTTP/1.1 200 OK\r\n{GZIP}connection: close\r\n\r\n");
@@ -308,7 +308,7 @@ fn no_more_than_the_limit_is_read_or_decoded<C: TestClient>() {
                 sent = stream.write_all(&many);
             }
         });
-        let error = client::<C>(1_000).exchange(request("GET", &server));
+        let error = client::<D>(1_000).exchange(request("GET", &server));
         let kind = error.unwrap_err().kind();
         assert!(
             kind == Kind::BodyTooLarge || may_be_rejected && kind == Kind::ContentCoding,
@@ -318,12 +318,12 @@ fn no_more_than_the_limit_is_read_or_decoded<C: TestClient>() {
 }
 
 /// Decodes to 64 MiB; the limit is 128 KiB.
-fn a_large_body_is_not_decoded_beyond_the_limit<C: TestClient>() {
+fn a_large_body_is_not_decoded_beyond_the_limit<D: Driver>() {
     const LIMIT: usize = 128 * 1024;
     let bomb = gzip(&vec![0; 64 * 1024 * 1024]);
     assert!(bomb.len() < LIMIT);
     let server = server(GZIP, &bomb);
-    let client = client::<C>(LIMIT);
+    let client = client::<D>(LIMIT);
     let allocated = allocation_counter::measure(|| {
         let error = client.exchange(request("GET", &server)).unwrap_err();
         assert_eq!(error.kind(), Kind::BodyTooLarge);

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use a0_http::TransportErrorKind;
 
-use support::test_client::{Setting, TestClient};
+use support::driver::{Driver, Setting};
 use support::{RawServer, root_pem};
 
 const PROXY_VARIABLES: [&str; 6] = [
@@ -48,7 +48,7 @@ const EXPECTED: &str = "A0_HTTP_TEST_EXPECTED";
 const SCENARIO: &str = "A0_HTTP_TEST_SCENARIO";
 
 /// The test of the child: one exchange, as the environment says. In the parent it does nothing.
-fn child<C: TestClient>() {
+fn child<D: Driver>() {
     let Ok(url) = env::var(URL) else { return };
     let roots = env::var(ROOTS).unwrap();
     let mut options = vec![Setting::Roots(roots.as_bytes())];
@@ -61,13 +61,13 @@ fn child<C: TestClient>() {
     }
     match env::var(SCENARIO).as_deref() {
         #[cfg(unix)]
-        Ok("fork") => return fork::<C>(&url, &options),
+        Ok("fork") => return fork::<D>(&url, &options),
         #[cfg(unix)]
-        Ok("exhaust") => return exhaust::<C>(&url, &options),
+        Ok("exhaust") => return exhaust::<D>(&url, &options),
         _ => (),
     }
     let request = http::Request::get(url).body(Vec::new()).unwrap();
-    let outcome = match C::build(&options).map(|client| client.exchange(request)) {
+    let outcome = match D::build(&options).map(|client| client.exchange(request)) {
         Ok(Ok(response)) => response.status().as_u16().to_string(),
         Ok(Err(error)) => format!("{:?}", error.kind()),
         Err(error) => format!("{error:?}"),
@@ -77,8 +77,8 @@ fn child<C: TestClient>() {
 
 /// Parent and child use separate connections. The body is the connection's number.
 #[cfg(unix)]
-fn fork<C: TestClient>(url: &str, options: &[Setting<'_>]) {
-    let client = C::build(options).unwrap();
+fn fork<D: Driver>(url: &str, options: &[Setting<'_>]) {
+    let client = D::build(options).unwrap();
     let body = || {
         let request = http::Request::get(url).body(Vec::new()).unwrap();
         client.exchange(request).unwrap().into_body()
@@ -110,8 +110,8 @@ fn fork<C: TestClient>(url: &str, options: &[Setting<'_>]) {
 }
 
 #[cfg(unix)]
-fn exhaust<C: TestClient>(url: &str, options: &[Setting<'_>]) {
-    let client = C::build(options).unwrap();
+fn exhaust<D: Driver>(url: &str, options: &[Setting<'_>]) {
+    let client = D::build(options).unwrap();
     let exchange = |url: &str| {
         let request = http::Request::get(url).body(Vec::new()).unwrap();
         client.exchange(request)

@@ -16,7 +16,7 @@ use a0_http::{AsyncHttpClient, ReqwestClient, TransportErrorKind as Kind};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use support::test_client::Request;
+use support::driver::Request;
 use support::{RawServer, root_pem};
 
 fn client() -> ReqwestClient {

@@ -18,7 +18,7 @@ macro_rules! cases {
     };
 }
 
-pub(crate) mod test_client;
+pub(crate) mod driver;
 
 use std::io::{self, Read, Write};
 use std::mem;

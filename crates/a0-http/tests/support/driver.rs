@@ -17,7 +17,7 @@ pub(crate) enum Setting<'a> {
     ProxyFromEnv,
 }
 
-pub(crate) trait TestClient: Debug + Default {
+pub(crate) trait Driver: Debug + Default {
     fn build(options: &[Setting<'_>]) -> Result<Self, ClientOptionError>;
     fn exchange(&self, request: Request) -> Result<Response, TransportError>;
     /// Runs these exchanges concurrently.
@@ -48,7 +48,7 @@ macro_rules! build {
 }
 
 #[cfg(feature = "ureq")]
-impl TestClient for a0_http::UreqClient {
+impl Driver for a0_http::UreqClient {
     fn build(options: &[Setting<'_>]) -> Result<Self, ClientOptionError> {
         build!(options)
     }
@@ -104,7 +104,7 @@ thread_local! {
 }
 
 #[cfg(feature = "reqwest")]
-impl TestClient for a0_http::ReqwestClient {
+impl Driver for a0_http::ReqwestClient {
     fn build(options: &[Setting<'_>]) -> Result<Self, ClientOptionError> {
         build!(options)
     }
