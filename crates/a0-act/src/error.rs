@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::MAX_ACTORS;
+use crate::actor::MAX_ACTORS;
 
 /// Why an `act` claim is invalid. Refuse a token with such a claim: respond with 401
 /// `invalid_token`.

@@ -72,9 +72,9 @@ mod actor;
 mod error;
 mod read;
 
-pub use actor::{Actor, CurrentActor, DelegationChain};
+pub use actor::{Actor, CurrentActor, DelegationChain, MAX_ACTORS};
 pub use error::ActError;
-pub use read::{MAX_ACTORS, get_current_actor, get_delegation_chain};
+pub use read::{get_current_actor, get_delegation_chain};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,15 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::{ActError, Actor, CurrentActor, DelegationChain};
-
-/// The maximum number of actors that [`get_delegation_chain`] reads: 16, including the current one.
-///
-/// Each level is one more service that exchanged the token; the standard's own example has two. A
-/// token of 16 KiB could nest hundreds of levels, so the limit bounds the work and the length of an
-/// audit record. It is well below the depth of 128 at which `serde_json` stops parsing, so it
-/// applies first.
-pub const MAX_ACTORS: usize = 16;
+use crate::actor::{Actor, CurrentActor, DelegationChain, MAX_ACTORS};
+use crate::error::ActError;
 
 /// Returns the current actor: the outermost `act` of a verified token's claims.
 ///

@@ -22,9 +22,9 @@ impl Endpoint {
     }
 }
 
-/// Parses the URL, and accepts only those that every parser reads alike: visible ASCII without the
-/// backslash, which browsers read as a slash. The caller may have checked the URL with another
-/// parser.
+/// Parses the URL, and accepts only those that all parsers read in the same way: visible ASCII
+/// without the backslash, which browsers read as a slash. The caller may have checked the URL with
+/// another parser.
 fn parse(url: &str) -> Option<Uri> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#');
     let uri: Uri = url.parse().ok()?;

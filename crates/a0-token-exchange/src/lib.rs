@@ -1,4 +1,4 @@
-//! Requests to and answers from an OAuth token endpoint, for APIs that exchange tokens.
+//! Requests to an OAuth token endpoint and their responses, for APIs that exchange tokens.
 //!
 //! A [`TokenClient`] is an endpoint and the client's authentication there. It takes the parameters
 //! of a [`TokenExchange`] (RFC 8693), an [`OnBehalfOf`] exchange, or a [`ConnectionToken`] of
