@@ -1,9 +1,9 @@
-//! Who may do it, and who had a hand in it: `cargo run -p a0-act --example audit`.
+//! An access decision and an audit record: `cargo run -p a0-act --example audit`.
 
 use a0_act::{CurrentActor, get_current_actor, get_delegation_chain};
 use serde_json::json;
 
-/// The access decision sees the current actor and nothing of the history.
+/// The access decision sees only the current actor.
 fn may_export(actor: Option<CurrentActor<'_>>) -> bool {
     actor.is_some_and(|actor| actor.sub() == "reports")
 }

@@ -1,12 +1,12 @@
-//! The actors and their chain. All borrow from the claims: reading them allocates nothing but the
-//! chain's own list, and what a caller wants to keep is one `to_owned` away.
+//! Actors and the delegation chain. All types borrow from the claims, so the only allocation is the
+//! chain's list.
 
 /// One entry of a delegation chain, current or prior, for records.
 ///
-/// An actor is identified by what it says: `sub`, together with `iss` where subjects of several
-/// issuers may meet (RFC 8693 section 4.1). Two actors are equal if both members are.
+/// `sub` identifies an actor, together with `iss` if subjects of several issuers may occur (RFC
+/// 8693 section 4.1). Two actors are equal if both values are.
 ///
-/// An `Actor` decides nothing. The actor that may decide access is a [`CurrentActor`].
+/// Do not use an `Actor` in access decisions; use a [`CurrentActor`].
 ///
 /// # Example
 ///
@@ -32,24 +32,23 @@ impl<'a> Actor<'a> {
         Self { sub, iss }
     }
 
-    /// The actor's `sub`, as it stands in the claims; never blank.
+    /// Returns the actor's `sub` unchanged. It is never blank.
     #[must_use]
     pub fn sub(&self) -> &'a str {
         self.sub
     }
 
-    /// The actor's `iss`, if it has one, as it stands in the claims.
+    /// Returns the actor's `iss` unchanged, if it has one.
     #[must_use]
     pub fn iss(&self) -> Option<&'a str> {
         self.iss
     }
 }
 
-/// The party that uses the token now: the only actor that may decide access.
+/// The current actor: the only one for access decisions.
 ///
-/// It is made by [`get_current_actor`](crate::get_current_actor) and
-/// [`DelegationChain::current`] alone. Take this type, not [`Actor`] and not a string, where an
-/// access decision is made.
+/// Only [`get_current_actor`](crate::get_current_actor) and [`DelegationChain::current`] return it.
+/// Functions that decide access should take this type, and neither an [`Actor`] nor a string.
 ///
 /// # Example
 ///
@@ -74,30 +73,39 @@ impl<'a> CurrentActor<'a> {
         Self(outermost)
     }
 
-    /// The actor's `sub`, as it stands in the claims; never blank.
+    /// Returns the actor's `sub` unchanged. It is never blank.
     #[must_use]
     pub fn sub(&self) -> &'a str {
         self.0.sub
     }
 
-    /// The actor's `iss`, if it has one, as it stands in the claims.
+    /// Returns the actor's `iss` unchanged, if it has one.
     #[must_use]
     pub fn iss(&self) -> Option<&'a str> {
         self.0.iss
     }
 }
 
-/// The current actor may go into the records; there is no way back.
+/// Converts the current actor for records. There is no conversion back.
 impl<'a> From<CurrentActor<'a>> for Actor<'a> {
     fn from(current: CurrentActor<'a>) -> Self {
         current.0
     }
 }
 
+/// The maximum number of actors that [`get_delegation_chain`](crate::get_delegation_chain) reads:
+/// 16, including the current one.
+///
+/// Each level is one more service that exchanged the token; the standard's own example has two. A
+/// token of 16 KiB could nest hundreds of levels, so the limit bounds the work and the length of an
+/// audit record. It is well below the depth of 128 at which `serde_json` stops parsing, so it
+/// applies first.
+pub const MAX_ACTORS: usize = 16;
+
 /// The actors of a token, newest first: the current one, then the prior ones.
 ///
-/// Made by [`get_delegation_chain`](crate::get_delegation_chain). It is empty where nobody acts on
-/// behalf of the subject. Everything but [`current`](Self::current) is history.
+/// [`get_delegation_chain`](crate::get_delegation_chain) returns it. It is empty if there is no
+/// actor. All entries except [`current`](Self::current) are history.
 ///
 /// # Example
 ///
@@ -121,31 +129,32 @@ impl<'a> DelegationChain<'a> {
         Self { actors }
     }
 
-    /// The actor that may decide access, or `None` if nobody acts on behalf of the subject.
+    /// Returns the actor for access decisions, or `None` if there is no actor.
     #[must_use]
     pub fn current(&self) -> Option<CurrentActor<'a>> {
         self.actors.first().copied().map(CurrentActor::new)
     }
 
-    /// The actors before the current one, newest first: history that decides nothing.
+    /// Returns the actors before the current one, newest first. Do not use them in access
+    /// decisions.
     #[must_use]
     pub fn prior(&self) -> &[Actor<'a>] {
         self.actors.get(1..).unwrap_or_default()
     }
 
-    /// All actors, newest first, for records.
+    /// Iterates over all actors, newest first, for records.
     pub fn iter(&self) -> std::slice::Iter<'_, Actor<'a>> {
         self.actors.iter()
     }
 
-    /// How many actors there are, the current one included; at most
-    /// [`MAX_ACTORS`](crate::MAX_ACTORS).
+    /// Returns the number of actors, including the current one. It is at most
+    /// [`MAX_ACTORS`].
     #[must_use]
     pub fn len(&self) -> usize {
         self.actors.len()
     }
 
-    /// Whether nobody acts on behalf of the subject.
+    /// Whether there is no actor.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.actors.is_empty()

@@ -1,13 +1,13 @@
-//! Why an `act` claim is refused.
+//! Why an `act` claim is invalid.
 
 use thiserror::Error;
 
-use crate::MAX_ACTORS;
+use crate::actor::MAX_ACTORS;
 
-/// Why an `act` claim is refused. A token that carries such a claim is not to be accepted: the
-/// answer to it is 401 `invalid_token`.
+/// Why an `act` claim is invalid. Refuse a token with such a claim: respond with 401
+/// `invalid_token`.
 ///
-/// The text says which rule was broken and quotes nothing of the claim.
+/// The text names the violated rule and contains nothing from the claim.
 ///
 /// # Example
 ///
@@ -16,8 +16,8 @@ use crate::MAX_ACTORS;
 /// use serde_json::json;
 ///
 /// let claims = json!({"act": {"sub": "  "}});
-/// let refused = get_current_actor(claims.as_object().ok_or("not an object")?);
-/// assert_eq!(refused, Err(ActError::SubBlank));
+/// let result = get_current_actor(claims.as_object().ok_or("not an object")?);
+/// assert_eq!(result, Err(ActError::SubBlank));
 /// assert_eq!(ActError::SubBlank.to_string(), "Invalid act claim: sub is blank");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -27,20 +27,20 @@ pub enum ActError {
     /// `act` is neither a JSON object nor null (RFC 8693 section 4.1).
     #[error("Invalid act claim: act is not a JSON object")]
     NotAnObject,
-    /// An actor has no `sub`: it names nobody.
+    /// An actor has no `sub`.
     #[error("Invalid act claim: sub is missing")]
     SubMissing,
-    /// An actor's `sub` is not a string; null is not one.
+    /// An actor's `sub` is not a string. It may not be null either.
     #[error("Invalid act claim: sub is not a string")]
     SubNotAString,
-    /// An actor's `sub` is empty or holds white space only.
+    /// An actor's `sub` is empty or has only white space.
     #[error("Invalid act claim: sub is blank")]
     SubBlank,
-    /// An actor's `iss` is present and not a string; null is not one.
+    /// An actor's `iss` is present but not a string. It may not be null either.
     #[error("Invalid act claim: iss is not a string")]
     IssNotAString,
-    /// More than [`MAX_ACTORS`] actors are nested. Only the delegation chain is refused for
-    /// this; the current actor can still be read.
+    /// More than [`MAX_ACTORS`] actors are nested. Only the delegation chain is invalid; the
+    /// current actor can still be read.
     #[error("Invalid act claim: more than {MAX_ACTORS} actors are nested")]
     TooDeep,
 }

@@ -1,19 +1,20 @@
-//! The `act` claim of [RFC 8693 section 4.1]: who acts now, and who acted before.
+//! The `act` claim of [RFC 8693 section 4.1]: the current actor and the delegation chain.
 //!
-//! A token that one service got on behalf of somebody else names in `act` the party that uses
-//! it. When that party passes the work on, the next token's `act` holds the new party, and the
-//! former one moves inside:
+//! A service can get a token to act on behalf of a subject. The token's `act` claim names this
+//! service, the actor. If the actor delegates to another service, the next token's `act` names the
+//! new actor, and the previous `act` is nested inside:
 //!
 //! ```json
 //! {"sub": "alice", "act": {"sub": "reports", "act": {"sub": "gateway"}}}
 //! ```
 //!
-//! Here `alice` is the subject, `reports` acts for her now, and `gateway` did so before.
+//! Here `alice` is the subject, `reports` is the current actor, and `gateway` a prior actor.
 //!
-//! **Only the outermost actor may decide access.** The standard says that nested actors "are not
-//! to be considered in access control decisions". The types keep the two apart:
-//! [`CurrentActor`] is made by [`get_current_actor`] and [`DelegationChain::current`] alone, so a
-//! function that takes one cannot be called with an entry of the history, which is an [`Actor`].
+//! **Access decisions must use only the outermost actor.** The standard says that nested actors
+//! "are not to be considered in access control decisions". So there are two types: only
+//! [`get_current_actor`] and [`DelegationChain::current`] return a [`CurrentActor`], while the
+//! entries of the chain are [`Actor`]s. A function that takes a `CurrentActor` cannot be called
+//! with a prior actor.
 //!
 //! ```
 //! use a0_act::{CurrentActor, get_current_actor, get_delegation_chain};
@@ -26,32 +27,32 @@
 //! let claims = json!({"sub": "alice", "act": {"sub": "reports", "act": {"sub": "gateway"}}});
 //! let claims = claims.as_object().ok_or("not an object")?;
 //!
-//! let actor = get_current_actor(claims)?.ok_or("nobody acts for alice")?;
+//! let actor = get_current_actor(claims)?.ok_or("no actor")?;
 //! assert!(may_export(actor));
 //!
-//! let history = get_delegation_chain(claims)?;
-//! let subjects: Vec<&str> = history.iter().map(|actor| actor.sub()).collect();
+//! let chain = get_delegation_chain(claims)?;
+//! let subjects: Vec<&str> = chain.iter().map(|actor| actor.sub()).collect();
 //! assert_eq!(subjects, ["reports", "gateway"]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The history cannot decide anything by mistake:
+//! A prior actor does not compile in an access decision:
 //!
 //! ```compile_fail,E0308
 //! # use a0_act::{CurrentActor, get_delegation_chain};
 //! # fn may_export(actor: CurrentActor<'_>) -> bool { actor.sub() == "reports" }
 //! # let claims = serde_json::Map::new();
-//! # let history = get_delegation_chain(&claims).unwrap_or_default();
-//! for former in history.prior() {
-//!     may_export(*former); // expected `CurrentActor`, found `Actor`
+//! # let chain = get_delegation_chain(&claims).unwrap_or_default();
+//! for prior in chain.prior() {
+//!     may_export(*prior); // expected `CurrentActor`, found `Actor`
 //! }
 //! ```
 //!
-//! # What is not here
+//! # Limits
 //!
-//! The claims must come from a token that was verified: this crate checks no signature and no
-//! time. `exp`, `nbf` and `aud` inside `act` are members like any other there; they validate
-//! nothing (RFC 8693 section 4.1). What an actor may do is for the caller to say.
+//! The claims must come from a verified token, because this crate checks no signature and no time.
+//! It ignores `exp`, `nbf` and `aud` inside `act`, as the standard says (RFC 8693 section 4.1). The
+//! caller decides what an actor may do.
 //!
 //! [RFC 8693 section 4.1]: https://www.rfc-editor.org/rfc/rfc8693#section-4.1
 #![forbid(unsafe_code)]
@@ -71,9 +72,9 @@ mod actor;
 mod error;
 mod read;
 
-pub use actor::{Actor, CurrentActor, DelegationChain};
+pub use actor::{Actor, CurrentActor, DelegationChain, MAX_ACTORS};
 pub use error::ActError;
-pub use read::{MAX_ACTORS, get_current_actor, get_delegation_chain};
+pub use read::{get_current_actor, get_delegation_chain};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

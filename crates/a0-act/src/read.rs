@@ -1,29 +1,22 @@
-//! From claims to actors.
+//! Reads actors from claims.
 
 use serde_json::{Map, Value};
 
-use crate::{ActError, Actor, CurrentActor, DelegationChain};
+use crate::actor::{Actor, CurrentActor, DelegationChain, MAX_ACTORS};
+use crate::error::ActError;
 
-/// The most actors that [`get_delegation_chain`] reads: 16, the current one included.
+/// Returns the current actor: the outermost `act` of a verified token's claims.
 ///
-/// Every level is one more service that exchanged the token for another; the standard's own example
-/// has two. 16 leaves ample room and still bounds the work and the length of an audit record, where
-/// a token of 16 KiB could nest hundreds of levels. It is well under the depth of 128 at which
-/// `serde_json` stops parsing, so this limit is the one that is met first.
-pub const MAX_ACTORS: usize = 16;
-
-/// Gives the current actor: the outermost `act` of a verified token's claims.
+/// `claims` is the token's whole claims set. `Ok(None)` means that there is no actor: `act` is
+/// absent or null.
 ///
-/// `claims` is the token's whole claims set. `Ok(None)` means that nobody acts on behalf of the
-/// subject: `act` is absent or null.
-///
-/// Only the outermost level is read. What is nested inside says nothing about who acts now, so a
-/// malformed prior actor, or a chain that is too deep, does not fail this call; it fails
-/// [`get_delegation_chain`].
+/// This function reads only the outermost level. A malformed prior actor, or a chain that is too
+/// deep, is an error of [`get_delegation_chain`] but not of this function.
 ///
 /// # Errors
 ///
-/// Every [`ActError`] but [`ActError::TooDeep`].
+/// Returns an [`ActError`] if the outermost `act` is invalid. It never returns
+/// [`ActError::TooDeep`].
 ///
 /// # Example
 ///
@@ -37,8 +30,8 @@ pub const MAX_ACTORS: usize = 16;
 /// assert_eq!(actor.iss(), Some("https://issuer.example/"));
 ///
 /// let claims = json!({"sub": "alice", "act": "reports"});
-/// let refused = get_current_actor(claims.as_object().ok_or("not an object")?);
-/// assert_eq!(refused, Err(ActError::NotAnObject));
+/// let result = get_current_actor(claims.as_object().ok_or("not an object")?);
+/// assert_eq!(result, Err(ActError::NotAnObject));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn get_current_actor(
@@ -47,17 +40,18 @@ pub fn get_current_actor(
     Ok(read_level(claims)?.map(|(actor, _)| CurrentActor::new(actor)))
 }
 
-/// Gives all actors of a verified token's claims, the current one first, the oldest last.
+/// Returns all actors of a verified token's claims, the current one first and the oldest last.
 ///
-/// `claims` is the token's whole claims set. Without `act`, or where it is null, the chain is
-/// empty; a nested `act` that is null ends it.
+/// `claims` is the token's whole claims set. If `act` is absent or null, the chain is empty. A
+/// nested `act` that is null ends the chain.
 ///
-/// The chain is for audit and attribution. Decide access by [`DelegationChain::current`] or
-/// [`get_current_actor`] alone (RFC 8693 section 4.1).
+/// The chain is for audit and attribution. For access decisions, use only
+/// [`DelegationChain::current`] or [`get_current_actor`] (RFC 8693 section 4.1).
 ///
 /// # Errors
 ///
-/// Any [`ActError`], whichever level it is met at; [`ActError::TooDeep`] beyond [`MAX_ACTORS`].
+/// Returns an [`ActError`] if `act` is invalid at any level, or [`ActError::TooDeep`] if there are
+/// more than [`MAX_ACTORS`].
 ///
 /// # Example
 ///
@@ -75,7 +69,7 @@ pub fn get_current_actor(
 pub fn get_delegation_chain(claims: &Map<String, Value>) -> Result<DelegationChain<'_>, ActError> {
     let mut actors = Vec::new();
     let mut level = claims;
-    // A loop, not a recursion: the claims may have been built by hand, deeper than any parser goes.
+    // No recursion: a caller can build claims that are deeper than any parser allows.
     while let Some((actor, next)) = read_level(level)? {
         if actors.len() == MAX_ACTORS {
             return Err(ActError::TooDeep);
@@ -88,7 +82,7 @@ pub fn get_delegation_chain(claims: &Map<String, Value>) -> Result<DelegationCha
 
 type Level<'a> = (Actor<'a>, &'a Map<String, Value>);
 
-/// Reads the `act` member of `claims`: the actor, and the object that may hold the next one.
+/// Reads `act` of `claims`. Returns the actor, and the object that may contain the next `act`.
 fn read_level(claims: &Map<String, Value>) -> Result<Option<Level<'_>>, ActError> {
     let act = match claims.get("act") {
         None | Some(Value::Null) => return Ok(None),
@@ -104,14 +98,14 @@ fn read_level(claims: &Map<String, Value>) -> Result<Option<Level<'_>>, ActError
     let iss = match act.get("iss") {
         None => None,
         Some(Value::String(iss)) => Some(iss.as_str()),
-        // Absent and unreadable are not the same: an actor may be told apart only by its issuer.
+        // An invalid `iss` must not count as absent, because only `iss` may distinguish two actors.
         Some(_) => return Err(ActError::IssNotAString),
     };
     Ok(Some((Actor::new(sub, iss), act)))
 }
 
-/// Unicode white space, and the four separators U+001C to U+001F, which Unicode's property leaves
-/// out although they are as invisible in a log.
+/// Whether the text has only white space. The separators U+001C to U+001F count too: Unicode does
+/// not list them as white space, but they are just as invisible in a log.
 fn is_blank(text: &str) -> bool {
     text.chars()
         .all(|c| c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}'))

@@ -1,4 +1,4 @@
-//! The rules for `act`, as tables.
+//! The rules for `act`.
 
 use a0_act::{ActError, Actor, CurrentActor, MAX_ACTORS, get_current_actor, get_delegation_chain};
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ fn claims(value: Value) -> Map<String, Value> {
     }
 }
 
-/// Claims with `actors` nested, the first outermost.
+/// Returns claims with these actors nested, the first one outermost.
 fn nested(actors: &[&str]) -> Map<String, Value> {
     let mut act = Value::Null;
     for sub in actors.iter().rev() {
@@ -24,7 +24,7 @@ fn subs<'a>(actors: impl IntoIterator<Item = Actor<'a>>) -> Vec<&'a str> {
 }
 
 #[test]
-fn nobody_acts_without_act() {
+fn without_act_there_is_no_actor() {
     for value in [json!({}), json!({"sub": "alice"}), json!({"act": null})] {
         let claims = claims(value);
         assert_eq!(get_current_actor(&claims), Ok(None), "{claims:?}");
@@ -51,7 +51,7 @@ fn rfc8693_4_1_act_is_an_object() {
 }
 
 #[test]
-fn rfc8693_4_1_an_actor_is_identified() {
+fn rfc8693_4_1_an_actor_has_a_sub_and_may_have_an_iss() {
     let cases = [
         (json!({}), ActError::SubMissing),
         (
@@ -109,7 +109,7 @@ fn a_blank_sub_is_refused() {
     for blank in blanks {
         refused_at_every_level(&json!({"sub": blank}), ActError::SubBlank);
     }
-    // Not white space, and not trimmed either.
+    // These are not white space, and nothing is trimmed.
     for sub in [
         "a", " a ", "\u{0}", "\u{1b}", "\u{180e}", "\u{200b}", "\u{2060}", "\u{feff}",
     ] {
@@ -119,7 +119,7 @@ fn a_blank_sub_is_refused() {
     }
 }
 
-/// `act` fails both calls where it is the outermost one, and the chain alone where it is nested.
+/// Asserts that an outermost `act` fails both functions, and a nested one only the chain.
 fn refused_at_every_level(act: &Value, error: ActError) {
     let outermost = claims(json!({"sub": "alice", "act": act}));
     assert_eq!(get_current_actor(&outermost), Err(error), "{act}");
@@ -160,7 +160,7 @@ fn rfc8693_4_1_the_outermost_act_is_the_current_actor() {
 }
 
 #[test]
-fn rfc8693_4_1_validity_members_inside_act_do_not_matter() {
+fn rfc8693_4_1_validity_claims_inside_act_are_ignored() {
     let act = json!({"sub": "reports", "exp": 1, "nbf": 1e300, "aud": "other", "iat": "never", "jti": null});
     let claims = claims(json!({"sub": "alice", "act": act}));
     assert_eq!(
@@ -171,7 +171,7 @@ fn rfc8693_4_1_validity_members_inside_act_do_not_matter() {
 }
 
 #[test]
-fn the_issuer_is_kept_and_tells_actors_apart() {
+fn actors_with_different_issuers_differ() {
     let claims = claims(json!({"act": {
         "sub": "reports", "iss": "https://one.example/",
         "act": {"sub": "reports", "iss": "https://two.example/", "act": {"sub": "reports", "iss": ""}},
@@ -188,7 +188,7 @@ fn the_issuer_is_kept_and_tells_actors_apart() {
     );
     assert_eq!(chain.current().unwrap().iss(), Some("https://one.example/"));
     let [second, third] = chain.prior() else {
-        panic!("two prior actors")
+        panic!("not two prior actors")
     };
     assert_ne!(second, third);
     assert_eq!(
@@ -226,7 +226,7 @@ fn a_chain_has_at_most_sixteen_actors() {
 }
 
 #[test]
-fn a_chain_that_no_parser_would_give_is_refused_without_recursion() {
+fn a_very_deep_chain_is_refused_without_recursion() {
     let mut act = json!({"sub": "reports"});
     for _ in 0..100_000 {
         act = Value::Object(Map::from_iter([
@@ -240,7 +240,7 @@ fn a_chain_that_no_parser_would_give_is_refused_without_recursion() {
         get_current_actor(&claims).unwrap().unwrap().sub(),
         "reports"
     );
-    // Dropping such a value recurses inside serde_json; that is not what this test is about.
+    // Dropping such a value recurses inside serde_json and would overflow the stack.
     std::mem::forget(claims);
 }
 
@@ -268,7 +268,7 @@ fn every_error_begins_with_the_same_words_and_quotes_nothing() {
         );
         assert!(
             errors.iter().skip(i + 1).all(|other| other != error),
-            "{error:?} stands for one rule"
+            "{error:?} occurs twice"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What holds for any JSON.
+//! Properties that hold for any JSON.
 
 use a0_act::{ActError, MAX_ACTORS, get_current_actor, get_delegation_chain};
 use proptest::prelude::*;
@@ -43,7 +43,7 @@ proptest! {
                 prop_assert_eq!(chain.is_empty(), chain.current().is_none());
                 prop_assert_eq!(Ok(chain.current()), current);
             }
-            // The chain may fail where the current actor does not, never the other way round.
+            // If the current actor fails, the chain fails with the same error.
             Err(error) => prop_assert!(current.is_ok() || current == Err(error)),
         }
     }

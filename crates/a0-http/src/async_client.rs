@@ -1,4 +1,4 @@
-//! The seam for async clients.
+//! The trait for async HTTP clients.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,23 +7,23 @@ use http::{Request, Response};
 
 use crate::TransportError;
 
-/// The exchange that [`AsyncHttpClient::exchange`] begins: a future of the answer.
+/// The future that [`AsyncHttpClient::exchange`] returns.
 ///
-/// It borrows the client. Dropped before it is ready it gives the exchange up.
+/// It borrows the client. Dropping it cancels the exchange.
 pub type ResponseFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Response<Vec<u8>>, TransportError>> + Send + 'a>>;
 
-/// Carries one HTTP request and brings back its answer, without blocking.
+/// An async HTTP client: sends one request and returns its response, without blocking.
 ///
-/// Every closure of the form `Fn(Request<Vec<u8>>) -> Fut` is a client if it is `Send + Sync`, its
-/// future is `Send + 'static` and gives a `Result<Response<Vec<u8>>, E>`, and the error converts
-/// into a [`TransportError`], as `std::io::Error` does. `Arc<T>` is a client where `T` is one.
-/// The trait can be made into an object: `Arc<dyn AsyncHttpClient>` is a client too.
+/// Every closure `Fn(Request<Vec<u8>>) -> Fut` is a client if it is `Send + Sync`, `Fut` is
+/// `Send + 'static` and resolves to a `Result<Response<Vec<u8>>, E>`, and `E` converts into a
+/// [`TransportError`], as `std::io::Error` does. `Arc<T>` is a client if `T` is one. The trait is
+/// dyn-compatible: `Arc<dyn AsyncHttpClient>` is a client too.
 ///
 #[doc = include_str!("contract.md")]
-/// - A future that is dropped leaves nothing behind that goes on with the exchange.
+/// - Dropping the future ends the exchange: nothing continues it in the background.
 ///
-/// [`ReqwestClient`](crate::ReqwestClient) keeps all of it.
+/// [`ReqwestClient`](crate::ReqwestClient) gives all of these guarantees.
 ///
 /// # Example
 ///
@@ -33,7 +33,7 @@ pub type ResponseFuture<'a> =
 /// type Request = http::Request<Vec<u8>>;
 /// type Response = http::Response<Vec<u8>>;
 ///
-/// async fn answer(request: Request) -> std::io::Result<Response> {
+/// async fn respond(request: Request) -> std::io::Result<Response> {
 ///     match request.uri().path() {
 ///         "/hello" => Ok(Response::new(b"hello".to_vec())),
 ///         _ => Err(std::io::ErrorKind::TimedOut.into()),
@@ -45,18 +45,18 @@ pub type ResponseFuture<'a> =
 ///     Ok(client.exchange(request).await?)
 /// }
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// assert_eq!(hello(&answer).await?.body(), b"hello");
+/// assert_eq!(hello(&respond).await?.body(), b"hello");
 /// # Ok::<_, Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait AsyncHttpClient: Send + Sync {
-    /// Sends `request`, and gives the complete answer, whatever its status.
+    /// Sends `request` and resolves to the complete response, whatever its status.
     ///
-    /// The request's URL is absolute, and its body, possibly empty, is sent as it is.
+    /// The request's URL is absolute. Its body, which may be empty, is sent unchanged.
     ///
     /// # Errors
     ///
-    /// The future gives a [`TransportError`] if there is no complete answer.
+    /// The future resolves to a [`TransportError`] if there is no complete response.
     fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_>;
 }
 
@@ -67,8 +67,8 @@ where
     E: Into<TransportError>,
 {
     fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_> {
-        let answer = self(request);
-        Box::pin(async { answer.await.map_err(Into::into) })
+        let response = self(request);
+        Box::pin(async { response.await.map_err(Into::into) })
     }
 }
 

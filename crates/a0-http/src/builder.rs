@@ -1,4 +1,4 @@
-//! The options of the clients: their defaults, their limits and how they are read, for each alike.
+//! The options of both clients, with their defaults and limits.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,25 +9,27 @@ use http::Uri;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-/// The time that a whole exchange may take unless the builder says otherwise: 10 seconds.
+/// The default time limit for a whole exchange: 10 seconds.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest timeout: 24 hours. A longer one counts as this; it keeps the deadline within what
-/// the system's clock can express.
+/// The maximum timeout: 24 hours. [`ClientBuilder::timeout`] lowers a longer one to this, so that
+/// the deadline stays within the range of the system's clock.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The bytes that an answer's body may have, decoded, unless the builder says otherwise: 1 MiB.
+/// The default limit for a response's decoded body, in bytes: 1 MiB.
 pub const DEFAULT_MAX_BODY_SIZE: usize = 1024 * 1024;
 
-/// The bytes that an answer's status line and headers may have together: 64 KiB.
+/// The limit for a response's status line and headers together, in bytes: 64 KiB.
 pub const MAX_HEADER_SIZE: usize = 64 * 1024;
 
 pub(crate) const MAX_IDLE_PER_HOST: usize = 3;
 pub(crate) const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
 pub(crate) const USER_AGENT: &str = concat!("a0-http/", env!("CARGO_PKG_VERSION"));
 
-/// Builds a [`UreqClient`](crate::UreqClient) or a [`ReqwestClient`](crate::ReqwestClient); made by
-/// their `builder`. The options, their defaults and their errors are the same for both.
+/// Builds a [`UreqClient`](crate::UreqClient) or a [`ReqwestClient`](crate::ReqwestClient).
+///
+/// Each client's `builder` function creates one. The options, their defaults and their errors are
+/// the same for both.
 ///
 /// # Example
 ///
@@ -52,18 +54,19 @@ pub struct ClientBuilder<C: Buildable> {
     pub(crate) proxy: Option<C::Proxy>,
 }
 
-/// A client that a [`ClientBuilder`] builds: what its library needs of its own. For the clients of
-/// this crate alone.
+/// A client that a [`ClientBuilder`] can build. Only the clients of this crate implement it.
+///
+/// It holds the parts that differ with the client's HTTP library.
 pub trait Buildable: Sized {
-    /// A proxy, as the client's library has it.
+    /// The library's type of a proxy.
     type Proxy: Clone;
 
-    /// The proxy at `url`, which begins with `http://` or `https://`, for all but the
-    /// `exceptions`, in the form of `NO_PROXY`. `None` if the library cannot use it.
-    fn proxy(url: &str, exceptions: &str) -> Option<Self::Proxy>;
+    /// Returns the proxy at `url` for all hosts that `no_proxy` does not list, or `None` if the
+    /// library cannot use it. `url` begins with `http://` or `https://`.
+    fn proxy(url: &str, no_proxy: &str) -> Option<Self::Proxy>;
 
-    /// The client with these options.
-    fn with(options: ClientBuilder<Self>) -> Self;
+    /// Returns a client with the options of `builder`.
+    fn from_builder(builder: ClientBuilder<Self>) -> Self;
 }
 
 impl<C: Buildable> ClientBuilder<C> {
@@ -76,31 +79,31 @@ impl<C: Buildable> ClientBuilder<C> {
         }
     }
 
-    /// The time that one exchange may take as a whole: name lookup, connection, TLS, request,
-    /// answer and body. [`DEFAULT_TIMEOUT`] unless set, at most [`MAX_TIMEOUT`]. With zero every
-    /// exchange times out.
+    /// Sets the time limit for a whole exchange: name lookup, connection, TLS, request, response
+    /// head and body. Defaults to [`DEFAULT_TIMEOUT`], and is at most [`MAX_TIMEOUT`]. With zero
+    /// every exchange times out.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.min(MAX_TIMEOUT);
         self
     }
 
-    /// The bytes that an answer's body may have, decoded; exactly so many pass.
-    /// [`DEFAULT_MAX_BODY_SIZE`] unless set.
+    /// Sets the limit for a response's decoded body, in bytes. A body of exactly this size passes.
+    /// Defaults to [`DEFAULT_MAX_BODY_SIZE`].
     pub fn max_body_size(mut self, bytes: usize) -> Self {
         self.max_body_size = bytes;
         self
     }
 
-    /// Trusts the certificates in this PEM text, and no others: the built-in roots are replaced,
-    /// and so are those of an earlier call.
+    /// Trusts only the certificates in this PEM text. They replace the built-in roots and those of
+    /// an earlier call.
     ///
-    /// What is not a certificate in the text is passed over, and so is later a certificate that TLS
-    /// cannot use: with none left every exchange fails with
+    /// Everything else in the text is skipped. Later the client also skips certificates that TLS
+    /// cannot use; if none is left, every exchange fails with
     /// [`TransportErrorKind::Tls`](crate::TransportErrorKind::Tls).
     ///
     /// # Errors
     ///
-    /// [`ClientOptionError`] if the text is not PEM or holds no certificate.
+    /// Returns a [`ClientOptionError`] if the text is not valid PEM or contains no certificate.
     ///
     /// # Example
     ///
@@ -108,8 +111,8 @@ impl<C: Buildable> ClientBuilder<C> {
     /// # #[cfg(feature = "ureq")] {
     /// use a0_http::{ClientOptionError, UreqClient};
     ///
-    /// let refused = UreqClient::builder().root_certificates_pem(b"no certificate at all");
-    /// assert_eq!(refused.err(), Some(ClientOptionError::NoRootCertificate));
+    /// let result = UreqClient::builder().root_certificates_pem(b"no certificate at all");
+    /// assert_eq!(result.err(), Some(ClientOptionError::NoRootCertificate));
     /// # }
     /// ```
     pub fn root_certificates_pem(mut self, pem: &[u8]) -> Result<Self, ClientOptionError> {
@@ -123,19 +126,19 @@ impl<C: Buildable> ClientBuilder<C> {
         Ok(self)
     }
 
-    /// Uses the proxy that the environment names now: the first value of `ALL_PROXY`, `HTTPS_PROXY`
-    /// and `HTTP_PROXY`, each also in lower case, that is a proxy's URL. Without such a variable
+    /// Uses the proxy that the environment names now: the first of `ALL_PROXY`, `HTTPS_PROXY` and
+    /// `HTTP_PROXY`, each also in lower case, whose value is a proxy's URL. If none of them is set,
     /// connections stay direct.
     ///
-    /// `NO_PROXY` lists the exceptions, as the client's library reads it: `host.example` and
-    /// `.host.example` are one name and the names below another for `ureq`, and for `reqwest` each
-    /// is both; networks such as `10.0.0.0/8` are known to `reqwest` alone.
+    /// `NO_PROXY` lists the hosts to connect to directly. The client's library reads the list. For
+    /// `ureq`, `host.example` means this host and `.host.example` the hosts below it; for `reqwest`
+    /// each form means both. Only `reqwest` reads networks, such as `10.0.0.0/8`.
     ///
     /// # Errors
     ///
-    /// [`ClientOptionError::UnusableProxy`] if the variables are set and none of them is a proxy's
-    /// URL, or if the first that is names a SOCKS proxy: what was meant to go through a proxy must
-    /// not go past it.
+    /// Returns [`ClientOptionError::UnusableProxy`] if a variable is set but none is a proxy's URL,
+    /// or if the first such URL names a SOCKS proxy. Requests that were meant for a proxy must not
+    /// bypass it.
     ///
     /// # Example
     ///
@@ -147,26 +150,26 @@ impl<C: Buildable> ClientBuilder<C> {
     /// # Ok::<(), a0_http::ClientOptionError>(())
     /// ```
     pub fn proxy_from_env(mut self) -> Result<Self, ClientOptionError> {
-        let exceptions = env::var("NO_PROXY").or_else(|_| env::var("no_proxy"));
-        self.proxy = match named_proxy()? {
+        let no_proxy = env::var("NO_PROXY").or_else(|_| env::var("no_proxy"));
+        self.proxy = match proxy_url_from_env()? {
             None => None,
             Some(url) => Some(
-                C::proxy(&url, &exceptions.unwrap_or_default())
+                C::proxy(&url, &no_proxy.unwrap_or_default())
                     .ok_or(ClientOptionError::UnusableProxy)?,
             ),
         };
         Ok(self)
     }
 
-    /// Builds the client. Nothing is looked up or connected before the first exchange.
+    /// Builds the client. It looks up and connects nothing before the first exchange.
     #[must_use]
     pub fn build(self) -> C {
-        C::with(self)
+        C::from_builder(self)
     }
 }
 
-/// The proxy that the environment names, as `http://authority` or `https://authority`.
-fn named_proxy() -> Result<Option<String>, ClientOptionError> {
+/// Returns the environment's proxy as `http://authority` or `https://authority`.
+fn proxy_url_from_env() -> Result<Option<String>, ClientOptionError> {
     let values: Vec<OsString> = ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"]
         .iter()
         .flat_map(|name| [name.to_string(), name.to_lowercase()])
@@ -176,8 +179,8 @@ fn named_proxy() -> Result<Option<String>, ClientOptionError> {
     let url = values.iter().find_map(|value| {
         let url: Uri = value.to_str()?.parse().ok()?;
         let scheme = url.scheme_str().unwrap_or("http").to_ascii_lowercase();
-        let known = matches!(scheme.as_str(), "http" | "https") || scheme.starts_with("socks");
-        known.then_some(format!("{scheme}://{}", url.authority()?))
+        let is_proxy = matches!(scheme.as_str(), "http" | "https") || scheme.starts_with("socks");
+        is_proxy.then_some(format!("{scheme}://{}", url.authority()?))
     });
     match url {
         None if values.is_empty() => Ok(None),
@@ -186,7 +189,7 @@ fn named_proxy() -> Result<Option<String>, ClientOptionError> {
     }
 }
 
-/// Names the limits only: a proxy's address may hold a password.
+/// Shows only the limits, because a proxy's URL may contain a password.
 impl<C: Buildable> fmt::Debug for ClientBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
@@ -196,19 +199,19 @@ impl<C: Buildable> fmt::Debug for ClientBuilder<C> {
     }
 }
 
-/// Why an option of a [`ClientBuilder`] is refused.
+/// Why a [`ClientBuilder`] rejected an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientOptionError {
-    /// The root certificates' text has a damaged section.
+    /// The root certificates' text has a malformed PEM section.
     #[error("the root certificates are not valid PEM text")]
     RootsNotPem,
-    /// The root certificates' text holds no certificate.
-    #[error("the root certificates' PEM text holds no section BEGIN CERTIFICATE")]
+    /// The root certificates' text contains no certificate.
+    #[error("the root certificates' PEM text has no BEGIN CERTIFICATE section")]
     NoRootCertificate,
     /// The environment names a proxy that this client cannot use.
     #[error(
-        "the environment's proxy variables name no usable proxy; its URL must begin with http:// or https://"
+        "the environment's proxy variables name no usable proxy; a proxy's URL must begin with http:// or https://"
     )]
     UnusableProxy,
 }

@@ -1,4 +1,4 @@
-//! The seam between protocol code and whatever carries its requests.
+//! The trait for blocking HTTP clients.
 
 use std::sync::Arc;
 
@@ -6,16 +6,17 @@ use http::{Request, Response};
 
 use crate::TransportError;
 
-/// Carries one HTTP request and brings back its answer, blocking.
+/// A blocking HTTP client: sends one request and returns its response.
 ///
-/// Every closure of the form `Fn(Request<Vec<u8>>) -> Result<Response<Vec<u8>>, E>` is a client if
-/// it is `Send + Sync` and its error converts into a [`TransportError`], as `std::io::Error` does.
-/// `Arc<T>` is a client where `T` is one. References and boxes of a client are not clients
-/// themselves (that place is taken by closures), but every function of this crate takes a
-/// `&C where C: HttpClient + ?Sized`, so `&*boxed` and `&dyn HttpClient` go wherever a client goes.
+/// Every closure `Fn(Request<Vec<u8>>) -> Result<Response<Vec<u8>>, E>` is a client if it is
+/// `Send + Sync` and `E` converts into a [`TransportError`], as `std::io::Error` does. `Arc<T>` is a
+/// client if `T` is one. References and boxes implement the trait only if they are closures
+/// themselves, because a general implementation would conflict with the one for closures. Every
+/// function of this crate takes a `&C where C: HttpClient + ?Sized`, so pass `&*boxed` or a
+/// `&dyn HttpClient`.
 #[doc = include_str!("contract.md")]
 ///
-/// [`UreqClient`](crate::UreqClient) keeps all of it.
+/// [`UreqClient`](crate::UreqClient) gives all of these guarantees.
 ///
 /// # Example
 ///
@@ -34,13 +35,13 @@ use crate::TransportError;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait HttpClient: Send + Sync {
-    /// Sends `request` and returns the complete answer, whatever its status.
+    /// Sends `request` and returns the complete response, whatever its status.
     ///
-    /// The request's URL is absolute, and its body, possibly empty, is sent as it is.
+    /// The request's URL is absolute. Its body, which may be empty, is sent unchanged.
     ///
     /// # Errors
     ///
-    /// A [`TransportError`] if there is no complete answer.
+    /// Returns a [`TransportError`] if there is no complete response.
     fn exchange(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError>;
 }
 

@@ -1,4 +1,4 @@
-//! The sans-IO loop: protocol code yields requests, a driver answers them.
+//! The sans-IO loop: protocol code yields requests, and a driver resumes it with the responses.
 
 use std::fmt;
 
@@ -8,45 +8,47 @@ use http::{Request, Response};
 use crate::AsyncHttpClient;
 use crate::{HttpClient, TransportError, TransportErrorKind};
 
-/// The most exchanges that one conversation gets: 8.
+/// The maximum number of exchanges in one conversation: 8.
 ///
-/// A server's answer can make a conversation ask again (a nonce to use, a key to look up), and a
-/// server that always does so must not keep a caller for ever. The longest conversation that this
-/// crate was made for has four exchanges: metadata, a key set or a token, and one retry of each
-/// kind. 8 is twice that.
+/// A response can make a conversation send another request (with a nonce, or for a new key). A
+/// server that always does so must not keep a caller busy forever. The longest conversation that
+/// this crate was made for has four exchanges: metadata, a key set or a token, and one retry of
+/// each. The limit is twice that.
 pub const MAX_EXCHANGES: usize = 8;
 
-/// A protocol's part of a talk with a server, between two exchanges.
+/// Protocol code that waits for a response.
 ///
-/// It holds what the protocol knows so far and does no input or output. Each answer consumes it and
-/// gives the next [`Step`]. The crate's front page has a worked example.
+/// A conversation holds the protocol's state between two exchanges and does no I/O. Each response
+/// consumes it and produces the next [`Step`]. The [crate documentation](crate) has a worked
+/// example.
 pub trait Conversation: Sized {
-    /// What the conversation is held for.
+    /// The result of the whole conversation.
     type Output;
-    /// Why it may fail. An error of the transport comes in through [`resume`](Self::resume), and
-    /// what becomes of it is the protocol's choice.
+    /// The conversation's own error. Transport errors arrive through [`resume`](Self::resume), and
+    /// the conversation decides how to handle them.
     type Error;
 
-    /// Takes the answer to the request of the last [`Step::Fetch`].
+    /// Takes the response to the request of the last [`Step::Fetch`].
     ///
-    /// `answer` is the response with whatever status it has, or the reason why there is none. A
-    /// conversation must come to an end when it is resumed with errors: [`drive`] sends nothing
-    /// more after [`MAX_EXCHANGES`], but it can only go on asking the conversation to finish.
+    /// `response` is a response with any status, or the reason why there is none. A conversation
+    /// that is resumed with errors must end at some point: after [`MAX_EXCHANGES`] [`drive`] sends
+    /// nothing more, but it keeps resuming the conversation until that is done or fails.
     ///
     /// # Errors
     ///
-    /// The conversation's own, when it cannot go on.
+    /// Returns the conversation's own error if it cannot go on.
     fn resume(
         self,
-        answer: Result<Response<Vec<u8>>, TransportError>,
+        response: Result<Response<Vec<u8>>, TransportError>,
     ) -> Result<Step<Self>, Self::Error>;
 }
 
-/// What a conversation wants next. [`drive`] has an example of one, the crate's front page of two in
-/// a row.
+/// The next step of a conversation: a request to send, or the result.
 ///
-/// It is generic over the conversation alone, so that a signature reads `Step<Discovery>` and the
-/// output cannot disagree with the one that the conversation names.
+/// [`drive`] has an example with one exchange, the [crate documentation](crate) one with two.
+///
+/// The type has only one parameter, the conversation. So a signature reads `Step<Discovery>`, and
+/// the output is always the one that the conversation declares.
 #[must_use = "a step does nothing until it is driven"]
 #[allow(
     clippy::exhaustive_enums,
@@ -57,13 +59,13 @@ pub trait Conversation: Sized {
     reason = "a step is moved once per exchange; a box would cost its users a dereference for that"
 )]
 pub enum Step<P: Conversation> {
-    /// Send this request, then resume the conversation with the answer.
+    /// Send this request, then resume the conversation with the response.
     Fetch(Request<Vec<u8>>, P),
     /// The conversation is over.
     Done(P::Output),
 }
 
-/// Names the kind of step and nothing of its content: requests carry credentials.
+/// Shows only the variant, because requests carry credentials.
 impl<P: Conversation> fmt::Debug for Step<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -73,23 +75,23 @@ impl<P: Conversation> fmt::Debug for Step<P> {
     }
 }
 
-/// Holds a conversation to its end over a blocking client.
+/// Drives a conversation to its end with a blocking client.
 ///
-/// `step` is the conversation's first step; one that is already done needs no exchange. After
+/// `step` is the conversation's first step; a [`Step::Done`] needs no exchange. After
 /// [`MAX_EXCHANGES`] nothing more is sent: the conversation is resumed with
-/// [`TransportErrorKind::TooManyExchanges`] instead of an answer.
+/// [`TransportErrorKind::TooManyExchanges`] instead of a response.
 ///
 /// # Errors
 ///
-/// The conversation's own error. An error of the transport reaches the conversation first, which
-/// says what becomes of it.
+/// Returns the conversation's own error. A transport error goes to the conversation first, which
+/// decides how to handle it.
 ///
 /// # Example
 ///
 /// ```
 /// use a0_http::{Conversation, Step, TransportError, drive};
 ///
-/// /// Asks one server for its status.
+/// /// Requests the status of one server.
 /// struct Ping;
 ///
 /// impl Conversation for Ping {
@@ -98,9 +100,9 @@ impl<P: Conversation> fmt::Debug for Step<P> {
 ///
 ///     fn resume(
 ///         self,
-///         answer: Result<http::Response<Vec<u8>>, TransportError>,
+///         response: Result<http::Response<Vec<u8>>, TransportError>,
 ///     ) -> Result<Step<Self>, TransportError> {
-///         Ok(Step::Done(answer?.status()))
+///         Ok(Step::Done(response?.status()))
 ///     }
 /// }
 ///
@@ -120,22 +122,22 @@ where
         step = match step {
             Step::Done(output) => return Ok(output),
             Step::Fetch(request, conversation) => {
-                let answer = allowance.spend().and_then(|()| client.exchange(request));
-                conversation.resume(answer)?
+                let response = allowance.spend().and_then(|()| client.exchange(request));
+                conversation.resume(response)?
             }
         };
     }
 }
 
-/// Holds a conversation to its end over an async client: [`drive`] for async callers, with the same
-/// conversations and the same limit.
+/// Drives a conversation to its end with an async client: [`drive`] for async callers, with the
+/// same conversations and the same limit.
 ///
-/// It names no runtime: the future waits for nothing but the client's. It may be dropped at any
-/// time, and the conversation and the exchange under way are dropped with it.
+/// It works on any runtime, because the future only awaits the client's futures. It may be dropped
+/// at any time, which drops the conversation and the current exchange too.
 ///
 /// # Errors
 ///
-/// As [`drive`].
+/// Returns the same errors as [`drive`].
 ///
 /// # Example
 ///
@@ -145,15 +147,15 @@ where
 /// type Request = http::Request<Vec<u8>>;
 /// type Response = http::Response<Vec<u8>>;
 ///
-/// /// Asks one server for its status.
+/// /// Requests the status of one server.
 /// struct Ping;
 ///
 /// impl Conversation for Ping {
 ///     type Output = http::StatusCode;
 ///     type Error = TransportError;
 ///
-///     fn resume(self, answer: Result<Response, TransportError>) -> Result<Step<Self>, TransportError> {
-///         Ok(Step::Done(answer?.status()))
+///     fn resume(self, response: Result<Response, TransportError>) -> Result<Step<Self>, TransportError> {
+///         Ok(Step::Done(response?.status()))
 ///     }
 /// }
 ///
@@ -179,23 +181,23 @@ where
         step = match step {
             Step::Done(output) => return Ok(output),
             Step::Fetch(request, conversation) => {
-                let answer = match allowance.spend() {
+                let response = match allowance.spend() {
                     Ok(()) => client.exchange(request).await,
                     Err(error) => Err(error),
                 };
-                conversation.resume(answer)?
+                conversation.resume(response)?
             }
         };
     }
 }
 
-/// The exchanges that a conversation may still have.
+/// The number of exchanges that remain for a conversation.
 struct Allowance(usize);
 
 impl Allowance {
     fn spend(&mut self) -> Result<(), TransportError> {
-        let left = self.0.checked_sub(1);
-        self.0 = left.ok_or(TransportErrorKind::TooManyExchanges)?;
+        let remaining = self.0.checked_sub(1);
+        self.0 = remaining.ok_or(TransportErrorKind::TooManyExchanges)?;
         Ok(())
     }
 }

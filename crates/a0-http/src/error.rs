@@ -1,15 +1,15 @@
-//! Why an exchange has no answer.
+//! Why an exchange has no response.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// Why an exchange has no complete answer.
+/// Why an exchange has no complete response.
 ///
-/// Two errors are equal if their [`kind`](Self::kind) is. A clone shares the cause, so one failure
-/// can be handed to all that waited for the exchange. The text says what happened and what can be
-/// done, and holds nothing of the request or of the answer; the cause is in
+/// Two errors are equal if their [`kind`](Self::kind)s are. A clone shares the cause, so that
+/// several waiting callers can get the same failure. The text says what happened and how to fix it,
+/// and contains nothing from the request or the response. The cause is in
 /// [`source`](Error::source).
 ///
 /// # Example
@@ -34,24 +34,24 @@ pub struct TransportError {
 }
 
 impl TransportError {
-    /// An error of this `kind` with its `cause`, which becomes the [`source`](Error::source).
+    /// Creates an error of this `kind`. The `cause` becomes its [`source`](Error::source).
     ///
-    /// The cause must not hold credentials: sources are what logs print. An error without a cause
-    /// is made by `TransportError::from(kind)`.
+    /// The cause must not contain credentials, because logs print sources. For an error without a
+    /// cause use `TransportError::from(kind)`.
     #[must_use]
     pub fn new(kind: TransportErrorKind, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let cause = Some(Arc::from(cause.into()));
         Self { kind, cause }
     }
 
-    /// What went wrong.
+    /// Returns the kind of failure.
     #[must_use]
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
     }
 }
 
-/// Shows the kind only: a cause can hold what a server said, and is for `source()` to give.
+/// Shows only the kind, because the cause can contain a server's text.
 impl fmt::Debug for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransportError")
@@ -68,7 +68,7 @@ impl fmt::Display for TransportError {
 
 impl Error for TransportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        // The cause itself, not the `Arc`: only so can it be downcast.
+        // The cause itself, not the `Arc`, so that callers can downcast it.
         self.cause
             .as_deref()
             .map(|cause| cause as &(dyn Error + 'static))
@@ -89,17 +89,17 @@ impl From<TransportErrorKind> for TransportError {
     }
 }
 
-/// Kept as the cause, except that an `io::Error` which wraps a `TransportError` gives that one back.
+/// Keeps the `io::Error` as the cause. If it wraps a `TransportError`, returns that one instead.
 impl From<io::Error> for TransportError {
     fn from(error: io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(inner) => inner,
-            Err(error) => Self::new(kind_of_io(&error), error),
+            Err(error) => Self::new(io_error_kind(&error), error),
         }
     }
 }
 
-fn kind_of_io(error: &io::Error) -> TransportErrorKind {
+fn io_error_kind(error: &io::Error) -> TransportErrorKind {
     if is_out_of_descriptors(error) {
         return TransportErrorKind::Exhausted;
     }
@@ -116,7 +116,7 @@ fn kind_of_io(error: &io::Error) -> TransportErrorKind {
 
 /// Whether `error` says that the process or the system has no file descriptor left.
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
-    // `io::ErrorKind` has no name for these.
+    // `io::ErrorKind` has no stable variant for these.
     #[cfg(unix)]
     const NO_DESCRIPTOR: [i32; 2] = [23, 24]; // ENFILE, EMFILE
     #[cfg(windows)]
@@ -129,7 +129,7 @@ pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
         .is_some_and(|code| NO_DESCRIPTOR.contains(&code))
 }
 
-/// What went wrong in an exchange.
+/// The kind of a [`TransportError`].
 ///
 /// # Example
 ///
@@ -145,33 +145,33 @@ pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// Nothing was sent: the request is one that the client does not send, such as one whose URL
-    /// is not `https`.
+    /// The client refused to send the request, for example because its URL is not `https`. Nothing
+    /// was sent.
     Refused,
-    /// The name could not be resolved, or no connection could be made.
+    /// The name lookup or the connection failed.
     Connect,
-    /// The process or the system has no file descriptor or no thread left to make a connection
-    /// with. The server was not asked.
+    /// The process or the system has no file descriptor or thread left for a connection. Nothing
+    /// was sent.
     Exhausted,
-    /// TLS failed: most often the server's certificate is not valid for its name, or not signed by
-    /// a trusted root.
+    /// TLS failed. Most often the server's certificate is not valid for its name, or no trusted
+    /// root signed it.
     Tls,
-    /// The answer was not complete when the time was over, at whichever stage.
+    /// The time limit ended before the response was complete, at any stage of the exchange.
     Timeout,
-    /// The connection failed before the answer was complete.
+    /// The connection failed before the response was complete.
     Io,
-    /// What came back is not an HTTP answer.
+    /// The server's response is not valid HTTP.
     Protocol,
-    /// The answer's status line and headers are larger than the client's limit.
+    /// The response's status line and headers are larger than the client's limit.
     HeaderTooLarge,
-    /// The answer's body is larger than the client's limit.
+    /// The response's body is larger than the client's limit.
     BodyTooLarge,
-    /// The answer's body has a content coding that the client did not ask for, or is not valid in
-    /// the one that it did, or has a transfer coding other than `chunked`. The source says which.
+    /// The response's body has a content coding that the client did not ask for, is not valid in
+    /// its content coding, or has a transfer coding other than `chunked`. The source says which.
     ContentCoding,
-    /// The conversation wanted more than [`MAX_EXCHANGES`](crate::MAX_EXCHANGES) exchanges.
+    /// The conversation asked for more than [`MAX_EXCHANGES`](crate::MAX_EXCHANGES) exchanges.
     TooManyExchanges,
-    /// Anything else; see the error's source.
+    /// Any other failure; the error's source says which.
     Other,
 }
 
@@ -182,30 +182,30 @@ impl fmt::Display for TransportErrorKind {
                 "the request was not sent; its URL must be absolute and begin with https://"
             }
             Self::Connect => {
-                "no connection to the server; check its name, its port and the way to it (DNS, firewall, proxy)"
+                "could not connect to the server; check its name, its port and the network (DNS, firewall, proxy)"
             }
             Self::Exhausted => {
-                "the process or the system has no file descriptor or thread left; close what is not needed, or raise the limits (ulimit -n, ulimit -u)"
+                "the process or the system has no file descriptor or thread left; close unused ones, or raise the limits (ulimit -n, ulimit -u)"
             }
             Self::Tls => {
                 "TLS with the server failed; check that its certificate is valid, names this host and has a trusted root"
             }
             Self::Timeout => {
-                "no complete answer within the time limit; check the server, or raise the limit"
+                "no complete response within the time limit; check the server, or raise the limit"
             }
-            Self::Io => "the connection failed before the answer was complete; try again",
+            Self::Io => "the connection failed before the response was complete; try again",
             Self::Protocol => {
-                "what came back is not a valid HTTP answer; check what answers at this address"
+                "the response is not valid HTTP; check which server listens at this address"
             }
-            Self::HeaderTooLarge => "the answer's headers are larger than the limit",
+            Self::HeaderTooLarge => "the response's headers are larger than the limit",
             Self::BodyTooLarge => {
-                "the answer's body is larger than the limit; raise the limit if such a body is expected"
+                "the response's body is larger than the limit; raise the limit if you expect such a body"
             }
             Self::ContentCoding => {
-                "the answer's body is compressed in a way that was not asked for, or damaged; the error's source says which"
+                "the response's body has a coding that was not asked for, or is malformed; the error's source says which"
             }
             Self::TooManyExchanges => {
-                "the conversation needed too many exchanges; the server may be asking for the same thing again and again"
+                "the conversation needed too many exchanges; the server may be sending the same error again and again"
             }
             Self::Other => "the exchange failed; the error's source says why",
         })

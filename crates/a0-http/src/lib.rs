@@ -1,21 +1,21 @@
 //! One bounded HTTPS exchange for sans-IO protocol code.
 //!
-//! Protocol code that needs the network does not wait here: it is a [`Conversation`], a value that
-//! yields a request and is resumed with the answer. [`drive`] carries the requests to an
-//! [`HttpClient`] and back, [`drive_async`] to an [`AsyncHttpClient`]. So the protocol is written
-//! once, tested without a network, and works with any client, blocking or async: [`UreqClient`],
-//! [`ReqwestClient`], a closure, or one of your own.
+//! Protocol code never waits for the network. It is a [`Conversation`]: a value that yields a
+//! request and is resumed with the response. [`drive`] sends the requests through an
+//! [`HttpClient`], [`drive_async`] through an [`AsyncHttpClient`]. So you write a protocol once,
+//! test it without a network, and use it with any client, blocking or async: [`UreqClient`],
+//! [`ReqwestClient`], a closure, or your own.
 //!
 //! ```text
 //!              Step::Fetch(request, conversation)
 //!   protocol ────────────────────────────────────► drive ──► HttpClient::exchange
 //!       ▲                                            │
-//!       └──────── conversation.resume(answer) ◄──────┘            Step::Done(output)
+//!       └─────── conversation.resume(response) ◄─────┘            Step::Done(output)
 //! ```
 //!
 //! # A conversation of two exchanges
 //!
-//! It reads the address of a document from one place, then the document from that address.
+//! The first exchange fetches the address of a document, the second one the document.
 //!
 //! ```
 //! use a0_http::{Conversation, Step, TransportError, drive};
@@ -23,7 +23,7 @@
 //! type Request = http::Request<Vec<u8>>;
 //! type Response = http::Response<Vec<u8>>;
 //!
-//! /// Where the conversation stands: what the next answer will be.
+//! /// What the next response contains.
 //! enum Lookup {
 //!     Address,
 //!     Document,
@@ -40,8 +40,8 @@
 //!     type Output = Vec<u8>;
 //!     type Error = Box<dyn std::error::Error>;
 //!
-//!     fn resume(self, answer: Result<Response, TransportError>) -> Result<Step<Self>, Self::Error> {
-//!         let body = answer?.into_body();
+//!     fn resume(self, response: Result<Response, TransportError>) -> Result<Step<Self>, Self::Error> {
+//!         let body = response?.into_body();
 //!         match self {
 //!             Self::Address => {
 //!                 let request = to(Request::new(Vec::new()), &String::from_utf8(body)?)?;
@@ -57,7 +57,7 @@
 //!     Ok(request)
 //! }
 //!
-//! // Any closure of this form is a client. This one plays both servers.
+//! // Any closure of this form is a client. This one acts as both servers.
 //! let client = |request: Request| -> std::io::Result<Response> {
 //!     Ok(match request.uri().host() {
 //!         Some("directory.example") => Response::new(b"https://documents.example/7".to_vec()),
@@ -71,14 +71,14 @@
 //!
 //! # Features
 //!
-//! | feature | default | what it adds |
+//! | feature | default | adds |
 //! |---|---|---|
 //! | `ureq` | yes | [`UreqClient`], a blocking client over the `ureq` crate |
 //! | `async` | no | [`AsyncHttpClient`] and [`drive_async`], for any runtime; no dependency |
 //! | `reqwest` | no | `async`, and [`ReqwestClient`], an async client for `tokio` over the `reqwest` crate |
 //!
-//! Without any of them [`HttpClient`], [`Step`], [`drive`] and the errors remain, on the `http`
-//! crate's types alone.
+//! Without these features the crate has [`HttpClient`], [`Conversation`], [`Step`], [`drive`] and
+//! [`TransportError`], and depends only on the `http` crate.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![deny(
@@ -95,7 +95,7 @@
     not(all(feature = "ureq", feature = "reqwest")),
     allow(
         rustdoc::broken_intra_doc_links,
-        reason = "the documentation names what this build leaves out"
+        reason = "the documentation links to items that this build leaves out"
     )
 )]
 
@@ -105,13 +105,13 @@ mod async_client;
 mod builder;
 mod client;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
-mod coding;
+mod connection_pools;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod content_coding;
 mod conversation;
 mod error;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
-mod lookup;
-#[cfg(any(feature = "ureq", feature = "reqwest"))]
-mod pools;
+mod name_lookup;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 mod request;
 #[cfg(feature = "reqwest")]

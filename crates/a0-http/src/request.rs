@@ -1,26 +1,26 @@
-//! What the clients do to a request before they send it.
+//! Changes to a request before the clients send it, and when they may repeat it.
 
 use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, Request};
 
-use crate::{TransportError, TransportErrorKind, coding};
+use crate::{TransportError, TransportErrorKind, content_coding};
 
-/// The request with the client's own choice of what is the client's to choose.
-pub(crate) fn bare(mut request: Request<Vec<u8>>) -> Request<Vec<u8>> {
-    // A caller's length that does not fit the body would stall the exchange.
+/// Replaces the headers that are the client's own choice, and removes the extensions.
+pub(crate) fn prepare(mut request: Request<Vec<u8>>) -> Request<Vec<u8>> {
+    // A length from the caller that does not match the body would stall the exchange.
     for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
         request.headers_mut().remove(name);
     }
-    let accepted = HeaderValue::from_static(coding::ACCEPTED);
+    let accepted = HeaderValue::from_static(content_coding::ACCEPTED);
     request.headers_mut().insert(ACCEPT_ENCODING, accepted);
-    // The libraries look for settings of their own there, which would overrule the client's.
+    // The libraries look there for settings of their own, which would override the client's.
     request.extensions_mut().clear();
     request
 }
 
-/// Whether the server is told of a body, which may be empty (RFC 9110 section 8.6).
+/// Whether the request announces a body, which may be empty (RFC 9110 section 8.6).
 pub(crate) fn has_body(request: &Request<Vec<u8>>) -> bool {
     !request.body().is_empty()
         || matches!(
@@ -29,23 +29,26 @@ pub(crate) fn has_body(request: &Request<Vec<u8>>) -> bool {
         )
 }
 
-/// Whether the request may be sent once more when a kept connection closes before it is answered.
+/// Whether the request may be sent a second time if a reused connection closes before the response.
 /// It must be idempotent (RFC 9110 section 9.2.2).
 pub(crate) fn is_repeatable(request: &Request<Vec<u8>>) -> bool {
     request.method() == Method::GET && !has_body(request)
 }
 
-/// The time limit of a request that is sent once more, `elapsed` after the exchange began.
+/// Returns the time limit for a repeated request, `elapsed` after the exchange began.
 ///
 /// # Errors
 ///
-/// No time is left.
-pub(crate) fn time_left(limit: Duration, elapsed: Duration) -> Result<Duration, TransportError> {
-    let left = limit.saturating_sub(elapsed);
-    if left.is_zero() {
+/// Fails if no time is left.
+pub(crate) fn remaining_time(
+    limit: Duration,
+    elapsed: Duration,
+) -> Result<Duration, TransportError> {
+    let remaining = limit.saturating_sub(elapsed);
+    if remaining.is_zero() {
         return Err(TransportErrorKind::Timeout.into());
     }
-    Ok(left)
+    Ok(remaining)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The async client: `reqwest`, with what it leaves open by default closed.
+//! The async client: `reqwest` with strict settings and limits.
 
 use std::error::Error;
 use std::fmt;
@@ -18,70 +18,74 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::{self, Handle};
 
 use crate::builder::{Buildable, MAX_IDLE_AGE, MAX_IDLE_PER_HOST, USER_AGENT};
-use crate::coding::Incoming;
-use crate::pools::Pools;
+use crate::connection_pools::ConnectionPools;
+use crate::content_coding::BodyDecoder;
 use crate::{
     AsyncHttpClient, ClientBuilder, MAX_HEADER_SIZE, ResponseFuture, TransportError,
     TransportErrorKind, request,
 };
 
 mod connection;
-mod failure;
+mod error;
+mod resolver;
 
 /// An async HTTPS client with limits, over the `reqwest` crate, for programs that run on `tokio`.
 ///
-/// Clones are cheap and share the connections. What it does, and what it never does:
+/// Clones are cheap and share the connections. The client gives these guarantees:
 ///
-/// - `https` only. Another scheme is refused before a name is looked up.
-/// - No redirect is followed: a 3xx is an answer like any other.
-/// - A status is never an error; headers and body are kept.
+/// - It sends requests to `https` URLs only, and refuses others before it looks up a name.
+/// - It follows no redirect: a 3xx is a response like any other.
+/// - A status is never an error. Every response keeps its headers and its body.
 /// - One [timeout](ClientBuilder::timeout) covers everything from the name lookup to the last
-///   byte of the body, so a server that sends a byte now and then gains nothing.
+///   byte of the body, so a server cannot prolong it by sending slowly.
 /// - The body has a [limit](ClientBuilder::max_body_size), and so do the headers
-///   ([`MAX_HEADER_SIZE`]). Reading stops when the body's limit is passed. Headers are read up to
-///   a limit of the library's own, about 400 KiB and 100 fields, before they are measured.
-/// - It asks for `gzip`, decodes it, and removes `Content-Encoding` and `Content-Length` from the
-///   decoded answer, which they no longer describe. The limit counts decoded bytes. The compressed
-///   body may exceed the limit only by gzip's overhead, and may have 16 gzip members. A body in
-///   another content coding, a damaged one, or one in a transfer coding other than `chunked` is an
-///   error of kind [`ContentCoding`](TransportErrorKind::ContentCoding).
-/// - Every request is sent once, with one exception: a `GET` without a body is sent a second time,
-///   on a new connection and within the same time limit, if it went over a kept connection and that
-///   closed before a complete response head arrived. Servers close idle connections, and a client
-///   may notice too late. A `GET` that began a connection of its own, and then went over another that
-///   became idle first, is not repeated.
+///   ([`MAX_HEADER_SIZE`]). Reading stops as soon as the body's limit is exceeded. Headers are
+///   measured after they were read; until then the library's own limit applies, about 400 KiB and
+///   100 fields.
+/// - It asks for `gzip`, decodes it, and removes `Content-Encoding` and `Content-Length`, which do
+///   not describe the decoded body. The limit counts decoded bytes. The compressed body may exceed
+///   the limit only by gzip's overhead, and may have at most 16 gzip members. A body in another
+///   content coding, a malformed one, or one in a transfer coding other than `chunked` is an error
+///   of kind [`ContentCoding`](TransportErrorKind::ContentCoding).
+/// - It sends every request once, with one exception. It repeats a `GET` without a body, on a new
+///   connection and within the same time limit, if a reused connection closed before a complete
+///   response head arrived. Servers close idle connections, and a client may notice too late. The
+///   client does not repeat a `GET` that began a new connection but then used another one, which
+///   became idle first.
 /// - It keeps no cookies.
-/// - The proxy variables of the environment are ignored unless
-///   [asked for](ClientBuilder::proxy_from_env).
-/// - The server's certificate is verified, against the Mozilla roots that are built in, or against
+/// - It ignores the proxy variables of the environment unless
+///   [asked to use them](ClientBuilder::proxy_from_env).
+/// - It verifies the server's certificate, against the built-in Mozilla roots or against
 ///   [your own](ClientBuilder::root_certificates_pem).
-/// - A future that is dropped closes its connection.
+/// - Dropping the future closes the connection.
 ///
-/// Of the request's headers `Content-Length`, `Transfer-Encoding` and `Accept-Encoding` are
-/// replaced by the client's own choice. The request's and the answer's extensions are dropped.
-/// HTTP/1.1 is spoken. At most 3 idle connections are kept for one host and runtime, for 15 seconds.
+/// The client replaces the request's headers `Content-Length`, `Transfer-Encoding` and
+/// `Accept-Encoding` with its own, and drops the extensions of the request and of the response. It
+/// speaks HTTP/1.1. For each runtime it keeps at most 3 idle connections to one host, for 15
+/// seconds.
 ///
-/// # Good to know
+/// # Notes
 ///
-/// - A connection is used by the runtime that opened it and by no other: it would stand still
-///   whenever that runtime does. A client keeps the connections of up to 512 runtimes; beyond that it
-///   drops those of the runtime that used it longest ago.
-/// - A process that is forked off leaves the kept connections to its parent and opens its own. It
-///   needs a runtime of its own, and must not drop an inherited one: they share an `epoll` instance.
-///   Do not fork while another thread begins or ends an exchange: the child can inherit a lock that
-///   nobody releases, and its exchanges then block forever.
-/// - An exchange that is polled outside of a `tokio` runtime is an error of kind
-///   [`Other`](TransportErrorKind::Other). So is one in a runtime without time or network enabled,
-///   unless the program is built with `panic = "abort"`: `tokio` panics then, and the exchange
-///   catches it.
-/// - Each name lookup takes a short-lived thread. A lookup that hangs keeps its thread until the
-///   system gives up, after the exchange has timed out. The number of such threads is bounded only
-///   by the number of exchanges that the caller starts.
-/// - Where no thread or file descriptor is left, the exchange is an error of kind
+/// - Only the runtime that opened a connection uses it, because a connection makes no progress
+///   while its runtime is not driven. A client keeps the connections of up to 512 runtimes; beyond
+///   that it drops those of the least recently used runtime.
+/// - A forked process leaves the idle connections to its parent and opens its own. It needs its own
+///   runtime, and must not drop an inherited one, because both share an `epoll` instance. Do not
+///   fork while another thread begins or ends an exchange: the child can inherit a lock that nobody
+///   releases, and its exchanges then block forever.
+/// - An exchange that is polled outside of a `tokio` runtime fails with an error of kind
+///   [`Other`](TransportErrorKind::Other). So does an exchange in a runtime without time or I/O
+///   enabled: `tokio` panics, and the client catches the panic, unless the program is built with
+///   `panic = "abort"`.
+/// - Each name lookup runs on a short-lived thread. A lookup that hangs keeps its thread until the
+///   system gives up, even after the exchange has timed out. Only the number of exchanges that the
+///   caller starts bounds the number of such threads.
+/// - If no thread or file descriptor is left, the exchange fails with an error of kind
 ///   [`Exhausted`](TransportErrorKind::Exhausted).
-/// - A `gzip` body is decoded on the thread that polls the future. The limit bounds that work.
-/// - Cryptography for TLS is `ring`, whatever other crates of the program bring or install.
-/// - Dot segments in the path of a URL are resolved before it is sent.
+/// - The thread that polls the future decodes `gzip` bodies. The limit on the body bounds this
+///   work.
+/// - TLS uses `ring`, regardless of what other crates of the program enable or install.
+/// - The client resolves dot segments in a URL's path before it sends the request.
 ///
 /// # Example
 ///
@@ -92,8 +96,8 @@ mod failure;
 /// # async fn status() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = ReqwestClient::builder().timeout(Duration::from_secs(3)).build();
 /// let request = http::Request::get("https://server.example/status").body(Vec::new())?;
-/// let answer = client.exchange(request).await?;
-/// println!("{}: {} bytes", answer.status(), answer.body().len());
+/// let response = client.exchange(request).await?;
+/// println!("{}: {} bytes", response.status(), response.body().len());
 /// # Ok(())
 /// # }
 /// ```
@@ -105,21 +109,22 @@ pub struct ReqwestClient {
 }
 
 struct Shared {
-    recipe: Result<Recipe, TransportError>,
-    /// One for each runtime, because a connection stands still while the runtime that opened it
-    /// does. A runtime that has ended may leave its id to another; its connections ended with it.
-    clients: Pools<runtime::Id, Result<Client, TransportError>>,
+    template: Result<ClientTemplate, TransportError>,
+    /// One client for each runtime, because a connection makes no progress while the runtime that
+    /// opened it is not driven. A new runtime may get the id of one that has ended; the connections
+    /// of that one are closed.
+    clients: ConnectionPools<runtime::Id, Result<Client, TransportError>>,
 }
 
 impl ReqwestClient {
-    /// A client with the default limits: see [`DEFAULT_TIMEOUT`](crate::DEFAULT_TIMEOUT) and
+    /// Creates a client with the default limits, [`DEFAULT_TIMEOUT`](crate::DEFAULT_TIMEOUT) and
     /// [`DEFAULT_MAX_BODY_SIZE`](crate::DEFAULT_MAX_BODY_SIZE).
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// Starts a client with limits or roots of its own.
+    /// Returns a builder, to set limits, root certificates or a proxy.
     pub fn builder() -> ClientBuilder<Self> {
         ClientBuilder::new()
     }
@@ -131,50 +136,50 @@ impl ReqwestClient {
         let started = Instant::now();
         let runtime = Handle::try_current()
             .map_err(|cause| TransportError::new(TransportErrorKind::Other, cause))?;
-        let mut request = request::bare(request);
+        let mut request = request::prepare(request);
         *request.version_mut() = Version::HTTP_11;
         if request::has_body(&request) {
             let length = HeaderValue::from(request.body().len());
             request.headers_mut().insert(CONTENT_LENGTH, length);
         }
-        let again = request::is_repeatable(&request).then(|| request.clone());
+        let repeat = request::is_repeatable(&request).then(|| request.clone());
 
         let client = self.shared.client(&runtime)?;
-        let exchange = client.execute(request.try_into().map_err(failure::from_reqwest)?);
-        let (mut answer, has_connected) = connection::watched(exchange).await;
-        if let (Err(error), false, Some(again)) = (&answer, has_connected, again)
-            && failure::is_closed_connection(error)
+        let exchange = client.execute(request.try_into().map_err(error::from_reqwest)?);
+        let (mut result, has_connected) = connection::watch(exchange).await;
+        if let (Err(error), false, Some(repeat)) = (&result, has_connected, repeat)
+            && error::is_closed_connection(error)
         {
-            let left = request::time_left(self.timeout, started.elapsed())?;
-            let mut again: reqwest::Request = again.try_into().map_err(failure::from_reqwest)?;
-            *again.timeout_mut() = Some(left);
+            let remaining = request::remaining_time(self.timeout, started.elapsed())?;
+            let mut repeat: reqwest::Request = repeat.try_into().map_err(error::from_reqwest)?;
+            *repeat.timeout_mut() = Some(remaining);
             // A new client has no connection to reuse.
-            answer = self.shared.recipe()?.client()?.execute(again).await;
+            result = self.shared.template()?.client()?.execute(repeat).await;
         }
-        self.read(answer.map_err(failure::from_reqwest)?).await
+        self.read(result.map_err(error::from_reqwest)?).await
     }
 
     async fn read(
         &self,
-        mut incoming: reqwest::Response,
+        mut received: reqwest::Response,
     ) -> Result<Response<Vec<u8>>, TransportError> {
-        if size(incoming.headers()) > MAX_HEADER_SIZE {
+        if header_size(received.headers()) > MAX_HEADER_SIZE {
             return Err(TransportErrorKind::HeaderTooLarge.into());
         }
-        let mut answer = Response::new(Vec::new());
-        *answer.status_mut() = incoming.status();
-        *answer.headers_mut() = mem::take(incoming.headers_mut());
-        let mut body = Incoming::new(answer.headers(), self.max_body_size);
-        while let Some(chunk) = incoming.chunk().await.map_err(failure::from_reqwest)? {
-            body.push(&chunk)?;
+        let mut response = Response::new(Vec::new());
+        *response.status_mut() = received.status();
+        *response.headers_mut() = mem::take(received.headers_mut());
+        let mut decoder = BodyDecoder::new(response.headers(), self.max_body_size);
+        while let Some(chunk) = received.chunk().await.map_err(error::from_reqwest)? {
+            decoder.push(&chunk)?;
         }
-        *answer.body_mut() = body.decoded(answer.headers_mut())?;
-        Ok(answer)
+        *response.body_mut() = decoder.finish(response.headers_mut())?;
+        Ok(response)
     }
 }
 
-/// The bytes of the headers, without the line breaks.
-fn size(headers: &HeaderMap) -> usize {
+/// Returns the size of the headers in bytes, without separators and line breaks.
+fn header_size(headers: &HeaderMap) -> usize {
     let field = |(name, value): (&HeaderName, &HeaderValue)| {
         name.as_str().len().saturating_add(value.len())
     };
@@ -199,19 +204,19 @@ impl AsyncHttpClient for ReqwestClient {
 impl Buildable for ReqwestClient {
     type Proxy = Proxy;
 
-    fn proxy(url: &str, exceptions: &str) -> Option<Proxy> {
+    fn proxy(url: &str, no_proxy: &str) -> Option<Proxy> {
         let url = Url::parse(url).ok()?;
-        // What does not pass this as well, reqwest would not use and connect directly.
+        // reqwest silently ignores a proxy that does not parse as this type, and connects directly.
         url.as_str().parse::<http::Uri>().ok()?;
         let proxy = Proxy::all(url).ok()?;
-        Some(proxy.no_proxy(NoProxy::from_string(exceptions)))
+        Some(proxy.no_proxy(NoProxy::from_string(no_proxy)))
     }
 
-    fn with(options: ClientBuilder<Self>) -> Self {
+    fn from_builder(options: ClientBuilder<Self>) -> Self {
         let (timeout, max_body_size) = (options.timeout, options.max_body_size);
         let shared = Shared {
-            recipe: Recipe::new(options),
-            clients: Pools::new(),
+            template: ClientTemplate::new(options),
+            clients: ConnectionPools::new(),
         };
         Self {
             shared: Arc::new(shared),
@@ -222,36 +227,36 @@ impl Buildable for ReqwestClient {
 }
 
 impl Shared {
-    /// The client whose connections belong to `runtime`.
+    /// Returns the client whose connections belong to `runtime`.
     fn client(&self, runtime: &Handle) -> Result<Client, TransportError> {
-        let recipe = self.recipe()?;
-        self.clients.get(runtime.id(), || recipe.client())
+        let template = self.template()?;
+        self.clients.get(runtime.id(), || template.client())
     }
 
-    fn recipe(&self) -> Result<&Recipe, TransportError> {
-        self.recipe.as_ref().map_err(TransportError::clone)
+    fn template(&self) -> Result<&ClientTemplate, TransportError> {
+        self.template.as_ref().map_err(TransportError::clone)
     }
 }
 
-/// What each of the clients is made of.
-struct Recipe {
+/// The settings of every client.
+struct ClientTemplate {
     tls: ClientConfig,
     timeout: Duration,
     proxy: Option<Proxy>,
 }
 
-impl Recipe {
+impl ClientTemplate {
     fn new(options: ClientBuilder<ReqwestClient>) -> Result<Self, TransportError> {
         let mut roots = RootCertStore::empty();
         match options.roots {
             None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-            Some(own) => {
-                roots.add_parsable_certificates(own);
+            Some(certificates) => {
+                roots.add_parsable_certificates(certificates);
             }
         }
         let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(unusable)?
+            .map_err(tls_error)?
             .with_root_certificates(roots)
             .with_no_client_auth();
         Ok(Self {
@@ -261,10 +266,10 @@ impl Recipe {
         })
     }
 
-    /// Fails if reqwest links a different rustls.
+    /// Creates a client. Fails if reqwest links a different version of rustls.
     fn client(&self) -> Result<Client, TransportError> {
-        // Defaults that matter are written out, so that none can change under this client, and no
-        // feature that another crate switches on changes it.
+        // Spells out the defaults that matter, so that neither a new version of reqwest nor a
+        // feature that another crate enables can change them.
         let mut builder = Client::builder()
             .https_only(true)
             .redirect(Policy::none())
@@ -276,8 +281,8 @@ impl Recipe {
             .no_zstd()
             .no_deflate()
             .no_hickory_dns()
-            .dns_resolver(connection::Lookup)
-            .connector_layer(connection::Watch)
+            .dns_resolver(resolver::ThreadResolver)
+            .connector_layer(connection::WatchLayer)
             .http1_only()
             .user_agent(USER_AGENT)
             .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
@@ -286,11 +291,11 @@ impl Recipe {
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.clone());
         }
-        builder.build().map_err(unusable)
+        builder.build().map_err(tls_error)
     }
 }
 
-fn unusable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> TransportError {
+fn tls_error(cause: impl Into<Box<dyn Error + Send + Sync>>) -> TransportError {
     TransportError::new(TransportErrorKind::Tls, cause)
 }
 

@@ -1,4 +1,4 @@
-//! The blocking client: `ureq`, with what it leaves open by default closed.
+//! The blocking client: `ureq` with strict settings and limits.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -12,69 +12,70 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, Proxy};
 
 use crate::builder::{Buildable, MAX_IDLE_AGE, MAX_IDLE_PER_HOST, USER_AGENT};
-use crate::coding::{self, Incoming};
-use crate::pools::Pools;
+use crate::connection_pools::ConnectionPools;
+use crate::content_coding::{self, BodyDecoder};
 use crate::{
     ClientBuilder, HttpClient, MAX_HEADER_SIZE, TransportError, TransportErrorKind, request,
 };
 
 mod connection;
-mod failure;
+mod error;
+mod resolver;
+mod stale;
 
 /// A blocking HTTPS client with limits, over the `ureq` crate.
 ///
-/// Clones are cheap and share the connections. What it does, and what it never does:
+/// Clones are cheap and share the connections. The client gives these guarantees:
 ///
-/// - `https` only. Another scheme is refused before a name is looked up.
-/// - No redirect is followed: a 3xx is an answer like any other.
-/// - A status is never an error; headers and body are kept.
+/// - It sends requests to `https` URLs only, and refuses others before it looks up a name.
+/// - It follows no redirect: a 3xx is a response like any other.
+/// - A status is never an error. Every response keeps its headers and its body.
 /// - One [timeout](ClientBuilder::timeout) covers everything from the name lookup to the last
-///   byte of the body, so a server that sends a byte now and then gains nothing.
+///   byte of the body, so a server cannot prolong it by sending slowly.
 /// - The body has a [limit](ClientBuilder::max_body_size), and so do the headers
-///   ([`MAX_HEADER_SIZE`]). Reading stops when a limit is passed.
-/// - It asks for `gzip`, decodes it, and removes `Content-Encoding` and `Content-Length` from the
-///   decoded answer, which they no longer describe. The limit counts decoded bytes. The compressed
-///   body may exceed the limit only by gzip's overhead, and may have 16 gzip members. A body in
-///   another content coding, a damaged one, or one in a transfer coding other than `chunked` is an
-///   error of kind [`ContentCoding`](TransportErrorKind::ContentCoding).
-/// - Every request is sent once, with one exception: a `GET` without a body is sent a second time,
-///   on a new connection and within the same time limit, if it went over a kept connection and that
-///   closed before the first byte of a response arrived. Servers close idle connections, and a client
-///   may notice too late.
+///   ([`MAX_HEADER_SIZE`]). Reading stops as soon as a limit is exceeded.
+/// - It asks for `gzip`, decodes it, and removes `Content-Encoding` and `Content-Length`, which do
+///   not describe the decoded body. The limit counts decoded bytes. The compressed body may exceed
+///   the limit only by gzip's overhead, and may have at most 16 gzip members. A body in another
+///   content coding, a malformed one, or one in a transfer coding other than `chunked` is an error
+///   of kind [`ContentCoding`](TransportErrorKind::ContentCoding).
+/// - It sends every request once, with one exception. It repeats a `GET` without a body, on a new
+///   connection and within the same time limit, if a reused connection closed before the first byte
+///   of the response arrived. Servers close idle connections, and a client may notice too late.
 /// - It keeps no cookies.
-/// - The proxy variables of the environment are ignored unless
-///   [asked for](ClientBuilder::proxy_from_env).
-/// - The server's certificate is verified, against the Mozilla roots that are built in, or against
+/// - It ignores the proxy variables of the environment unless
+///   [asked to use them](ClientBuilder::proxy_from_env).
+/// - It verifies the server's certificate, against the built-in Mozilla roots or against
 ///   [your own](ClientBuilder::root_certificates_pem).
 ///
-/// Of the request's headers `Content-Length`, `Transfer-Encoding` and `Accept-Encoding` are
-/// replaced by the client's own choice. The request's and the answer's extensions are dropped.
-/// HTTP/1.1 is spoken. At most 10 idle connections are kept, 3 of them for one host, for 15
-/// seconds.
+/// The client replaces the request's headers `Content-Length`, `Transfer-Encoding` and
+/// `Accept-Encoding` with its own, and drops the extensions of the request and of the response. It
+/// speaks HTTP/1.1. It keeps at most 10 idle connections for 15 seconds, at most 3 of
+/// them to one host.
 ///
-/// # Good to know
+/// # Notes
 ///
-/// - The name is looked up for every exchange, even if it uses a kept connection.
-/// - Each name lookup takes a short-lived thread. A lookup that hangs keeps its thread until the
-///   system gives up, after the exchange has timed out. The number of such threads is bounded only
-///   by the number of exchanges that the caller starts.
-/// - Where no thread or file descriptor is left, the exchange is an error of kind
+/// - Every exchange looks the name up, even if it reuses a connection.
+/// - Each name lookup runs on a short-lived thread. A lookup that hangs keeps its thread until the
+///   system gives up, even after the exchange has timed out. Only the number of exchanges that the
+///   caller starts bounds the number of such threads.
+/// - If no thread or file descriptor is left, the exchange fails with an error of kind
 ///   [`Exhausted`](TransportErrorKind::Exhausted).
-/// - A process that is forked off leaves the kept connections to its parent and opens its own. Do not
-///   fork while another thread begins or ends an exchange: the child can inherit a lock that nobody
+/// - A forked process leaves the idle connections to its parent and opens its own. Do not fork
+///   while another thread begins or ends an exchange: the child can inherit a lock that nobody
 ///   releases, and its exchanges then block forever.
-/// - Cryptography for TLS is the process-wide default of `rustls` if the program installed one, and
-///   `ring` otherwise. Cargo features of other crates have no say in it.
-/// - Cargo unifies features. If another crate of the program switches `ureq`'s feature `cookies`
-///   on, cookies are kept after all. With its feature `gzip`, `ureq` decodes before this client
-///   does, and with `brotli` it decodes the coding `br` too, though that is not asked for. The limit
-///   on the decoded body stays the same, but these differ:
+/// - TLS uses the process-wide crypto provider of `rustls` if the program installed one, and `ring`
+///   otherwise. Cargo features of other crates do not change this.
+/// - Cargo unifies features. If another crate of the program enables `ureq`'s feature `cookies`,
+///   the client keeps cookies after all. With the feature `gzip`, `ureq` decodes before this client
+///   does, and with `brotli` it also decodes `br`, which this client does not ask for. The limit on
+///   the decoded body stays the same, but the following differs:
 ///   - A body of length zero with such a coding is an error, unless the request is a `HEAD` or the
 ///     status is 204 or 304.
-///   - `ureq` heeds only the first of several `Content-Encoding` lines, and removes them all: a body
-///     that was encoded twice may be returned decoded once.
-///   - Gzip members are not counted, and the encoded body may have about eight times the limit, plus
-///     128 KiB.
+///   - `ureq` reads only the first of several `Content-Encoding` lines, and removes them all. A
+///     body that was encoded twice may be returned decoded once.
+///   - Gzip members are not counted, and the encoded body may have about eight times the limit,
+///     plus 128 KiB.
 ///
 /// # Example
 ///
@@ -84,112 +85,115 @@ mod failure;
 ///
 /// let client = UreqClient::builder().timeout(Duration::from_secs(3)).build();
 /// let request = http::Request::get("https://server.example/status").body(Vec::new())?;
-/// let answer = client.exchange(request)?;
-/// println!("{}: {} bytes", answer.status(), answer.body().len());
+/// let response = client.exchange(request)?;
+/// println!("{}: {} bytes", response.status(), response.body().len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct UreqClient {
     config: Config,
-    /// The agent that keeps the connections. It needs no key besides the process.
-    agents: Arc<Pools<(), Agent>>,
+    /// Each agent has its own connections. One per process is enough, so the key is `()`.
+    agents: Arc<ConnectionPools<(), Agent>>,
     timeout: Duration,
     max_body_size: usize,
 }
 
 impl UreqClient {
-    /// A client with the default limits: see [`DEFAULT_TIMEOUT`](crate::DEFAULT_TIMEOUT) and
+    /// Creates a client with the default limits, [`DEFAULT_TIMEOUT`](crate::DEFAULT_TIMEOUT) and
     /// [`DEFAULT_MAX_BODY_SIZE`](crate::DEFAULT_MAX_BODY_SIZE).
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// Starts a client with limits or roots of its own.
+    /// Returns a builder, to set limits, root certificates or a proxy.
     pub fn builder() -> ClientBuilder<Self> {
         ClientBuilder::new()
     }
 
     fn run(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
         let started = Instant::now();
-        let request = request::bare(request);
+        let request = request::prepare(request);
         let may_have_body = request.method() != Method::HEAD;
-        let again = request::is_repeatable(&request).then(|| request.clone().map(|_| ()));
+        let repeat = request::is_repeatable(&request).then(|| request.clone().map(|_| ()));
         let agent = self.agents.get((), || {
-            connection::agent(self.config.clone(), most_that_arrives(self.max_body_size))
+            let connector =
+                connection::WatchingConnector::new(max_response_size(self.max_body_size));
+            Agent::with_parts(self.config.clone(), connector, resolver::ThreadResolver)
         });
 
-        let mut answer = if request::has_body(&request) {
+        let mut result = if request::has_body(&request) {
             agent.run(request)
         } else {
             agent.run(request.map(|_| ()))
         };
-        if let (Err(error), Some(again)) = (&answer, again)
-            && connection::is_stale(error)
+        if let (Err(error), Some(repeat)) = (&result, repeat)
+            && stale::is_stale(error)
         {
-            let left = request::time_left(self.timeout, started.elapsed())?;
-            let again = agent
-                .configure_request(again)
-                .timeout_global(Some(left))
-                // No kept connection is that young, so a new one is made.
+            let remaining = request::remaining_time(self.timeout, started.elapsed())?;
+            let repeat = agent
+                .configure_request(repeat)
+                .timeout_global(Some(remaining))
+                // No idle connection is that young, so ureq makes a new one.
                 .max_idle_age(Duration::ZERO)
                 .build();
-            answer = agent.run(again);
+            result = agent.run(repeat);
         }
 
-        let (mut parts, body) = answer.map_err(failure::from_ureq)?.into_parts();
+        let (mut parts, body) = result.map_err(error::from_ureq)?.into_parts();
         parts.extensions.clear();
-        let mut incoming = Incoming::new(&parts.headers, self.max_body_size);
-        // With its feature `gzip`, ureq takes an answer without a body for damaged gzip.
+        let mut decoder = BodyDecoder::new(&parts.headers, self.max_body_size);
+        // With its feature `gzip`, ureq fails to decode a response without a body.
         if may_have_body && !matches!(parts.status.as_u16(), 204 | 304) {
-            self.read(body, &mut incoming)?;
+            read(body, &mut decoder)?;
         }
-        let body = incoming.decoded(&mut parts.headers)?;
+        let body = decoder.finish(&mut parts.headers)?;
         Ok(Response::from_parts(parts, body))
     }
+}
 
-    fn read(&self, body: Body, incoming: &mut Incoming) -> Result<(), TransportError> {
-        let mut reader = body.into_reader();
-        let mut chunk = vec![0; 8 * 1024];
-        loop {
-            match reader.read(&mut chunk) {
-                Ok(0) => return Ok(()),
-                Ok(length) => incoming.push(chunk.get(..length).unwrap_or(&[]))?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(failure::of_body(error)),
-            }
+fn read(body: Body, decoder: &mut BodyDecoder) -> Result<(), TransportError> {
+    let mut reader = body.into_reader();
+    let mut chunk = vec![0; 8 * 1024];
+    loop {
+        match reader.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(length) => decoder.push(chunk.get(..length).unwrap_or(&[]))?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error::from_body(error)),
         }
     }
 }
 
-/// The bytes that may arrive for one request: a body in chunks of one byte, which take six each, a
-/// head, and interim responses. Where ureq decodes the body, nothing else bounds what arrives.
-fn most_that_arrives(max_body_size: usize) -> usize {
-    let body = coding::most_encoded(max_body_size).saturating_mul(8);
+/// The number of bytes that may arrive for one request: a body in chunks of one byte, which take
+/// six each, a head, and interim responses. If ureq decodes the body, no other limit counts these
+/// bytes.
+fn max_response_size(max_body_size: usize) -> usize {
+    let body = content_coding::max_encoded_size(max_body_size).saturating_mul(8);
     body.saturating_add(2 * MAX_HEADER_SIZE)
 }
 
 impl Buildable for UreqClient {
     type Proxy = Proxy;
 
-    fn proxy(url: &str, exceptions: &str) -> Option<Proxy> {
-        let named = Proxy::new(url).ok()?;
-        let mut builder = Proxy::builder(named.protocol())
-            .host(named.host())
-            .port(named.port());
-        if let Some(username) = named.username() {
+    fn proxy(url: &str, no_proxy: &str) -> Option<Proxy> {
+        let parsed = Proxy::new(url).ok()?;
+        let mut builder = Proxy::builder(parsed.protocol())
+            .host(parsed.host())
+            .port(parsed.port());
+        if let Some(username) = parsed.username() {
             builder = builder.username(username);
         }
-        if let Some(password) = named.password() {
+        if let Some(password) = parsed.password() {
             builder = builder.password(password);
         }
-        for exception in exceptions.split(',') {
-            builder = builder.no_proxy(exception);
+        for host in no_proxy.split(',') {
+            builder = builder.no_proxy(host);
         }
         builder.build().ok()
     }
 
-    fn with(options: ClientBuilder<Self>) -> Self {
+    fn from_builder(options: ClientBuilder<Self>) -> Self {
         let roots = match &options.roots {
             None => RootCerts::WebPki,
             Some(roots) => roots
@@ -202,7 +206,7 @@ impl Buildable for UreqClient {
             .provider(TlsProvider::Rustls)
             .root_certs(roots)
             .build();
-        // Defaults that matter are written out, so that none can change under this client.
+        // Spells out the defaults that matter, so that a new version of ureq cannot change them.
         let config = Agent::config_builder()
             .https_only(true)
             .max_redirects(0)
@@ -219,7 +223,7 @@ impl Buildable for UreqClient {
             .build();
         Self {
             config,
-            agents: Arc::new(Pools::new()),
+            agents: Arc::new(ConnectionPools::new()),
             timeout: options.timeout,
             max_body_size: options.max_body_size,
         }

@@ -1,4 +1,4 @@
-//! The clients against real HTTPS on the loopback interface. Each case is written once and run over
+//! The clients over real HTTPS on the loopback interface. Each case is written once and runs with
 //! every client.
 #![cfg(any(feature = "ureq", feature = "reqwest"))]
 
@@ -18,31 +18,31 @@ use a0_http::{
 use httpmock::MockServer;
 use httpmock::server::DEFAULT_CA_CERTIFICATE;
 
-use support::driver::{Driver, Request, Response, Set};
+use support::driver::{Driver, Request, Response, Setting};
 use support::{RawServer, root_pem};
 
 cases! {
     a_body_may_have_exactly_the_limit,
     a_certificate_that_is_not_trusted_is_refused,
-    a_redirect_is_an_answer_and_not_followed,
-    a_redirect_without_a_usable_location_is_an_answer_too,
+    a_failed_connection_has_the_kind_connect,
+    a_redirect_is_a_response_and_is_not_followed,
+    a_redirect_without_a_usable_location_is_a_response_too,
+    a_server_without_tls_is_a_tls_error,
+    a_timeout_is_lowered_to_the_maximum,
     an_endless_body_ends_at_the_limit,
+    an_invalid_or_incomplete_response_is_an_error,
+    chunk_framing_is_bounded,
     debug_is_short,
-    every_status_is_an_answer_with_headers_and_body,
+    every_status_is_a_response_with_headers_and_body,
     headers_are_bounded,
-    headers_need_no_room_in_the_bodys_limit,
+    headers_do_not_count_against_the_body_limit,
     no_error_names_the_url,
-    no_timeout_is_too_long_to_be_kept,
     only_https_is_sent,
-    pem_text_is_judged_when_it_is_given,
     settings_hidden_in_the_request_have_no_effect,
+    the_builder_validates_pem_text,
     the_default_limit_is_one_mebibyte,
-    the_request_is_sent_as_it_is_with_its_own_length,
+    the_request_is_sent_unchanged_with_its_own_length,
     the_timeout_holds_at_every_stage,
-    what_does_not_speak_tls_is_a_tls_failure,
-    what_frames_a_body_is_bounded,
-    what_is_not_a_complete_http_answer_is_an_error,
-    without_a_connection_the_kind_is_connect,
 }
 
 fn get(url: impl AsRef<str>) -> Request {
@@ -51,23 +51,23 @@ fn get(url: impl AsRef<str>) -> Request {
 
 /// Trusts the mock server.
 fn mock_client<D: Driver>() -> D {
-    D::build(&[Set::Roots(DEFAULT_CA_CERTIFICATE.as_bytes())]).unwrap()
+    D::build(&[Setting::Roots(DEFAULT_CA_CERTIFICATE.as_bytes())]).unwrap()
 }
 
 /// Trusts the raw server.
-fn raw_client<D: Driver>(options: &[Set<'_>]) -> D {
-    D::build(&[&[Set::Roots(root_pem())], options].concat()).unwrap()
+fn raw_client<D: Driver>(options: &[Setting<'_>]) -> D {
+    D::build(&[&[Setting::Roots(root_pem())], options].concat()).unwrap()
 }
 
-fn raw_exchange<D: Driver>(answer: impl Into<Vec<u8>>) -> Result<Response, TransportError> {
-    raw_client::<D>(&[]).exchange(get(RawServer::with(answer).url()))
+fn raw_exchange<D: Driver>(response: impl Into<Vec<u8>>) -> Result<Response, TransportError> {
+    raw_client::<D>(&[]).exchange(get(RawServer::with(response).url()))
 }
 
 fn kind(result: Result<Response, TransportError>) -> Kind {
-    result.expect_err("no answer").kind()
+    result.expect_err("no response").kind()
 }
 
-fn every_status_is_an_answer_with_headers_and_body<D: Driver>() {
+fn every_status_is_a_response_with_headers_and_body<D: Driver>() {
     let server = MockServer::start();
     let client = mock_client::<D>();
     for status in [200, 201, 304, 400, 401, 404, 429, 500, 503] {
@@ -81,14 +81,14 @@ fn every_status_is_an_answer_with_headers_and_body<D: Driver>() {
             when.method("GET").path(&path);
             then.status(status).header("dpop-nonce", &path).body(&body);
         });
-        let answer = client.exchange(get(server.url(&path))).unwrap();
-        assert_eq!(answer.status(), status);
-        assert_eq!(answer.headers()["dpop-nonce"], path.as_str());
-        assert_eq!(answer.body(), body.as_bytes());
+        let response = client.exchange(get(server.url(&path))).unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()["dpop-nonce"], path.as_str());
+        assert_eq!(response.body(), body.as_bytes());
     }
 }
 
-fn a_redirect_is_an_answer_and_not_followed<D: Driver>() {
+fn a_redirect_is_a_response_and_is_not_followed<D: Driver>() {
     let server = MockServer::start();
     let target = server.mock(|when, then| {
         when.path("/target");
@@ -113,23 +113,26 @@ fn a_redirect_is_an_answer_and_not_followed<D: Driver>() {
                     Vec::new()
                 })
                 .unwrap();
-            let answer = client.exchange(request).unwrap();
-            assert_eq!(answer.status(), status, "{method}");
-            assert_eq!(answer.headers()["location"], server.url("/target").as_str());
-            assert_eq!(answer.body(), b"moved");
+            let response = client.exchange(request).unwrap();
+            assert_eq!(response.status(), status, "{method}");
+            assert_eq!(
+                response.headers()["location"],
+                server.url("/target").as_str()
+            );
+            assert_eq!(response.body(), b"moved");
         }
     }
     assert_eq!(target.calls(), 0);
 }
 
-fn a_redirect_without_a_usable_location_is_an_answer_too<D: Driver>() {
+fn a_redirect_without_a_usable_location_is_a_response_too<D: Driver>() {
     for head in [
         "HTTP/1.1 302 Found\r\n",
         "HTTP/1.1 307 Moved\r\nlocation: http://[\r\n",
     ] {
-        let answer = raw_exchange::<D>(format!("{head}content-length: 5\r\n\r\nmoved")).unwrap();
-        assert!(answer.status().is_redirection(), "{head}");
-        assert_eq!(answer.body(), b"moved");
+        let response = raw_exchange::<D>(format!("{head}content-length: 5\r\n\r\nmoved")).unwrap();
+        assert!(response.status().is_redirection(), "{head}");
+        assert_eq!(response.body(), b"moved");
     }
 }
 
@@ -145,9 +148,9 @@ fn settings_hidden_in_the_request_have_no_effect<D: Driver>() {
     });
     let request = D::hide_settings(get(server.url("/")));
     assert!(!request.extensions().is_empty());
-    let answer = mock_client::<D>().exchange(request).unwrap();
-    assert_eq!((answer.status().as_u16(), target.calls()), (302, 0));
-    assert!(answer.extensions().is_empty());
+    let response = mock_client::<D>().exchange(request).unwrap();
+    assert_eq!((response.status().as_u16(), target.calls()), (302, 0));
+    assert!(response.extensions().is_empty());
 }
 
 fn a_body_may_have_exactly_the_limit<D: Driver>() {
@@ -167,11 +170,11 @@ fn a_body_may_have_exactly_the_limit<D: Driver>() {
             .concat()
         },
         |n| {
-            let mut answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+            let mut response = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
             for _ in 0..n {
-                answer.extend(b"1\r\nx\r\n");
+                response.extend(b"1\r\nx\r\n");
             }
-            [answer, b"0\r\n\r\n".to_vec()].concat()
+            [response, b"0\r\n\r\n".to_vec()].concat()
         },
     ];
     for framing in framings {
@@ -184,7 +187,7 @@ fn a_body_may_have_exactly_the_limit<D: Driver>() {
             (5_000, 100, false),
         ] {
             let server = RawServer::with(framing(size));
-            let client = raw_client::<D>(&[Set::MaxBodySize(limit)]);
+            let client = raw_client::<D>(&[Setting::MaxBodySize(limit)]);
             let result = client.exchange(get(server.url()));
             if fits {
                 assert_eq!(result.unwrap().body().len(), size);
@@ -230,8 +233,9 @@ fn an_endless_body_ends_at_the_limit<D: Driver>() {
     );
 }
 
-/// The smallest chunks fit. What belongs to no chunk is bounded, by a limit of the library's own too.
-fn what_frames_a_body_is_bounded<D: Driver>() {
+/// The smallest chunks fit. Chunk extensions and trailers are bounded; the library may have a lower
+/// limit of its own.
+fn chunk_framing_is_bounded<D: Driver>() {
     const LIMIT: usize = 100_000;
     for (chunk, trailer, fits) in [
         ("1\r\nx\r\n", "", true),
@@ -241,9 +245,9 @@ fn what_frames_a_body_is_bounded<D: Driver>() {
         let chunks = chunk.repeat(LIMIT) + "0\r\n" + &trailer.repeat(LIMIT);
         let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
         let server = RawServer::with(format!("{head}{chunks}\r\n"));
-        let client = raw_client::<D>(&[Set::MaxBodySize(LIMIT)]);
+        let client = raw_client::<D>(&[Setting::MaxBodySize(LIMIT)]);
         match client.exchange(get(server.url())) {
-            Ok(answer) => assert!(fits && answer.body().len() == LIMIT, "{chunk}{trailer}"),
+            Ok(response) => assert!(fits && response.body().len() == LIMIT, "{chunk}{trailer}"),
             Err(error) => {
                 let bounds = [Kind::BodyTooLarge, Kind::HeaderTooLarge, Kind::Protocol];
                 assert!(
@@ -255,19 +259,19 @@ fn what_frames_a_body_is_bounded<D: Driver>() {
     }
 }
 
-/// Several answers on one connection, each with room of its own.
-fn headers_need_no_room_in_the_bodys_limit<D: Driver>() {
+/// Several responses on one connection: each gets the full allowance.
+fn headers_do_not_count_against_the_body_limit<D: Driver>() {
     let filler = "x".repeat(60_000);
-    let answer = format!("HTTP/1.1 204 No Content\r\nfiller: {filler}\r\n\r\n");
+    let response = format!("HTTP/1.1 204 No Content\r\nfiller: {filler}\r\n\r\n");
     let server = RawServer::serve(move |peer| {
-        while peer.asks() {
-            peer.send(answer.as_bytes());
+        while peer.receive() {
+            peer.send(response.as_bytes());
         }
     });
-    let client = raw_client::<D>(&[Set::MaxBodySize(0)]);
+    let client = raw_client::<D>(&[Setting::MaxBodySize(0)]);
     for _ in 0..4 {
-        let answer = client.exchange(get(server.url())).unwrap();
-        assert_eq!(answer.headers()["filler"].len(), 60_000);
+        let response = client.exchange(get(server.url())).unwrap();
+        assert_eq!(response.headers()["filler"].len(), 60_000);
     }
     assert_eq!(server.connections(), 1);
 }
@@ -287,7 +291,7 @@ fn headers_are_bounded<D: Driver>() {
     }
 }
 
-fn the_request_is_sent_as_it_is_with_its_own_length<D: Driver>() {
+fn the_request_is_sent_unchanged_with_its_own_length<D: Driver>() {
     const OK: &str =
         "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nset-cookie: a=b\r\nconnection: close\r\n\r\n";
     let server = RawServer::with(OK);
@@ -329,10 +333,10 @@ fn the_request_is_sent_as_it_is_with_its_own_length<D: Driver>() {
 }
 
 fn the_timeout_holds_at_every_stage<D: Driver>() {
-    let soon = Set::Timeout(Duration::from_millis(200));
+    let soon = Setting::Timeout(Duration::from_millis(200));
     let client = raw_client::<D>(&[soon]);
 
-    // The connection is made by the system; nobody answers the TLS handshake.
+    // The system accepts the connection, but nobody answers the TLS handshake.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", silent.local_addr().unwrap());
     assert_eq!(kind(client.exchange(get(url))), Kind::Timeout, "handshake");
@@ -342,14 +346,14 @@ fn the_timeout_holds_at_every_stage<D: Driver>() {
         when.path("/");
         then.status(200).delay(Duration::from_secs(5));
     });
-    let mock_ca = Set::Roots(DEFAULT_CA_CERTIFICATE.as_bytes());
+    let mock_ca = Setting::Roots(DEFAULT_CA_CERTIFICATE.as_bytes());
     assert_eq!(
         kind(raw_client::<D>(&[soon, mock_ca]).exchange(get(mock.url("/")))),
         Kind::Timeout,
         "head"
     );
 
-    // Every byte arrives in time; the whole does not. It ends after 5 seconds all the same.
+    // Each byte arrives in time, the whole response does not. It ends after 5 seconds in any case.
     let drip = |head: &'static [u8]| {
         RawServer::start(move |stream| {
             let mut sent = stream.write_all(head);
@@ -372,20 +376,20 @@ fn the_timeout_holds_at_every_stage<D: Driver>() {
         );
     }
 
-    let never = Set::Timeout(Duration::ZERO);
+    let never = Setting::Timeout(Duration::ZERO);
     assert_eq!(
         kind(raw_client::<D>(&[never]).exchange(get(mock.url("/")))),
         Kind::Timeout
     );
 }
 
-fn no_timeout_is_too_long_to_be_kept<D: Driver>() {
+fn a_timeout_is_lowered_to_the_maximum<D: Driver>() {
     assert_eq!(
         (DEFAULT_TIMEOUT.as_secs(), MAX_TIMEOUT.as_secs()),
         (10, 86_400)
     );
     let server = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-    let client = raw_client::<D>(&[Set::Timeout(Duration::MAX)]);
+    let client = raw_client::<D>(&[Setting::Timeout(Duration::MAX)]);
     assert_eq!(client.exchange(get(server.url())).unwrap().status(), 200);
     assert!(format!("{client:?}").contains("86400s"));
 }
@@ -416,14 +420,14 @@ fn a_certificate_that_is_not_trusted_is_refused<D: Driver>() {
     let raw = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     let unusable = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let other = DEFAULT_CA_CERTIFICATE.as_bytes();
-    let cases: [(&str, &[Set<'_>]); 4] = [
+    let cases: [(&str, &[Setting<'_>]); 4] = [
         ("the built-in roots", &[]),
-        ("other roots", &[Set::Roots(other)]),
+        ("other roots", &[Setting::Roots(other)]),
         (
             "a later call replaces",
-            &[Set::Roots(root_pem()), Set::Roots(other)],
+            &[Setting::Roots(root_pem()), Setting::Roots(other)],
         ),
-        ("no usable root", &[Set::Roots(unusable)]),
+        ("no usable root", &[Setting::Roots(unusable)]),
     ];
     for (name, options) in cases {
         let client = D::build(options).unwrap();
@@ -440,7 +444,7 @@ fn a_certificate_that_is_not_trusted_is_refused<D: Driver>() {
     assert!(raw.requests().is_empty());
 }
 
-fn what_does_not_speak_tls_is_a_tls_failure<D: Driver>() {
+fn a_server_without_tls_is_a_tls_error<D: Driver>() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     let server = thread::spawn(move || {
@@ -454,7 +458,7 @@ fn what_does_not_speak_tls_is_a_tls_failure<D: Driver>() {
     server.join().unwrap();
 }
 
-fn pem_text_is_judged_when_it_is_given<D: Driver>() {
+fn the_builder_validates_pem_text<D: Driver>() {
     let two = [root_pem(), DEFAULT_CA_CERTIFICATE.as_bytes()].concat();
     let key = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     let cases: [(&[u8], Option<ClientOptionError>); 6] = [
@@ -472,15 +476,15 @@ fn pem_text_is_judged_when_it_is_given<D: Driver>() {
         (&two, None),
     ];
     for (pem, error) in cases {
-        let result = D::build(&[Set::Roots(pem)]);
+        let result = D::build(&[Setting::Roots(pem)]);
         assert_eq!(result.err(), error, "{}", String::from_utf8_lossy(pem));
     }
     let raw = RawServer::with("HTTP/1.1 204 No Content\r\n\r\n");
-    let both = D::build(&[Set::Roots(&two)]).unwrap();
+    let both = D::build(&[Setting::Roots(&two)]).unwrap();
     assert_eq!(both.exchange(get(raw.url())).unwrap().status(), 204);
 }
 
-fn without_a_connection_the_kind_is_connect<D: Driver>() {
+fn a_failed_connection_has_the_kind_connect<D: Driver>() {
     let gone = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -496,7 +500,7 @@ fn without_a_connection_the_kind_is_connect<D: Driver>() {
     }
 }
 
-fn what_is_not_a_complete_http_answer_is_an_error<D: Driver>() {
+fn an_invalid_or_incomplete_response_is_an_error<D: Driver>() {
     let cases = [
         ("hello\r\n\r\n", Kind::Protocol),
         ("HTTP/1.1 abc OK\r\n\r\n", Kind::Protocol),
@@ -527,8 +531,8 @@ fn what_is_not_a_complete_http_answer_is_an_error<D: Driver>() {
             Kind::Io,
         ),
     ];
-    for (answer, expected) in cases {
-        assert_eq!(kind(raw_exchange::<D>(answer)), expected, "{answer}");
+    for (response, expected) in cases {
+        assert_eq!(kind(raw_exchange::<D>(response)), expected, "{response}");
     }
 }
 
@@ -539,7 +543,7 @@ fn debug_is_short<D: Driver>() {
     assert_eq!(fields, "{ timeout: 10s, max_body_size: 1048576, .. }");
 }
 
-/// Neither the errors themselves nor what they give as their sources.
+/// Checks the errors and their sources.
 fn no_error_names_the_url<D: Driver>() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
     let gone = format!("https://{}/", gone.unwrap());
@@ -547,7 +551,7 @@ fn no_error_names_the_url<D: Driver>() {
     let nonsense = RawServer::with("nonsense\r\n\r\n");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("https://{}/", silent.local_addr().unwrap());
-    let client = raw_client::<D>(&[Set::Timeout(Duration::from_millis(500))]);
+    let client = raw_client::<D>(&[Setting::Timeout(Duration::from_millis(500))]);
     for (client, url, expected) in [
         (&client, "http://127.0.0.1/".to_owned(), Kind::Refused),
         (&client, gone, Kind::Connect),

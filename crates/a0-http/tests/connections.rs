@@ -1,4 +1,4 @@
-//! What becomes of kept connections. Each case is written once and run over every client.
+//! Reused connections. Each case is written once and runs with every client.
 #![cfg(any(feature = "ureq", feature = "reqwest"))]
 
 #[macro_use]
@@ -10,29 +10,29 @@ use std::time::Duration;
 
 use a0_http::TransportErrorKind as Kind;
 
-use support::driver::{Driver, Request, Set};
+use support::driver::{Driver, Request, Setting};
 use support::{Peer, RawServer, root_pem};
 
 cases! {
-    a_body_without_a_length_ends_with_a_kept_connection,
-    a_connection_is_kept,
-    a_connection_that_closes_with_its_answer_is_not_kept,
+    a_body_without_a_length_ends_when_a_reused_connection_closes,
+    a_connection_is_reused,
     a_connection_that_closes_between_two_requests_is_replaced,
-    a_get_is_repeated_when_a_kept_connection_closes,
-    a_request_is_not_repeated_once_an_answer_has_begun,
-    a_request_is_not_repeated_when_the_answer_is_garbage,
+    a_connection_that_closes_with_its_response_is_not_reused,
+    a_get_is_repeated_when_a_reused_connection_closes,
+    a_request_is_not_repeated_once_a_response_has_begun,
+    a_request_is_not_repeated_when_the_response_is_garbage,
     a_request_is_repeated_once,
     a_request_is_repeated_when_it_cannot_be_written,
     a_request_on_a_new_connection_is_not_repeated,
+    bytes_after_a_response_do_not_answer_the_next_request,
     no_request_but_a_bare_get_is_repeated,
     the_idle_connections_to_a_host_are_bounded,
     the_repeated_request_goes_over_a_new_connection,
     the_repeated_request_has_a_time_limit,
-    what_follows_an_answer_is_no_answer_to_the_next_request,
 }
 
 fn client<D: Driver>() -> D {
-    D::build(&[Set::Roots(root_pem())]).unwrap()
+    D::build(&[Setting::Roots(root_pem())]).unwrap()
 }
 
 fn request(method: &str, server: &RawServer, body: &str) -> Request {
@@ -44,29 +44,29 @@ fn get(server: &RawServer) -> Request {
     request("GET", server, "")
 }
 
-/// Answers the first request of every connection with the connection's number, and leaves what
-/// follows the second to `then`.
+/// Responds to the first request of every connection with the connection's number, and calls `then`
+/// after the second request.
 fn server(then: impl Fn(&mut Peer) + Send + Sync + 'static) -> RawServer {
     RawServer::serve(move |peer| {
-        if peer.asks() {
-            peer.answer(&peer.number.to_string());
-            if peer.asks() {
+        if peer.receive() {
+            peer.respond(&peer.number.to_string());
+            if peer.receive() {
                 then(peer);
             }
         }
     })
 }
 
-fn a_connection_is_kept<D: Driver>() {
-    let server = server(|peer| peer.answer("again"));
+fn a_connection_is_reused<D: Driver>() {
+    let server = server(|peer| peer.respond("again"));
     let client = client::<D>();
     assert_eq!(client.exchange(get(&server)).unwrap().body(), b"0");
     assert_eq!(client.exchange(get(&server)).unwrap().body(), b"again");
     assert_eq!(server.connections(), 1);
 }
 
-fn a_get_is_repeated_when_a_kept_connection_closes<D: Driver>() {
-    let hang_ups: [fn(&mut Peer); 2] = [|_| (), Peer::say_goodbye];
+fn a_get_is_repeated_when_a_reused_connection_closes<D: Driver>() {
+    let hang_ups: [fn(&mut Peer); 2] = [|_| (), Peer::send_close_notify];
     for hang_up in hang_ups {
         let server = server(hang_up);
         let client = client::<D>();
@@ -78,17 +78,17 @@ fn a_get_is_repeated_when_a_kept_connection_closes<D: Driver>() {
     }
 }
 
-/// The client may notice before it sends the second request, or only afterwards.
+/// The client may notice the close before or after it sends the second request.
 fn a_connection_that_closes_between_two_requests_is_replaced<D: Driver>() {
     let server = RawServer::serve(|peer| {
-        if peer.asks() {
-            peer.answer(&peer.number.to_string());
+        if peer.receive() {
+            peer.respond(&peer.number.to_string());
         }
     });
     let client = client::<D>();
     for number in ["0", "1", "2", "3"] {
-        let answer = client.exchange(get(&server)).unwrap();
-        assert_eq!(answer.body(), number.as_bytes());
+        let response = client.exchange(get(&server)).unwrap();
+        assert_eq!(response.body(), number.as_bytes());
     }
 }
 
@@ -112,7 +112,7 @@ fn no_request_but_a_bare_get_is_repeated<D: Driver>() {
 
 fn a_request_on_a_new_connection_is_not_repeated<D: Driver>() {
     let server = RawServer::serve(|peer| {
-        peer.asks();
+        peer.receive();
     });
     let error = client::<D>().exchange(get(&server)).unwrap_err();
     assert_eq!(error.kind(), Kind::Io);
@@ -121,9 +121,9 @@ fn a_request_on_a_new_connection_is_not_repeated<D: Driver>() {
 
 fn a_request_is_repeated_once<D: Driver>() {
     let server = RawServer::serve(|peer| {
-        if peer.asks() && peer.number == 0 {
-            peer.answer("");
-            peer.asks();
+        if peer.receive() && peer.number == 0 {
+            peer.respond("");
+            peer.receive();
         }
     });
     let client = client::<D>();
@@ -133,28 +133,28 @@ fn a_request_is_repeated_once<D: Driver>() {
     assert_eq!((server.connections(), server.requests().len()), (2, 3));
 }
 
-/// Two connections are kept, and both close on the next request.
+/// Two connections are idle, and both close on the next request.
 fn the_repeated_request_goes_over_a_new_connection<D: Driver>() {
     let both = Barrier::new(2);
     let server = RawServer::serve(move |peer| {
-        if peer.asks() && peer.number < 2 {
+        if peer.receive() && peer.number < 2 {
             both.wait();
         }
-        peer.answer(&peer.number.to_string());
-        peer.asks();
+        peer.respond(&peer.number.to_string());
+        peer.receive();
     });
     let client = client::<D>();
-    for answer in client.exchange_all(vec![get(&server), get(&server)]) {
-        answer.unwrap();
+    for response in client.exchange_all(vec![get(&server), get(&server)]) {
+        response.unwrap();
     }
     assert_eq!(server.connections(), 2);
     assert_eq!(client.exchange(get(&server)).unwrap().body(), b"2");
     assert_eq!((server.connections(), server.requests().len()), (3, 4));
 }
 
-fn a_request_is_not_repeated_once_an_answer_has_begun<D: Driver>() {
+fn a_request_is_not_repeated_once_a_response_has_begun<D: Driver>() {
     let cases = [
-        ("HTTP/1.1 200 OK\r\ncontent-le", !D::TELLS_A_CUT_HEAD),
+        ("HTTP/1.1 200 OK\r\ncontent-le", !D::REPORTS_A_CUT_HEAD),
         ("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort", false),
     ];
     for (begun, is_repeated) in cases {
@@ -162,21 +162,21 @@ fn a_request_is_not_repeated_once_an_answer_has_begun<D: Driver>() {
         let client = client::<D>();
         client.exchange(get(&server)).unwrap();
         match client.exchange(get(&server)) {
-            Ok(answer) => assert!(is_repeated && answer.body() == b"1", "{begun}"),
+            Ok(response) => assert!(is_repeated && response.body() == b"1", "{begun}"),
             Err(error) => assert!(!is_repeated && error.kind() == Kind::Io, "{begun}"),
         }
         assert_eq!(server.connections(), 1 + usize::from(is_repeated));
     }
 }
 
-fn a_request_is_not_repeated_when_the_answer_is_garbage<D: Driver>() {
+fn a_request_is_not_repeated_when_the_response_is_garbage<D: Driver>() {
     for kind in [Kind::Protocol, Kind::Tls] {
         let server = server(move |peer| {
             match kind {
                 Kind::Protocol => peer.send(b"nonsense\r\n\r\n"),
                 _ => peer.break_tls(),
             }
-            peer.asks();
+            peer.receive();
         });
         let client = client::<D>();
         client.exchange(get(&server)).unwrap();
@@ -186,11 +186,12 @@ fn a_request_is_not_repeated_when_the_answer_is_garbage<D: Driver>() {
     }
 }
 
-/// The request does not fit into the buffers of the system, and the server hangs up when it begins.
+/// The request does not fit into the system's buffers, and the server closes when it begins to
+/// arrive.
 fn a_request_is_repeated_when_it_cannot_be_written<D: Driver>() {
     let server = RawServer::serve(|peer| {
-        if peer.number == 0 && peer.asks() {
-            peer.answer("");
+        if peer.number == 0 && peer.receive() {
+            peer.respond("");
             let _ = peer.stream.read(&mut [0]);
             return;
         }
@@ -200,7 +201,7 @@ fn a_request_is_repeated_when_it_cannot_be_written<D: Driver>() {
             end.extend_from_slice(&chunk[..length]);
             end.drain(..end.len().saturating_sub(4));
         }
-        peer.answer("whole");
+        peer.respond("whole");
     });
     let client = client::<D>();
     client.exchange(get(&server)).unwrap();
@@ -213,110 +214,110 @@ fn a_request_is_repeated_when_it_cannot_be_written<D: Driver>() {
     assert_eq!(server.connections(), 2);
 }
 
-/// How much of the limit it has is tested where that is computed.
+/// The unit test of `remaining_time` checks how long the limit is.
 fn the_repeated_request_has_a_time_limit<D: Driver>() {
     let server = RawServer::serve(|peer| {
-        if peer.asks() && peer.number == 0 {
-            peer.answer("");
-            peer.asks();
+        if peer.receive() && peer.number == 0 {
+            peer.respond("");
+            peer.receive();
         } else {
-            peer.asks();
+            peer.receive();
         }
     });
-    let limit = Set::Timeout(Duration::from_secs(2));
-    let client = D::build(&[Set::Roots(root_pem()), limit]).unwrap();
+    let limit = Setting::Timeout(Duration::from_secs(2));
+    let client = D::build(&[Setting::Roots(root_pem()), limit]).unwrap();
     client.exchange(get(&server)).unwrap();
     let error = client.exchange(get(&server)).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout);
     assert_eq!((server.connections(), server.requests().len()), (2, 3));
 }
 
-/// rustls reads pieces of 4096 bytes. With such an answer of 3,500 bytes it reads the beginning of
-/// what comes after it, and the rest of that is left in the buffer below TLS.
+/// rustls reads pieces of 4096 bytes. With a response of 3,500 bytes it also reads the beginning of
+/// the bytes that follow, and the rest of those stays in the buffer below TLS.
 fn long_answer(length: usize) -> String {
     let body = "a".repeat(length);
     format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}")
 }
 
-/// Sends what `send` sends in one piece on the first connection, and answers every other request
-/// with the connection's number.
+/// On the first connection the output of `send` leaves in one piece. Every other request gets the
+/// connection's number.
 fn burst_server(send: impl Fn(&mut Peer) + Send + Sync + 'static) -> RawServer {
     RawServer::serve_with(0, move |peer| {
-        if peer.number == 0 && peer.asks() {
-            peer.at_once(&send);
+        if peer.number == 0 && peer.receive() {
+            peer.in_one_piece(&send);
         }
-        while peer.asks() {
-            peer.answer(&peer.number.to_string());
+        while peer.receive() {
+            peer.respond(&peer.number.to_string());
         }
     })
 }
 
-fn what_follows_an_answer_is_no_answer_to_the_next_request<D: Driver>() {
+fn bytes_after_a_response_do_not_answer_the_next_request<D: Driver>() {
     let foreign = "HTTP/1.1 200 OK\r\ncontent-length: 1500\r\n\r\n".to_owned() + &"e".repeat(1_500);
     let filler = "a".repeat(3_500);
     let head = format!("HTTP/1.1 200 OK\r\nfiller: {filler}\r\ncontent-length: 1547\r\n\r\n");
-    for (method, answer) in [
+    for (method, response) in [
         ("GET", long_answer(5)),
         ("GET", long_answer(3_500)),
         ("HEAD", head),
     ] {
         for next in ["GET", "POST"] {
-            let (answer, foreign) = (answer.clone(), foreign.clone());
+            let (response, foreign) = (response.clone(), foreign.clone());
             let server = burst_server(move |peer| {
-                peer.send(answer.as_bytes());
+                peer.send(response.as_bytes());
                 peer.send(foreign.as_bytes());
             });
             let client = client::<D>();
             client.exchange(request(method, &server, "")).unwrap();
-            let answer = client.exchange(request(next, &server, "")).unwrap();
-            assert_eq!(answer.body(), b"1", "{method}, then {next}");
+            let response = client.exchange(request(next, &server, "")).unwrap();
+            assert_eq!(response.body(), b"1", "{method}, then {next}");
         }
     }
 }
 
-fn a_connection_that_closes_with_its_answer_is_not_kept<D: Driver>() {
+fn a_connection_that_closes_with_its_response_is_not_reused<D: Driver>() {
     for length in [5, 4_020] {
         for next in ["GET", "POST"] {
-            let answer = long_answer(length);
+            let response = long_answer(length);
             let server = burst_server(move |peer| {
-                peer.send(answer.as_bytes());
-                peer.say_goodbye();
+                peer.send(response.as_bytes());
+                peer.send_close_notify();
             });
             let client = client::<D>();
             client.exchange(get(&server)).unwrap();
-            let answer = client.exchange(request(next, &server, "")).unwrap();
-            assert_eq!(answer.body(), b"1", "{length}, then {next}");
-            // The server saw no request on the first connection that it could not answer.
+            let response = client.exchange(request(next, &server, "")).unwrap();
+            assert_eq!(response.body(), b"1", "{length}, then {next}");
+            // The first connection did not get a request after it was closed.
             assert_eq!(server.requests().len(), 2, "{length}, then {next}");
         }
     }
 }
 
-fn a_body_without_a_length_ends_with_a_kept_connection<D: Driver>() {
+fn a_body_without_a_length_ends_when_a_reused_connection_closes<D: Driver>() {
     let server = server(|peer| {
         peer.send(b"HTTP/1.1 200 OK\r\n\r\nthe body");
-        peer.say_goodbye();
+        peer.send_close_notify();
     });
     let client = client::<D>();
     client.exchange(get(&server)).unwrap();
-    let answer = client.exchange(get(&server)).unwrap();
-    assert_eq!(answer.body(), b"the body");
+    let response = client.exchange(get(&server)).unwrap();
+    assert_eq!(response.body(), b"the body");
     assert_eq!(server.connections(), 1);
 }
 
-/// Four connections are open at once, and at least one of them is not kept.
+/// Four connections are open at once, and at least one of them is closed afterwards.
 fn the_idle_connections_to_a_host_are_bounded<D: Driver>() {
     let all = Barrier::new(4);
     let server = RawServer::serve(move |peer| {
-        while peer.asks() {
+        while peer.receive() {
             all.wait();
-            peer.answer("");
+            peer.respond("");
         }
     });
     let client = client::<D>();
     for _ in 0..2 {
-        for answer in client.exchange_all(vec![get(&server); 4]) {
-            answer.unwrap();
+        for response in client.exchange_all(vec![get(&server); 4]) {
+            response.unwrap();
         }
     }
     assert!(server.connections() > 4);

@@ -1,4 +1,5 @@
-//! The loop, over closures: each case over the blocking driver and over the async one.
+//! The drivers, with closures as clients. Each case runs with the blocking and with the async
+//! driver.
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ fn get(path: &str) -> Request {
     http::Request::get(url).body(Vec::new()).unwrap()
 }
 
-/// Asks for `/1`, `/2` and so on up to `last`, and collects the bodies.
+/// Fetches `/1`, `/2` and so on up to `last`, and collects the bodies.
 struct Count {
     last: usize,
     bodies: Vec<String>,
@@ -46,10 +47,10 @@ impl Conversation for Count {
 
     fn resume(
         mut self,
-        answer: Result<Response, TransportError>,
+        response: Result<Response, TransportError>,
     ) -> Result<Step<Self>, TransportError> {
         self.bodies
-            .push(String::from_utf8(answer?.into_body()).unwrap());
+            .push(String::from_utf8(response?.into_body()).unwrap());
         Ok(self.next())
     }
 }
@@ -71,7 +72,7 @@ fn echo(request: Request) -> io::Result<Response> {
 }
 
 #[test]
-fn answers_come_back_in_order() {
+fn responses_arrive_in_order() {
     for drive in drivers() {
         for (exchanges, expected) in [(0, vec![]), (1, vec!["/1"]), (2, vec!["/1", "/2"])] {
             assert_eq!(drive(&echo, Count::start(exchanges)).unwrap(), expected);
@@ -101,16 +102,19 @@ fn a_conversation_has_at_most_eight_exchanges() {
     }
 }
 
-/// Survives a failure: what the transport says is the conversation's to judge.
-struct Stubborn(usize);
+/// Fetches again after every transport error.
+struct Retry(usize);
 
-impl Conversation for Stubborn {
+impl Conversation for Retry {
     type Output = String;
     type Error = &'static str;
 
-    fn resume(self, answer: Result<Response, TransportError>) -> Result<Step<Self>, &'static str> {
-        match answer {
-            Ok(answer) if answer.status() == 200 => Ok(Step::Done(format!("after {}", self.0))),
+    fn resume(
+        self,
+        response: Result<Response, TransportError>,
+    ) -> Result<Step<Self>, &'static str> {
+        match response {
+            Ok(response) if response.status() == 200 => Ok(Step::Done(format!("after {}", self.0))),
             Ok(_) => Err("refused"),
             Err(_) => Ok(Step::Fetch(get("/again"), Self(self.0 + 1))),
         }
@@ -128,15 +132,15 @@ fn the_conversation_decides_about_failures_and_statuses() {
     ];
     for drive in drivers() {
         for (script, expected) in scripts {
-            let answers = Mutex::new(script.iter());
-            let client = |_: Request| match answers.lock().unwrap().next().unwrap() {
+            let responses = Mutex::new(script.iter());
+            let client = |_: Request| match responses.lock().unwrap().next().unwrap() {
                 Some(status) => Ok(http::Response::builder()
                     .status(*status)
                     .body(Vec::new())
                     .unwrap()),
                 None => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
             };
-            let result = drive(&client, Step::Fetch(get("/"), Stubborn(0)));
+            let result = drive(&client, Step::Fetch(get("/"), Retry(0)));
             assert_eq!(
                 result.as_deref(),
                 expected.as_ref().map(|text| *text),
@@ -223,11 +227,11 @@ mod asynchronous {
 
     use super::*;
 
-    /// Without any runtime: a future that waits for nothing is ready at once.
-    fn now<T>(future: impl Future<Output = T>) -> T {
+    /// Polls once, without a runtime: the future waits for nothing.
+    fn poll_once<T>(future: impl Future<Output = T>) -> T {
         match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(output) => output,
-            Poll::Pending => panic!("it waits"),
+            Poll::Pending => panic!("the future is pending"),
         }
     }
 
@@ -236,7 +240,7 @@ mod asynchronous {
         P: Conversation,
     {
         let client = |request| std::future::ready(client(request));
-        now(drive_async(&client, step))
+        poll_once(drive_async(&client, step))
     }
 
     async fn echo(request: Request) -> io::Result<Response> {
@@ -255,16 +259,22 @@ mod asynchronous {
         let boxed: Box<dyn AsyncHttpClient> = Box::new(Fixed("boxed"));
         let shared: Arc<dyn AsyncHttpClient> = Arc::new(Fixed("shared"));
         let closure: Arc<dyn AsyncHttpClient> = Arc::new(echo);
-        assert_eq!(now(drive_async(&Fixed("plain"), one())).unwrap(), ["plain"]);
-        assert_eq!(now(drive_async(&*boxed, one())).unwrap(), ["boxed"]);
-        assert_eq!(now(drive_async(&*shared, one())).unwrap(), ["shared"]);
-        assert_eq!(now(drive_async(&shared, one())).unwrap(), ["shared"]);
-        assert_eq!(now(drive_async(&closure, one())).unwrap(), ["/1"]);
-        assert_eq!(now(drive_async(&&echo, one())).unwrap(), ["/1"]);
-        assert_eq!(now(drive_async(&Box::new(echo), one())).unwrap(), ["/1"]);
+        assert_eq!(
+            poll_once(drive_async(&Fixed("plain"), one())).unwrap(),
+            ["plain"]
+        );
+        assert_eq!(poll_once(drive_async(&*boxed, one())).unwrap(), ["boxed"]);
+        assert_eq!(poll_once(drive_async(&*shared, one())).unwrap(), ["shared"]);
+        assert_eq!(poll_once(drive_async(&shared, one())).unwrap(), ["shared"]);
+        assert_eq!(poll_once(drive_async(&closure, one())).unwrap(), ["/1"]);
+        assert_eq!(poll_once(drive_async(&&echo, one())).unwrap(), ["/1"]);
+        assert_eq!(
+            poll_once(drive_async(&Box::new(echo), one())).unwrap(),
+            ["/1"]
+        );
     }
 
-    /// Counts those that hold it.
+    /// Fetches forever. The `Arc` counts the live copies.
     struct Held {
         _count: Arc<()>,
     }
@@ -300,7 +310,7 @@ mod asynchronous {
             Box::pin(drive_async(&client, step));
         let polled = drive.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(polled.is_pending());
-        // Here, the client's closure, the conversation and the exchange.
+        // Held by this test, the closure, the conversation and the exchange.
         assert_eq!(Arc::strong_count(&held), 4);
         drop(drive);
         assert_eq!(Arc::strong_count(&held), 2);

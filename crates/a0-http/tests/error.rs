@@ -1,4 +1,4 @@
-//! The transport's errors as data.
+//! `TransportError` as data.
 
 use std::error::Error;
 use std::io;
@@ -28,7 +28,7 @@ fn io_errors_are_classified() {
 
 #[cfg(unix)]
 #[test]
-fn no_file_descriptor_is_a_kind_of_its_own() {
+fn a_shortage_of_descriptors_has_its_own_kind() {
     for code in [23, 24] {
         let error = TransportError::from(io::Error::from_raw_os_error(code));
         assert_eq!(error.kind(), Kind::Exhausted, "{error}");
@@ -62,7 +62,7 @@ fn errors_are_equal_by_kind_and_clones_share_the_cause() {
 }
 
 #[test]
-fn the_text_is_the_kinds_own_and_never_the_causes() {
+fn the_text_comes_from_the_kind_and_never_from_the_cause() {
     let kinds = [
         Kind::Refused,
         Kind::Connect,
@@ -92,7 +92,7 @@ fn the_text_is_the_kinds_own_and_never_the_causes() {
 }
 
 #[test]
-fn a_closures_own_error_converts() {
+fn a_closure_may_return_its_own_error_type() {
     fn assert_client(client: impl HttpClient, kind: Kind) {
         let error = client.exchange(http::Request::new(Vec::new())).unwrap_err();
         assert_eq!(error.kind(), kind);

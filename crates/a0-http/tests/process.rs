@@ -1,5 +1,5 @@
-//! What depends on the process as a whole: these tests run their own program again, as a child with
-//! another environment.
+//! Behaviour that depends on the whole process. These tests run their own program again, as a child
+//! process with another environment.
 #![cfg(any(feature = "ureq", feature = "reqwest"))]
 
 mod support;
@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use a0_http::TransportErrorKind;
 
-use support::driver::{Driver, Set};
+use support::driver::{Driver, Setting};
 use support::{RawServer, root_pem};
 
 const PROXY_VARIABLES: [&str; 6] = [
@@ -42,24 +42,24 @@ const URL: &str = "A0_HTTP_TEST_URL";
 const ROOTS: &str = "A0_HTTP_TEST_ROOTS";
 const USE_PROXY: &str = "A0_HTTP_TEST_USE_PROXY";
 #[cfg(feature = "reqwest")]
-const USELESS_TLS: &str = "A0_HTTP_TEST_USELESS_TLS";
+const NO_CIPHER_SUITES: &str = "A0_HTTP_TEST_NO_CIPHER_SUITES";
 const EXPECTED: &str = "A0_HTTP_TEST_EXPECTED";
-/// What the child does besides: `fork`, or `exhaust` its file descriptors.
-const DEED: &str = "A0_HTTP_TEST_DEED";
+/// A scenario in place of one exchange: `fork`, or `exhaust` the file descriptors.
+const SCENARIO: &str = "A0_HTTP_TEST_SCENARIO";
 
-/// The child: one exchange, as the environment says. In the parent it has nothing to do.
+/// The test of the child: one exchange, as the environment says. In the parent it does nothing.
 fn child<D: Driver>() {
     let Ok(url) = env::var(URL) else { return };
     let roots = env::var(ROOTS).unwrap();
-    let mut options = vec![Set::Roots(roots.as_bytes())];
-    options.extend(env::var(USE_PROXY).map(|_| Set::ProxyFromEnv));
+    let mut options = vec![Setting::Roots(roots.as_bytes())];
+    options.extend(env::var(USE_PROXY).map(|_| Setting::ProxyFromEnv));
     #[cfg(feature = "reqwest")]
-    if env::var(USELESS_TLS).is_ok() {
+    if env::var(NO_CIPHER_SUITES).is_ok() {
         let mut provider = rustls::crypto::ring::default_provider();
         provider.cipher_suites.clear();
         provider.install_default().unwrap();
     }
-    match env::var(DEED).as_deref() {
+    match env::var(SCENARIO).as_deref() {
         #[cfg(unix)]
         Ok("fork") => return fork::<D>(&url, &options),
         #[cfg(unix)]
@@ -68,16 +68,16 @@ fn child<D: Driver>() {
     }
     let request = http::Request::get(url).body(Vec::new()).unwrap();
     let outcome = match D::build(&options).map(|client| client.exchange(request)) {
-        Ok(Ok(answer)) => answer.status().as_u16().to_string(),
+        Ok(Ok(response)) => response.status().as_u16().to_string(),
         Ok(Err(error)) => format!("{:?}", error.kind()),
         Err(error) => format!("{error:?}"),
     };
     assert_eq!(outcome, env::var(EXPECTED).unwrap());
 }
 
-/// Parent and child each use a connection of their own: the body is a connection's number.
+/// Parent and child use separate connections. The body is the connection's number.
 #[cfg(unix)]
-fn fork<D: Driver>(url: &str, options: &[Set<'_>]) {
+fn fork<D: Driver>(url: &str, options: &[Setting<'_>]) {
     let client = D::build(options).unwrap();
     let body = || {
         let request = http::Request::get(url).body(Vec::new()).unwrap();
@@ -86,22 +86,23 @@ fn fork<D: Driver>(url: &str, options: &[Set<'_>]) {
     assert_eq!(body(), b"0");
     match fork::fork().unwrap() {
         fork::Fork::Child => {
-            // A child that hangs is replaced by one that fails.
-            let (done, waits) = mpsc::channel::<()>();
+            // Replaces a child that hangs with a process that fails.
+            let (done, watchdog) = mpsc::channel::<()>();
             thread::spawn(move || {
-                if waits.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+                if watchdog.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout)
+                {
                     panic!("{}", Command::new("false").exec());
                 }
             });
-            let is_right = panic::catch_unwind(AssertUnwindSafe(|| {
+            let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
                 assert_eq!(body(), b"1");
                 assert_eq!(body(), b"1");
             }));
-            // Ends the child with none of its destructors: those of an inherited runtime would
-            // take the parent's sockets out of the parent's `epoll`.
+            // Ends the child without running destructors: the one of an inherited runtime would
+            // remove the parent's sockets from the parent's `epoll`.
             drop(done);
-            let outcome = if is_right.is_ok() { "true" } else { "false" };
-            panic!("{}", Command::new(outcome).exec());
+            let program = if outcome.is_ok() { "true" } else { "false" };
+            panic!("{}", Command::new(program).exec());
         }
         fork::Fork::Parent(child) => assert_eq!(fork::waitpid(child).unwrap(), 0),
     }
@@ -109,7 +110,7 @@ fn fork<D: Driver>(url: &str, options: &[Set<'_>]) {
 }
 
 #[cfg(unix)]
-fn exhaust<D: Driver>(url: &str, options: &[Set<'_>]) {
+fn exhaust<D: Driver>(url: &str, options: &[Setting<'_>]) {
     let client = D::build(options).unwrap();
     let exchange = |url: &str| {
         let request = http::Request::get(url).body(Vec::new()).unwrap();
@@ -126,7 +127,7 @@ fn exhaust<D: Driver>(url: &str, options: &[Set<'_>]) {
     exchange(url).unwrap();
 }
 
-/// The tests of a child, by name, one for each client.
+/// The names of the child's tests, one for each client.
 const CHILDREN: &[&str] = &[
     #[cfg(feature = "ureq")]
     "child_over_ureq",
@@ -146,7 +147,7 @@ fn child_over_reqwest() {
     child::<a0_http::ReqwestClient>();
 }
 
-/// Runs `child` with `variables` set and waits until it has succeeded.
+/// Runs the test `child` in a process with these `variables`, and asserts that it passes.
 fn run_child(child: &str, url: &str, expected: &str, variables: &[(&str, &str)]) {
     run(
         Command::new(env::current_exe().unwrap()),
@@ -217,7 +218,7 @@ fn the_proxy_of_the_environment_is_used_when_asked_for() {
             let variables = [("HTTPS_PROXY", proxy), (USE_PROXY, "1"), other];
             run_child(child, &server.url(), expected, &variables);
         };
-        // What is no proxy's URL is passed over.
+        // A value that is not a proxy's URL is skipped.
         run(&proxy, "Connect", ("ALL_PROXY", "ftp://127.0.0.1:1"));
         let host = server.url().replace("https://", "").replace('/', "");
         let head = head.join().unwrap();
@@ -237,9 +238,9 @@ fn the_proxy_of_the_environment_is_used_when_asked_for() {
     }
 }
 
-/// The proxy has answered on that connection, but the server has not: it is new to the exchange.
+/// The proxy has answered the CONNECT on this connection, but the server has not: it counts as new.
 #[test]
-fn a_request_is_not_repeated_when_a_proxy_hangs_up() {
+fn a_request_is_not_repeated_when_a_proxy_closes() {
     for child in CHILDREN {
         let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = proxy.local_addr().unwrap();
@@ -262,12 +263,12 @@ fn a_request_is_not_repeated_when_a_proxy_hangs_up() {
     }
 }
 
-/// As before, only that the server hangs up, behind the proxy.
+/// As above, but the server behind the proxy closes the connection.
 #[test]
-fn a_request_is_not_repeated_when_a_server_hangs_up_behind_a_proxy() {
+fn a_request_is_not_repeated_when_a_server_closes_behind_a_proxy() {
     for child in CHILDREN {
         let server = RawServer::serve_with(0, |peer| {
-            peer.asks();
+            peer.receive();
         });
         let target = server.url().replace("https://", "").replace('/', "");
         let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -294,7 +295,7 @@ fn a_request_is_not_repeated_when_a_server_hangs_up_behind_a_proxy() {
 }
 
 #[test]
-fn a_proxy_that_cannot_be_used_is_an_error_and_not_a_way_past_it() {
+fn an_unusable_proxy_is_an_error_and_is_not_bypassed() {
     let server = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     for name in PROXY_VARIABLES {
         for value in [
@@ -312,7 +313,7 @@ fn a_proxy_that_cannot_be_used_is_an_error_and_not_a_way_past_it() {
     assert!(server.requests().is_empty());
 }
 
-/// No thread gets a stack of this size, so the name lookup's cannot be made.
+/// No thread can get a stack of this size, so the name lookup cannot spawn one.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #[test]
 fn a_process_without_threads_gets_an_error_and_no_panic() {
@@ -328,13 +329,13 @@ fn a_process_without_threads_gets_an_error_and_no_panic() {
 
 #[cfg(unix)]
 #[test]
-fn a_process_without_file_descriptors_is_told_so() {
+fn a_process_without_file_descriptors_gets_an_error() {
     let server = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     for child in CHILDREN {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -n 48; exec \"$0\" \"$@\""]);
         command.arg(env::current_exe().unwrap());
-        run(command, child, &server.url(), "", &[(DEED, "exhaust")]);
+        run(command, child, &server.url(), "", &[(SCENARIO, "exhaust")]);
     }
 }
 
@@ -343,24 +344,24 @@ fn a_process_without_file_descriptors_is_told_so() {
 fn a_forked_process_opens_its_own_connections() {
     for child in CHILDREN {
         let server = RawServer::serve(|peer| {
-            while peer.asks() {
-                peer.answer(&peer.number.to_string());
+            while peer.receive() {
+                peer.respond(&peer.number.to_string());
             }
         });
-        run_child(child, &server.url(), "", &[(DEED, "fork")]);
+        run_child(child, &server.url(), "", &[(SCENARIO, "fork")]);
         assert_eq!(server.connections(), 2);
     }
 }
 
-/// The provider that the process has installed offers no cipher suite.
+/// The process installs a crypto provider without cipher suites.
 #[cfg(feature = "reqwest")]
 #[test]
-fn the_tls_of_reqwest_is_not_the_processes_choice() {
+fn reqwest_ignores_the_process_wide_crypto_provider() {
     let server = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     run_child(
         "child_over_reqwest",
         &server.url(),
         "200",
-        &[(USELESS_TLS, "1")],
+        &[(NO_CIPHER_SUITES, "1")],
     );
 }

@@ -1,4 +1,4 @@
-//! The async client, where it differs from a blocking one: its futures.
+//! The async client's futures and runtimes.
 #![cfg(feature = "reqwest")]
 
 mod support;
@@ -35,13 +35,13 @@ fn a_dropped_future_closes_its_connection() {
         "HTTP/1.1 200 OK\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort",
     ] {
-        let (tell, mut told) = mpsc::unbounded_channel();
+        let (sender, mut receiver) = mpsc::unbounded_channel();
         let server = RawServer::start(move |stream| {
             stream.write_all(sent.as_bytes()).unwrap();
-            tell.send("sent").unwrap();
-            // Ends when the client closes the connection, or resets it.
+            sender.send("sent").unwrap();
+            // Returns when the client closes or resets the connection.
             let _ = stream.read(&mut [0]);
-            tell.send("closed").unwrap();
+            sender.send("closed").unwrap();
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -50,10 +50,10 @@ fn a_dropped_future_closes_its_connection() {
             let client = client();
             for _ in 0..2 {
                 tokio::select! {
-                    answer = client.exchange(get(&server.url())) => panic!("{answer:?}"),
-                    word = told.recv() => assert_eq!(word, Some("sent")),
+                    response = client.exchange(get(&server.url())) => panic!("{response:?}"),
+                    word = receiver.recv() => assert_eq!(word, Some("sent")),
                 }
-                assert_eq!(told.recv().await, Some("closed"), "{sent}");
+                assert_eq!(receiver.recv().await, Some("closed"), "{sent}");
             }
         });
     }
@@ -64,23 +64,23 @@ fn runtime() -> Runtime {
     builder.enable_all().build().unwrap()
 }
 
-/// Every request on a connection is answered with the connection's number.
+/// Responds to every request with the connection's number.
 fn numbering_server() -> RawServer {
     RawServer::serve(|peer| {
-        while peer.asks() {
-            peer.answer(&peer.number.to_string());
+        while peer.receive() {
+            peer.respond(&peer.number.to_string());
         }
     })
 }
 
 fn body(runtime: &Runtime, client: &ReqwestClient, server: &RawServer) -> String {
-    let answer = runtime.block_on(client.exchange(get(&server.url())));
-    String::from_utf8(answer.unwrap().into_body()).unwrap()
+    let response = runtime.block_on(client.exchange(get(&server.url())));
+    String::from_utf8(response.unwrap().into_body()).unwrap()
 }
 
-/// The first runtime lives on and is not driven while the second is.
+/// The first runtime stays alive, but is not driven while the second one is.
 #[test]
-fn a_connection_is_used_by_the_runtime_alone_that_opened_it() {
+fn only_the_runtime_that_opened_a_connection_uses_it() {
     let server = numbering_server();
     let client = client();
     let [first, second] = [runtime(), runtime()];
@@ -115,21 +115,21 @@ fn without_a_runtime_there_is_an_error_and_no_panic() {
     let client = client();
     let mut exchange = pin!(client.exchange(get("https://localhost/")));
     let mut context = Context::from_waker(Waker::noop());
-    let Poll::Ready(answer) = exchange.as_mut().poll(&mut context) else {
-        panic!("it waits for nothing")
+    let Poll::Ready(response) = exchange.as_mut().poll(&mut context) else {
+        panic!("the future is pending")
     };
-    let error = answer.unwrap_err();
+    let error = response.unwrap_err();
     assert_eq!(error.kind(), Kind::Other);
     assert!(error.source().unwrap().to_string().contains("no reactor"));
     assert!(!panicked.load(Ordering::SeqCst));
 }
 
-/// Time is missing, and that cannot be asked for.
+/// The client cannot query whether time is enabled, so it catches the panic.
 #[test]
 fn in_a_runtime_without_time_there_is_an_error() {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let answer = runtime
+    let response = runtime
         .unwrap()
         .block_on(client().exchange(get("https://localhost/")));
-    assert_eq!(answer.unwrap_err().kind(), Kind::Other);
+    assert_eq!(response.unwrap_err().kind(), Kind::Other);
 }

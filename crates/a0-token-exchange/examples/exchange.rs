@@ -1,4 +1,4 @@
-//! An API that needs another API, and a provider, in the name of its user:
+//! An API that calls another API, and an external provider, on behalf of its user:
 //! `cargo run -p a0-token-exchange --example exchange`.
 
 use a0_http::drive;
@@ -6,32 +6,33 @@ use a0_testkit::{Endpoint, LocalTenant, ProofKey};
 use a0_token_exchange::{ClientAuth, ConnectionToken, OnBehalfOf, TokenClient};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // A tenant in memory: its closure is the HTTP client. In production, `a0_http::UreqClient`.
+    // The HTTP client is a closure of an in-memory tenant. In production, use
+    // `a0_http::UreqClient`.
     let tenant = LocalTenant::new("tenant.example")?;
     tenant.register_client("orders-api", "a secret");
     let http = tenant.client();
-    let of_the_user = tenant.access_token().subject("auth0|ada").mint()?;
+    let user_token = tenant.access_token().subject("auth0|ada").mint()?;
 
     let auth = ClientAuth::basic("orders-api", "a secret")?;
     let client = TokenClient::new(&tenant.url(Endpoint::Token), auth)?;
 
-    let request = OnBehalfOf::new(&of_the_user, "https://stock.example/").scope("read:stock");
+    let request = OnBehalfOf::new(&user_token, "https://stock.example/").scope("read:stock");
     let token = drive(&http, client.on_behalf_of(&request)?.start(tenant.now())?)?;
-    let scope = token.scope().unwrap_or("what was asked for");
+    let scope = token.scope().unwrap_or("as requested");
     println!(
-        "for the API downstream: {scope}, for {} s",
+        "for the downstream API: scope {scope}, expires in {} s",
         token.expires_in()
     );
 
-    // The same, bound to a key of this API's own.
+    // The same exchange, with a token that is bound to this API's own key.
     let key = ProofKey::generate()?;
-    let call = client
+    let token_request = client
         .on_behalf_of(&request)?
         .with_proof(move |proof| key.proof(proof.method, proof.url).at(proof.now).mint());
-    let token = drive(&http, call.start(tenant.now())?)?;
+    let token = drive(&http, token_request.start(tenant.now())?)?;
     println!("bound to a key: {}", token.is_token_type("DPoP"));
 
-    let request = ConnectionToken::new("google-oauth2", &of_the_user);
+    let request = ConnectionToken::new("google-oauth2", &user_token);
     let token = drive(
         &http,
         client.connection_token(&request)?.start(tenant.now())?,
@@ -41,11 +42,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         token.access_token().len()
     );
 
-    let stranger = ClientAuth::basic("orders-api", "a guess")?;
-    let stranger = TokenClient::new(&tenant.url(Endpoint::Token), stranger)?;
+    let impostor = ClientAuth::basic("orders-api", "a guess")?;
+    let impostor = TokenClient::new(&tenant.url(Endpoint::Token), impostor)?;
     let error = drive(
         &http,
-        stranger.connection_token(&request)?.start(tenant.now())?,
+        impostor.connection_token(&request)?.start(tenant.now())?,
     )
     .unwrap_err();
     println!("refused: {error} ({})", error.error_code());

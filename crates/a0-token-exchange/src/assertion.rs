@@ -1,4 +1,4 @@
-//! Client assertions: RFC 7523 section 3, by a key of the client's own.
+//! Client assertions (RFC 7523 section 3), signed with the client's own key.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::{ExchangeError, RequestError};
 
-/// How long an assertion can be used after the moment of its request: 60 s. It is used at once, and
-/// whoever reads it can use it for as long.
+/// How long an assertion is valid: 60 s. The client uses it immediately, but anybody who reads it
+/// could use it until it expires.
 pub const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The value of `client_assertion_type` (RFC 7523 section 2.2).
@@ -27,7 +27,7 @@ impl Assertion {
         key_id: Option<&str>,
         signer: Box<dyn Signer>,
     ) -> Result<Self, RequestError> {
-        // An audience that another server could name as its own would let it use the assertion.
+        // Another server could use the assertion if it accepts this audience as its own identifier.
         if !issuer.starts_with("https://") {
             return Err(RequestError::Issuer);
         }

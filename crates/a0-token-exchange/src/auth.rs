@@ -1,4 +1,4 @@
-//! How a client proves to a token endpoint who it is.
+//! Client authentication at a token endpoint.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -14,9 +14,9 @@ use crate::form::{Form, encode};
 use crate::secret::Secret;
 use crate::{ExchangeError, RequestError};
 
-/// How a client authenticates at a token endpoint: in exactly one way.
+/// How a client authenticates at a token endpoint.
 ///
-/// `Debug` shows the client's identifier and no secret.
+/// `Debug` shows the client's identifier but no secret.
 ///
 /// ```
 /// use a0_token_exchange::{ClientAuth, RequestError};
@@ -39,12 +39,12 @@ enum Method {
 }
 
 impl ClientAuth {
-    /// Identifier and secret in the `Authorization` field, each form-encoded first (RFC 6749 section
-    /// 2.3.1); neither is then in the form.
+    /// Sends identifier and secret in the `Authorization` header and not in the form. Both are
+    /// form-encoded first (RFC 6749 section 2.3.1).
     ///
     /// # Errors
     ///
-    /// [`RequestError::MissingCredentials`] if one of them is empty.
+    /// Returns [`RequestError::MissingCredentials`] if one of them is empty.
     pub fn basic(
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
@@ -52,11 +52,12 @@ impl ClientAuth {
         ClientAuth::with_secret(client_id, client_secret, Method::Basic)
     }
 
-    /// Identifier and secret in the form (RFC 6749 section 2.3.1), for servers that want it so.
+    /// Sends identifier and secret in the form (RFC 6749 section 2.3.1), for servers that require
+    /// it.
     ///
     /// # Errors
     ///
-    /// [`RequestError::MissingCredentials`] if one of them is empty.
+    /// Returns [`RequestError::MissingCredentials`] if one of them is empty.
     pub fn post(
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
@@ -64,18 +65,18 @@ impl ClientAuth {
         ClientAuth::with_secret(client_id, client_secret, Method::Post)
     }
 
-    /// An assertion in the form, signed anew for each request (RFC 7523 section 2.2), which has the
-    /// client as `iss` and `sub`, the `issuer` as its one `aud`, a random `jti`, and lives for
-    /// [`ASSERTION_LIFETIME`](crate::ASSERTION_LIFETIME).
+    /// Sends an assertion in the form (RFC 7523 section 2.2), signed anew for each request. It has
+    /// the client as `iss` and `sub`, the `issuer` as its only `aud`, and a random `jti`. It
+    /// expires after [`ASSERTION_LIFETIME`](crate::ASSERTION_LIFETIME).
     ///
-    /// `issuer` is the authorization server's identifier, as in `https://tenant.example/`, and not
-    /// the token endpoint. `key_id` is the `kid` that the server knows the key by, if it needs one.
+    /// `issuer` is the authorization server's issuer identifier, such as `https://tenant.example/`,
+    /// and not the token endpoint. `key_id` is the key's `kid`, if the server needs one.
     ///
     /// # Errors
     ///
-    /// [`RequestError::MissingCredentials`] for an empty identifier, [`RequestError::Issuer`] for an
-    /// issuer that is not https, [`RequestError::Algorithm`] for a signer of another algorithm than
-    /// RS256, PS256 and ES256.
+    /// - [`RequestError::MissingCredentials`] if the identifier is empty
+    /// - [`RequestError::Issuer`] if the issuer is not an https URL
+    /// - [`RequestError::Algorithm`] if the signer's algorithm is not RS256, PS256 or ES256
     #[cfg(feature = "private-key-jwt")]
     pub fn private_key_jwt(
         client_id: impl Into<String>,
@@ -94,7 +95,7 @@ impl ClientAuth {
         })
     }
 
-    /// The issuer that assertions are made for; `None` where there are none.
+    /// Returns the issuer that assertions are made for, or `None` without assertions.
     pub fn assertion_issuer(&self) -> Option<&str> {
         match &self.method {
             #[cfg(feature = "private-key-jwt")]
@@ -118,15 +119,15 @@ impl ClientAuth {
         })
     }
 
-    /// The body of one request: `form` and what authenticates the client, where that is not a field.
+    /// Authenticates one request: adds a header, or adds parameters to `form`. Returns the body.
     #[cfg_attr(
         not(feature = "private-key-jwt"),
-        allow(unused_variables, reason = "only an assertion has a time")
+        allow(unused_variables, reason = "only an assertion contains the time")
     )]
     pub(crate) fn apply(
         &self,
         form: &Form,
-        fields: &mut HeaderMap,
+        headers: &mut HeaderMap,
         now: SystemTime,
     ) -> Result<Vec<u8>, ExchangeError> {
         let client_id = ("client_id", self.client_id.as_str());
@@ -135,8 +136,8 @@ impl ClientAuth {
                 let id = encode(&self.client_id);
                 let pair = Zeroizing::new([&*id, ":", &*encode(secret.expose())].concat());
                 let encoded = Zeroizing::new(STANDARD.encode(&*pair));
-                let field = Zeroizing::new(["Basic ", &encoded].concat());
-                fields.insert(AUTHORIZATION, sensitive(&field)?);
+                let credentials = Zeroizing::new(["Basic ", &encoded].concat());
+                headers.insert(AUTHORIZATION, sensitive(&credentials)?);
                 Ok(form.body(&[]))
             }
             Method::Post(secret) => Ok(form.body(&[client_id, ("client_secret", secret.expose())])),
@@ -153,7 +154,7 @@ impl ClientAuth {
     }
 }
 
-/// A field's value that `Debug` of a request does not show.
+/// Returns a header value that `Debug` of a request does not show.
 fn sensitive(text: &str) -> Result<HeaderValue, ExchangeError> {
     let mut value = HeaderValue::from_str(text)
         .map_err(|error| ExchangeError::signing("Authorization field", error))?;

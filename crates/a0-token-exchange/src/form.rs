@@ -1,69 +1,67 @@
-//! `application/x-www-form-urlencoded`, written.
+//! Encodes `application/x-www-form-urlencoded`.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
-/// The parameters of a call without the client's authentication, encoded once.
-pub(crate) struct Form(Zeroizing<Vec<u8>>);
+/// The parameters of a request without the client's authentication, encoded once.
+pub(crate) struct Form(Zeroizing<String>);
 
 impl Form {
-    pub(crate) fn new(pairs: &[(&str, &str)]) -> Self {
-        let mut body = with_room_for(pairs, 0);
-        append(&mut body, pairs);
+    pub(crate) fn new(parameters: &[(&str, &str)]) -> Self {
+        let mut body = with_capacity_for(parameters, 0);
+        append(&mut body, parameters);
         Form(body)
     }
 
-    /// A body of these parameters and then `more`. It is the one copy that this crate does not wipe:
-    /// it goes out with the request.
+    /// Returns a body with these parameters and then `more`. It goes out with the request, so this
+    /// crate cannot wipe it.
     pub(crate) fn body(&self, more: &[(&str, &str)]) -> Vec<u8> {
-        let mut body = with_room_for(more, self.0.len());
-        body.extend_from_slice(&self.0);
+        let mut body = with_capacity_for(more, self.0.len());
+        body.push_str(&self.0);
         append(&mut body, more);
-        std::mem::take(&mut *body)
+        std::mem::take(&mut *body).into_bytes()
     }
 }
 
-/// Encodes a text, as RFC 6749 appendix B says.
+/// Encodes a text as RFC 6749 appendix B says.
 pub(crate) fn encode(text: &str) -> Zeroizing<String> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len().saturating_mul(3)));
-    append_encoded(&mut bytes, text);
-    // What was encoded is ASCII.
-    Zeroizing::new(String::from_utf8(std::mem::take(&mut *bytes)).unwrap_or_default())
+    let mut encoded = Zeroizing::new(String::with_capacity(text.len().saturating_mul(3)));
+    append_encoded(&mut encoded, text);
+    encoded
 }
 
-/// A buffer that does not grow, which would leave a copy behind: an octet takes three at most.
-fn with_room_for(pairs: &[(&str, &str)], already: usize) -> Zeroizing<Vec<u8>> {
-    let most = pairs.iter().fold(already, |sum, (name, value)| {
-        let pair = name.len().saturating_add(value.len()).saturating_mul(3);
-        sum.saturating_add(pair).saturating_add(2)
+/// Returns a buffer that never has to grow, because growing would leave a copy of a secret behind.
+/// An encoded byte takes at most three.
+fn with_capacity_for(parameters: &[(&str, &str)], prefix: usize) -> Zeroizing<String> {
+    let capacity = parameters.iter().fold(prefix, |sum, (name, value)| {
+        let parameter = name.len().saturating_add(value.len()).saturating_mul(3);
+        sum.saturating_add(parameter).saturating_add(2)
     });
-    Zeroizing::new(Vec::with_capacity(most))
+    Zeroizing::new(String::with_capacity(capacity))
 }
 
-fn append(body: &mut Vec<u8>, pairs: &[(&str, &str)]) {
-    for (name, value) in pairs {
+fn append(body: &mut String, parameters: &[(&str, &str)]) {
+    for (name, value) in parameters {
         if !body.is_empty() {
-            body.push(b'&');
+            body.push('&');
         }
-        // A name has no character that would be encoded: the module of extra parameters sees to it.
-        body.extend_from_slice(name.as_bytes());
-        body.push(b'=');
+        // Names need no encoding: `ExtraParameters::validate` refuses all others.
+        body.push_str(name);
+        body.push('=');
         append_encoded(body, value);
     }
 }
 
-fn append_encoded(body: &mut Vec<u8>, text: &str) {
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => body.push(byte),
-            b' ' => body.push(b'+'),
-            _ => body.extend([b'%', hex(byte >> 4), hex(byte & 0xF)]),
-        }
-    }
-}
+/// The bytes that are encoded: those that Python's `urllib.parse.quote_plus` encodes.
+/// `form_urlencoded` differs, because it leaves `*` and encodes `~`.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
-fn hex(digit: u8) -> u8 {
-    match digit {
-        0..=9 => b'0' | digit,
-        _ => b'7'.wrapping_add(digit),
+fn append_encoded(body: &mut String, text: &str) {
+    for piece in utf8_percent_encode(text, ENCODED) {
+        body.push_str(if piece == "%20" { "+" } else { piece });
     }
 }

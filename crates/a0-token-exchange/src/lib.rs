@@ -1,19 +1,23 @@
-//! Requests to and answers from an OAuth token endpoint, for APIs that exchange tokens.
+//! Requests to an OAuth token endpoint and their responses, for APIs that exchange tokens.
 //!
-//! A [`TokenClient`] is an endpoint and a way to authenticate there. What is asked of it is a
-//! [`TokenExchange`] (RFC 8693), an [`OnBehalfOf`], or a [`ConnectionToken`] of Auth0's Token Vault.
-//! It is judged before anything is sent, and becomes a [`TokenRequest`]:
+//! A [`TokenClient`] is an endpoint and the client's authentication there. It takes the parameters
+//! of a [`TokenExchange`] (RFC 8693), an [`OnBehalfOf`] exchange, or a [`ConnectionToken`] of
+//! Auth0's Token Vault, validates them, and returns a [`TokenRequest`]:
 //!
 //! ```text
-//! TokenExchange  ──► TokenClient::exchange         ──► TokenRequest<TokenResponse>
-//! OnBehalfOf     ──► TokenClient::on_behalf_of     ──► TokenRequest<IssuedToken>
-//! ConnectionToken──► TokenClient::connection_token ──► TokenRequest<IssuedToken>
-//!
-//! TokenRequest::start(now)        ──► a0_http::drive       any HttpClient; knows DPoP nonces
-//! TokenRequest::prepare(now), then TokenRequest::accept(answer, now)   any client at all
+//! TokenExchange   ──► TokenClient::exchange         ──► TokenRequest<TokenResponse>
+//! OnBehalfOf      ──► TokenClient::on_behalf_of     ──► TokenRequest<IssuedToken>
+//! ConnectionToken ──► TokenClient::connection_token ──► TokenRequest<IssuedToken>
 //! ```
 //!
-//! Nothing here does input or output or reads a clock.
+//! There are two ways to send a [`TokenRequest`]:
+//!
+//! - [`TokenRequest::start`] returns a conversation for `a0_http::drive` and any `HttpClient`. It
+//!   repeats the request once if the endpoint asks for a DPoP nonce.
+//! - [`TokenRequest::prepare`] returns the HTTP request for any other client, and
+//!   [`TokenRequest::accept`] reads the response.
+//!
+//! The crate does no I/O and reads no clock.
 //!
 //! ```
 //! use std::time::{Duration, UNIX_EPOCH};
@@ -22,36 +26,37 @@
 //!
 //! let auth = ClientAuth::basic("my-client", "my-secret")?;
 //! let client = TokenClient::new("https://tenant.example/oauth/token", auth)?;
-//! let call = client.on_behalf_of(
+//! let request = client.on_behalf_of(
 //!     &OnBehalfOf::new("the.access.token", "https://downstream.example/").scope("read:things"),
 //! )?;
 //!
-//! // The two halves; in between, any HTTP client that follows no redirect.
 //! let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-//! let request = call.prepare(now)?;
-//! assert_eq!(request.method(), "POST");
-//! assert!(request.body().starts_with(b"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3A"));
+//! let http_request = request.prepare(now)?;
+//! assert_eq!(http_request.method(), "POST");
+//! assert!(http_request.body().starts_with(b"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3A"));
 //!
-//! let answer = http::Response::new(br#"{"access_token":"new","expires_in":300}"#.to_vec());
-//! let token = call.accept(answer, now)?;
+//! // Send it with any HTTP client that follows no redirect.
+//! let response = http::Response::new(br#"{"access_token":"new","expires_in":300}"#.to_vec());
+//! let token = request.accept(response, now)?;
 //! assert_eq!(token.access_token(), "new");
 //! assert_eq!(token.expires_at(), 1_700_000_300);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What keeps a token with its owner
+//! # The caller's duties
 //!
-//! - An exchanged token belongs to one subject, actor, audience, scope and issuer. Whoever keeps it
-//!   for later has to look it up by all of them.
-//! - A subject token goes to the endpoint of its own issuer and to no other. Which endpoint that is,
-//!   is the caller's knowledge.
-//! - That this client may exchange that token is the server's decision, made by its configuration.
+//! - An exchanged token belongs to one subject, actor, audience, scope and issuer. A cache of such
+//!   tokens must use all of them as its key.
+//! - Send a subject token only to the token endpoint of its own issuer. This crate does not know
+//!   which endpoint belongs to which issuer.
+//!
+//! The server decides by its configuration whether this client may exchange a token.
 //!
 //! # Features
 //!
-//! | feature | default | what it adds |
+//! | feature | default | adds |
 //! |---|---|---|
-//! | `private-key-jwt` | no | `ClientAuth::private_key_jwt`: an assertion in place of a secret, signed through `a0-jose` (OpenSSL) |
+//! | `private-key-jwt` | no | `ClientAuth::private_key_jwt`: an assertion instead of a secret, signed with `a0-jose` (OpenSSL) |
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -67,29 +72,34 @@
     clippy::exhaustive_structs
 )]
 
-mod answer;
 #[cfg(feature = "private-key-jwt")]
 mod assertion;
 mod auth;
 mod client;
+mod conversation;
+mod dpop;
+mod endpoint;
 mod error;
-mod extra;
+mod extra_parameters;
 mod form;
-mod request;
+mod parameters;
 mod response;
 mod secret;
 mod token_request;
 
-pub use answer::{DEFAULT_EXPIRES_IN, MAX_BODY};
 #[cfg(feature = "private-key-jwt")]
 pub use assertion::ASSERTION_LIFETIME;
 pub use auth::ClientAuth;
 pub use client::TokenClient;
-pub use error::{ErrorResponse, ExchangeError, InvalidResponse, RequestError, SigningFailure};
-pub use extra::{ExtraValue, MAX_VALUES};
-pub use request::{ConnectionToken, OnBehalfOf, TokenExchange};
-pub use response::{IssuedToken, TokenResponse};
-pub use token_request::{Pending, ProofRequest, TokenRequest};
+pub use conversation::Pending;
+pub use dpop::ProofRequest;
+pub use error::{ExchangeError, RequestError, SigningFailure};
+pub use extra_parameters::{ExtraValue, MAX_EXTRA_VALUES};
+pub use parameters::{ConnectionToken, OnBehalfOf, TokenExchange};
+pub use response::{
+    DEFAULT_EXPIRES_IN, ErrorResponse, InvalidResponse, IssuedToken, MAX_BODY_SIZE, TokenResponse,
+};
+pub use token_request::TokenRequest;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,6 +1,6 @@
-//! Text that is shown to nobody and wiped from memory.
+//! A text that is wiped from memory on drop.
 //!
-//! It has no `Debug`, so that none can be derived for what holds it.
+//! It has no `Debug`, so that no type that contains one can derive it.
 
 use zeroize::Zeroizing;
 

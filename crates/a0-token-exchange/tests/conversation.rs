@@ -1,4 +1,4 @@
-//! Calls held to their end: proofs, nonces, and a tenant that answers.
+//! Token requests as conversations: proofs, nonces, and a tenant that responds.
 
 mod support;
 
@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Request, Response};
 use serde_json::Value;
-use support::{ENDPOINT, NOW, answer, exchange, json, now};
+use support::{ENDPOINT, NOW, exchange, json, now, response};
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
@@ -31,13 +31,13 @@ fn client() -> TokenClient {
     TokenClient::new(ENDPOINT, ClientAuth::basic("a:b %", "s+c r~t").unwrap()).unwrap()
 }
 
-fn call(tenant: &LocalTenant) -> TokenRequest<TokenResponse> {
+fn token_request(tenant: &LocalTenant) -> TokenRequest<TokenResponse> {
     let subject = tenant.access_token().subject("auth0|ada").mint().unwrap();
     let request = TokenExchange::new(&subject, ACCESS_TOKEN).audience("next");
     client().exchange(&request).unwrap()
 }
 
-/// A prover whose `jti` counts.
+/// Returns a prover that uses a counter as `jti`.
 fn prover(
     key: &ProofKey,
 ) -> impl Fn(&ProofRequest<'_>) -> Result<String, a0_testkit::Error> + use<> {
@@ -64,13 +64,13 @@ fn proof_of(request: &RecordedRequest) -> Value {
     claims(request.headers()["dpop"].to_str().unwrap())
 }
 
-fn want_nonce(nonce: &str) -> Fault {
+fn asks_for_nonce(nonce: &str) -> Fault {
     let body = r#"{"error":"use_dpop_nonce","error_description":"nonce"}"#;
     Fault::body(400, "application/json", body).with_header("DPoP-Nonce", nonce)
 }
 
 #[test]
-fn a_tenant_understands_each_call() {
+fn a_tenant_accepts_each_request() {
     let tenant = tenant();
     let subject = tenant.access_token().subject("auth0|ada").mint().unwrap();
     let clients = [
@@ -81,8 +81,8 @@ fn a_tenant_understands_each_call() {
         let request = TokenExchange::new(&subject, ACCESS_TOKEN)
             .audience("next")
             .scope("a b");
-        let call = client.exchange(&request).unwrap();
-        let token = drive(&tenant.client(), call.start(now()).unwrap()).unwrap();
+        let token_request = client.exchange(&request).unwrap();
+        let token = drive(&tenant.client(), token_request.start(now()).unwrap()).unwrap();
         let minted = claims(token.access_token());
         assert_eq!(
             (&minted["sub"], &minted["aud"]),
@@ -93,25 +93,25 @@ fn a_tenant_understands_each_call() {
         assert_eq!(token.issued_token_type(), Some(ACCESS_TOKEN));
         assert_eq!(token.expires_at(), NOW + token.expires_in());
 
-        let call = client
+        let token_request = client
             .on_behalf_of(&OnBehalfOf::new(&subject, "next"))
             .unwrap();
-        let token = drive(&tenant.client(), call.start(now()).unwrap()).unwrap();
+        let token = drive(&tenant.client(), token_request.start(now()).unwrap()).unwrap();
         assert_eq!(claims(token.access_token())["act"]["sub"], "a:b %");
 
         let request = ConnectionToken::new("google", &subject).login_hint("ada@x");
-        let call = client.connection_token(&request).unwrap();
-        let token = drive(&tenant.client(), call.start(now()).unwrap()).unwrap();
+        let token_request = client.connection_token(&request).unwrap();
+        let token = drive(&tenant.client(), token_request.start(now()).unwrap()).unwrap();
         assert_eq!(
             (token.access_token(), token.scope()),
             ("google:ada@x", Some(""))
         );
     }
-    let stranger = TokenClient::new(ENDPOINT, ClientAuth::basic("a", "b").unwrap()).unwrap();
-    let call = stranger
+    let unknown_client = TokenClient::new(ENDPOINT, ClientAuth::basic("a", "b").unwrap()).unwrap();
+    let token_request = unknown_client
         .on_behalf_of(&OnBehalfOf::new(&subject, "next"))
         .unwrap();
-    let error = drive(&tenant.client(), call.start(now()).unwrap()).unwrap_err();
+    let error = drive(&tenant.client(), token_request.start(now()).unwrap()).unwrap_err();
     assert_eq!(
         (error.status_code(), error.error_code()),
         (401, "invalid_client")
@@ -121,10 +121,10 @@ fn a_tenant_understands_each_call() {
 #[test]
 fn rfc9449_5_a_proof_binds_the_token_to_its_key() {
     let (tenant, key) = (tenant(), ProofKey::generate().unwrap());
-    let call = call(&tenant).with_proof(prover(&key));
-    let request = call.prepare(now()).unwrap();
+    let token_request = token_request(&tenant).with_proof(prover(&key));
+    let request = token_request.prepare(now()).unwrap();
     assert!(request.headers()["dpop"].is_sensitive());
-    let token = drive(&tenant.client(), call.start(now()).unwrap()).unwrap();
+    let token = drive(&tenant.client(), token_request.start(now()).unwrap()).unwrap();
     assert!(token.is_token_type("DPoP"));
     assert_eq!(claims(token.access_token())["cnf"]["jkt"], key.thumbprint());
     let proof = proof_of(&tenant.requests()[0]);
@@ -137,13 +137,13 @@ fn rfc9449_5_a_proof_binds_the_token_to_its_key() {
 
 #[test]
 fn rfc9449_5_a_token_that_is_not_bound_is_an_error_after_a_proof() {
-    let bound = |token_type: &str| {
-        let call = exchange().with_proof(|_| Ok::<_, io::Error>("proof".to_owned()));
+    let accept = |token_type: &str| {
+        let token_request = exchange().with_proof(|_| Ok::<_, io::Error>("proof".to_owned()));
         let body = format!(r#"{{"access_token":"a"{token_type}}}"#);
-        call.accept(json(body), now()).map(|_| ())
+        token_request.accept(json(body), now()).map(|_| ())
     };
     for good in [r#","token_type":"DPoP""#, r#","token_type":"dpop""#] {
-        assert_eq!(bound(good), Ok(()));
+        assert_eq!(accept(good), Ok(()));
     }
     for bad in [
         "",
@@ -153,7 +153,7 @@ fn rfc9449_5_a_token_that_is_not_bound_is_an_error_after_a_proof() {
         r#","token_type":"N_A""#,
         r#","token_type":"DPoP ""#,
     ] {
-        let error = bound(bad).unwrap_err();
+        let error = accept(bad).unwrap_err();
         assert_eq!(error, InvalidResponse::NotBound.into(), "{bad}");
         assert_eq!(
             (error.status_code(), error.error_code()),
@@ -165,9 +165,11 @@ fn rfc9449_5_a_token_that_is_not_bound_is_an_error_after_a_proof() {
 #[test]
 fn rfc9449_8_a_wanted_nonce_is_sent_once_in_a_new_proof() {
     let (tenant, key) = (tenant(), ProofKey::generate().unwrap());
-    tenant.misbehave_times(Endpoint::Token, 1, want_nonce("fresh-1"));
-    let call = call(&tenant).with_proof(prover(&key)).with_nonce("stale");
-    let token = drive(&tenant.client(), call.start(now()).unwrap()).unwrap();
+    tenant.misbehave_times(Endpoint::Token, 1, asks_for_nonce("fresh-1"));
+    let token_request = token_request(&tenant)
+        .with_proof(prover(&key))
+        .with_nonce("stale");
+    let token = drive(&tenant.client(), token_request.start(now()).unwrap()).unwrap();
     assert!(token.is_token_type("DPoP"));
     let requests = tenant.requests();
     let proofs: Vec<Value> = requests.iter().map(proof_of).collect();
@@ -178,41 +180,41 @@ fn rfc9449_8_a_wanted_nonce_is_sent_once_in_a_new_proof() {
 }
 
 #[test]
-fn rfc9449_8_a_server_that_always_wants_another_nonce_is_asked_twice() {
+fn rfc9449_8_a_server_that_always_wants_another_nonce_gets_two_requests() {
     let (tenant, key) = (tenant(), ProofKey::generate().unwrap());
     tenant.misbehave_script(
         Endpoint::Token,
-        (1..9).map(|it| want_nonce(&format!("n{it}"))),
+        (1..9).map(|it| asks_for_nonce(&format!("n{it}"))),
     );
-    let call = call(&tenant).with_proof(prover(&key));
-    let error = drive(&tenant.client(), call.start(now()).unwrap()).unwrap_err();
+    let token_request = token_request(&tenant).with_proof(prover(&key));
+    let error = drive(&tenant.client(), token_request.start(now()).unwrap()).unwrap_err();
     assert_eq!(
         (error.status_code(), error.error_code()),
         (400, "use_dpop_nonce")
     );
-    let ExchangeError::Refused(refusal) = error else {
+    let ExchangeError::Refused(error_response) = error else {
         panic!("{error:?}")
     };
-    assert_eq!(refusal.dpop_nonce(), Some("n2"));
+    assert_eq!(error_response.dpop_nonce(), Some("n2"));
     assert_eq!(tenant.request_count(Endpoint::Token), 2);
 }
 
 #[test]
-fn what_does_not_ask_for_a_nonce_is_not_asked_again() {
+fn a_request_is_not_repeated_unless_the_endpoint_asks_for_a_nonce() {
     let nonce = |nonces: &[&str]| {
         let body = br#"{"error":"use_dpop_nonce"}"#.to_vec();
-        let mut answer = Response::builder()
+        let mut response = Response::builder()
             .status(400)
             .header("content-type", "application/json");
         for nonce in nonces {
-            answer = answer.header("dpop-nonce", *nonce);
+            response = response.header("dpop-nonce", *nonce);
         }
-        answer.body(body).unwrap()
+        response.body(body).unwrap()
     };
     let other = r#"{"error":"invalid_grant"}"#;
     let too_long = "n".repeat(1025);
     let cases: [(bool, Fault); 10] = [
-        (false, want_nonce("n")),
+        (false, asks_for_nonce("n")),
         (
             true,
             Fault::body(400, "application/json", other).with_header("dpop-nonce", "n"),
@@ -229,34 +231,34 @@ fn what_does_not_ask_for_a_nonce_is_not_asked_again() {
         (true, Fault::response(nonce(&["\u{e9}"]))),
         (true, Fault::response(nonce(&[&too_long]))),
     ];
-    for (proves, fault) in cases {
+    for (has_proof, fault) in cases {
         let (tenant, key) = (tenant(), ProofKey::generate().unwrap());
         tenant.misbehave(Endpoint::Token, fault.clone());
-        let mut call = call(&tenant);
-        if proves {
-            call = call.with_proof(prover(&key));
+        let mut token_request = token_request(&tenant);
+        if has_proof {
+            token_request = token_request.with_proof(prover(&key));
         }
-        let error = drive(&tenant.client(), call.start(now()).unwrap()).unwrap_err();
+        let error = drive(&tenant.client(), token_request.start(now()).unwrap()).unwrap_err();
         assert_eq!(error.status_code(), 400, "{fault:?}");
         assert_eq!(tenant.request_count(Endpoint::Token), 1, "{fault:?}");
     }
 }
 
 #[test]
-fn rfc9449_8_2_the_nonce_of_a_good_answer_is_told() {
+fn rfc9449_8_2_the_nonce_of_a_successful_response_is_returned() {
     for (nonces, expected) in [
         (&["n1"][..], Some("n1")),
         (&["n1", "n2"], None),
         (&[], None),
         (&["a b"], None),
     ] {
-        let mut answer = json(r#"{"access_token":"a"}"#);
+        let mut response = json(r#"{"access_token":"a"}"#);
         for nonce in nonces {
-            answer
+            response
                 .headers_mut()
                 .append("dpop-nonce", nonce.parse().unwrap());
         }
-        let token = exchange().accept(answer, now()).unwrap();
+        let token = exchange().accept(response, now()).unwrap();
         assert_eq!(token.dpop_nonce(), expected);
     }
 }
@@ -283,21 +285,21 @@ fn without_a_proof_nothing_is_sent() {
 }
 
 #[test]
-fn a_failure_of_the_transport_ends_the_conversation() {
+fn a_transport_failure_ends_the_conversation() {
     for kind in [TransportErrorKind::Timeout, TransportErrorKind::Tls] {
-        let asked = AtomicUsize::new(0);
+        let exchanges = AtomicUsize::new(0);
         let client = |_: Request<Vec<u8>>| -> Result<Response<Vec<u8>>, TransportError> {
-            asked.fetch_add(1, Ordering::Relaxed);
+            exchanges.fetch_add(1, Ordering::Relaxed);
             Err(kind.into())
         };
         let error = drive(&client, exchange().start(now()).unwrap()).unwrap_err();
         assert_eq!(error, ExchangeError::Transport(kind.into()));
-        assert_eq!(asked.into_inner(), 1);
+        assert_eq!(exchanges.into_inner(), 1);
     }
 }
 
 #[test]
-fn clients_and_calls_go_from_thread_to_thread() {
+fn clients_and_requests_are_send_and_sync() {
     fn check<T: Send + Sync + 'static>() {}
     check::<TokenClient>();
     check::<TokenRequest<TokenResponse>>();
@@ -305,13 +307,18 @@ fn clients_and_calls_go_from_thread_to_thread() {
     check::<ExchangeError>();
 }
 
-/// The same by hand, for whoever drives it otherwise.
 #[test]
 fn a_conversation_can_be_resumed_by_hand() {
     let Step::Fetch(request, pending) = exchange().start(now()).unwrap() else {
         panic!("no request")
     };
     assert_eq!(request.uri(), ENDPOINT);
-    let refusal = answer(503, "text/html", "<html>");
-    assert_eq!(pending.resume(Ok(refusal)).unwrap_err().status_code(), 503);
+    let error_response = response(503, "text/html", "<html>");
+    assert_eq!(
+        pending
+            .resume(Ok(error_response))
+            .unwrap_err()
+            .status_code(),
+        503
+    );
 }

@@ -1,4 +1,4 @@
-//! The whole way over HTTPS on loopback.
+//! Token requests over HTTPS on the loopback interface.
 
 mod support;
 
@@ -12,7 +12,7 @@ use a0_token_exchange::{
 };
 use support::now;
 
-fn ask(server: &TenantServer, timeout: Duration) -> Result<IssuedToken, ExchangeError> {
+fn exchange(server: &TenantServer, timeout: Duration) -> Result<IssuedToken, ExchangeError> {
     let http = UreqClient::builder()
         .root_certificates_pem(server.ca_pem().as_bytes())
         .unwrap()
@@ -22,12 +22,13 @@ fn ask(server: &TenantServer, timeout: Duration) -> Result<IssuedToken, Exchange
     let auth = ClientAuth::basic("a:b %", "s+c r~t").unwrap();
     let client = TokenClient::new(&server.tenant().url(Endpoint::Token), auth).unwrap();
     let subject = server.tenant().access_token().mint().unwrap();
-    let call = client
+    let token_request = client
         .on_behalf_of(&OnBehalfOf::new(&subject, "next"))
         .unwrap();
     let key = ProofKey::generate().unwrap();
-    let call = call.with_proof(move |request| key.proof(request.method, request.url).mint());
-    drive(&http, call.start(now()).unwrap())
+    let token_request =
+        token_request.with_proof(move |request| key.proof(request.method, request.url).mint());
+    drive(&http, token_request.start(now()).unwrap())
 }
 
 const PATIENT: Duration = Duration::from_secs(30);
@@ -38,13 +39,13 @@ fn a_token_is_exchanged_over_tls() {
     let nonce = r#"{"error":"use_dpop_nonce"}"#;
     let nonce = Fault::body(400, "application/json", nonce).with_header("dpop-nonce", "n");
     server.tenant().misbehave_times(Endpoint::Token, 1, nonce);
-    let token = ask(&server, PATIENT).unwrap();
+    let token = exchange(&server, PATIENT).unwrap();
     assert!(token.is_token_type("DPoP"));
     assert_eq!(server.tenant().request_count(Endpoint::Token), 2);
 }
 
 #[test]
-fn a_redirect_takes_no_credentials_along() {
+fn credentials_do_not_follow_a_redirect() {
     let (server, elsewhere) = (
         TenantServer::start().unwrap(),
         TenantServer::start().unwrap(),
@@ -53,14 +54,14 @@ fn a_redirect_takes_no_credentials_along() {
         let target = elsewhere.tenant().url(Endpoint::Token);
         let fault = Fault::status(status).with_header("location", &target);
         server.tenant().misbehave(Endpoint::Token, fault);
-        let error = ask(&server, PATIENT).unwrap_err();
+        let error = exchange(&server, PATIENT).unwrap_err();
         assert_eq!(error, InvalidResponse::Redirect(status).into());
     }
     assert!(elsewhere.tenant().requests().is_empty());
 }
 
 #[test]
-fn a_server_that_misbehaves_is_an_error_with_a_code() {
+fn a_misbehaving_server_is_an_error_with_a_code() {
     let short = Duration::from_millis(200);
     for (fault, timeout, expected, code) in [
         (
@@ -84,7 +85,7 @@ fn a_server_that_misbehaves_is_an_error_with_a_code() {
     ] {
         let server = TenantServer::start().unwrap();
         server.tenant().misbehave(Endpoint::Token, fault);
-        let error = ask(&server, timeout).unwrap_err();
+        let error = exchange(&server, timeout).unwrap_err();
         assert_eq!(error.error_code(), code);
         assert_eq!(error, expected);
     }

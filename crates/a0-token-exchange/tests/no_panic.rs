@@ -1,13 +1,13 @@
-//! No answer makes a call panic, and none gives an empty token or a time before its own.
+//! No response causes a panic, an empty token, or an expiry before the time of the request.
 
 mod support;
 
 use a0_token_exchange::TokenClient;
 use proptest::prelude::*;
-use support::{NOW, answer, exchange, now};
+use support::{NOW, exchange, now, response};
 
-fn validate(status: u16, content_type: &str, body: &[u8]) {
-    let Ok(token) = exchange().accept(answer(status, content_type, body), now()) else {
+fn check(status: u16, content_type: &str, body: &[u8]) {
+    let Ok(token) = exchange().accept(response(status, content_type, body), now()) else {
         return;
     };
     assert_eq!(status, 200);
@@ -43,7 +43,7 @@ const NAMES: &[&str] = &[
 proptest! {
     #[test]
     fn any_octets(status in 100u16..=999, body in prop::collection::vec(any::<u8>(), 0..200)) {
-        validate(status, "application/json", &body);
+        check(status, "application/json", &body);
     }
 
     #[test]
@@ -54,8 +54,8 @@ proptest! {
         let members: Vec<String> =
             members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         let body = format!("{{{}}}", members.join(","));
-        validate(status, "application/json", body.as_bytes());
-        validate(200, "", format!("{{\"access_token\":\"a\",{}", &body[1..]).as_bytes());
+        check(status, "application/json", body.as_bytes());
+        check(200, "", format!("{{\"access_token\":\"a\",{}", &body[1..]).as_bytes());
     }
 
     #[test]
@@ -63,7 +63,7 @@ proptest! {
         let auth = a0_token_exchange::ClientAuth::basic("a", "b").unwrap();
         if let Ok(client) = TokenClient::new(&url, auth) {
             let parsed = url::Url::parse(&url);
-            // What passes is, where a browser's parser takes it too, a URL of the same kind.
+            // A browser's parser may refuse the URL. If it accepts it, it sees the same parts.
             if let Ok(parsed) = parsed {
                 prop_assert_eq!(parsed.scheme(), "https");
                 prop_assert!(parsed.username().is_empty() && parsed.fragment().is_none());

@@ -38,7 +38,7 @@ fn verified(request: &Request<Vec<u8>>, key: &SigningKey) -> VerifiedJws {
 }
 
 #[test]
-fn rfc7523_3_an_assertion_is_of_the_client_for_the_issuer_and_short_lived() {
+fn rfc7523_3_an_assertion_names_client_and_issuer_and_is_short_lived() {
     let rsa = a0_testkit::SigningKey::cached_rsa("client")
         .unwrap()
         .private_pem()
@@ -50,12 +50,14 @@ fn rfc7523_3_an_assertion_is_of_the_client_for_the_issuer_and_short_lived() {
     ] {
         for key_id in [None, Some("key-1")] {
             let client = client(key_id, key.clone());
-            let call = client.exchange(&TokenExchange::new("t", "urn:x")).unwrap();
-            let request = call.prepare(now() + Duration::from_millis(900)).unwrap();
+            let token_request = client.exchange(&TokenExchange::new("t", "urn:x")).unwrap();
+            let request = token_request
+                .prepare(now() + Duration::from_millis(900))
+                .unwrap();
             assert!(!request.headers().contains_key("authorization"));
             let names: Vec<String> = form(&request).into_iter().map(|(name, _)| name).collect();
-            let own = ["client_id", "client_assertion_type", "client_assertion"];
-            assert_eq!(names[3..], own);
+            let added = ["client_id", "client_assertion_type", "client_assertion"];
+            assert_eq!(names[3..], added);
             assert_eq!(parameter(&request, "client_id").as_deref(), Some("a:b"));
             assert_eq!(
                 parameter(&request, "client_assertion_type").as_deref(),
@@ -88,22 +90,23 @@ fn rfc7523_3_an_assertion_is_of_the_client_for_the_issuer_and_short_lived() {
 fn rfc7523_3_each_request_has_an_assertion_of_its_own() {
     let key = SigningKey::generate_es256().unwrap();
     let client = client(None, key.clone());
-    let call = || {
-        let call = client.exchange(&TokenExchange::new("t", "urn:x")).unwrap();
-        call.with_proof(|_| Ok::<_, std::io::Error>("proof".to_owned()))
+    let token_request = || {
+        let token_request = client.exchange(&TokenExchange::new("t", "urn:x")).unwrap();
+        token_request.with_proof(|_| Ok::<_, std::io::Error>("proof".to_owned()))
     };
-    let again = call();
+    let again = token_request();
     let mut requests = vec![again.prepare(now()).unwrap(), again.prepare(now()).unwrap()];
-    // A retry with a nonce as well.
-    let Step::Fetch(request, pending) = call().start(now()).unwrap() else {
+    // A retry with a nonce needs its own assertion too.
+    let Step::Fetch(request, pending) = token_request().start(now()).unwrap() else {
         panic!("no request")
     };
     requests.push(request);
-    let mut wants = support::answer(400, "application/json", r#"{"error":"use_dpop_nonce"}"#);
-    wants
+    let mut error_response =
+        support::response(400, "application/json", r#"{"error":"use_dpop_nonce"}"#);
+    error_response
         .headers_mut()
         .insert("dpop-nonce", "n".parse().unwrap());
-    let Step::Fetch(request, _) = pending.resume(Ok(wants)).unwrap() else {
+    let Step::Fetch(request, _) = pending.resume(Ok(error_response)).unwrap() else {
         panic!("no request")
     };
     requests.push(request);
@@ -121,10 +124,10 @@ fn rfc7523_3_each_request_has_an_assertion_of_its_own() {
     assert_eq!(ids.len(), requests.len());
 }
 
-/// A signer of any algorithm, or one that fails.
-struct Odd(Algorithm, Map<String, Value>);
+/// A signer of any algorithm. It always fails.
+struct FailingSigner(Algorithm, Map<String, Value>);
 
-impl Signer for Odd {
+impl Signer for FailingSigner {
     fn algorithm(&self) -> Algorithm {
         self.0
     }
@@ -139,9 +142,10 @@ impl Signer for Odd {
 }
 
 #[test]
-fn what_no_server_would_take_is_refused_first() {
+fn unsupported_algorithms_and_invalid_issuers_are_refused() {
     let auth = |id, issuer, algorithm| {
-        ClientAuth::private_key_jwt(id, issuer, None, Odd(algorithm, Map::new())).map(|_| ())
+        ClientAuth::private_key_jwt(id, issuer, None, FailingSigner(algorithm, Map::new()))
+            .map(|_| ())
     };
     for algorithm in Algorithm::all() {
         let good = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256].contains(&algorithm);
@@ -157,7 +161,7 @@ fn what_no_server_would_take_is_refused_first() {
         ("id", "", RequestError::Issuer),
         ("id", "tenant.example", RequestError::Issuer),
         ("id", "http://tenant.example/", RequestError::Issuer),
-        // The two in the wrong order.
+        // Identifier and issuer in the wrong order.
         (ISSUER, "id", RequestError::Issuer),
     ] {
         assert_eq!(auth(id, issuer, Algorithm::Es256), Err(error));
@@ -166,11 +170,11 @@ fn what_no_server_would_take_is_refused_first() {
 
 #[test]
 fn without_a_signature_nothing_is_sent() {
-    let signer = Odd(Algorithm::Es256, Map::new());
+    let signer = FailingSigner(Algorithm::Es256, Map::new());
     let auth = ClientAuth::private_key_jwt("id", ISSUER, None, signer).unwrap();
     let client = TokenClient::new(ENDPOINT, auth).unwrap();
-    let call = client.exchange(&TokenExchange::new("t", "urn:x")).unwrap();
-    let error = call.start(now()).unwrap_err();
+    let token_request = client.exchange(&TokenExchange::new("t", "urn:x")).unwrap();
+    let error = token_request.start(now()).unwrap_err();
     assert_eq!(
         (error.status_code(), error.error_code()),
         (500, "signing_error")

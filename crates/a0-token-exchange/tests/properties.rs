@@ -1,4 +1,4 @@
-//! What holds for any input.
+//! Properties that hold for any input.
 
 mod support;
 
@@ -31,9 +31,9 @@ const RESERVED: &[&str] = &[
 ];
 
 proptest! {
-    /// Whatever is sent is read on the other side as what was meant, and as nothing more.
+    /// The server decodes the form to exactly the request's parameters.
     #[test]
-    fn a_form_is_read_as_it_was_meant(
+    fn a_form_decodes_to_its_parameters(
         token_type in ".+", audience in ".*", scope in ".*", organization in ".*",
         name in "x[a-zA-Z0-9._-]{0,9}", value in any::<String>(),
     ) {
@@ -58,10 +58,10 @@ proptest! {
     }
 
     #[test]
-    fn any_token_arrives_as_it_is_or_not_at_all(token in any::<String>()) {
-        if let Ok(call) = client().exchange(&TokenExchange::new(&token, "urn:x")) {
+    fn any_token_is_sent_unchanged_or_refused(token in any::<String>()) {
+        if let Ok(token_request) = client().exchange(&TokenExchange::new(&token, "urn:x")) {
             prop_assert_eq!(token.trim(), &token);
-            let request = call.prepare(now()).unwrap();
+            let request = token_request.prepare(now()).unwrap();
             prop_assert_eq!(parameter(&request, "subject_token"), Some(token));
         }
     }
@@ -88,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn no_name_of_a_parameter_panics(name in any::<String>(), value in any::<f64>()) {
+    fn no_parameter_name_panics(name in any::<String>(), value in any::<f64>()) {
         let _ = client().exchange(&TokenExchange::new("t", "x").extra(&name, value));
     }
 }

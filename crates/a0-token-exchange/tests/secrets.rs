@@ -1,4 +1,4 @@
-//! No secret is shown, whatever happens.
+//! No error and no `Debug` output contains a secret.
 
 mod support;
 
@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use a0_token_exchange::{
     ClientAuth, ConnectionToken, ExtraValue, OnBehalfOf, TokenClient, TokenExchange,
 };
-use support::{ENDPOINT, answer, now};
+use support::{ENDPOINT, now, response};
 
 const CANARY: &str = "canary";
 
@@ -42,7 +42,7 @@ impl Shown {
 }
 
 #[test]
-fn no_secret_is_in_an_error_or_shown() {
+fn no_secret_is_in_an_error_or_in_debug_output() {
     let mut shown = Shown::default();
     let tokens = [
         "canary",
@@ -77,11 +77,11 @@ fn no_secret_is_in_an_error_or_shown() {
             shown.of(client.connection_token(&connection));
         }
         let request = TokenExchange::new(CANARY, "urn:x").actor(CANARY, "urn:a");
-        let call = client.exchange(&request).unwrap();
-        let call = call
+        let token_request = client.exchange(&request).unwrap();
+        let token_request = token_request
             .with_proof(|_| Ok::<_, std::io::Error>(CANARY.to_owned()))
             .with_nonce(CANARY);
-        shown.debug(&call.prepare(now()).unwrap().headers());
+        shown.debug(&token_request.prepare(now()).unwrap().headers());
         for (status, body) in [
             (
                 200,
@@ -103,14 +103,14 @@ fn no_secret_is_in_an_error_or_shown() {
             (400, "canary"),
             (302, "canary"),
         ] {
-            shown.of(call.accept(answer(status, "application/json", body), now()));
+            shown.of(token_request.accept(response(status, "application/json", body), now()));
         }
-        shown.debug(&call.start(now()).unwrap());
+        shown.debug(&token_request.start(now()).unwrap());
     }
     assert!(!shown.0.contains(CANARY), "{}", shown.0);
-    // As octets either, and not in base64.
+    // Neither as a list of bytes nor in base64.
     assert!(!shown.0.contains("99, 97, 110, 97, 114, 121"));
     assert!(!shown.0.contains("Y2FuYXJ5"));
-    // The check sees what is shown.
+    // The output is really collected.
     assert!(shown.0.contains("TokenClient") && shown.0.contains("IssuedToken"));
 }

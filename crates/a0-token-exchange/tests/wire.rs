@@ -1,4 +1,4 @@
-//! What goes over the wire, octet for octet, and what never does.
+//! The exact bytes of requests, and parameters that are refused.
 
 mod support;
 
@@ -17,8 +17,8 @@ fn exchange() -> TokenExchange<'static> {
 }
 
 fn body_of(request: &TokenExchange<'_>) -> Result<String, RequestError> {
-    let call = client().exchange(request)?;
-    Ok(String::from_utf8(call.prepare(now()).unwrap().into_body()).unwrap())
+    let token_request = client().exchange(request)?;
+    Ok(String::from_utf8(token_request.prepare(now()).unwrap().into_body()).unwrap())
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn rfc8693_2_1_an_exchange_is_a_form_with_each_parameter_that_is_not_empty() {
             "&audience=u&scope=s&requested_token_type=r&organization=o&actor_token=a\
              &actor_token_type=b&k=v",
         ),
-        // As the reference writes values.
+        // Encoded as the reference does.
         (
             exchange().extra("k", "~*-._ é+&=/"),
             "&k=~%2A-._+%C3%A9%2B%26%3D%2F",
@@ -108,10 +108,10 @@ fn rfc8693_2_1_an_exchange_is_a_form_with_each_parameter_that_is_not_empty() {
 }
 
 #[test]
-fn an_exchange_on_behalf_of_the_user_is_of_access_tokens() {
+fn on_behalf_of_exchanges_an_access_token_for_an_access_token() {
     for (scope, more) in [("", ""), ("read:a b", "&scope=read%3Aa+b")] {
-        let call = client().on_behalf_of(&OnBehalfOf::new("t", "aud").scope(scope));
-        let request = call.unwrap().prepare(now()).unwrap();
+        let token_request = client().on_behalf_of(&OnBehalfOf::new("t", "aud").scope(scope));
+        let request = token_request.unwrap().prepare(now()).unwrap();
         let expected = format!(
             "{EXCHANGE}&subject_token=t&subject_token_type={ACCESS_TOKEN}&audience=aud{more}\
              &requested_token_type={ACCESS_TOKEN}"
@@ -124,17 +124,17 @@ fn an_exchange_on_behalf_of_the_user_is_of_access_tokens() {
         ("", "a", RequestError::MissingArgument("subject_token")),
         ("Bearer t", "a", RequestError::BearerPrefix("subject_token")),
     ] {
-        let call = client().on_behalf_of(&OnBehalfOf::new(token, audience));
-        assert_eq!(call.unwrap_err(), error);
+        let token_request = client().on_behalf_of(&OnBehalfOf::new(token, audience));
+        assert_eq!(token_request.unwrap_err(), error);
     }
 }
 
 #[test]
-fn a_connection_token_is_asked_for_by_connection_and_access_token() {
+fn a_connection_token_request_has_connection_and_access_token() {
     for (hint, more) in [("", ""), ("ada@x", "&login_hint=ada%40x")] {
-        let call =
+        let token_request =
             client().connection_token(&ConnectionToken::new("google", " t").login_hint(hint));
-        let request = call.unwrap().prepare(now()).unwrap();
+        let request = token_request.unwrap().prepare(now()).unwrap();
         let expected = format!(
             "connection=google&requested_token_type=http%3A%2F%2Fauth0.com%2Foauth%2Ftoken-type%2F\
              federated-connection-access-token&grant_type=urn%3Aauth0%3Aparams%3Aoauth%3Agrant-type\
@@ -148,8 +148,11 @@ fn a_connection_token_is_asked_for_by_connection_and_access_token() {
         ("", "", "connection"),
         ("c", "", "access_token"),
     ] {
-        let call = client().connection_token(&ConnectionToken::new(connection, token));
-        assert_eq!(call.unwrap_err(), RequestError::MissingArgument(missing));
+        let token_request = client().connection_token(&ConnectionToken::new(connection, token));
+        assert_eq!(
+            token_request.unwrap_err(),
+            RequestError::MissingArgument(missing)
+        );
     }
 }
 
@@ -225,7 +228,7 @@ fn reserved_names_are_refused_in_any_case() {
 }
 
 #[test]
-fn rfc6749_8_2_the_name_of_a_parameter_has_few_characters() {
+fn rfc6749_8_2_a_parameter_name_has_only_allowed_characters() {
     for name in [
         "",
         " ",
@@ -256,7 +259,7 @@ fn a_parameter_has_at_most_twenty_values() {
         error.to_string(),
         "Parameter 'k' exceeds maximum array size of 20"
     );
-    // An endless list is not read to its end.
+    // An endless list is refused without reading all of it.
     assert!(body_of(&exchange().extra_list("k", std::iter::repeat("v"))).is_err());
 }
 
@@ -283,10 +286,10 @@ fn rfc6749_2_3_1_a_client_authenticates_in_one_way() {
 
         let auth = ClientAuth::post(id, secret).unwrap();
         let client = TokenClient::new(ENDPOINT, auth).unwrap();
-        let call = client
+        let token_request = client
             .connection_token(&ConnectionToken::new("c", "t"))
             .unwrap();
-        let request = call.prepare(now()).unwrap();
+        let request = token_request.prepare(now()).unwrap();
         assert!(!request.headers().contains_key("authorization"));
         let expected = [("client_id", id), ("client_secret", secret)];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -323,7 +326,7 @@ fn a_request_is_a_post_of_a_form_to_the_endpoint() {
 
 #[test]
 fn rfc6749_3_2_the_endpoint_is_an_absolute_https_url_without_credentials_and_fragment() {
-    for (url, good) in [
+    for (url, is_valid) in [
         ("https://t.example/oauth/token", true),
         ("HTTPS://T.example/oauth/token", true),
         ("https://t.example", true),
@@ -351,6 +354,10 @@ fn rfc6749_3_2_the_endpoint_is_an_absolute_https_url_without_credentials_and_fra
     ] {
         let auth = ClientAuth::basic("id", "secret").unwrap();
         let error = TokenClient::new(url, auth).err();
-        assert_eq!(error, (!good).then_some(RequestError::Endpoint), "{url}");
+        assert_eq!(
+            error,
+            (!is_valid).then_some(RequestError::Endpoint),
+            "{url}"
+        );
     }
 }

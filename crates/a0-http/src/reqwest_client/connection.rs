@@ -1,52 +1,47 @@
-//! Watches reqwest's connections, to tell whether an exchange used a kept one.
+//! Detects whether an exchange made a new connection.
 //!
-//! reqwest does not say, but its connector can be wrapped, through a stable interface, and an
-//! exchange that takes a kept connection never calls it. What arrives on a connection stays hidden:
-//! to hyper, whose error this is, a head that was cut short and one that never came are the same.
+//! reqwest does not say, but a stable interface allows to wrap its connector, and an exchange that
+//! reuses a connection never calls it. What arrives on a connection stays hidden: hyper reports the
+//! same error for a response head that was cut short and for one that never came.
 
 use std::cell::Cell;
-use std::io;
 use std::task::{Context, Poll};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::sync::oneshot;
 use tower_layer::Layer;
 use tower_service::Service;
-
-use crate::lookup;
 
 tokio::task_local! {
     static HAS_CONNECTED: Cell<bool>;
 }
 
-/// Awaits `exchange`, and tells whether it began a connection.
+/// Awaits `exchange`, and returns its output and whether it began a connection.
 ///
-/// An exchange that begins one may still get another, if that becomes idle first. It counts as new
-/// all the same, so the request is not repeated.
-pub(super) async fn watched<T>(exchange: impl Future<Output = T>) -> (T, bool) {
+/// An exchange that begins a connection may still use another one, if that becomes idle first. It
+/// counts as new all the same, so the request is not repeated.
+pub(super) async fn watch<T>(exchange: impl Future<Output = T>) -> (T, bool) {
     let watched = async {
-        let outcome = exchange.await;
-        (outcome, HAS_CONNECTED.with(Cell::get))
+        let output = exchange.await;
+        (output, HAS_CONNECTED.with(Cell::get))
     };
     HAS_CONNECTED.scope(Cell::new(false), watched).await
 }
 
-/// Notes that the current exchange begins a connection.
+/// Wraps reqwest's connector in a [`WatchingConnector`].
 #[derive(Clone)]
-pub(super) struct Watch;
+pub(super) struct WatchLayer;
 
-impl<S> Layer<S> for Watch {
-    type Service = Watched<S>;
+impl<S> Layer<S> for WatchLayer {
+    type Service = WatchingConnector<S>;
 
-    fn layer(&self, connector: S) -> Watched<S> {
-        Watched(connector)
+    fn layer(&self, connector: S) -> WatchingConnector<S> {
+        WatchingConnector(connector)
     }
 }
 
 #[derive(Clone)]
-pub(super) struct Watched<S>(S);
+pub(super) struct WatchingConnector<S>(S);
 
-impl<S: Service<R>, R> Service<R> for Watched<S> {
+impl<S: Service<R>, R> Service<R> for WatchingConnector<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;
@@ -58,22 +53,5 @@ impl<S: Service<R>, R> Service<R> for Watched<S> {
     fn call(&mut self, target: R) -> S::Future {
         let _ = HAS_CONNECTED.try_with(|connected| connected.set(true));
         self.0.call(target)
-    }
-}
-
-pub(super) struct Lookup;
-
-impl Resolve for Lookup {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (tell, told) = oneshot::channel();
-        // The port is a placeholder, which reqwest replaces.
-        let started = lookup::start((name.as_str().to_owned(), 0), move |addresses| {
-            let _ = tell.send(addresses);
-        });
-        Box::pin(async {
-            started?;
-            let addresses = told.await.map_err(io::Error::other)??;
-            Ok(Box::new(addresses) as Addrs)
-        })
     }
 }

@@ -1,4 +1,4 @@
-//! The clients, behind one blocking face.
+//! A blocking interface to every client.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -10,7 +10,7 @@ pub(crate) type Response = http::Response<Vec<u8>>;
 
 /// An option of a client's builder.
 #[derive(Clone, Copy)]
-pub(crate) enum Set<'a> {
+pub(crate) enum Setting<'a> {
     Timeout(Duration),
     MaxBodySize(usize),
     Roots(&'a [u8]),
@@ -18,15 +18,17 @@ pub(crate) enum Set<'a> {
 }
 
 pub(crate) trait Driver: Debug + Default {
-    fn build(options: &[Set<'_>]) -> Result<Self, ClientOptionError>;
+    fn build(options: &[Setting<'_>]) -> Result<Self, ClientOptionError>;
     fn exchange(&self, request: Request) -> Result<Response, TransportError>;
-    /// These exchanges at the same time.
+    /// Runs these exchanges concurrently.
     fn exchange_all(&self, requests: Vec<Request>) -> Vec<Result<Response, TransportError>>;
-    /// Whether the client's library tells a head that was cut short from one that never came.
-    const TELLS_A_CUT_HEAD: bool;
-    /// Whether a feature of the client's library, switched on elsewhere, makes it decode `coding`.
+    /// Whether the client's library distinguishes a head that was cut short from one that never
+    /// came.
+    const REPORTS_A_CUT_HEAD: bool;
+    /// Whether the client's library decodes `coding`, because another crate enabled a feature of
+    /// it.
     fn library_decodes(coding: &str) -> bool;
-    /// Puts settings into the request that the client's library would heed.
+    /// Puts settings into the request's extensions that the client's library would obey.
     fn hide_settings(request: Request) -> Request;
 }
 
@@ -35,10 +37,10 @@ macro_rules! build {
         let mut builder = Self::builder();
         for option in $options {
             builder = match *option {
-                Set::Timeout(timeout) => builder.timeout(timeout),
-                Set::MaxBodySize(bytes) => builder.max_body_size(bytes),
-                Set::Roots(pem) => builder.root_certificates_pem(pem)?,
-                Set::ProxyFromEnv => builder.proxy_from_env()?,
+                Setting::Timeout(timeout) => builder.timeout(timeout),
+                Setting::MaxBodySize(bytes) => builder.max_body_size(bytes),
+                Setting::Roots(pem) => builder.root_certificates_pem(pem)?,
+                Setting::ProxyFromEnv => builder.proxy_from_env()?,
             };
         }
         Ok(builder.build())
@@ -47,7 +49,7 @@ macro_rules! build {
 
 #[cfg(feature = "ureq")]
 impl Driver for a0_http::UreqClient {
-    fn build(options: &[Set<'_>]) -> Result<Self, ClientOptionError> {
+    fn build(options: &[Setting<'_>]) -> Result<Self, ClientOptionError> {
         build!(options)
     }
 
@@ -66,7 +68,7 @@ impl Driver for a0_http::UreqClient {
         })
     }
 
-    const TELLS_A_CUT_HEAD: bool = true;
+    const REPORTS_A_CUT_HEAD: bool = true;
 
     fn library_decodes(coding: &str) -> bool {
         let server = super::RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
@@ -76,7 +78,7 @@ impl Driver for a0_http::UreqClient {
             .build();
         let agent = ureq::Agent::config_builder().tls_config(tls).build();
         agent.new_agent().get(server.url()).call().unwrap();
-        // Unless it is told what to ask for, ureq asks for what it decodes.
+        // By default ureq asks for the codings that it decodes.
         let request = &server.requests()[0];
         let mut fields = request
             .lines()
@@ -94,7 +96,7 @@ impl Driver for a0_http::UreqClient {
 
 #[cfg(feature = "reqwest")]
 thread_local! {
-    /// One for all exchanges of a test, so that connections can be kept between them.
+    /// One runtime for all exchanges of a test, so that they can share connections.
     static RUNTIME: tokio::runtime::Runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -103,13 +105,13 @@ thread_local! {
 
 #[cfg(feature = "reqwest")]
 impl Driver for a0_http::ReqwestClient {
-    fn build(options: &[Set<'_>]) -> Result<Self, ClientOptionError> {
+    fn build(options: &[Setting<'_>]) -> Result<Self, ClientOptionError> {
         build!(options)
     }
 
     fn exchange(&self, request: Request) -> Result<Response, TransportError> {
-        let answer = a0_http::AsyncHttpClient::exchange(self, request);
-        RUNTIME.with(|runtime| runtime.block_on(answer))
+        let response = a0_http::AsyncHttpClient::exchange(self, request);
+        RUNTIME.with(|runtime| runtime.block_on(response))
     }
 
     fn exchange_all(&self, requests: Vec<Request>) -> Vec<Result<Response, TransportError>> {
@@ -121,16 +123,16 @@ impl Driver for a0_http::ReqwestClient {
         };
         let all = async {
             let exchanges: Vec<_> = requests.into_iter().map(exchange).collect();
-            let mut answers = Vec::new();
+            let mut responses = Vec::new();
             for one in exchanges {
-                answers.push(one.await.unwrap());
+                responses.push(one.await.unwrap());
             }
-            answers
+            responses
         };
         RUNTIME.with(|runtime| runtime.block_on(all))
     }
 
-    const TELLS_A_CUT_HEAD: bool = false;
+    const REPORTS_A_CUT_HEAD: bool = false;
 
     fn library_decodes(_coding: &str) -> bool {
         false

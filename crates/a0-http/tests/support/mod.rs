@@ -1,8 +1,8 @@
-//! A TLS server that sends whatever bytes a test gives it, and keeps what it was sent.
+//! A TLS server that sends a test's raw bytes, and records the requests.
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 
-/// Runs each case over each client. A case that is not listed is dead code.
+/// Runs each case with each client. A case that is not listed here is reported as dead code.
 #[allow(unused_macros, reason = "no test file uses all of this module")]
 macro_rules! cases {
     ($($name:ident,)*) => {
@@ -38,11 +38,11 @@ use openssl::x509::{X509, X509Name};
 
 pub(crate) type Stream = SslStream<Wire>;
 
-/// What TLS writes to.
+/// The transport below TLS.
 #[derive(Debug)]
 pub(crate) struct Wire {
     socket: TcpStream,
-    /// What is written here instead of to the socket, if anything is.
+    /// Collects writes instead of the socket, if it is `Some`.
     held: Option<Vec<u8>>,
 }
 
@@ -83,7 +83,7 @@ static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
     }
 });
 
-/// The certificate, as PEM text, that signs every [`RawServer`]'s.
+/// The root certificate of every [`RawServer`], as PEM text.
 pub(crate) fn root_pem() -> &'static [u8] {
     &IDENTITY.root_pem
 }
@@ -94,80 +94,80 @@ pub(crate) struct RawServer {
     connections: Arc<AtomicUsize>,
 }
 
-/// One connection, as a [`RawServer`] sees it.
+/// The server's side of one connection.
 pub(crate) struct Peer {
-    /// How many connections came before this one.
+    /// The number of connections before this one.
     pub(crate) number: usize,
     pub(crate) stream: Stream,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Peer {
-    /// Waits for a request, and is false if the connection ends first.
-    pub(crate) fn asks(&mut self) -> bool {
+    /// Waits for a request. Returns false if the connection ends first.
+    pub(crate) fn receive(&mut self) -> bool {
         let request = read_request(&mut self.stream);
-        let came = request.contains("\r\n\r\n");
-        if came {
+        let is_complete = request.contains("\r\n\r\n");
+        if is_complete {
             self.requests.lock().unwrap().push(request);
         }
-        came
+        is_complete
     }
 
-    /// Answers with this body, and stays connected.
-    pub(crate) fn answer(&mut self, body: &str) {
+    /// Responds with this body, and keeps the connection open.
+    pub(crate) fn respond(&mut self, body: &str) {
         let length = body.len();
-        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
-        self.send(answer.as_bytes());
+        let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+        self.send(response.as_bytes());
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
 
-    /// Sends bytes that are no TLS record.
+    /// Sends bytes that are not a TLS record.
     pub(crate) fn break_tls(&mut self) {
         let _ = self.stream.get_mut().write_all(b"this is no TLS record");
     }
 
-    /// What `send` sends leaves in one piece.
-    pub(crate) fn at_once(&mut self, send: impl FnOnce(&mut Self)) {
+    /// Sends all output of `send` in one piece.
+    pub(crate) fn in_one_piece(&mut self, send: impl FnOnce(&mut Self)) {
         self.stream.get_mut().held = Some(Vec::new());
         send(self);
         let held = mem::take(&mut self.stream.get_mut().held);
         let _ = self.stream.get_mut().write_all(&held.unwrap());
     }
 
-    pub(crate) fn say_goodbye(&mut self) {
+    pub(crate) fn send_close_notify(&mut self) {
         let _ = self.stream.shutdown();
     }
 }
 
 impl RawServer {
-    /// Leaves every connection to `talk`, each on a thread of its own, and closes it afterwards.
-    pub(crate) fn serve(talk: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
-        Self::serve_with(2, talk)
+    /// Runs `handle` for every connection on a new thread, then closes the connection.
+    pub(crate) fn serve(handle: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+        Self::serve_with(2, handle)
     }
 
     /// Like [`serve`](Self::serve), with this number of TLS session tickets for each connection.
-    /// They arrive about when the request leaves.
+    /// The tickets arrive about when the request leaves.
     pub(crate) fn serve_with(
         tickets: usize,
-        talk: impl Fn(&mut Peer) + Send + Sync + 'static,
+        handle: impl Fn(&mut Peer) + Send + Sync + 'static,
     ) -> Self {
-        let talk = Arc::new(talk);
+        let handle = Arc::new(handle);
         Self::accept(tickets, move |mut peer| {
-            let talk = Arc::clone(&talk);
-            thread::spawn(move || talk(&mut peer));
+            let handle = Arc::clone(&handle);
+            thread::spawn(move || handle(&mut peer));
         })
     }
 
-    /// Answers the first request of every connection with what `respond` writes, then closes it.
+    /// Calls `respond` for the first request of every connection, then closes the connection.
     pub(crate) fn start(respond: impl Fn(&mut Stream) + Send + 'static) -> Self {
         Self::accept(2, move |mut peer| {
-            if peer.asks() {
+            if peer.receive() {
                 respond(&mut peer.stream);
             }
-            peer.say_goodbye();
+            peer.send_close_notify();
         })
     }
 
@@ -205,11 +205,11 @@ impl RawServer {
         server
     }
 
-    /// Answers with these bytes.
-    pub(crate) fn with(answer: impl Into<Vec<u8>>) -> Self {
-        let answer = answer.into();
+    /// Responds to the first request of every connection with these bytes.
+    pub(crate) fn with(response: impl Into<Vec<u8>>) -> Self {
+        let response = response.into();
         Self::start(move |stream| {
-            let _ = stream.write_all(&answer);
+            let _ = stream.write_all(&response);
         })
     }
 
@@ -217,7 +217,7 @@ impl RawServer {
         format!("https://{}/", self.address)
     }
 
-    /// The connections so far.
+    /// The number of connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }

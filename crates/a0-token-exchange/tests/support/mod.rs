@@ -1,4 +1,4 @@
-#![allow(dead_code, reason = "each test program uses some of it")]
+#![allow(dead_code, reason = "no test file uses all of it")]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -29,7 +29,11 @@ pub(crate) fn on_behalf_of() -> TokenRequest<IssuedToken> {
     client().on_behalf_of(&request).unwrap()
 }
 
-pub(crate) fn answer(status: u16, content_type: &str, body: impl AsRef<[u8]>) -> Response<Vec<u8>> {
+pub(crate) fn response(
+    status: u16,
+    content_type: &str,
+    body: impl AsRef<[u8]>,
+) -> Response<Vec<u8>> {
     Response::builder()
         .status(status)
         .header("content-type", content_type)
@@ -38,14 +42,14 @@ pub(crate) fn answer(status: u16, content_type: &str, body: impl AsRef<[u8]>) ->
 }
 
 pub(crate) fn json(body: impl AsRef<[u8]>) -> Response<Vec<u8>> {
-    answer(200, "application/json", body)
+    response(200, "application/json", body)
 }
 
 pub(crate) fn accept(body: impl AsRef<[u8]>) -> Result<TokenResponse, ExchangeError> {
     exchange().accept(json(body), now())
 }
 
-/// The parameters, by a decoder of another crate.
+/// Returns the parameters, read by another crate's decoder.
 pub(crate) fn form(request: &Request<Vec<u8>>) -> Vec<(String, String)> {
     url::form_urlencoded::parse(request.body())
         .into_owned()

@@ -1,74 +1,6 @@
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
-use std::vec;
-
-use ureq::Timeout;
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 
-use super::{Lookup, Watched, addresses};
-
-/// A name with these addresses.
-struct Known(usize);
-
-impl ToSocketAddrs for Known {
-    type Iter = vec::IntoIter<SocketAddr>;
-
-    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
-        Ok(vec![SocketAddr::from(([127, 0, 0, 1], 443)); self.0].into_iter())
-    }
-}
-
-/// A name whose lookup ends when the sender is dropped, or late.
-struct Pending(Receiver<()>);
-
-impl ToSocketAddrs for Pending {
-    type Iter = vec::IntoIter<SocketAddr>;
-
-    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
-        let _ = self.0.recv_timeout(Duration::from_secs(60));
-        Known(1).to_socket_addrs()
-    }
-}
-
-fn look_up<N>(name: N, after: Duration) -> Result<ResolvedSocketAddrs, ureq::Error>
-where
-    N: ToSocketAddrs<Iter = vec::IntoIter<SocketAddr>> + Send + 'static,
-{
-    let timeout = NextTimeout {
-        after: after.into(),
-        reason: Timeout::Resolve,
-        ..NextTimeout::default()
-    };
-    addresses(name, Lookup.empty(), timeout)
-}
-
-#[test]
-fn ureq_gets_at_most_16_addresses() {
-    for (count, taken) in [(1, 1), (16, 16), (17, 16)] {
-        let found = look_up(Known(count), Duration::from_secs(60));
-        assert_eq!(found.map(|found| found.len()).ok(), Some(taken));
-    }
-}
-
-#[test]
-fn a_name_without_an_address_is_not_found() {
-    let found = look_up(Known(0), Duration::from_secs(60));
-    assert!(matches!(found, Err(ureq::Error::HostNotFound)), "{found:?}");
-}
-
-#[test]
-fn a_lookup_ends_at_its_time_limit() {
-    let (keep, pending) = channel();
-    let found = look_up(Pending(pending), Duration::from_millis(1));
-    assert!(
-        matches!(found, Err(ureq::Error::Timeout(Timeout::Resolve))),
-        "{found:?}"
-    );
-    drop(keep);
-}
+use super::WatchedTransport;
 
 /// A connection on which nothing arrives.
 #[derive(Debug)]
@@ -101,18 +33,18 @@ impl Transport for Quiet {
 
 /// Over real sockets this is a race: the close may arrive before or after ureq looks.
 #[test]
-fn a_connection_that_ureq_finds_closed_is_not_kept() {
+fn a_connection_that_ureq_finds_closed_is_not_reused() {
     for is_open in [true, false] {
         let quiet = Quiet {
             buffers: LazyBuffers::new(1, 1),
             is_open,
         };
-        let mut watched = Watched {
+        let mut watched = WatchedTransport {
             transport: Box::new(quiet),
-            has_answered: true,
-            is_answering: true,
-            most: 0,
-            left: 0,
+            is_reused: true,
+            has_response_begun: true,
+            max_response: 0,
+            remaining: 0,
         };
         assert_eq!(watched.is_open(), is_open);
     }

@@ -1,16 +1,16 @@
-//! From `ureq`'s errors to this crate's.
+//! Converts ureq's errors to this crate's.
 
 use std::error::Error;
 use std::io;
 
-use super::connection;
-use crate::{TransportError, TransportErrorKind, lookup};
+use super::stale;
+use crate::{TransportError, TransportErrorKind, name_lookup};
 
 pub(super) fn from_ureq(error: ureq::Error) -> TransportError {
-    let error = connection::into_cause(error);
-    let kind = kind_of(&error);
+    let error = stale::unmark(error);
+    let kind = kind(&error);
     match error {
-        // Their texts quote the URL or what a proxy said.
+        // The texts of these quote the URL, or a proxy's response.
         ureq::Error::BadUri(_)
         | ureq::Error::RequireHttpsOnly(_)
         | ureq::Error::ConnectProxyFailed(_) => kind.into(),
@@ -19,12 +19,13 @@ pub(super) fn from_ureq(error: ureq::Error) -> TransportError {
     }
 }
 
-/// From what reading a body gave.
-pub(super) fn of_body(error: io::Error) -> TransportError {
+/// Converts an error of reading a body.
+pub(super) fn from_body(error: io::Error) -> TransportError {
     let error = from_ureq(error.into());
     match error.kind() {
-        // The variant for a damaged body exists only where another crate of the program has
-        // switched ureq's own decoder on, so it cannot be named here. No other is left.
+        // Here `Other` can only be ureq's error for a body that it cannot decode. That variant
+        // exists only if another crate of the program has switched ureq's decoder on, so this code
+        // cannot name it.
         TransportErrorKind::Other => {
             let cause = "the body is not valid gzip or br";
             TransportError::new(TransportErrorKind::ContentCoding, cause)
@@ -35,13 +36,13 @@ pub(super) fn of_body(error: io::Error) -> TransportError {
 
 /// Whether the peer or the network closed an established connection.
 pub(super) fn is_closed_connection(error: &ureq::Error) -> bool {
-    kind_of(error) == TransportErrorKind::Io
+    kind(error) == TransportErrorKind::Io
 }
 
-fn kind_of(error: &ureq::Error) -> TransportErrorKind {
+fn kind(error: &ureq::Error) -> TransportErrorKind {
     match error {
         ureq::Error::Timeout(_) => TransportErrorKind::Timeout,
-        ureq::Error::Io(error) => kind_of_io(error),
+        ureq::Error::Io(error) => io_error_kind(error),
         ureq::Error::HostNotFound
         | ureq::Error::ConnectionFailed
         | ureq::Error::InvalidProxyUrl
@@ -62,11 +63,11 @@ fn kind_of(error: &ureq::Error) -> TransportErrorKind {
     }
 }
 
-fn kind_of_io(error: &io::Error) -> TransportErrorKind {
+fn io_error_kind(error: &io::Error) -> TransportErrorKind {
     if is_caused_by(error, ureq::Error::Rustls) {
         return TransportErrorKind::Tls;
     }
-    if lookup::is_exhausted(error) {
+    if name_lookup::is_exhausted(error) {
         return TransportErrorKind::Exhausted;
     }
     match error.kind() {
@@ -76,14 +77,14 @@ fn kind_of_io(error: &io::Error) -> TransportErrorKind {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::NotConnected => TransportErrorKind::Io,
-        // A failed name lookup has no kind that stable code can name; what is left besides are the
-        // ways in which making a connection fails.
+        // A failed name lookup has no stable `io::ErrorKind`. The other kinds mean that no
+        // connection could be made.
         _ => TransportErrorKind::Connect,
     }
 }
 
-/// Whether `error` wraps the type that `variant` is made from. Inferring that type keeps `rustls`,
-/// whose version is ureq's business, out of this crate's dependencies.
+/// Whether `error` wraps the type that `variant` takes. The type is inferred, so that this crate
+/// does not depend on the version of `rustls` that ureq uses.
 fn is_caused_by<T: Error + 'static>(error: &io::Error, _variant: fn(T) -> ureq::Error) -> bool {
     error.get_ref().is_some_and(|cause| cause.is::<T>())
 }

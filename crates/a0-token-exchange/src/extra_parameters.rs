@@ -1,14 +1,14 @@
-//! Parameters beyond those of the standards.
+//! Extra parameters: those that no standard defines.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::RequestError;
 
-/// The most values that one extra parameter may have.
-pub const MAX_VALUES: usize = 20;
+/// The maximum number of values of one extra parameter: 20.
+pub const MAX_EXTRA_VALUES: usize = 20;
 
-/// What an extra parameter must not be called, in whatever case: these say who asks for what.
+/// The names, in any case, that an extra parameter must not have. They decide who requests what.
 const RESERVED: &[&str] = &[
     "grant_type",
     "client_id",
@@ -33,10 +33,10 @@ const RESERVED: &[&str] = &[
     "assertion",
 ];
 
-/// A value of an extra parameter: a text, a number or a boolean, as the text that is sent.
+/// A value of an extra parameter: a string, a number or a boolean.
 ///
-/// Booleans are `True` and `False`, and a float always has its point, as the Python package
-/// `auth0-api-python` sends them.
+/// Booleans are sent as `True` and `False`, and a whole float as `1.0`, as the Python package
+/// `auth0-api-python` does.
 ///
 /// ```
 /// use a0_token_exchange::{ExtraValue, TokenExchange};
@@ -48,8 +48,8 @@ const RESERVED: &[&str] = &[
 /// # let _ = request;
 /// ```
 ///
-/// `None` is no value, and neither is a list in a list. The Python package sends them as the texts
-/// `None` and `['a']`.
+/// `None` and nested lists are not values. The Python package sends them as the texts `None` and
+/// `['a']`.
 ///
 /// ```compile_fail,E0277
 /// # use a0_token_exchange::TokenExchange;
@@ -107,22 +107,23 @@ impl From<f64> for ExtraValue<'_> {
     }
 }
 
-/// Shows nothing: it may be a credential.
+/// Shows no value, because it may be a credential.
 impl fmt::Debug for ExtraValue<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("ExtraValue(..)")
     }
 }
 
-/// Parameters by name; a name that is set again replaces what it had.
+/// Extra parameters by name, in the order in which they were last set.
 #[derive(Clone, Default)]
-pub(crate) struct Extra<'a>(Vec<(&'a str, Vec<ExtraValue<'a>>)>);
+pub(crate) struct ExtraParameters<'a>(Vec<(&'a str, Vec<ExtraValue<'a>>)>);
 
-impl<'a> Extra<'a> {
+impl<'a> ExtraParameters<'a> {
     pub(crate) fn set(&mut self, name: &'a str, values: impl Iterator<Item = ExtraValue<'a>>) {
-        self.0.retain(|(present, _)| *present != name);
-        // One more than allowed shows that there are too many.
-        let values = values.take(MAX_VALUES.saturating_add(1)).collect();
+        self.0.retain(|(other, _)| *other != name);
+        // Keeps one value too many, so that `validate` notices, and never reads an endless
+        // iterator.
+        let values = values.take(MAX_EXTRA_VALUES.saturating_add(1)).collect();
         self.0.push((name, values));
     }
 
@@ -131,10 +132,10 @@ impl<'a> Extra<'a> {
             if let Some(reserved) = RESERVED.iter().find(|it| it.eq_ignore_ascii_case(name)) {
                 return Err(RequestError::ReservedParameter(reserved));
             }
-            if name.is_empty() || !name.bytes().all(is_name) {
+            if name.is_empty() || !name.bytes().all(is_name_character) {
                 return Err(RequestError::ParameterName);
             }
-            if values.len() > MAX_VALUES {
+            if values.len() > MAX_EXTRA_VALUES {
                 return Err(RequestError::TooManyValues((*name).to_owned()));
             }
             Ok(())
@@ -148,8 +149,8 @@ impl<'a> Extra<'a> {
     }
 }
 
-/// RFC 6749 appendix A, `name-char`. Servers that read `scope[]` or ` scope` as `scope` exist: with
-/// such names the reserved ones could be set after all.
-fn is_name(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"-._".contains(&octet)
+/// RFC 6749 appendix A, `name-char`. Some servers read `scope[]` or ` scope` as `scope`, so other
+/// characters would allow to set reserved parameters.
+fn is_name_character(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! What is made of an answer.
+//! Reading responses.
 
 mod support;
 
@@ -8,10 +8,10 @@ use std::io;
 use a0_http::{TransportError, TransportErrorKind};
 use a0_token_exchange::{
     ConnectionToken, DEFAULT_EXPIRES_IN, ErrorResponse, ExchangeError, InvalidResponse,
-    IssuedToken, MAX_BODY, TokenRequest,
+    IssuedToken, MAX_BODY_SIZE, TokenRequest,
 };
 use http::Response;
-use support::{NOW, accept, answer, client, exchange, json, now, on_behalf_of};
+use support::{NOW, accept, client, exchange, json, now, on_behalf_of, response};
 
 fn connection() -> TokenRequest<IssuedToken> {
     client()
@@ -19,15 +19,15 @@ fn connection() -> TokenRequest<IssuedToken> {
         .unwrap()
 }
 
-fn refused(error: ExchangeError) -> ErrorResponse {
+fn error_response(error: ExchangeError) -> ErrorResponse {
     match error {
-        ExchangeError::Refused(refusal) => refusal,
+        ExchangeError::Refused(error_response) => error_response,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn rfc6749_5_1_and_rfc8693_2_2_1_an_answer_gives_what_it_has() {
+fn rfc6749_5_1_and_rfc8693_2_2_1_a_token_has_the_members_of_its_response() {
     let all = r#"{"access_token":"a","issued_token_type":"urn:i","token_type":"bEARER",
         "expires_in":60,"scope":"s t","refresh_token":"r","id_token":"i","other":[{"x":1,"x":2}]}"#;
     let token = accept(all).unwrap();
@@ -44,13 +44,13 @@ fn rfc6749_5_1_and_rfc8693_2_2_1_an_answer_gives_what_it_has() {
     );
     assert_eq!(token.dpop_nonce(), None);
 
-    // Without them, and with null in their place.
-    for least in [
+    // Optional members are absent or null.
+    for minimal in [
         r#"{"access_token":"a"}"#,
         r#"{"access_token":"a","scope":null,"token_type":null,"issued_token_type":null,
             "id_token":null,"refresh_token":null}"#,
     ] {
-        let token = accept(least).unwrap();
+        let token = accept(minimal).unwrap();
         assert_eq!(token.expires_in(), DEFAULT_EXPIRES_IN);
         assert_eq!(token.expires_at(), NOW + 3600);
         assert!(token.is_expiry_assumed());
@@ -59,11 +59,11 @@ fn rfc6749_5_1_and_rfc8693_2_2_1_an_answer_gives_what_it_has() {
         assert_eq!((token.issued_token_type(), token.id_token()), (None, None));
         assert_eq!(token.refresh_token(), None);
         assert_eq!(
-            on_behalf_of().accept(json(least), now()).unwrap().scope(),
+            on_behalf_of().accept(json(minimal), now()).unwrap().scope(),
             None
         );
         assert_eq!(
-            connection().accept(json(least), now()).unwrap().scope(),
+            connection().accept(json(minimal), now()).unwrap().scope(),
             Some("")
         );
     }
@@ -85,7 +85,7 @@ fn rfc6749_5_1_and_rfc8693_2_2_1_an_answer_gives_what_it_has() {
 }
 
 #[test]
-fn rfc8693_2_2_1_token_types_of_all_kinds_are_told() {
+fn rfc8693_2_2_1_every_token_type_is_returned_unchanged() {
     for name in ["N_A", "n_a", "DPoP", "mac"] {
         let token = accept(format!(r#"{{"access_token":"a","token_type":"{name}"}}"#)).unwrap();
         assert_eq!(token.token_type(), Some(name));
@@ -139,25 +139,28 @@ fn expires_in_is_a_number_or_a_string_of_digits() {
         let times = |token: &IssuedToken| (token.expires_in(), token.expires_at());
         let expected = expected.map(|seconds: u64| (seconds, NOW.saturating_add(seconds)));
         assert_eq!(accept(&body).map(|it| times(&it)), expected, "{text}");
-        // The same for a connection's token, where the reference lets negative ones pass.
-        let answer = connection().accept(json(&body), now());
-        assert_eq!(answer.map(|it| times(&it)), expected, "{text}");
+        // The same for a connection's token, for which the reference accepts a negative lifetime.
+        let response = connection().accept(json(&body), now());
+        assert_eq!(response.map(|it| times(&it)), expected, "{text}");
     }
     for error in [negative, other] {
         assert_eq!(ExchangeError::from(error).error_code(), "invalid_response");
     }
     assert_eq!(negative.to_string(), "expires_in cannot be negative.");
     assert_eq!(other.to_string(), "expires_in is not an integer.");
-    // A clock that was never set.
+    // A clock before 1970 counts as 1970.
     let before = std::time::UNIX_EPOCH - std::time::Duration::from_secs(9);
     let token = exchange().accept(json(r#"{"access_token":"a","expires_in":5}"#), before);
     assert_eq!(token.unwrap().expires_at(), 5);
 }
 
 #[test]
-fn a_malformed_answer_is_an_error() {
+fn a_malformed_response_is_an_error() {
     let invalid = ExchangeError::InvalidResponse;
-    let many = format!(r#"{{"access_token":"a","x":"{}"}}"#, "x".repeat(MAX_BODY));
+    let many = format!(
+        r#"{{"access_token":"a","x":"{}"}}"#,
+        "x".repeat(MAX_BODY_SIZE)
+    );
     let deep = "[".repeat(100_000);
     let cases: Vec<(&[u8], ExchangeError)> = vec![
         (b"", ExchangeError::InvalidJson),
@@ -225,10 +228,10 @@ fn a_malformed_answer_is_an_error() {
         let shown = String::from_utf8_lossy(&body[..body.len().min(60)]);
         assert_eq!(accept(body).unwrap_err(), expected, "{shown}");
         assert_eq!(expected.status_code(), 502);
-        // A 200 with another type is read the same way.
-        let answer = answer(200, "text/html", body);
+        // The media type of a 200 is ignored.
+        let response = response(200, "text/html", body);
         assert_eq!(
-            exchange().accept(answer, now()).unwrap_err(),
+            exchange().accept(response, now()).unwrap_err(),
             expected,
             "{shown}"
         );
@@ -247,9 +250,12 @@ fn a_malformed_answer_is_an_error() {
             assert_eq!(accept(body).unwrap_err(), expected);
         }
     }
-    assert_eq!(MAX_BODY, 1024 * 1024);
-    let fits = format!(r#"{{"access_token":"a"{}}}"#, " ".repeat(MAX_BODY - 20));
-    assert_eq!(fits.len(), MAX_BODY);
+    assert_eq!(MAX_BODY_SIZE, 1024 * 1024);
+    let fits = format!(
+        r#"{{"access_token":"a"{}}}"#,
+        " ".repeat(MAX_BODY_SIZE - 20)
+    );
+    assert_eq!(fits.len(), MAX_BODY_SIZE);
     assert!(accept(&fits).is_ok());
     assert_eq!(
         accept(fits + " ").unwrap_err(),
@@ -258,11 +264,11 @@ fn a_malformed_answer_is_an_error() {
 }
 
 #[test]
-fn only_status_200_is_an_answer_with_a_token() {
+fn only_status_200_gives_a_token() {
     let body = r#"{"access_token":"a","error":"e"}"#;
     for status in [201, 202, 204, 206, 400, 401, 403, 404, 429, 500, 502, 503] {
         let error = exchange()
-            .accept(answer(status, "application/json", body), now())
+            .accept(response(status, "application/json", body), now())
             .unwrap_err();
         assert_eq!((error.status_code(), error.error_code()), (status, "e"));
     }
@@ -277,12 +283,12 @@ fn only_status_200_is_an_answer_with_a_token() {
 #[test]
 fn rfc6749_3_2_a_redirect_is_an_error() {
     for status in [300, 301, 302, 303, 304, 307, 308] {
-        let answer = answer(
+        let response = response(
             status,
             "application/json",
             r#"{"access_token":"a","error":"e"}"#,
         );
-        let error = exchange().accept(answer, now()).unwrap_err();
+        let error = exchange().accept(response, now()).unwrap_err();
         assert_eq!(error, InvalidResponse::Redirect(status).into());
         assert_eq!(
             (error.status_code(), error.error_code()),
@@ -292,7 +298,7 @@ fn rfc6749_3_2_a_redirect_is_an_error() {
 }
 
 #[test]
-fn rfc6749_5_2_and_rfc8693_2_2_2_a_refusal_is_told_as_it_came() {
+fn rfc6749_5_2_and_rfc8693_2_2_2_an_error_response_keeps_status_error_and_description() {
     let body = r#"{"error":"invalid_target","error_description":"No such API"}"#;
     for content_type in [
         "application/json",
@@ -301,18 +307,18 @@ fn rfc6749_5_2_and_rfc8693_2_2_2_a_refusal_is_told_as_it_came() {
         "APPLICATION/JSON",
     ] {
         let error = exchange()
-            .accept(answer(400, content_type, body), now())
+            .accept(response(400, content_type, body), now())
             .unwrap_err();
         assert_eq!(
             (error.status_code(), error.error_code()),
             (400, "invalid_target")
         );
-        let refusal = refused(error);
-        assert_eq!(refusal.status_code(), 400);
-        assert_eq!(refusal.error(), Some("invalid_target"));
-        assert_eq!(refusal.error_description(), Some("No such API"));
-        assert_eq!(refusal.dpop_nonce(), None);
-        assert_eq!(refusal.to_string(), "Failed to exchange token: 400");
+        let error_response = error_response(error);
+        assert_eq!(error_response.status_code(), 400);
+        assert_eq!(error_response.error(), Some("invalid_target"));
+        assert_eq!(error_response.error_description(), Some("No such API"));
+        assert_eq!(error_response.dpop_nonce(), None);
+        assert_eq!(error_response.to_string(), "Failed to exchange token: 400");
     }
 
     let long = format!(
@@ -320,7 +326,7 @@ fn rfc6749_5_2_and_rfc8693_2_2_2_a_refusal_is_told_as_it_came() {
         "x".repeat(5000)
     );
     let (cut, cut_description) = ("x".repeat(128), "x".repeat(1024));
-    let huge = format!(r#"{{"error":"e","x":"{}"}}"#, "x".repeat(MAX_BODY));
+    let huge = format!(r#"{{"error":"e","x":"{}"}}"#, "x".repeat(MAX_BODY_SIZE));
     type Case<'a> = (&'a str, &'a [u8], Option<&'a str>, Option<&'a str>);
     let cases: Vec<Case<'_>> = vec![
         ("json", br#"{"error":"e"}"#, Some("e"), None),
@@ -361,58 +367,58 @@ fn rfc6749_5_2_and_rfc8693_2_2_2_a_refusal_is_told_as_it_came() {
     ];
     for (content_type, body, error, description) in cases {
         let shown = String::from_utf8_lossy(&body[..body.len().min(60)]);
-        let answers = [
+        let responses = [
             (
                 exchange()
-                    .accept(answer(403, content_type, body), now())
+                    .accept(response(403, content_type, body), now())
                     .err(),
                 "token_exchange_error",
             ),
             (
                 on_behalf_of()
-                    .accept(answer(403, content_type, body), now())
+                    .accept(response(403, content_type, body), now())
                     .err(),
                 "token_exchange_error",
             ),
             (
                 connection()
-                    .accept(answer(403, content_type, body), now())
+                    .accept(response(403, content_type, body), now())
                     .err(),
                 "connection_token_error",
             ),
         ];
-        for (found, fallback) in answers {
+        for (found, fallback) in responses {
             let found = found.unwrap();
             assert_eq!(found.error_code(), error.unwrap_or(fallback), "{shown}");
-            let refusal = refused(found);
-            assert_eq!(refusal.error(), error, "{shown}");
-            assert_eq!(refusal.error_description(), description, "{shown}");
+            let error_response = error_response(found);
+            assert_eq!(error_response.error(), error, "{shown}");
+            assert_eq!(error_response.error_description(), description, "{shown}");
         }
     }
     let error = connection()
-        .accept(answer(429, "json", ""), now())
+        .accept(response(429, "json", ""), now())
         .unwrap_err();
     assert_eq!(error.to_string(), "Failed to get token for connection: 429");
 }
 
 #[test]
-fn what_the_server_wrote_is_data_and_no_text_of_ours() {
-    let answers = [
-        answer(
+fn no_error_text_contains_the_servers_text() {
+    let responses = [
+        response(
             400,
             "json",
             r#"{"error":"SERVER","error_description":"SERVER"}"#,
         ),
-        answer(
+        response(
             200,
             "json",
             r#"{"access_token":"a","SERVER":"SERVER","expires_in":"SERVER"}"#,
         ),
-        answer(200, "json", "SERVER"),
-        answer(200, "json", r#"{"access_token":"a","scope":["SERVER"]}"#),
+        response(200, "json", "SERVER"),
+        response(200, "json", r#"{"access_token":"a","scope":["SERVER"]}"#),
     ];
-    for answer in answers {
-        let error = exchange().accept(answer, now()).unwrap_err();
+    for response in responses {
+        let error = exchange().accept(response, now()).unwrap_err();
         let mut shown = format!("{error} {error:?}");
         let mut source = error.source();
         while let Some(cause) = source {
@@ -424,7 +430,7 @@ fn what_the_server_wrote_is_data_and_no_text_of_ours() {
 }
 
 #[test]
-fn a_failure_of_the_transport_has_its_code() {
+fn a_transport_failure_has_its_code() {
     for kind in [
         TransportErrorKind::Refused,
         TransportErrorKind::Connect,

@@ -1,29 +1,29 @@
-//! From `reqwest`'s errors to this crate's.
+//! Converts reqwest's errors to this crate's.
 
 use std::error::Error;
 use std::io;
 use std::iter::successors;
 
-use crate::{TransportError, TransportErrorKind, lookup};
+use crate::{TransportError, TransportErrorKind, name_lookup};
 
 pub(super) fn from_reqwest(error: reqwest::Error) -> TransportError {
-    TransportError::new(kind_of(&error), error.without_url())
+    TransportError::new(kind(&error), error.without_url())
 }
 
 /// Whether the peer or the network closed an established connection.
 pub(super) fn is_closed_connection(error: &reqwest::Error) -> bool {
-    kind_of(error) == TransportErrorKind::Io
+    kind(error) == TransportErrorKind::Io
 }
 
-fn kind_of(error: &reqwest::Error) -> TransportErrorKind {
-    let causes = || successors(error.source(), cause_of);
+fn kind(error: &reqwest::Error) -> TransportErrorKind {
+    let causes = || successors(error.source(), inner_error);
     if error.is_timeout() {
         TransportErrorKind::Timeout
     } else if error.is_builder() {
         TransportErrorKind::Refused
     } else if causes().any(|cause| cause.is::<rustls::Error>()) {
         TransportErrorKind::Tls
-    } else if let Some(kind) = causes().find_map(kind_of_cause) {
+    } else if let Some(kind) = causes().find_map(cause_kind) {
         kind
     } else if error.is_connect() {
         TransportErrorKind::Connect
@@ -32,9 +32,9 @@ fn kind_of(error: &reqwest::Error) -> TransportErrorKind {
     }
 }
 
-/// What `error` wraps. An `io::Error` gives as its source not the error that it was made of, but
-/// that one's source.
-fn cause_of<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+/// Returns the error that `error` wraps. `source` of an `io::Error` skips the error that it wraps,
+/// and returns the source of that one.
+fn inner_error<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     let error: &'a (dyn Error + 'static) = *error;
     match error
         .downcast_ref::<io::Error>()
@@ -45,7 +45,7 @@ fn cause_of<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 's
     }
 }
 
-fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<TransportErrorKind> {
+fn cause_kind(cause: &(dyn Error + 'static)) -> Option<TransportErrorKind> {
     if let Some(error) = cause.downcast_ref::<hyper::Error>() {
         return if error.is_parse_too_large() {
             Some(TransportErrorKind::HeaderTooLarge)
@@ -58,7 +58,7 @@ fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<TransportErrorKind> {
         };
     }
     let error = cause.downcast_ref::<io::Error>()?;
-    if lookup::is_exhausted(error) {
+    if name_lookup::is_exhausted(error) {
         return Some(TransportErrorKind::Exhausted);
     }
     match error.kind() {

@@ -1,9 +1,9 @@
-//! What can be asked of a token endpoint.
+//! The parameters of each kind of token request.
 
 use std::fmt;
 
 use crate::RequestError;
-use crate::extra::{Extra, ExtraValue};
+use crate::extra_parameters::{ExtraParameters, ExtraValue};
 use crate::form::Form;
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -13,10 +13,10 @@ const CONNECTION_GRANT: &str =
 const CONNECTION_ACCESS_TOKEN: &str =
     "http://auth0.com/oauth/token-type/federated-connection-access-token";
 
-/// A token exchange (RFC 8693 section 2.1), by the profile that the type of its subject token
-/// selects.
+/// The parameters of a token exchange (RFC 8693 section 2.1). The type of the subject token selects
+/// Auth0's Token Exchange Profile.
 ///
-/// What is empty and optional is not sent. `Debug` shows none of the values.
+/// An optional parameter that is empty is not sent. `Debug` shows no values.
 ///
 /// ```
 /// use a0_token_exchange::TokenExchange;
@@ -38,11 +38,12 @@ pub struct TokenExchange<'a> {
     organization: &'a str,
     actor_token: &'a str,
     actor_token_type: &'a str,
-    extra: Extra<'a>,
+    extra: ExtraParameters<'a>,
 }
 
 impl<'a> TokenExchange<'a> {
-    /// For this token, bare and without `Bearer `, and the URI of its type.
+    /// Exchanges this token. `subject_token` is the bare token without `Bearer `, and
+    /// `subject_token_type` the URI of its type.
     pub fn new(subject_token: &'a str, subject_token_type: &'a str) -> Self {
         TokenExchange {
             subject_token,
@@ -53,51 +54,53 @@ impl<'a> TokenExchange<'a> {
             organization: "",
             actor_token: "",
             actor_token_type: "",
-            extra: Extra::default(),
+            extra: ExtraParameters::default(),
         }
     }
 
-    /// The API that the new token is for.
+    /// Sets the API that the new token is for.
     pub fn audience(mut self, audience: &'a str) -> Self {
         self.audience = audience;
         self
     }
 
-    /// The scopes that are asked for, with spaces between them.
+    /// Sets the requested scopes, separated by spaces.
     pub fn scope(mut self, scope: &'a str) -> Self {
         self.scope = scope;
         self
     }
 
-    /// The URI of the type of token that is asked for; an access token, if it is not said.
+    /// Sets the URI of the requested token's type. Servers issue an access token by default.
     pub fn requested_token_type(mut self, token_type: &'a str) -> Self {
         self.requested_token_type = token_type;
         self
     }
 
-    /// The organization that the user acts in.
+    /// Sets the organization that the user acts in.
     pub fn organization(mut self, organization: &'a str) -> Self {
         self.organization = organization;
         self
     }
 
-    /// Who acts for the subject: a token and the URI of its type, which go together.
+    /// Sets the actor: a token of the party that acts for the subject, and the URI of its type.
+    /// Both are required.
     pub fn actor(mut self, actor_token: &'a str, actor_token_type: &'a str) -> Self {
         self.actor_token = actor_token;
         self.actor_token_type = actor_token_type;
         self
     }
 
-    /// A further parameter. Set again, it replaces what it had.
+    /// Sets an extra parameter, and replaces its earlier value.
     ///
-    /// Its name is of ASCII letters, digits, `-`, `.` and `_` (RFC 6749 section 8.2), and none of
-    /// the names that this crate gives a meaning to, in whatever case.
+    /// Its name consists of ASCII letters, digits, `-`, `.` and `_` (RFC 6749 section 8.2). The
+    /// names of the protocol's own parameters are reserved, in any case.
     pub fn extra(self, name: &'a str, value: impl Into<ExtraValue<'a>>) -> Self {
         self.extra_list(name, [value])
     }
 
-    /// A further parameter that is sent once for each value, of which there are at most
-    /// [`MAX_VALUES`](crate::MAX_VALUES). Without one it is not sent.
+    /// Sets an extra parameter with several values, at most
+    /// [`MAX_EXTRA_VALUES`](crate::MAX_EXTRA_VALUES). It is sent once for each value, so an empty
+    /// list sends nothing.
     pub fn extra_list<V: Into<ExtraValue<'a>>>(
         mut self,
         name: &'a str,
@@ -107,28 +110,28 @@ impl<'a> TokenExchange<'a> {
         self
     }
 
-    /// Judges what was given, before there is an endpoint to send it to.
+    /// Validates the parameters without an endpoint.
     ///
     /// # Errors
     ///
-    /// [`RequestError`], as the method of [`TokenClient`](crate::TokenClient) gives it.
+    /// Returns the same [`RequestError`] as the method of [`TokenClient`](crate::TokenClient).
     pub fn validate(&self) -> Result<(), RequestError> {
         self.form().map(|_| ())
     }
 
     pub(crate) fn form(&self) -> Result<Form, RequestError> {
-        required("subject_token", self.subject_token)?;
-        required("subject_token_type", self.subject_token_type)?;
-        bare("subject_token", self.subject_token)?;
+        require("subject_token", self.subject_token)?;
+        require("subject_token_type", self.subject_token_type)?;
+        require_bare("subject_token", self.subject_token)?;
         if self.actor_token.is_empty() != self.actor_token_type.is_empty() {
             return Err(RequestError::ActorPair);
         }
         if !self.actor_token.is_empty() {
-            bare("actor_token", self.actor_token)?;
+            require_bare("actor_token", self.actor_token)?;
         }
         self.extra.validate()?;
 
-        let mut pairs = vec![
+        let mut parameters = vec![
             ("grant_type", TOKEN_EXCHANGE),
             ("subject_token", self.subject_token),
             ("subject_token_type", self.subject_token_type),
@@ -141,16 +144,16 @@ impl<'a> TokenExchange<'a> {
             ("actor_token", self.actor_token),
             ("actor_token_type", self.actor_token_type),
         ];
-        pairs.extend(optional.into_iter().filter(|(_, value)| !value.is_empty()));
-        pairs.extend(self.extra.pairs());
-        Ok(Form::new(&pairs))
+        parameters.extend(optional.into_iter().filter(|(_, value)| !value.is_empty()));
+        parameters.extend(self.extra.pairs());
+        Ok(Form::new(&parameters))
     }
 }
 
-/// An access token of this API for one of a downstream API, in the name of the same user: an
-/// exchange of an access token for an access token.
+/// The parameters of an exchange on behalf of a user: an access token of this API for an access
+/// token of a downstream API, with the same user as subject.
 ///
-/// The answer has no ID token and no refresh token. `Debug` shows none of the values.
+/// The result has no ID token and no refresh token. `Debug` shows no values.
 #[derive(Clone, Copy)]
 #[must_use]
 pub struct OnBehalfOf<'a> {
@@ -160,7 +163,7 @@ pub struct OnBehalfOf<'a> {
 }
 
 impl<'a> OnBehalfOf<'a> {
-    /// For this access token, and the API downstream.
+    /// Exchanges this access token for one of the downstream API `audience`.
     pub fn new(access_token: &'a str, audience: &'a str) -> Self {
         OnBehalfOf {
             access_token,
@@ -169,38 +172,38 @@ impl<'a> OnBehalfOf<'a> {
         }
     }
 
-    /// The access token that is exchanged.
+    /// Returns the access token to exchange.
     pub fn access_token(&self) -> &'a str {
         self.access_token
     }
 
-    /// The API downstream.
+    /// Returns the downstream API.
     pub fn requested_audience(&self) -> &'a str {
         self.audience
     }
 
-    /// The scopes that are asked for; empty where none are.
+    /// Returns the requested scopes, or an empty string.
     pub fn requested_scope(&self) -> &'a str {
         self.scope
     }
 
-    /// The scopes that are asked for, with spaces between them.
+    /// Sets the requested scopes, separated by spaces.
     pub fn scope(mut self, scope: &'a str) -> Self {
         self.scope = scope;
         self
     }
 
-    /// Judges what was given, before there is an endpoint to send it to.
+    /// Validates the parameters without an endpoint.
     ///
     /// # Errors
     ///
-    /// [`RequestError`], as the method of [`TokenClient`](crate::TokenClient) gives it.
+    /// Returns the same [`RequestError`] as the method of [`TokenClient`](crate::TokenClient).
     pub fn validate(&self) -> Result<(), RequestError> {
         self.form().map(|_| ())
     }
 
     pub(crate) fn form(&self) -> Result<Form, RequestError> {
-        required("audience", self.audience)?;
+        require("audience", self.audience)?;
         TokenExchange::new(self.access_token, ACCESS_TOKEN)
             .audience(self.audience)
             .scope(self.scope)
@@ -209,9 +212,10 @@ impl<'a> OnBehalfOf<'a> {
     }
 }
 
-/// The access token of an external provider that Auth0 keeps for a user (Token Vault).
+/// The parameters of a request for an external provider's access token, which Auth0's Token Vault
+/// stores for a user.
 ///
-/// `Debug` shows none of the values.
+/// `Debug` shows no values.
 #[derive(Clone, Copy)]
 #[must_use]
 pub struct ConnectionToken<'a> {
@@ -221,7 +225,7 @@ pub struct ConnectionToken<'a> {
 }
 
 impl<'a> ConnectionToken<'a> {
-    /// For the connection of this name, and the user of this access token.
+    /// Requests the token of the connection with this name, for the user of this access token.
     pub fn new(connection: &'a str, access_token: &'a str) -> Self {
         ConnectionToken {
             connection,
@@ -230,25 +234,25 @@ impl<'a> ConnectionToken<'a> {
         }
     }
 
-    /// Which of several accounts that the user has with the provider.
+    /// Selects one of the user's accounts with the provider.
     pub fn login_hint(mut self, login_hint: &'a str) -> Self {
         self.login_hint = login_hint;
         self
     }
 
-    /// Judges what was given, before there is an endpoint to send it to.
+    /// Validates the parameters without an endpoint.
     ///
     /// # Errors
     ///
-    /// [`RequestError`], as the method of [`TokenClient`](crate::TokenClient) gives it.
+    /// Returns the same [`RequestError`] as the method of [`TokenClient`](crate::TokenClient).
     pub fn validate(&self) -> Result<(), RequestError> {
         self.form().map(|_| ())
     }
 
     pub(crate) fn form(&self) -> Result<Form, RequestError> {
-        required("connection", self.connection)?;
-        required("access_token", self.access_token)?;
-        let mut pairs = vec![
+        require("connection", self.connection)?;
+        require("access_token", self.access_token)?;
+        let mut parameters = vec![
             ("connection", self.connection),
             ("requested_token_type", CONNECTION_ACCESS_TOKEN),
             ("grant_type", CONNECTION_GRANT),
@@ -256,24 +260,24 @@ impl<'a> ConnectionToken<'a> {
             ("subject_token_type", ACCESS_TOKEN),
         ];
         if !self.login_hint.is_empty() {
-            pairs.push(("login_hint", self.login_hint));
+            parameters.push(("login_hint", self.login_hint));
         }
-        Ok(Form::new(&pairs))
+        Ok(Form::new(&parameters))
     }
 }
 
-fn required(name: &'static str, value: &str) -> Result<(), RequestError> {
-    match value {
-        "" => Err(RequestError::MissingArgument(name)),
-        _ => Ok(()),
+fn require(name: &'static str, value: &str) -> Result<(), RequestError> {
+    if value.is_empty() {
+        return Err(RequestError::MissingArgument(name));
     }
+    Ok(())
 }
 
-/// A token as such, and not a header field or a line of a file.
-fn bare(name: &'static str, token: &str) -> Result<(), RequestError> {
-    let outside = |character: char| character.is_whitespace() || character.is_control();
+/// Refuses the value of an `Authorization` header, or a line of a file, in place of a bare token.
+fn require_bare(name: &'static str, token: &str) -> Result<(), RequestError> {
+    let is_blank = |character: char| character.is_whitespace() || character.is_control();
     let prefix = token.get(..7).unwrap_or_default();
-    match token.trim_matches(outside) {
+    match token.trim_matches(is_blank) {
         "" => Err(RequestError::Blank(name)),
         trimmed if trimmed.len() < token.len() => Err(RequestError::Whitespace(name)),
         _ if prefix.eq_ignore_ascii_case("bearer ") => Err(RequestError::BearerPrefix(name)),

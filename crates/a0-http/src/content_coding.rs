@@ -1,4 +1,4 @@
-//! Content codings (RFC 9110 section 8.4): how an answer's body is read, and decoded.
+//! Content codings (RFC 9110 section 8.4): collects and decodes response bodies.
 
 use std::error::Error;
 use std::io::Read;
@@ -9,74 +9,75 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::{TransportError, TransportErrorKind};
 
-/// What the clients send as `Accept-Encoding`.
+/// The value of `Accept-Encoding` that the clients send.
 pub(crate) const ACCEPTED: &str = "gzip";
 
-/// The body of an answer while it arrives.
+/// Collects the body of a response as it arrives, and decodes it.
 ///
-/// Both clients decode here. Their libraries' decoders depend on features that any crate of the
-/// program can switch on.
-pub(crate) struct Incoming {
+/// Both clients decode here, because their libraries' decoders depend on features that any crate of
+/// the program can switch on.
+pub(crate) struct BodyDecoder {
     coding: Coding,
     limit: usize,
-    bytes: Vec<u8>,
+    encoded: Vec<u8>,
 }
 
-impl Incoming {
-    /// Starts reading a response body; `limit` bounds its decoded size.
+impl BodyDecoder {
+    /// Starts the body of a response with these `headers`. `limit` bounds its decoded size.
     pub(crate) fn new(headers: &HeaderMap, limit: usize) -> Self {
         Self {
-            coding: Coding::of(headers),
+            coding: Coding::from_headers(headers),
             limit,
-            bytes: Vec::new(),
+            encoded: Vec::new(),
         }
     }
 
     /// Appends a chunk.
     pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<(), TransportError> {
-        let most = match &self.coding {
+        let max_size = match &self.coding {
             Coding::Identity => self.limit,
-            Coding::Gzip => most_encoded(self.limit),
-            Coding::Unsupported(why) => return Err(undecodable(why.as_str())),
+            Coding::Gzip => max_encoded_size(self.limit),
+            Coding::Unsupported(reason) => return Err(undecodable(reason.as_str())),
         };
-        if chunk.len() > most.saturating_sub(self.bytes.len()) {
+        if chunk.len() > max_size.saturating_sub(self.encoded.len()) {
             return Err(TransportErrorKind::BodyTooLarge.into());
         }
-        self.bytes.extend_from_slice(chunk);
+        self.encoded.extend_from_slice(chunk);
         Ok(())
     }
 
     /// Returns the decoded body, and removes the headers that no longer describe it.
     ///
-    /// An empty body is never decoded: the answer to a HEAD has the headers of a body that it does
-    /// not carry.
-    pub(crate) fn decoded(self, headers: &mut HeaderMap) -> Result<Vec<u8>, TransportError> {
-        if self.bytes.is_empty() || !matches!(self.coding, Coding::Gzip) {
-            return Ok(self.bytes);
+    /// An empty body is never decoded: the response to a HEAD has the headers of a body that it
+    /// does not carry.
+    pub(crate) fn finish(self, headers: &mut HeaderMap) -> Result<Vec<u8>, TransportError> {
+        if self.encoded.is_empty() || !matches!(self.coding, Coding::Gzip) {
+            return Ok(self.encoded);
         }
-        let body = gunzip(&self.bytes, self.limit)?;
+        let body = gunzip(&self.encoded, self.limit)?;
         headers.remove(CONTENT_ENCODING);
         headers.remove(CONTENT_LENGTH);
         Ok(body)
     }
 }
 
-/// The bytes that a body of `limit` bytes may have on the wire. Data that gzip cannot compress
-/// grows by 5 bytes in every 16 KiB; the rest is for the header and the trailer (RFC 1952).
-pub(crate) fn most_encoded(limit: usize) -> usize {
+/// The maximum size, on the wire, of a body that decodes to `limit` bytes. Data that gzip cannot
+/// compress grows by 5 bytes in every 16 KiB; the rest is for the header and the trailer (RFC
+/// 1952).
+pub(crate) fn max_encoded_size(limit: usize) -> usize {
     limit.saturating_add(limit / 1024).saturating_add(1024)
 }
 
 enum Coding {
     Identity,
     Gzip,
-    /// Says why.
+    /// Holds the reason.
     Unsupported(String),
 }
 
 impl Coding {
-    fn of(headers: &HeaderMap) -> Self {
-        // The libraries undo `chunked`, and hand any other transfer coding on as it came.
+    fn from_headers(headers: &HeaderMap) -> Self {
+        // The libraries decode `chunked` and leave any other transfer coding in place.
         let mut transfer = headers.get_all(TRANSFER_ENCODING).iter();
         if !transfer.all(is_chunked) {
             return Self::Unsupported(
@@ -95,8 +96,8 @@ impl Coding {
         if codings.next().is_some() {
             return Self::Unsupported("the body has more than one content coding".to_owned());
         }
-        let registered = |name: &&str| coding.eq_ignore_ascii_case(name.as_bytes());
-        match REGISTERED.into_iter().find(registered) {
+        let is_this_coding = |name: &&str| coding.eq_ignore_ascii_case(name.as_bytes());
+        match REGISTERED.into_iter().find(is_this_coding) {
             Some("gzip" | "x-gzip") => Self::Gzip,
             Some(name) => Self::Unsupported(format!(
                 "the body has the content coding {name}, which was not asked for"
@@ -112,8 +113,8 @@ fn is_chunked(value: &HeaderValue) -> bool {
     value.as_bytes().eq_ignore_ascii_case(b"chunked")
 }
 
-/// IANA's HTTP Content Coding Registry, 2026. An error repeats no text of the server's, so it names
-/// a coding only if it is one of these.
+/// IANA's HTTP Content Coding Registry, 2026. Errors never repeat the server's text, so they name a
+/// coding only if it is one of these.
 const REGISTERED: [&str; 12] = [
     "aes128gcm",
     "br",
@@ -129,26 +130,26 @@ const REGISTERED: [&str; 12] = [
     "zstd",
 ];
 
-/// The most members that a gzip body may have. Servers send one. An empty member takes 20 bytes on
-/// the wire and as much work as a large one.
+/// The maximum number of members in a gzip body. Servers send one. An empty member takes 20 bytes
+/// on the wire and as much setup work as a large one.
 const MAX_MEMBERS: usize = 16;
 
-fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, TransportError> {
-    // One byte over the limit tells a body that passes it from one that just fits.
-    let enough = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+fn gunzip(encoded: &[u8], limit: usize) -> Result<Vec<u8>, TransportError> {
+    // The extra byte distinguishes a body over the limit from one that just fits.
+    let max_read = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut body = Vec::new();
-    let mut rest = bytes;
+    let mut remaining = encoded;
     for _ in 0..MAX_MEMBERS {
-        let mut member = GzDecoder::new(rest);
+        let mut member = GzDecoder::new(remaining);
         (&mut member)
-            .take(enough)
+            .take(max_read)
             .read_to_end(&mut body)
             .map_err(|error| undecodable(format!("the body is not valid gzip: {error}")))?;
         if body.len() > limit {
             return Err(TransportErrorKind::BodyTooLarge.into());
         }
-        rest = member.into_inner();
-        if rest.is_empty() {
+        remaining = member.into_inner();
+        if remaining.is_empty() {
             return Ok(body);
         }
     }

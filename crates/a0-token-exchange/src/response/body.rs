@@ -1,4 +1,4 @@
-//! The body of an answer: one JSON object, each member once.
+//! The body of a response: one JSON object without duplicate members.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,54 +6,54 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::InvalidResponse;
+use super::invalid::InvalidResponse;
 use crate::secret::Secret;
 
-/// The largest body that is read, in bytes: 1 MiB. An answer has a few kilobytes.
-pub const MAX_BODY: usize = 1024 * 1024;
+/// The maximum size of a response body, in bytes: 1 MiB. Servers send a few kilobytes.
+pub const MAX_BODY_SIZE: usize = 1024 * 1024;
 
-/// The seconds that a token counts as good for where the answer does not say it: 3600.
-pub const DEFAULT_EXPIRES_IN: u64 = 3600;
+/// The members of the object, each as raw text. Members that nobody asks for are never parsed.
+pub(crate) struct ResponseBody<'a>(BTreeMap<String, &'a RawValue>);
 
-/// The members, cut out unread. What nobody asks for is never looked into.
-pub(crate) struct Members<'a>(BTreeMap<String, &'a RawValue>);
-
-impl<'a> Members<'a> {
-    /// `None` for what is not one JSON object in UTF-8, or has a member name twice.
+impl<'a> ResponseBody<'a> {
+    /// Returns `None` if `body` is not one JSON object in UTF-8, or has a duplicate member.
     pub(crate) fn parse(body: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?;
         serde_json::from_str(text).ok()
     }
 
-    /// `None` for a member that is absent, and for one that is no string.
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
+    /// Returns the string in this member, or `None` if it is absent or not a string.
+    pub(crate) fn string(&self, name: &str) -> Option<String> {
         serde_json::from_str(self.0.get(name)?.get()).ok()
     }
 
     pub(crate) fn access_token(&self) -> Result<Secret, InvalidResponse> {
-        self.text("access_token")
+        self.string("access_token")
             .filter(|token| !token.is_empty())
             .map(Secret::new)
             .ok_or(InvalidResponse::AccessToken)
     }
 
-    /// A member that may be left out or null.
-    pub(crate) fn optional(&self, name: &'static str) -> Result<Option<String>, InvalidResponse> {
+    /// Returns the string in this member, or `None` if it is absent or null.
+    pub(crate) fn optional_string(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<String>, InvalidResponse> {
         let present = self.0.get(name).filter(|raw| raw.get() != "null");
-        match (present, self.text(name)) {
+        match (present, self.string(name)) {
             (Some(_), None) => Err(InvalidResponse::Member(name)),
-            (_, text) => Ok(text),
+            (_, string) => Ok(string),
         }
     }
 
-    /// Seconds: a number, of which the fraction is dropped, or a string of digits. What is beyond
-    /// the range of `u64` is its end.
+    /// Returns the lifetime in seconds. It is a number, whose fraction is dropped, or a string of
+    /// digits. A value above `u64::MAX` becomes `u64::MAX`.
     pub(crate) fn expires_in(&self) -> Result<Option<u64>, InvalidResponse> {
         let Some(raw) = self.0.get("expires_in").map(|raw| raw.get()) else {
             return Ok(None);
         };
-        let number = match self.text("expires_in") {
-            Some(text) if is_integer(&text) => text,
+        let number = match self.string("expires_in") {
+            Some(string) if is_integer(&string) => string,
             None if raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => raw.to_owned(),
             _ => return Err(InvalidResponse::ExpiresIn),
         };
@@ -62,7 +62,7 @@ impl<'a> Members<'a> {
         }
         match number.parse::<f64>().map(f64::trunc) {
             Ok(seconds) if seconds < 0.0 => Err(InvalidResponse::NegativeExpiresIn),
-            // A float-to-integer cast saturates.
+            // A cast from float to integer saturates.
             Ok(seconds) => Ok(Some(seconds as u64)),
             Err(_) => Err(InvalidResponse::ExpiresIn),
         }
@@ -71,15 +71,15 @@ impl<'a> Members<'a> {
 
 fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit())
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-impl<'de> Deserialize<'de> for Members<'de> {
+impl<'de> Deserialize<'de> for ResponseBody<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
+        struct ObjectVisitor;
 
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
+        impl<'de> Visitor<'de> for ObjectVisitor {
+            type Value = ResponseBody<'de>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object")
@@ -89,13 +89,13 @@ impl<'de> Deserialize<'de> for Members<'de> {
                 let mut members = BTreeMap::new();
                 while let Some((name, value)) = access.next_entry()? {
                     if members.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a member name twice"));
+                        return Err(A::Error::custom("duplicate member"));
                     }
                 }
-                Ok(Members(members))
+                Ok(ResponseBody(members))
             }
         }
 
-        deserializer.deserialize_map(Object)
+        deserializer.deserialize_map(ObjectVisitor)
     }
 }

@@ -1,4 +1,4 @@
-//! Content codings. Each case is written once and run over every client.
+//! Content codings. Each case is written once and runs with every client.
 #![cfg(any(feature = "ureq", feature = "reqwest"))]
 
 #[macro_use]
@@ -11,21 +11,21 @@ use a0_http::{TransportError, TransportErrorKind as Kind};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use support::driver::{Driver, Request, Response, Set};
+use support::driver::{Driver, Request, Response, Setting};
 use support::{RawServer, root_pem};
 
 cases! {
     a_damaged_body_is_an_error,
     a_gzip_body_is_decoded,
-    a_large_body_is_held_at_the_limit,
+    a_large_body_is_not_decoded_beyond_the_limit,
     a_transfer_coding_other_than_chunked_is_an_error,
     an_empty_body_is_not_decoded,
+    an_unencoded_body_is_returned_unchanged,
     gzip_may_exceed_the_limit_by_its_overhead_only,
     gzip_members_are_bounded,
     no_more_than_the_limit_is_read_or_decoded,
     other_codings_are_errors_that_name_them,
     the_limit_counts_decoded_bytes,
-    what_is_not_encoded_is_handed_on,
 }
 
 fn gzip(body: &[u8]) -> Vec<u8> {
@@ -38,7 +38,7 @@ fn gzip_with(compression: Compression, body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Bytes that do not compress.
+/// Returns bytes that do not compress.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let next = || {
@@ -49,7 +49,7 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 fn client<D: Driver>(limit: usize) -> D {
-    D::build(&[Set::Roots(root_pem()), Set::MaxBodySize(limit)]).unwrap()
+    D::build(&[Setting::Roots(root_pem()), Setting::MaxBodySize(limit)]).unwrap()
 }
 
 fn request(method: &str, server: &RawServer) -> Request {
@@ -57,7 +57,7 @@ fn request(method: &str, server: &RawServer) -> Request {
     request.body(Vec::new()).unwrap()
 }
 
-/// The answer with these header lines, of which each ends in a line break.
+/// Responds with these header lines, each of which ends with a line break, and this body.
 fn server(headers: &str, body: &[u8]) -> RawServer {
     let length = body.len();
     let head = format!("HTTP/1.1 200 OK\r\n{headers}content-length: {length}\r\n\r\n");
@@ -93,11 +93,11 @@ fn a_gzip_body_is_decoded<D: Driver>() {
         let mut request = request("GET", &server);
         let headers = request.headers_mut();
         headers.insert("accept-encoding", "br".parse().unwrap());
-        let answer = client::<D>(10_000).exchange(request).unwrap();
-        assert_eq!(answer.body(), body);
-        assert!(!answer.headers().contains_key("content-encoding"));
-        assert!(!answer.headers().contains_key("content-length"));
-        assert_eq!(answer.headers()["etag"], "\"1\"");
+        let response = client::<D>(10_000).exchange(request).unwrap();
+        assert_eq!(response.body(), body);
+        assert!(!response.headers().contains_key("content-encoding"));
+        assert!(!response.headers().contains_key("content-length"));
+        assert_eq!(response.headers()["etag"], "\"1\"");
         let asked = &server.requests()[0];
         let accepted = asked.matches("accept-encoding: ").count();
         assert_eq!(accepted, 1, "{asked}");
@@ -105,17 +105,17 @@ fn a_gzip_body_is_decoded<D: Driver>() {
     }
 }
 
-fn what_is_not_encoded_is_handed_on<D: Driver>() {
+fn an_unencoded_body_is_returned_unchanged<D: Driver>() {
     let body = gzip(b"a file that happens to be gzip");
     for headers in ["", "content-encoding: identity\r\n"] {
-        let answer = exchange::<D>(1_000, headers, &body).unwrap();
-        assert_eq!(answer.body(), &body);
+        let response = exchange::<D>(1_000, headers, &body).unwrap();
+        assert_eq!(response.body(), &body);
         assert_eq!(
-            answer.headers()["content-length"],
+            response.headers()["content-length"],
             body.len().to_string().as_str()
         );
         assert_eq!(
-            answer.headers().contains_key("content-encoding"),
+            response.headers().contains_key("content-encoding"),
             !headers.is_empty()
         );
     }
@@ -160,7 +160,7 @@ fn a_transfer_coding_other_than_chunked_is_an_error<D: Driver>() {
     let body = gzip(b"body");
     let chunk = [format!("{:x}\r\n", body.len()).as_bytes(), &body].concat();
     let chunks = [&chunk[..], b"\r\n0\r\n\r\n"].concat();
-    for (fields, body, is_refused) in [
+    for (fields, body, is_rejected) in [
         ("transfer-encoding: Chunked\r\n", &chunks, false),
         ("transfer-encoding: gzip, chunked\r\n", &chunks, true),
         (
@@ -174,9 +174,12 @@ fn a_transfer_coding_other_than_chunked_is_an_error<D: Driver>() {
         let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{fields}\r\n");
         let server = RawServer::with([head.as_bytes(), body].concat());
         match client::<D>(1_000).exchange(request("GET", &server)) {
-            Ok(answer) => assert!(!is_refused && answer.body() == &gzip(b"body"), "{fields}"),
+            Ok(response) => assert!(
+                !is_rejected && response.body() == &gzip(b"body"),
+                "{fields}"
+            ),
             Err(error) => {
-                assert!(is_refused, "{fields}{error:?}");
+                assert!(is_rejected, "{fields}{error:?}");
                 assert_eq!(error.kind(), Kind::ContentCoding, "{fields}");
                 assert_eq!(
                     error.source().unwrap().to_string(),
@@ -194,7 +197,7 @@ fn a_damaged_body_is_an_error<D: Driver>() {
     damaged.push([&whole[..], &[0; 16]].concat());
     damaged.push([&whole[..], &whole[..15]].concat());
     damaged.push(b"body".to_vec());
-    // The trailer: a checksum and a length.
+    // The checksum and the length in the trailer.
     for from_the_end in [8, 4] {
         let mut wrong = whole.clone();
         let at = wrong.len() - from_the_end;
@@ -219,11 +222,11 @@ fn an_empty_body_is_not_decoded<D: Driver>() {
             ("GET", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n"),
         ] {
             if head.starts_with("HTTP/1.1 200") && method == "GET" && D::library_decodes(coding) {
-                continue; // documented: ureq takes it for damaged
+                continue; // documented: ureq fails to decode it
             }
             let server = RawServer::with(format!("{head}{field}\r\n"));
-            let answer = client::<D>(0).exchange(request(method, &server)).unwrap();
-            assert!(answer.body().is_empty(), "{head}");
+            let response = client::<D>(0).exchange(request(method, &server)).unwrap();
+            assert!(response.body().is_empty(), "{head}");
         }
     }
 }
@@ -235,7 +238,7 @@ fn the_limit_counts_decoded_bytes<D: Driver>() {
         (zeros(5_001), 5_000, false),
         (zeros(0), 0, true),
         (zeros(1), 0, false),
-        // It grows on the wire.
+        // These bodies grow on the wire.
         (noise(5_000), 5_000, true),
         (noise(5_001), 5_000, false),
         (noise(1_000_000), 1_000_000, true),
@@ -243,14 +246,14 @@ fn the_limit_counts_decoded_bytes<D: Driver>() {
         for compression in [Compression::none(), Compression::best()] {
             let encoded = gzip_with(compression, &body);
             match exchange::<D>(limit, GZIP, &encoded) {
-                Ok(answer) => assert!(fits && *answer.body() == body),
+                Ok(response) => assert!(fits && *response.body() == body),
                 Err(error) => assert!(!fits && error.kind() == Kind::BodyTooLarge),
             }
         }
     }
 }
 
-/// Where the library decodes gzip, this client sees no gzip to measure.
+/// If the library decodes gzip, this client does not see the encoded size.
 fn gzip_may_exceed_the_limit_by_its_overhead_only<D: Driver>() {
     let (limit, most) = (5_000, 5_000 + 4 + 1_024);
     let body = gzip(b"body");
@@ -261,13 +264,15 @@ fn gzip_may_exceed_the_limit_by_its_overhead_only<D: Driver>() {
         header[3] = 0x10; // a comment follows
         let commented = [&header[..], &comment, rest].concat();
         match exchange::<D>(limit, GZIP, &commented) {
-            Ok(answer) => assert!((fits || D::library_decodes("gzip")) && answer.body() == b"body"),
+            Ok(response) => {
+                assert!((fits || D::library_decodes("gzip")) && response.body() == b"body")
+            }
             Err(error) => assert!(!fits && error.kind() == Kind::BodyTooLarge),
         }
     }
 }
 
-/// The limit holds for all members together, and their number has one too.
+/// The size limit counts all members together, and the number of members has a limit too.
 fn gzip_members_are_bounded<D: Driver>() {
     for (member, count, kind) in [
         ("", 16, None),
@@ -277,20 +282,22 @@ fn gzip_members_are_bounded<D: Driver>() {
     ] {
         let counted = kind == Some(Kind::ContentCoding) && !D::library_decodes("gzip");
         match exchange::<D>(100, GZIP, &gzip(member.as_bytes()).repeat(count)) {
-            Ok(answer) => assert!(!counted && *answer.body() == member.repeat(count).as_bytes()),
+            Ok(response) => {
+                assert!(!counted && *response.body() == member.repeat(count).as_bytes())
+            }
             Err(error) => assert_eq!(Some(error.kind()), kind),
         }
     }
 }
 
-/// Empty members decode to nothing, however many there are, and so does a comment without end.
+/// Any number of empty members decodes to nothing, and so does a comment without end.
 fn no_more_than_the_limit_is_read_or_decoded<D: Driver>() {
     let empty = gzip(b"");
     let mut long_header = gzip(b"")[..10].to_vec();
     long_header[3] = 0x10; // a comment, which a zero ends
-    for (first, rest, may_be_refused) in [
+    for (first, rest, may_be_rejected) in [
         (empty.clone(), empty, false),
-        // The library may refuse such a header before its limit is reached.
+        // The library may reject such a header before it reaches the limit.
         (long_header, b"x".to_vec(), D::library_decodes("gzip")),
     ] {
         let server = RawServer::start(move |stream| {
@@ -304,14 +311,14 @@ fn no_more_than_the_limit_is_read_or_decoded<D: Driver>() {
         let error = client::<D>(1_000).exchange(request("GET", &server));
         let kind = error.unwrap_err().kind();
         assert!(
-            kind == Kind::BodyTooLarge || may_be_refused && kind == Kind::ContentCoding,
+            kind == Kind::BodyTooLarge || may_be_rejected && kind == Kind::ContentCoding,
             "{kind:?}"
         );
     }
 }
 
-/// 64 MiB behind a limit of 128 KiB.
-fn a_large_body_is_held_at_the_limit<D: Driver>() {
+/// Decodes to 64 MiB; the limit is 128 KiB.
+fn a_large_body_is_not_decoded_beyond_the_limit<D: Driver>() {
     const LIMIT: usize = 128 * 1024;
     let bomb = gzip(&vec![0; 64 * 1024 * 1024]);
     assert!(bomb.len() < LIMIT);

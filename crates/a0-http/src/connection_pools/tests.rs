@@ -1,6 +1,6 @@
-use super::{MAX_POOLS, Pools};
+use super::{ConnectionPools, MAX_POOLS};
 
-fn get(pools: &Pools<usize, usize>, key: usize) -> (usize, bool) {
+fn get(pools: &ConnectionPools<usize, usize>, key: usize) -> (usize, bool) {
     let mut is_new = false;
     let pool = pools.get(key, || {
         is_new = true;
@@ -10,8 +10,8 @@ fn get(pools: &Pools<usize, usize>, key: usize) -> (usize, bool) {
 }
 
 #[test]
-fn the_pool_that_was_used_longest_ago_is_dropped() {
-    let pools = Pools::new();
+fn the_least_recently_used_pool_is_dropped() {
+    let pools = ConnectionPools::new();
     for key in 0..MAX_POOLS {
         assert_eq!(get(&pools, key), (key, true));
     }

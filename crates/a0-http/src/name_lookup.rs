@@ -9,29 +9,29 @@ use std::vec;
 
 use crate::error::is_out_of_descriptors;
 
-/// Looks `name` up on a thread of its own and hands `then` the addresses.
+/// Looks `name` up on a new thread, and calls `on_result` there with the addresses.
 ///
-/// The libraries' own lookups panic where no thread can be made.
+/// The libraries' own lookups panic if no thread can be spawned.
 ///
 /// # Errors
 ///
-/// No thread can be made.
-pub(crate) fn start<N>(
+/// Fails if no thread can be spawned.
+pub(crate) fn spawn<N>(
     name: N,
-    then: impl FnOnce(io::Result<vec::IntoIter<SocketAddr>>) + Send + 'static,
+    on_result: impl FnOnce(io::Result<vec::IntoIter<SocketAddr>>) + Send + 'static,
 ) -> io::Result<()>
 where
     N: ToSocketAddrs<Iter = vec::IntoIter<SocketAddr>> + Send + 'static,
 {
     thread::Builder::new()
         .name("a0-http lookup".to_owned())
-        .spawn(move || then(name.to_socket_addrs().map_err(explained)))
+        .spawn(move || on_result(name.to_socket_addrs().map_err(reveal_shortage)))
         .map(drop)
         .map_err(|error| io::Error::other(NoThread(error)))
 }
 
-/// Tells a lookup that found no file descriptor left from one of an unknown name.
-fn explained(error: io::Error) -> io::Error {
+/// Replaces a failed lookup's error if its reason was that no file descriptor is left.
+fn reveal_shortage(error: io::Error) -> io::Error {
     // glibc reports this as an unknown name, so probe for a free descriptor.
     match UdpSocket::bind(("127.0.0.1", 0)) {
         Err(shortage) if is_out_of_descriptors(&shortage) => shortage,
@@ -44,13 +44,13 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     is_out_of_descriptors(error) || error.get_ref().is_some_and(|cause| cause.is::<NoThread>())
 }
 
-/// The system refused a thread. Its own error, `EAGAIN`, would pass for a timeout.
+/// No thread could be spawned. The system's own error, `EAGAIN`, would count as a timeout.
 #[derive(Debug)]
 struct NoThread(io::Error);
 
 impl fmt::Display for NoThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no thread could be made for the name lookup")
+        f.write_str("no thread could be spawned for the name lookup")
     }
 }
 
