@@ -1,6 +1,6 @@
 use crate::Algorithm;
 
-/// Why a key, a token, a proof or a tenant could not be made.
+/// An error in making a key, a token, a proof or a tenant.
 ///
 /// The cause is a mistake in the caller's setup or a failure of OpenSSL. A [`Fault`](crate::Fault)
 /// never causes it: faults show as HTTP responses or as [`std::io::Error`]s.

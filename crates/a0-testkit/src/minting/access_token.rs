@@ -81,7 +81,7 @@ impl AccessTokenBuilder {
         self.claim("azp", client_id)
     }
 
-    /// Sets the claim `iat`, in seconds since 1970. `exp` is counted from it.
+    /// Sets the claim `iat`, in seconds since 1970. `exp` is relative to it.
     pub fn issued_at(mut self, seconds: i64) -> Self {
         self.issued_at = Some(seconds);
         self

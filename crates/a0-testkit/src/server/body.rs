@@ -19,8 +19,8 @@ const CHUNKS: usize = (256 << 20) / CHUNK.len();
 /// The time between two bytes of a trickling body.
 const DRIP: Duration = Duration::from_millis(50);
 
-/// The response as it is sent. The server sets the headers about length and connection.
-pub(super) fn respond(reply: Reply) -> Response<Body> {
+/// The response to send for a reply. The server sets the headers about length and connection.
+pub(super) fn response_for(reply: Reply) -> Response<Body> {
     match reply {
         Reply::Whole(mut whole) => {
             for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {

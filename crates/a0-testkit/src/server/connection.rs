@@ -64,18 +64,18 @@ async fn serve(socket: TcpStream, tls: Ssl, respond: Arc<Respond>) -> Result<(),
         .auto_date_header(false)
         .serve_connection(
             TokioIo::new(stream),
-            service_fn(|request| answer(Arc::clone(&respond), request)),
+            service_fn(|request| handle(Arc::clone(&respond), request)),
         )
         .await?;
     Ok(())
 }
 
-async fn answer(
+async fn handle(
     respond: Arc<Respond>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     if let Some(status) = refusal(request.body()) {
-        let mut refused = body::respond(Reply::Whole(response(status.as_u16(), Vec::new())));
+        let mut refused = body::response_for(Reply::Whole(response(status.as_u16(), Vec::new())));
         refused
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -86,7 +86,7 @@ async fn answer(
     let request = Request::from_parts(head, body.to_vec());
     // A handler may block. If it panics, only this connection ends.
     let reply = tokio::task::spawn_blocking(move || respond(request)).await??;
-    Ok(body::respond(reply))
+    Ok(body::response_for(reply))
 }
 
 fn refusal(body: &Incoming) -> Option<StatusCode> {

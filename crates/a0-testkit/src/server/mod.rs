@@ -1,4 +1,4 @@
-//! The HTTPS server on the loopback interface.
+//! HTTPS servers on the loopback interface.
 
 mod body;
 mod certificate;
@@ -21,8 +21,8 @@ pub use tenant::TenantServer;
 /// An HTTPS server on the loopback interface, around any handler. It can play the API of a demo, or
 /// any server that is not a tenant.
 ///
-/// It speaks HTTP/1.1 over TLS 1.2 or 1.3. Each request runs on a thread of its own, so a handler
-/// may block. The headers of a request may take 16 KiB and its body 1 MiB. A chunked request is
+/// It speaks HTTP/1.1 over TLS 1.2 or 1.3. Each request is handled on a thread of its own, so
+/// a handler may block. The headers of a request may take 16 KiB and its body 1 MiB. A chunked request is
 /// refused with 501.
 ///
 /// Dropping the server closes its connections, stalled ones too. It then waits for the handlers
@@ -48,7 +48,7 @@ pub struct HttpsServer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Answers one request. An error closes the connection without a response.
+/// Responds to one request. An error closes the connection without a response.
 type Respond = dyn Fn(Request<Vec<u8>>) -> io::Result<Reply> + Send + Sync;
 
 impl HttpsServer {

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Response};
 use super::gate::{Barrier, Gate};
 use crate::reply::{BodyFault, Reply, response};
 
-/// What an endpoint does instead of its usual response, or in addition to it.
+/// Makes an endpoint misbehave: replaces its usual response, changes it, or holds the request.
 ///
 /// | fault | in memory | over HTTPS |
 /// |---|---|---|
@@ -44,7 +44,7 @@ enum Kind {
 }
 
 impl Fault {
-    /// The usual response, for a request of a script that shall succeed.
+    /// No fault: the usual response. Scripts use it for requests that succeed.
     #[must_use]
     pub fn none() -> Self {
         Self(Kind::None)

@@ -84,8 +84,8 @@ impl Keyring {
 /// The owner of cached RSA keys.
 pub(super) enum KeyOwner {
     Domain(String),
-    /// A tenant on a free port. Hardly any later tenant gets the same port, so its keys go by a
-    /// number that a later tenant can use again.
+    /// A tenant on a free port. Ports rarely repeat, so its keys are cached under a number that a
+    /// later tenant can use again.
     Number(OwnerNumber),
 }
 

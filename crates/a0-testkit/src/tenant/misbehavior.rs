@@ -1,4 +1,4 @@
-//! Which fault each endpoint has next, and the requests that faults hold.
+//! The faults of each endpoint, and the requests that they hold.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -10,7 +10,7 @@ use crate::{Endpoint, Fault};
 impl LocalTenant {
     /// Makes an endpoint misbehave until [`recover`](Self::recover) is called.
     pub fn misbehave(&self, endpoint: Endpoint, fault: Fault) {
-        self.with(|state| state.faults.plan(endpoint).lasting = Some(fault));
+        self.with_state(|state| state.faults.plan(endpoint).lasting = Some(fault));
     }
 
     /// Makes an endpoint misbehave for the next `times` requests. They follow the faults that are
@@ -24,17 +24,17 @@ impl LocalTenant {
     /// applies again.
     pub fn misbehave_script(&self, endpoint: Endpoint, faults: impl IntoIterator<Item = Fault>) {
         let faults: Vec<Fault> = faults.into_iter().collect();
-        self.with(|state| state.faults.plan(endpoint).script.extend(faults));
+        self.with_state(|state| state.faults.plan(endpoint).script.extend(faults));
     }
 
     /// Removes all faults of an endpoint, scripted and lasting ones. It does not release requests
     /// held at a [`Gate`](crate::Gate).
     pub fn recover(&self, endpoint: Endpoint) {
-        self.with(|state| *state.faults.plan(endpoint) = Plan::default());
+        self.with_state(|state| *state.faults.plan(endpoint) = Plan::default());
     }
 
     pub(super) fn hold(&self, gate: &Arc<Barrier>) {
-        self.with(|state| {
+        self.with_state(|state| {
             state.held.retain(|gate| gate.strong_count() > 0);
             state.held.push(Arc::downgrade(gate));
             if state.closing {
@@ -46,7 +46,7 @@ impl LocalTenant {
 
     /// Releases every request that is held now or later, so that a server can stop.
     pub(crate) fn release_held(&self) {
-        self.with(|state| {
+        self.with_state(|state| {
             state.closing = true;
             state
                 .held

@@ -149,17 +149,18 @@ impl LocalTenant {
     /// The tenant's time: the system's, unless [`set_now`](Self::set_now) has set another.
     #[must_use]
     pub fn now(&self) -> SystemTime {
-        self.with(|state| state.now).unwrap_or_else(SystemTime::now)
+        self.with_state(|state| state.now)
+            .unwrap_or_else(SystemTime::now)
     }
 
     /// Stops the tenant's clock at `now`. Tokens minted from then on are issued at that time.
     pub fn set_now(&self, now: SystemTime) {
-        self.with(|state| state.now = Some(now));
+        self.with_state(|state| state.now = Some(now));
     }
 
     /// Follows the system's clock again.
     pub fn use_system_clock(&self) {
-        self.with(|state| state.now = None);
+        self.with_state(|state| state.now = None);
     }
 
     /// Starts an access token of this tenant.
@@ -169,7 +170,7 @@ impl LocalTenant {
 
     /// Registers a client that may use the token endpoint with this secret.
     pub fn register_client(&self, client_id: &str, client_secret: &str) {
-        self.with(|state| {
+        self.with_state(|state| {
             state
                 .clients
                 .insert(client_id.to_owned(), client_secret.to_owned())
@@ -202,11 +203,11 @@ impl LocalTenant {
     }
 
     pub(crate) fn key_for(&self, algorithm: Algorithm) -> Option<SigningKey> {
-        self.with(|state| state.keys.key_for(algorithm))
+        self.with_state(|state| state.keys.key_for(algorithm))
     }
 
     fn knows_client(&self, client_id: &str, client_secret: &str) -> bool {
-        self.with(|state| {
+        self.with_state(|state| {
             state
                 .clients
                 .get(client_id)
@@ -214,7 +215,7 @@ impl LocalTenant {
         })
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+    fn with_state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

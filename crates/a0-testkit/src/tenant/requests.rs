@@ -12,25 +12,25 @@ impl LocalTenant {
     /// The requests received so far, oldest first, without those for other origins.
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {
-        self.with(|state| state.requests.clone())
+        self.with_state(|state| state.requests.clone())
     }
 
     /// The number of requests that an endpoint received, with any method.
     #[must_use]
     pub fn request_count(&self, endpoint: Endpoint) -> usize {
         let to_it = |request: &&RecordedRequest| request.endpoint() == Some(endpoint);
-        self.with(|state| state.requests.iter().filter(to_it).count())
+        self.with_state(|state| state.requests.iter().filter(to_it).count())
     }
 
     /// The URLs of requests that were refused because they were for another origin.
     #[must_use]
     pub fn refused(&self) -> Vec<Uri> {
-        self.with(|state| state.refused.clone())
+        self.with_state(|state| state.refused.clone())
     }
 
     /// Forgets the requests received and refused so far.
     pub fn reset_requests(&self) {
-        self.with(|state| {
+        self.with_state(|state| {
             state.requests.clear();
             state.refused.clear();
         });

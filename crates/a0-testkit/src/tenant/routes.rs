@@ -1,4 +1,4 @@
-//! Which request goes where.
+//! Routes requests to the endpoints.
 
 use std::io;
 
@@ -15,10 +15,10 @@ impl LocalTenant {
     pub(crate) fn reply(&self, request: &Request<Vec<u8>>) -> io::Result<Reply> {
         let uri = request.uri();
         if uri.authority().is_some() && !self.serves(uri) {
-            self.with(|state| state.refused.push(uri.clone()));
+            self.with_state(|state| state.refused.push(uri.clone()));
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
-        self.with(|state| state.requests.push(RecordedRequest::new(request)));
+        self.with_state(|state| state.requests.push(RecordedRequest::new(request)));
         let Some(endpoint) = Endpoint::at(uri.path()) else {
             return Ok(Reply::Whole(reply::json(
                 404,
@@ -32,7 +32,7 @@ impl LocalTenant {
             }
             return Ok(Reply::Whole(refusal));
         }
-        let fault = self.with(|state| state.faults.next(endpoint));
+        let fault = self.with_state(|state| state.faults.next(endpoint));
         fault.apply(&|gate| self.hold(&gate), || self.respond(endpoint, request))
     }
 
@@ -41,11 +41,11 @@ impl LocalTenant {
             Endpoint::Token => return token_endpoint::respond(self, request),
             Endpoint::Discovery => self.metadata().to_string().into_bytes(),
             Endpoint::Jwks => self
-                .with(|state| state.jwks_body.clone())
+                .with_state(|state| state.jwks_body.clone())
                 .unwrap_or_else(|| self.jwks().to_string().into_bytes()),
         };
         let mut response = reply::json_typed(reply::response(200, body));
-        let cache_control = self.with(|state| state.cache_control.clone());
+        let cache_control = self.with_state(|state| state.cache_control.clone());
         if let Some(value) = cache_control.and_then(|value| value.parse().ok()) {
             response.headers_mut().insert(CACHE_CONTROL, value);
         }
