@@ -238,6 +238,20 @@ fn drop_ends_everything() {
     drop((silent, idle, half, streams, gate));
 }
 
+/// A runtime must not be dropped inside another one, and the server has one.
+#[test]
+fn a_server_starts_and_ends_inside_a_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let server = TenantServer::start().unwrap();
+        let mut stream = connect(&server, "localhost").unwrap();
+        let (head, _) = exchange(&mut stream, &get(JWKS, false)).unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    });
+}
+
 #[test]
 fn any_handler_and_malformed_requests() {
     let server = HttpsServer::start(|request| {

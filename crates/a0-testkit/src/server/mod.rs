@@ -21,9 +21,9 @@ pub use tenant::TenantServer;
 /// An HTTPS server on the loopback interface, around any handler. It can play the API of a demo, or
 /// any server that is not a tenant.
 ///
-/// It speaks HTTP/1.1 over TLS 1.2 or 1.3. Each request is handled on a thread of its own, so
-/// a handler may block. The headers of a request may take 16 KiB and its body 1 MiB. A chunked request is
-/// refused with 501.
+/// It speaks HTTP/1.1 over TLS 1.2 or 1.3. Each request is handled on a thread of its own, so a
+/// handler may block. The headers of a request may take 16 KiB and its body 1 MiB. A chunked
+/// request is refused with 501.
 ///
 /// Dropping the server closes its connections, stalled ones too. It then waits for the handlers
 /// that are still running.
