@@ -1,29 +1,30 @@
 use crate::Algorithm;
 
-/// Why something could not be made.
+/// An error in making a key, a token, a proof or a tenant.
 ///
-/// A mistake in the caller's set-up or a failure of OpenSSL; never the outcome of a
-/// [`Fault`](crate::Fault), which shows as an HTTP answer or a [`std::io::Error`].
+/// The cause is a mistake in the caller's setup or a failure of OpenSSL. A [`Fault`](crate::Fault)
+/// never causes it: faults show as HTTP responses or as [`std::io::Error`]s.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// OpenSSL refused or failed.
+    /// OpenSSL failed, or refused its input.
     #[error("OpenSSL failed")]
     Crypto(#[from] openssl::error::ErrorStack),
-    /// The tenant holds no key for this algorithm, and none was given.
-    #[error("no key for {0}: give one with `signed_with`, or publish one")]
+    /// The tenant has no key for this algorithm and none was set, or the algorithm is
+    /// [`Algorithm::None`].
+    #[error("no key for {0}: set one with `signed_with`, or publish one")]
     NoKey(Algorithm),
-    /// The key is of another type, or on another curve, than the algorithm needs.
+    /// The algorithm needs a key of another type or on another curve.
     #[error("this key cannot sign with {0}")]
     KeyMismatch(Algorithm),
-    /// Keys of this kind are not supported.
-    #[error("unsupported kind of key")]
+    /// The operation does not support keys of this type.
+    #[error("unsupported key type")]
     UnsupportedKey,
-    /// The JSON is not a JWK of type `EC`, `RSA`, `OKP` or `oct` with all its required members.
-    #[error("not a JWK that has a thumbprint: {0} is missing or not a string")]
+    /// The JSON is not a JWK of type `EC`, `RSA`, `OKP` or `oct` with all required members.
+    #[error("no thumbprint for this JWK: {0} is missing, not a string or unknown")]
     Jwk(&'static str),
-    /// The text is not `host` or `host:port`.
-    #[error("not a domain of the form host or host:port")]
+    /// The domain is not of the form `host` or `host:port`.
+    #[error("the domain is not of the form host or host:port")]
     Domain,
 }
 

@@ -1,13 +1,13 @@
 //! A local Auth0 tenant for tests and demos.
 //!
-//! [`LocalTenant`] answers like a tenant of Auth0: discovery document, key set and token endpoint.
-//! It mints access tokens and DPoP proofs, good ones and malformed ones, rotates its keys, and
-//! misbehaves on request. It works in memory, through [`LocalTenant::handle`] or
+//! [`LocalTenant`] responds like an Auth0 tenant: it serves a discovery document, a key set and a
+//! token endpoint. It mints access tokens and DPoP proofs, valid and malformed ones, rotates its
+//! keys, and misbehaves on request ([`Fault`]). Use it in memory, through [`LocalTenant::handle`] or
 //! [`LocalTenant::client`], or over real HTTPS on the loopback interface, through [`TenantServer`].
 //!
-//! Nothing here checks a token, and nothing here depends on code that does: what a verifier makes
-//! of these tokens is its own affair, so the crate can serve as an independent oracle. Signatures
-//! and TLS are OpenSSL's.
+//! The crate verifies no token and depends on no code that does. Tests can therefore compare a
+//! verifier with it: an error in the verifier is not repeated here. OpenSSL makes the signatures and
+//! speaks TLS.
 //!
 //! ```
 //! use a0_testkit::{Endpoint, Fault, LocalTenant};
@@ -28,7 +28,8 @@
 //! # }
 //! ```
 //!
-//! Calls block; threads are plain threads; nothing needs an async runtime.
+//! All calls are blocking, and callers need no async runtime. A server has a runtime of its own, on
+//! a thread of its own.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -45,40 +46,18 @@
     )
 )]
 
-mod algorithm;
 mod error;
-mod fault;
-mod form;
-mod gate;
-mod gzip;
-mod http1;
-mod jws;
-mod keyring;
-mod keys;
-mod network;
-mod oauth;
-mod peer;
-mod proof;
-mod record;
+mod minting;
 mod reply;
 mod server;
+mod signing;
 mod tenant;
-mod thumbprint;
-mod tls;
-mod token;
 
-pub use algorithm::Algorithm;
 pub use error::Error;
-pub use fault::Fault;
-pub use gate::Gate;
-pub use keys::SigningKey;
-pub use network::LocalNetwork;
-pub use proof::{ProofBuilder, ProofKey};
-pub use record::{Endpoint, RecordedRequest};
+pub use minting::{AccessTokenBuilder, ProofBuilder, ProofKey};
 pub use server::{HttpsServer, TenantServer};
-pub use tenant::LocalTenant;
-pub use thumbprint::thumbprint;
-pub use token::AccessTokenBuilder;
+pub use signing::{Algorithm, SigningKey, thumbprint};
+pub use tenant::{Endpoint, Fault, Gate, LocalNetwork, LocalTenant, RecordedRequest};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,4 +1,4 @@
-//! What an endpoint gives back, before it becomes a value in memory or bytes on a socket.
+//! The reply of an endpoint, before it becomes a value in memory or bytes on a socket.
 
 use std::io;
 
@@ -8,6 +8,12 @@ use serde_json::Value;
 
 pub(crate) enum Reply {
     Whole(Response<Vec<u8>>),
+    /// Status 200 and a JSON body that never ends.
+    Unfinished(BodyFault),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyFault {
     Endless,
     Stalled,
     Trickling,
@@ -17,12 +23,17 @@ impl Reply {
     pub(crate) fn in_memory(self) -> io::Result<Response<Vec<u8>>> {
         match self {
             Self::Whole(response) => Ok(response),
-            Self::Endless => Ok(json_typed(response(200, vec![b' '; 8 << 20]))),
-            Self::Stalled | Self::Trickling => Err(io::ErrorKind::TimedOut.into()),
+            Self::Unfinished(BodyFault::Endless) => {
+                Ok(json_typed(response(200, vec![b' '; 8 << 20])))
+            }
+            Self::Unfinished(BodyFault::Stalled | BodyFault::Trickling) => {
+                Err(io::ErrorKind::TimedOut.into())
+            }
         }
     }
 }
 
+/// A number that is not an HTTP status becomes 500.
 pub(crate) fn response(status: u16, body: Vec<u8>) -> Response<Vec<u8>> {
     let mut response = Response::new(body);
     *response.status_mut() =

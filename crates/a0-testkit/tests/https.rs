@@ -46,7 +46,7 @@ fn connect(server: &impl Served, name: &str) -> io::Result<SslStream<TcpStream>>
         .map_err(io::Error::other)
 }
 
-/// Sends `request` and reads until the server closes, or as far as one answer with a length goes.
+/// Sends `request` and reads one response: the head, and as many bytes as its `Content-Length` says.
 fn exchange(stream: &mut SslStream<TcpStream>, request: &str) -> io::Result<(String, Vec<u8>)> {
     stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
@@ -126,9 +126,9 @@ fn rustls_accepts_the_certificate() {
     let agent = rustls_client(&server);
     for host in ["localhost", "127.0.0.1"] {
         let url = format!("https://{host}:{}{JWKS}", server.address().port());
-        let mut answer = agent.get(&url).call().unwrap();
-        assert_eq!(answer.status(), 200);
-        let body = answer.body_mut().read_to_vec().unwrap();
+        let mut response = agent.get(&url).call().unwrap();
+        assert_eq!(response.status(), 200);
+        let body = response.body_mut().read_to_vec().unwrap();
         assert_eq!(body, server.tenant().jwks().to_string().into_bytes());
     }
 
@@ -140,20 +140,20 @@ fn rustls_accepts_the_certificate() {
         ("client_id", "id"),
         ("client_secret", "secret"),
     ];
-    let answer = agent
+    let response = agent
         .post(tenant.url(Endpoint::Token))
         .send_form(form)
         .unwrap();
-    assert_eq!(answer.status(), 200);
+    assert_eq!(response.status(), 200);
 
     for fault in [Fault::stalled_body(), Fault::trickling_body()] {
         tenant.misbehave_times(Endpoint::Jwks, 1, fault);
-        let mut answer = agent.get(tenant.url(Endpoint::Jwks)).call().unwrap();
-        answer.body_mut().read_to_vec().unwrap_err();
+        let mut response = agent.get(tenant.url(Endpoint::Jwks)).call().unwrap();
+        response.body_mut().read_to_vec().unwrap_err();
     }
     tenant.misbehave_times(Endpoint::Jwks, 1, Fault::endless_body());
-    let mut answer = agent.get(tenant.url(Endpoint::Jwks)).call().unwrap();
-    answer
+    let mut response = agent.get(tenant.url(Endpoint::Jwks)).call().unwrap();
+    response
         .body_mut()
         .with_config()
         .limit(1 << 20)
@@ -198,7 +198,7 @@ fn faults_over_sockets() {
     }
 }
 
-/// Whatever the peers are doing, dropping the server takes no longer than a moment.
+/// Dropping the server takes only a moment, whatever its clients are doing.
 #[test]
 fn drop_ends_everything() {
     let server = TenantServer::start().unwrap();
@@ -238,6 +238,20 @@ fn drop_ends_everything() {
     drop((silent, idle, half, streams, gate));
 }
 
+/// A runtime must not be dropped inside another one, and the server has one.
+#[test]
+fn a_server_starts_and_ends_inside_a_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let server = TenantServer::start().unwrap();
+        let mut stream = connect(&server, "localhost").unwrap();
+        let (head, _) = exchange(&mut stream, &get(JWKS, false)).unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    });
+}
+
 #[test]
 fn any_handler_and_malformed_requests() {
     let server = HttpsServer::start(|request| {
@@ -261,6 +275,7 @@ fn any_handler_and_malformed_requests() {
     let (head, body) = exchange(&mut stream, two).unwrap();
     assert!(head.contains("\r\nx-path: /a?b=c\r\n"), "{head}");
     assert_eq!(body, b"hello");
+    assert!(!head.contains("\r\ndate: "), "{head}");
     let (head, body) = exchange(&mut stream, "").unwrap();
     assert!(
         head.contains("\r\nx-path: /2\r\n") && body.is_empty(),
@@ -271,6 +286,9 @@ fn any_handler_and_malformed_requests() {
     let (head, _) = exchange(&mut stream, expecting).unwrap();
     assert_eq!(head, "HTTP/1.1 100 Continue\r\n\r\n");
     assert_eq!(exchange(&mut stream, "ok").unwrap().1, b"ok");
+    // RFC 9112 section 6.3: a length that is repeated, but the same, counts once.
+    let repeated = "POST / HTTP/1.1\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok";
+    assert_eq!(exchange(&mut stream, repeated).unwrap().1, b"ok");
     exchange(&mut stream, &get("/error", false)).unwrap_err();
 
     let long = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(20_000));
@@ -279,7 +297,7 @@ fn any_handler_and_malformed_requests() {
         ("junk\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\ncontent-length: x\r\n\r\n", 400),
         (
-            "GET / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\n",
+            "GET / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
             400,
         ),
         ("POST / HTTP/1.1\r\ncontent-length: 2000000\r\n\r\n", 413),
@@ -291,6 +309,8 @@ fn any_handler_and_malformed_requests() {
         let mut stream = connect(&server, "localhost").unwrap();
         let (head, _) = exchange(&mut stream, request).unwrap();
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+        // The server closes the connection, whatever else the client sent.
+        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "{head}");
     }
 }
 

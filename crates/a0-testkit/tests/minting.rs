@@ -1,5 +1,4 @@
-//! Tokens and proofs, with their signatures checked by two others: OpenSSL from the bare JWK or
-//! PEM, and josekit.
+//! Tokens and proofs. OpenSSL and josekit verify their signatures with keys read from JWK and PEM.
 
 mod common;
 

@@ -1,20 +1,15 @@
-//! A tenant in memory: documents, rotation, faults, gates, records, the token endpoint.
+//! A tenant in memory: documents, keys, faults, gates and recorded requests.
 
 mod common;
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::thread;
 
-use a0_testkit::{Endpoint, Fault, Gate, LocalNetwork, LocalTenant, ProofKey};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use common::{kids, parts};
+use a0_testkit::{Endpoint, Fault, Gate, LocalNetwork, LocalTenant};
+use common::{json_of, kids, parts, tenant};
+use flate2::read::GzDecoder;
 use http::{Method, Request, Response};
-use serde_json::{Value, json};
-
-fn tenant() -> LocalTenant {
-    LocalTenant::new("tenant.example").unwrap()
-}
+use serde_json::Value;
 
 fn request(method: Method, url: &str) -> Request<Vec<u8>> {
     Request::builder()
@@ -26,10 +21,6 @@ fn request(method: Method, url: &str) -> Request<Vec<u8>> {
 
 fn get(tenant: &LocalTenant, endpoint: Endpoint) -> io::Result<Response<Vec<u8>>> {
     tenant.handle(request(endpoint.method(), &tenant.url(endpoint)))
-}
-
-fn json_of(response: &Response<Vec<u8>>) -> Value {
-    serde_json::from_slice(response.body()).unwrap()
 }
 
 #[test]
@@ -111,7 +102,7 @@ fn origins_paths_and_methods() {
         (format!("https://user@tenant.example{jwks}"), None),
     ] {
         match (tenant.handle(request(Method::GET, &url)), expected) {
-            (Ok(answer), Some(status)) => assert_eq!(answer.status(), status, "{url}"),
+            (Ok(response), Some(status)) => assert_eq!(response.status(), status, "{url}"),
             (Err(error), None) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused),
             (outcome, _) => panic!("{url}: {outcome:?}"),
         }
@@ -207,7 +198,7 @@ fn faults() {
     for endpoint in [Endpoint::Discovery, Endpoint::Jwks, Endpoint::Token] {
         for (fault, outcome, header) in cases.clone() {
             tenant.misbehave(endpoint, fault.clone());
-            let answer = get(&tenant, endpoint).map_err(|error| error.kind());
+            let response = get(&tenant, endpoint).map_err(|error| error.kind());
             let usual = if endpoint == Endpoint::Token {
                 401
             } else {
@@ -216,18 +207,34 @@ fn faults() {
             let replaced = !["none", "headers"].contains(&format!("{fault:?}").as_str());
             let outcome = if replaced { outcome } else { Ok(usual) };
             assert_eq!(
-                answer.as_ref().map(|a| a.status().as_u16()),
+                response.as_ref().map(|r| r.status().as_u16()),
                 outcome.as_ref().copied(),
                 "{fault:?}"
             );
-            if let (Ok(answer), Some((name, value))) = (answer, header) {
-                assert_eq!(answer.headers()[name], value, "{fault:?}");
+            if let (Ok(response), Some((name, value))) = (response, header) {
+                assert_eq!(response.headers()[name], value, "{fault:?}");
             }
         }
         tenant.recover(endpoint);
     }
     tenant.misbehave(Endpoint::Jwks, Fault::endless_body());
     assert_eq!(get(&tenant, Endpoint::Jwks).unwrap().body().len(), 8 << 20);
+}
+
+#[test]
+fn a_gzip_bomb_decodes_to_json() {
+    let tenant = tenant();
+    for decoded in [0, 1, 261, 1 << 20] {
+        tenant.misbehave(Endpoint::Jwks, Fault::gzip_bomb(decoded));
+        let response = get(&tenant, Endpoint::Jwks).unwrap();
+        let mut body = Vec::new();
+        let mut gzip = GzDecoder::new(response.body().as_slice());
+        gzip.read_to_end(&mut body).unwrap();
+        assert!(body.len() >= decoded, "{decoded}: {}", body.len());
+        let json: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(json, Value::Object(Default::default()), "{decoded}");
+        assert!(response.body().len() <= 100 + decoded / 500, "{decoded}");
+    }
 }
 
 #[test]
@@ -259,7 +266,7 @@ fn a_gate_holds_a_request() {
             .collect();
         assert!(gate.wait_arrivals(3));
         assert!(held.iter().all(|thread| !thread.is_finished()));
-        // The tenant answers others meanwhile.
+        // Meanwhile the tenant responds to other requests.
         assert_eq!(get(&tenant, Endpoint::Discovery).unwrap().status(), 200);
         gate.release();
         for thread in held {
@@ -302,163 +309,4 @@ fn a_network_finds_the_tenant() {
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     }
     assert_eq!(network.refused().len(), 3);
-}
-
-fn token_request(headers: &[(&str, &str)], body: &str) -> Request<Vec<u8>> {
-    let mut request = Request::post("https://tenant.example/oauth/token");
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    request.body(body.as_bytes().to_vec()).unwrap()
-}
-
-#[test]
-fn client_credentials_and_refusals() {
-    let tenant = tenant();
-    tenant.register_client("client", "se:cret");
-    let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
-    let (good, bad) = (basic("client:se%3Acret"), basic("client:wrong"));
-    let cc = "grant_type=client_credentials&audience=https%3A%2F%2Fapi.example%2F&scope=a+b";
-    let post = format!("{cc}&client_id=client&client_secret=se%3Acret");
-    let cases: [(Option<&str>, &str, u16, &str); 11] = [
-        (None, &post, 200, ""),
-        (Some(&good), cc, 200, ""),
-        (Some(&bad), cc, 401, "invalid_client"),
-        (Some("Bearer x"), cc, 401, "invalid_client"),
-        (None, cc, 401, "invalid_client"),
-        (
-            None,
-            &post.replace("client_id=client", "client_id=other"),
-            401,
-            "invalid_client",
-        ),
-        (Some(&good), &post, 400, "invalid_request"),
-        (
-            Some(&good),
-            "grant_type=password",
-            400,
-            "unsupported_grant_type",
-        ),
-        (Some(&good), "", 400, "invalid_request"),
-        (
-            Some(&good),
-            "grant_type=client_credentials",
-            400,
-            "invalid_request",
-        ),
-        (
-            Some(&good),
-            "grant_type=a&grant_type=a",
-            400,
-            "invalid_request",
-        ),
-    ];
-    for (authorization, body, status, error) in cases {
-        let headers: Vec<_> = authorization
-            .map(|value| ("authorization", value))
-            .into_iter()
-            .collect();
-        let answer = tenant.handle(token_request(&headers, body)).unwrap();
-        let json = json_of(&answer);
-        assert_eq!(answer.status(), status, "{body}: {json}");
-        assert_eq!(answer.headers()["cache-control"], "no-store");
-        let challenged = answer.headers().contains_key("www-authenticate");
-        assert_eq!(
-            challenged,
-            status == 401 && authorization.is_some(),
-            "{body}"
-        );
-        if status == 200 {
-            let claims = parts(json["access_token"].as_str().unwrap()).payload;
-            assert_eq!(claims["sub"], "client@clients");
-            assert_eq!(claims["aud"], "https://api.example/");
-            assert_eq!(
-                (&json["scope"], &claims["scope"]),
-                (&json!("a b"), &json!("a b"))
-            );
-            assert_eq!(
-                (&json["token_type"], &json["expires_in"]),
-                (&json!("Bearer"), &json!(3600))
-            );
-        } else {
-            assert_eq!(json["error"], error, "{body}");
-        }
-    }
-
-    let record = &tenant.requests()[0];
-    assert!(
-        record
-            .form()
-            .contains(&("client_secret".to_owned(), "se:cret".to_owned()))
-    );
-    let shown = format!("{:?}", tenant.requests());
-    assert!(!shown.contains("cret") && !shown.contains(&good), "{shown}");
-}
-
-#[test]
-fn token_exchange_nests_the_actors_and_binds_to_the_proof() {
-    let tenant = tenant();
-    let key = ProofKey::generate().unwrap();
-    let exchange = |client: &str, subject_token: &str, proof: Option<&str>| {
-        tenant.register_client(client, "secret");
-        let body = format!(
-            "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&audience=next\
-             &subject_token={subject_token}&subject_token_type=x&client_id={client}&client_secret=secret"
-        );
-        let headers: Vec<_> = proof.map(|proof| ("DPoP", proof)).into_iter().collect();
-        json_of(&tenant.handle(token_request(&headers, &body)).unwrap())
-    };
-
-    let user = tenant.access_token().subject("auth0|ada").mint().unwrap();
-    let first = exchange("one", &user, None);
-    assert_eq!(
-        first["issued_token_type"],
-        "urn:ietf:params:oauth:token-type:access_token"
-    );
-    assert!(first.get("scope").is_none());
-    let proof = key
-        .proof("POST", &tenant.url(Endpoint::Token))
-        .mint()
-        .unwrap();
-    let second = exchange("two", first["access_token"].as_str().unwrap(), Some(&proof));
-    assert_eq!(second["token_type"], "DPoP");
-    let claims = parts(second["access_token"].as_str().unwrap()).payload;
-    assert_eq!(claims["sub"], "auth0|ada");
-    assert_eq!(claims["aud"], "next");
-    assert_eq!(
-        claims["act"],
-        json!({ "sub": "two", "act": { "sub": "one" } })
-    );
-    assert_eq!(claims["cnf"], json!({ "jkt": key.thumbprint() }));
-
-    assert_eq!(exchange("one", "", None)["error"], "invalid_request");
-    assert_eq!(
-        exchange("one", "opaque", Some("junk"))["error"],
-        "invalid_dpop_proof"
-    );
-    assert!(exchange("one", "opaque", None)["access_token"].is_string());
-}
-
-#[test]
-fn a_connection_token_names_connection_and_account() {
-    let tenant = tenant();
-    tenant.register_client("client", "secret");
-    let good = "grant_type=urn%3Aauth0%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange%3A\
-        federated-connection-access-token&connection=google&subject_token=t&subject_token_type=\
-        urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token&requested_token_type=\
-        http%3A%2F%2Fauth0.com%2Foauth%2Ftoken-type%2Ffederated-connection-access-token\
-        &client_id=client&client_secret=secret";
-    for (body, token) in [
-        (good.to_owned(), Some("google:default")),
-        (format!("{good}&login_hint=ada"), Some("google:ada")),
-        (good.replace("connection=google", "connection="), None),
-        (good.replace("subject_token=t", "subject_token="), None),
-        (good.replace("Aaccess_token", "Aid_token"), None),
-        (good.replace("requested_token_type", "wanted"), None),
-    ] {
-        let json = json_of(&tenant.handle(token_request(&[], &body)).unwrap());
-        assert_eq!(json["access_token"].as_str(), token, "{body}");
-        let error = token.is_none().then_some("invalid_request");
-        assert_eq!(json["error"].as_str(), error, "{body}");
-    }
 }

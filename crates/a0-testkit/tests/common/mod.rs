@@ -1,9 +1,19 @@
-// Each test file uses some of these.
+// Each test file uses only some of these.
 #![allow(dead_code)]
 
+use a0_testkit::LocalTenant;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::Response;
 use serde_json::Value;
+
+pub(crate) fn tenant() -> LocalTenant {
+    LocalTenant::new("tenant.example").unwrap()
+}
+
+pub(crate) fn json_of(response: &Response<Vec<u8>>) -> Value {
+    serde_json::from_slice(response.body()).unwrap()
+}
 
 /// Header, payload, signed text and signature of a compact JWS.
 pub(crate) struct Parts {

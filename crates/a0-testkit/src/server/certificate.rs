@@ -1,4 +1,5 @@
-//! A certificate authority and a certificate for the loopback names, made at run time.
+//! A certificate authority, and a certificate for the names of the loopback interface. Both are made
+//! at run time.
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
@@ -14,15 +15,15 @@ use openssl::x509::extension::{
 };
 use openssl::x509::{X509, X509Builder, X509Name, X509NameRef};
 
-pub(crate) struct Identity {
-    pub(crate) acceptor: SslAcceptor,
-    pub(crate) ca_pem: String,
+pub(super) struct Identity {
+    pub(super) acceptor: SslAcceptor,
+    pub(super) ca_pem: String,
 }
 
 impl Identity {
-    /// Good for `localhost`, `127.0.0.1` and `::1`. The private key of the authority is dropped,
-    /// so that nothing else can ever be signed with it.
-    pub(crate) fn for_loopback() -> Result<Self, ErrorStack> {
+    /// Makes a certificate for `localhost`, `127.0.0.1` and `::1`. The authority's private key is
+    /// dropped, so that it never signs another.
+    pub(super) fn for_loopback() -> Result<Self, ErrorStack> {
         let (ca_key, key) = (new_key()?, new_key()?);
         let ca = authority(&ca_key)?;
         let certificate = loopback_certificate(&key, &ca, &ca_key)?;
@@ -39,7 +40,7 @@ impl Identity {
 }
 
 fn authority(key: &PKey<Private>) -> Result<X509, ErrorStack> {
-    // Clients may look an issuer up by its name: each authority has one of its own.
+    // A client may find an issuer by its name, so each authority has its own.
     let name = name(&format!("Local test authority {}", serial()?.to_hex_str()?))?;
     let mut builder = builder(key, &name, &name)?;
     builder.append_extension(BasicConstraints::new().critical().ca().pathlen(0).build()?)?;
@@ -86,9 +87,9 @@ fn builder(
     issuer: &X509NameRef,
 ) -> Result<X509Builder, ErrorStack> {
     const DAY: i64 = 24 * 60 * 60;
-    let now = crate::jws::unix_seconds(std::time::SystemTime::now());
+    let now = crate::minting::unix_seconds(std::time::SystemTime::now());
     let mut builder = X509::builder()?;
-    // The field counts from zero: this is X.509 version 3.
+    // Counted from zero: this is X.509 version 3.
     builder.set_version(2)?;
     builder.set_serial_number(&*serial()?.to_asn1_integer()?)?;
     builder.set_subject_name(subject)?;

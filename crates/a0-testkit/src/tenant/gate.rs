@@ -1,11 +1,14 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Where a request waits inside the tenant until the test lets it go on.
+/// Holds requests inside the tenant until the test releases them.
 ///
-/// Two-sided: the tenant [arrives](Self::wait_arrived), the test [releases](Self::release). Once
-/// released a gate stays open. Dropping it releases it too, so that a failing test leaves no
-/// request waiting; so does dropping the server that the request came in by.
+/// [`Fault::hold_at`](crate::Fault::hold_at) sends requests to the gate. The test waits for them with
+/// [`wait_arrived`](Self::wait_arrived) and lets them pass with [`release`](Self::release). A
+/// released gate stays open.
+///
+/// Dropping the gate releases it, so a failing test leaves no request waiting. Dropping the
+/// [`TenantServer`](crate::TenantServer) that received the request releases it too.
 ///
 /// ```
 /// use a0_testkit::{Endpoint, Fault, Gate, LocalTenant};
@@ -20,34 +23,35 @@ use std::time::Duration;
 /// let fetch = std::thread::spawn(move || client(request));
 ///
 /// assert!(gate.wait_arrived());
-/// // Here the request is under way, for as long as the test likes.
+/// // The tenant has received the request, and answers it when the gate is released.
 /// gate.release();
-/// assert!(fetch.join().is_ok_and(|answer| answer.is_ok()));
+/// assert!(fetch.join().is_ok_and(|response| response.is_ok()));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Default)]
-pub struct Gate(Arc<Waiting>);
+pub struct Gate(Arc<Barrier>);
 
 impl Gate {
-    /// How long [`wait_arrived`](Self::wait_arrived) waits at most.
+    /// The longest that [`wait_arrived`](Self::wait_arrived) and
+    /// [`wait_arrivals`](Self::wait_arrivals) wait.
     pub const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// A closed gate.
+    /// Makes a closed gate.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Waits until a request stands at the gate, or has stood there. `false` if none came within
+    /// Waits until a request has arrived at the gate. Returns `false` if none arrived within
     /// [`PATIENCE`](Self::PATIENCE).
     #[must_use]
     pub fn wait_arrived(&self) -> bool {
         self.wait_arrivals(1)
     }
 
-    /// Waits until `count` requests have arrived, all told. `false` if they did not within
-    /// [`PATIENCE`](Self::PATIENCE).
+    /// Waits until `count` requests have arrived in total. Returns `false` if they did not arrive
+    /// within [`PATIENCE`](Self::PATIENCE).
     #[must_use]
     pub fn wait_arrivals(&self, count: usize) -> bool {
         let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +63,7 @@ impl Gate {
         state.arrived >= count
     }
 
-    /// How many requests have arrived so far.
+    /// The number of requests that have arrived so far.
     #[must_use]
     pub fn arrived(&self) -> usize {
         self.0
@@ -69,12 +73,12 @@ impl Gate {
             .arrived
     }
 
-    /// Lets every request pass, those that wait and those to come.
+    /// Lets all requests pass, those that wait and later ones.
     pub fn release(&self) {
         self.0.open();
     }
 
-    pub(crate) fn waiting(&self) -> Arc<Waiting> {
+    pub(super) fn barrier(&self) -> Arc<Barrier> {
         Arc::clone(&self.0)
     }
 }
@@ -85,9 +89,9 @@ impl Drop for Gate {
     }
 }
 
-/// The tenant's side of a gate.
+/// The part of a gate that the tenant holds. It does not open the gate when it is dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting {
+pub(super) struct Barrier {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -98,8 +102,9 @@ struct State {
     open: bool,
 }
 
-impl Waiting {
-    pub(crate) fn pass(&self) {
+impl Barrier {
+    /// Waits until the gate is open.
+    pub(super) fn pass(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.arrived += 1;
         self.changed.notify_all();
@@ -107,7 +112,7 @@ impl Waiting {
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(crate) fn open(&self) {
+    pub(super) fn open(&self) {
         self.state
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

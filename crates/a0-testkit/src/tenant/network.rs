@@ -5,8 +5,8 @@ use http::{Request, Response, Uri};
 
 use crate::{Error, LocalTenant};
 
-/// Several tenants behind one closure, each under its own domain. Cloning it is cheap, and clones
-/// share everything.
+/// Several tenants behind one closure, each with its own domain. Clones are cheap and share all
+/// state.
 ///
 /// ```
 /// use a0_testkit::LocalNetwork;
@@ -37,7 +37,7 @@ struct State {
 }
 
 impl LocalNetwork {
-    /// A network without tenants.
+    /// Makes a network without tenants.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -54,16 +54,17 @@ impl LocalNetwork {
         Ok(tenant)
     }
 
-    /// Adds a tenant; of two with the same domain the later one answers.
+    /// Adds a tenant. It takes the place of an earlier one with the same domain.
     pub fn add(&self, tenant: &LocalTenant) {
         self.state().tenants.push(tenant.clone());
     }
 
-    /// Passes the request to the tenant it is meant for.
+    /// Passes the request to the tenant of its origin.
     ///
     /// # Errors
     ///
-    /// `ConnectionRefused` if no tenant has the origin of the request, else what the tenant gives.
+    /// `ConnectionRefused` if no tenant has the request's origin; otherwise those of
+    /// [`LocalTenant::handle`].
     pub fn handle(&self, request: Request<Vec<u8>>) -> io::Result<Response<Vec<u8>>> {
         let tenant = {
             let mut state = self.state();
@@ -84,7 +85,7 @@ impl LocalNetwork {
             .handle(request)
     }
 
-    /// [`handle`](Self::handle) as a closure that can be given away.
+    /// Returns [`handle`](Self::handle) as a closure.
     pub fn client(
         &self,
     ) -> impl Fn(Request<Vec<u8>>) -> io::Result<Response<Vec<u8>>> + Clone + Send + Sync + 'static
@@ -93,7 +94,7 @@ impl LocalNetwork {
         move |request| network.handle(request)
     }
 
-    /// The addresses that were asked for and that belong to no tenant.
+    /// The URLs of requests that were refused because they were for no tenant.
     #[must_use]
     pub fn refused(&self) -> Vec<Uri> {
         self.state().refused.clone()

@@ -1,15 +1,17 @@
 use openssl::sha::sha256;
 use serde_json::Value;
 
-use crate::{Error, jws::base64url};
+use crate::Error;
+use crate::minting::base64url;
 
-/// The JWK thumbprint (RFC 7638, RFC 8037 section 2) with SHA-256, base64url: the `jkt` of DPoP.
+/// Computes the JWK thumbprint with SHA-256, in base64url (RFC 7638, RFC 8037 section 2): the `jkt`
+/// of DPoP.
 ///
-/// Reads the required members of the key's type alone, whatever else the JWK holds.
+/// It covers only the members that the key type requires, and ignores all others.
 ///
 /// # Errors
 ///
-/// [`Error::Jwk`] if a required member is missing or not a string, or the type is unknown.
+/// [`Error::Jwk`] if a required member is missing or not a string, or the key type is unknown.
 ///
 /// ```
 /// let jwk = serde_json::json!({
@@ -21,7 +23,7 @@ use crate::{Error, jws::base64url};
 /// # Ok::<(), a0_testkit::Error>(())
 /// ```
 pub fn thumbprint(jwk: &Value) -> Result<String, Error> {
-    // Each list is in the lexicographic order that RFC 7638 section 3 demands.
+    // Each list is in lexicographic order, as RFC 7638 section 3 requires.
     let members: &[&'static str] = match jwk.get("kty").and_then(Value::as_str) {
         Some("EC") => &["crv", "kty", "x", "y"],
         Some("RSA") => &["e", "kty", "n"],

@@ -1,16 +1,17 @@
 use serde_json::{Map, Value, json};
 
-use crate::jws::{Edits, base64url, edit_methods};
-use crate::keys::random;
-use crate::{Algorithm, Error, LocalTenant, ProofKey, SigningKey};
+use super::ProofKey;
+use super::jws::{Edits, base64url, edit_methods};
+use crate::signing::random;
+use crate::{Algorithm, Error, LocalTenant, SigningKey};
 
-/// How long a minted token is valid unless told otherwise, in seconds.
+/// The default lifetime of a token, in seconds.
 pub(crate) const LIFETIME: i64 = 3600;
 
-/// An access token in the making, from [`LocalTenant::access_token`].
+/// Builds an access token; made by [`LocalTenant::access_token`].
 ///
-/// Without further settings: header `alg` RS256, `typ` JWT and the tenant's current `kid`; claims
-/// `iss` (the tenant), `sub` (`auth0|user`), `aud` (`https://api.example/`), `iat` (the tenant's
+/// The default header has `alg` RS256, `typ` JWT and the tenant's current `kid`. The default claims
+/// are `iss` (the tenant), `sub` (`auth0|user`), `aud` (`https://api.example/`), `iat` (the tenant's
 /// time), `exp` (an hour later), `scope` (`read:things`), `azp` (`local-client`) and a random `jti`.
 ///
 /// ```
@@ -54,66 +55,67 @@ impl AccessTokenBuilder {
         }
     }
 
-    /// The claim `sub`.
+    /// Sets the claim `sub`.
     pub fn subject(self, subject: &str) -> Self {
         self.claim("sub", subject)
     }
 
-    /// The claim `aud`, as one string.
+    /// Sets the claim `aud` to a string.
     pub fn audience(self, audience: &str) -> Self {
         self.claim("aud", audience)
     }
 
-    /// The claim `aud`, as an array.
+    /// Sets the claim `aud` to an array.
     pub fn audiences<'a>(self, audiences: impl IntoIterator<Item = &'a str>) -> Self {
         let audiences: Vec<Value> = audiences.into_iter().map(Value::from).collect();
         self.claim("aud", audiences)
     }
 
-    /// The claim `scope`: names with spaces between them.
+    /// Sets the claim `scope`: names separated by spaces.
     pub fn scope(self, scope: &str) -> Self {
         self.claim("scope", scope)
     }
 
-    /// The client that asked for the token: the claim `azp`.
+    /// Sets the claim `azp`: the client that requested the token.
     pub fn client(self, client_id: &str) -> Self {
         self.claim("azp", client_id)
     }
 
-    /// The claim `iat`, in seconds since 1970. `exp` follows from it.
+    /// Sets the claim `iat`, in seconds since 1970. `exp` is relative to it.
     pub fn issued_at(mut self, seconds: i64) -> Self {
         self.issued_at = Some(seconds);
         self
     }
 
-    /// How many seconds after `iat` the token expires; negative for one that has expired already.
+    /// Sets how many seconds after `iat` the token expires. With a negative number it has already
+    /// expired when it is issued.
     pub fn expires_in(mut self, seconds: i64) -> Self {
         self.expires_in = seconds;
         self
     }
 
-    /// Binds the token to a proof key: the claim `cnf` with its thumbprint as `jkt` (RFC 9449
-    /// section 6.1).
+    /// Binds the token to a proof key: sets the claim `cnf` with the key's thumbprint as `jkt`
+    /// (RFC 9449 section 6.1).
     pub fn bound_to(self, key: &ProofKey) -> Self {
         self.claim("cnf", json!({ "jkt": key.thumbprint() }))
     }
 
-    /// The algorithm to sign with, which is also what the header says.
+    /// Sets the algorithm of the signature, and `alg` in the header.
     ///
-    /// The tenant's own keys do for RS* and PS*, and for ES256 after
-    /// [`LocalTenant::publish_es256`]; the others need [`signed_with`](Self::signed_with).
+    /// The tenant has a key for RS* and PS*, and for ES256 after [`LocalTenant::publish_es256`].
+    /// [`Algorithm::None`] needs no key. All others need [`signed_with`](Self::signed_with).
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self
     }
 
-    /// The header parameter `kid`.
+    /// Sets the header parameter `kid`.
     pub fn kid(self, kid: &str) -> Self {
         self.header("kid", kid)
     }
 
-    /// Signs with this key in place of the tenant's. The header keeps the tenant's current `kid`,
-    /// as a forger's would: name another with [`kid`](Self::kid).
+    /// Signs with this key instead of the tenant's. The header keeps the tenant's current `kid`, as
+    /// in a forged token; [`kid`](Self::kid) changes it.
     pub fn signed_with(mut self, key: &SigningKey) -> Self {
         self.key = Some(key.clone());
         self
@@ -121,12 +123,12 @@ impl AccessTokenBuilder {
 
     edit_methods!();
 
-    /// The token, in compact form.
+    /// Signs the token and returns it in compact form.
     ///
     /// # Errors
     ///
-    /// [`Error::NoKey`] or [`Error::KeyMismatch`] if there is no fitting key, [`Error::Crypto`] if
-    /// OpenSSL fails.
+    /// [`Error::NoKey`] if there is no key for the algorithm, [`Error::KeyMismatch`] if the key does
+    /// not fit it, [`Error::Crypto`] if OpenSSL fails.
     pub fn mint(self) -> Result<String, Error> {
         let Self {
             tenant,

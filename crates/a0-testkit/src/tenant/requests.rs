@@ -1,50 +1,44 @@
+//! The requests that a tenant received.
+
 use std::fmt;
 
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request};
+use http::{Method, Request, Uri};
 
-use crate::form;
+use super::{LocalTenant, form};
+use crate::Endpoint;
 
-/// The endpoints of a tenant that can be told to misbehave and whose requests are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Endpoint {
-    /// `GET /.well-known/openid-configuration`
-    Discovery,
-    /// `GET /.well-known/jwks.json`
-    Jwks,
-    /// `POST /oauth/token`
-    Token,
-}
-
-impl Endpoint {
-    /// The path below the issuer, with a slash at its beginning.
+impl LocalTenant {
+    /// The requests received so far, oldest first, without those for other origins.
     #[must_use]
-    pub fn path(self) -> &'static str {
-        match self {
-            Self::Discovery => "/.well-known/openid-configuration",
-            Self::Jwks => "/.well-known/jwks.json",
-            Self::Token => "/oauth/token",
-        }
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.with_state(|state| state.requests.clone())
     }
 
-    /// The one method it answers.
+    /// The number of requests that an endpoint received, with any method.
     #[must_use]
-    pub fn method(self) -> Method {
-        match self {
-            Self::Discovery | Self::Jwks => Method::GET,
-            Self::Token => Method::POST,
-        }
+    pub fn request_count(&self, endpoint: Endpoint) -> usize {
+        let to_it = |request: &&RecordedRequest| request.endpoint() == Some(endpoint);
+        self.with_state(|state| state.requests.iter().filter(to_it).count())
     }
 
-    pub(crate) fn at(path: &str) -> Option<Self> {
-        [Self::Discovery, Self::Jwks, Self::Token]
-            .into_iter()
-            .find(|endpoint| endpoint.path() == path)
+    /// The URLs of requests that were refused because they were for another origin.
+    #[must_use]
+    pub fn refused(&self) -> Vec<Uri> {
+        self.with_state(|state| state.refused.clone())
+    }
+
+    /// Forgets the requests received and refused so far.
+    pub fn reset_requests(&self) {
+        self.with_state(|state| {
+            state.requests.clear();
+            state.refused.clear();
+        });
     }
 }
 
-/// A request the tenant received. `Debug` hides the body and the headers that carry credentials.
+/// A request that the tenant received. `Debug` hides the body and the headers `Authorization`,
+/// `Cookie` and `DPoP`.
 #[derive(Clone)]
 pub struct RecordedRequest {
     method: Method,
@@ -54,7 +48,7 @@ pub struct RecordedRequest {
 }
 
 impl RecordedRequest {
-    pub(crate) fn of(request: &Request<Vec<u8>>) -> Self {
+    pub(super) fn new(request: &Request<Vec<u8>>) -> Self {
         Self {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
@@ -63,7 +57,7 @@ impl RecordedRequest {
         }
     }
 
-    /// The endpoint it went to; `None` for any other path.
+    /// The endpoint that received the request; `None` for any other path.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
         Endpoint::at(&self.path)
@@ -93,7 +87,7 @@ impl RecordedRequest {
         &self.body
     }
 
-    /// The names and values of a form body, decoded, in their order; empty if it is none.
+    /// The decoded names and values of a form body, in their order; empty if the body is not a form.
     #[must_use]
     pub fn form(&self) -> Vec<(String, String)> {
         form::parse(&self.body).unwrap_or_default()

@@ -4,11 +4,12 @@ use std::time::SystemTime;
 use openssl::sha::sha256;
 use serde_json::{Map, Value};
 
-use crate::jws::{Edits, base64url, edit_methods, unix_seconds};
-use crate::keys::random;
+use super::jws::{Edits, base64url, edit_methods};
+use super::unix_seconds;
+use crate::signing::random;
 use crate::{Algorithm, Error, SigningKey, thumbprint};
 
-/// The key a DPoP client proves to hold (RFC 9449). Cloning it is cheap.
+/// The key whose possession a DPoP client proves (RFC 9449). Clones are cheap.
 ///
 /// ```
 /// use a0_testkit::{LocalTenant, ProofKey};
@@ -30,7 +31,7 @@ pub struct ProofKey {
 }
 
 impl ProofKey {
-    /// A new P-256 key, which signs with ES256.
+    /// Generates a P-256 key that signs with ES256.
     ///
     /// # Errors
     ///
@@ -39,11 +40,11 @@ impl ProofKey {
         Self::new(SigningKey::generate(Algorithm::Es256)?, Algorithm::Es256)
     }
 
-    /// Any key and algorithm, for proofs that a verifier must refuse.
+    /// Takes any key and any algorithm, for proofs that a verifier must refuse.
     ///
     /// # Errors
     ///
-    /// [`Error::Jwk`] if the key has no thumbprint; no kind of [`SigningKey`] is without one today.
+    /// [`Error::Jwk`] if the key has no thumbprint. Every [`SigningKey`] has one today.
     pub fn new(key: SigningKey, algorithm: Algorithm) -> Result<Self, Error> {
         let thumbprint = thumbprint(&key.public_jwk())?;
         Ok(Self {
@@ -53,20 +54,20 @@ impl ProofKey {
         })
     }
 
-    /// The thumbprint of the public key (RFC 7638, SHA-256, base64url): what a bound token has as
+    /// The thumbprint of the public key (RFC 7638, SHA-256, base64url). A bound token has it as
     /// `cnf.jkt`.
     #[must_use]
     pub fn thumbprint(&self) -> &str {
         &self.thumbprint
     }
 
-    /// The public JWK, as it stands in the header of a proof.
+    /// The public JWK, as in the header of a proof.
     #[must_use]
     pub fn public_jwk(&self) -> Value {
         self.key.public_jwk()
     }
 
-    /// A proof for one request: the claims `htm` and `htu` are `method` and `url` as given.
+    /// Starts a proof for one request. The claims `htm` and `htu` are `method` and `url`, unchanged.
     pub fn proof(&self, method: &str, url: &str) -> ProofBuilder {
         ProofBuilder {
             key: self.clone(),
@@ -87,11 +88,11 @@ impl fmt::Debug for ProofKey {
     }
 }
 
-/// A DPoP proof in the making, from [`ProofKey::proof`].
+/// Builds a DPoP proof; made by [`ProofKey::proof`].
 ///
-/// Without further settings: header `typ` dpop+jwt, `alg` and `jwk` of the key; claims `htm`,
-/// `htu`, `iat` (the system's time) and a random `jti`. No `ath`: see
-/// [`for_token`](Self::for_token).
+/// The default header has `typ` dpop+jwt, and `alg` and `jwk` of the key. The default claims are
+/// `htm`, `htu`, `iat` (the system's time) and a random `jti`. [`for_token`](Self::for_token) adds
+/// `ath`.
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `mint` is called"]
 pub struct ProofBuilder {
@@ -103,35 +104,35 @@ pub struct ProofBuilder {
 }
 
 impl ProofBuilder {
-    /// The claim `ath`: the hash of this access token (RFC 9449 section 4.2).
+    /// Sets the claim `ath` to the hash of this access token (RFC 9449 section 4.2).
     pub fn for_token(self, access_token: &str) -> Self {
         self.claim("ath", base64url(&sha256(access_token.as_bytes())))
     }
 
-    /// The claim `jti`.
+    /// Sets the claim `jti`.
     pub fn jti(self, jti: &str) -> Self {
         self.claim("jti", jti)
     }
 
-    /// The claim `iat`, in seconds since 1970.
+    /// Sets the claim `iat`, in seconds since 1970.
     pub fn issued_at(mut self, seconds: i64) -> Self {
         self.issued_at = Some(seconds);
         self
     }
 
-    /// The claim `iat`, in whole seconds.
+    /// Sets the claim `iat` to this time, in whole seconds.
     pub fn at(self, time: SystemTime) -> Self {
         self.issued_at(unix_seconds(time))
     }
 
-    /// The claim `nonce`.
+    /// Sets the claim `nonce`.
     pub fn nonce(self, nonce: &str) -> Self {
         self.claim("nonce", nonce)
     }
 
     edit_methods!();
 
-    /// The proof, in compact form.
+    /// Signs the proof and returns it in compact form.
     ///
     /// # Errors
     ///

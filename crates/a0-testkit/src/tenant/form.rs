@@ -1,7 +1,8 @@
-//! `application/x-www-form-urlencoded`, read.
+//! Parses `application/x-www-form-urlencoded` strictly: a mistake in the code under test must show, so
+//! a malformed escape is an error here, where the usual parsers keep it as text.
 
-/// `None` if an escape is malformed or a value is not UTF-8.
-pub(crate) fn parse(body: &[u8]) -> Option<Vec<(String, String)>> {
+/// Returns `None` if an escape is malformed, or a name or value is not UTF-8.
+pub(super) fn parse(body: &[u8]) -> Option<Vec<(String, String)>> {
     body.split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
@@ -13,7 +14,7 @@ pub(crate) fn parse(body: &[u8]) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
-pub(crate) fn decode(text: &[u8]) -> Option<String> {
+pub(super) fn decode(text: &[u8]) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     while let Some(byte) = rest.next() {

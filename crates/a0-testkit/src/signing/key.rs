@@ -12,13 +12,13 @@ use openssl::rsa::{Padding, Rsa};
 use openssl::sign::{RsaPssSaltlen, Signer};
 use serde_json::{Value, json};
 
-use crate::algorithm::Scheme;
-use crate::jws::base64url;
-use crate::{Algorithm, Error, thumbprint};
+use super::{Algorithm, Scheme, thumbprint};
+use crate::Error;
+use crate::minting::base64url;
 
-/// A key that signs: RSA, EC, Ed25519, or a shared secret. Cloning it is cheap.
+/// A key that signs: RSA, EC, Ed25519, or a shared secret. Clones are cheap.
 ///
-/// Made at run time, never read from a file. `Debug` shows the key id and nothing of the key.
+/// `Debug` shows the key id, and nothing else of the key.
 ///
 /// ```
 /// use a0_testkit::{Algorithm, LocalTenant, SigningKey};
@@ -26,23 +26,23 @@ use crate::{Algorithm, Error, thumbprint};
 /// # fn main() -> Result<(), a0_testkit::Error> {
 /// let tenant = LocalTenant::new("tenant.example")?;
 /// let attacker = SigningKey::cached_rsa("attacker")?;
-/// // The tenant's own `kid`, another key: no verifier may accept this one.
+/// // The header has the tenant's `kid`, but another key signed: every verifier must refuse it.
 /// let forged = tenant.access_token().signed_with(&attacker).mint()?;
 /// # let _ = forged;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct SigningKey(Arc<Parts>);
+pub struct SigningKey(Arc<Inner>);
 
-struct Parts {
+struct Inner {
     key: PKey<Private>,
     kid: String,
     jwk: Value,
 }
 
 impl SigningKey {
-    /// A new key that fits `algorithm`: RSA of 2048 bits, the curve of the ECDSA algorithm,
+    /// Generates a key for `algorithm`: RSA with 2048 bits, EC on the curve of the algorithm,
     /// Ed25519, or a secret of 64 random bytes.
     ///
     /// # Errors
@@ -61,34 +61,38 @@ impl SigningKey {
         }
     }
 
-    /// A new RSA key of `bits` bits, with the exponent 65537.
+    /// Generates an RSA key of `bits` bits, with the exponent 65537.
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if OpenSSL fails; it refuses less than 512 bits.
+    /// [`Error::Crypto`] if OpenSSL fails. It refuses fewer than 512 bits.
     pub fn rsa(bits: u32) -> Result<Self, Error> {
         Self::from_pkey(PKey::from_rsa(Rsa::generate(bits)?)?)
     }
 
-    /// An RSA key of 2048 bits that is made once per process and `slot`: the same name gives the
-    /// same key again, another name another key.
+    /// Returns the RSA key of 2048 bits named `slot`, and generates it on first use.
+    ///
+    /// Within one process, a name always stands for the same key, and two names for two keys.
+    /// Tests use it because RSA keys take long to generate.
     ///
     /// # Errors
     ///
     /// [`Error::Crypto`] if OpenSSL fails.
     pub fn cached_rsa(slot: &str) -> Result<Self, Error> {
-        static MADE: Mutex<BTreeMap<String, SigningKey>> = Mutex::new(BTreeMap::new());
-        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = made.get(slot) {
+        static CACHE: Mutex<BTreeMap<String, SigningKey>> = Mutex::new(BTreeMap::new());
+        let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = cache.get(slot) {
             return Ok(key.clone());
         }
         let key = Self::rsa(2048)?;
-        made.insert(slot.to_owned(), key.clone());
+        cache.insert(slot.to_owned(), key.clone());
         Ok(key)
     }
 
-    /// A shared secret of any length for HS256, HS384 and HS512; for the attack that keys an HMAC
-    /// with the bytes of a public key, give [`public_pem`](Self::public_pem) of the genuine key.
+    /// Makes a shared secret, of any length, for HS256, HS384 and HS512.
+    ///
+    /// With the [`public_pem`](Self::public_pem) of another key as secret, it mints the tokens of
+    /// an algorithm confusion attack.
     ///
     /// # Errors
     ///
@@ -101,12 +105,12 @@ impl SigningKey {
         )
     }
 
-    /// A private key in PEM, PKCS#8 or traditional, without passphrase.
+    /// Reads a private key in PEM: PKCS#8, PKCS#1 or SEC 1, without a passphrase.
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if this is no such PEM; [`Error::UnsupportedKey`] for other kinds of key
-    /// than RSA, EC on P-256, P-384 or P-521, and Ed25519.
+    /// [`Error::Crypto`] if OpenSSL cannot read it; [`Error::UnsupportedKey`] if the key is neither
+    /// RSA, nor EC on P-256, P-384 or P-521, nor Ed25519.
     pub fn from_pem(pem: impl AsRef<[u8]>) -> Result<Self, Error> {
         Self::from_pkey(PKey::private_key_from_pem(pem.as_ref())?)
     }
@@ -117,26 +121,26 @@ impl SigningKey {
     }
 
     fn with_jwk(key: PKey<Private>, jwk: Value) -> Result<Self, Error> {
-        // As long as the key ids of Auth0, and never the same for two keys.
+        // Auth0's key ids have this length too. It is long enough to tell all keys apart.
         let kid = thumbprint(&jwk)?.chars().take(21).collect();
-        Ok(Self(Arc::new(Parts { key, kid, jwk })))
+        Ok(Self(Arc::new(Inner { key, kid, jwk })))
     }
 
-    /// The key id: 21 characters, made from the key's thumbprint.
+    /// The key id: the first 21 characters of the key's thumbprint.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.0.kid
     }
 
-    /// The bare public JWK: the members that identify the key, no `kid`, no `alg`.
+    /// The public JWK with the members that make up the key: no `kid`, no `alg`.
     ///
-    /// Of a shared secret this is the secret itself, as it would be if it had slipped into a key set.
+    /// For a shared secret this is the secret itself, as in a key set that published it by mistake.
     #[must_use]
     pub fn public_jwk(&self) -> Value {
         self.0.jwk.clone()
     }
 
-    /// The entry for a key set: the public JWK with `use`, `kid` and `alg`.
+    /// The key set entry for this key: the public JWK with `use`, `kid` and `alg`.
     #[must_use]
     pub fn jwks_entry(&self, algorithm: Algorithm) -> Value {
         let mut jwk = self.public_jwk();
@@ -152,7 +156,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// [`Error::UnsupportedKey`] for a shared secret, which has no public half; [`Error::Crypto`] if
+    /// [`Error::UnsupportedKey`] for a shared secret, which has no public key; [`Error::Crypto`] if
     /// OpenSSL fails.
     pub fn public_pem(&self) -> Result<Vec<u8>, Error> {
         if self.0.key.id() == Id::HMAC {
@@ -161,12 +165,12 @@ impl SigningKey {
         Ok(self.0.key.public_key_to_pem()?)
     }
 
-    /// The private key in PEM (PKCS#8): for code that signs itself.
+    /// The private key in PEM (PKCS#8), for code under test that signs by itself.
     ///
     /// # Errors
     ///
-    /// [`Error::UnsupportedKey`] for a shared secret, which is no private key; [`Error::Crypto`] if
-    /// OpenSSL fails.
+    /// [`Error::UnsupportedKey`] for a shared secret, which has no private key; [`Error::Crypto`]
+    /// if OpenSSL fails.
     pub fn private_pem(&self) -> Result<Vec<u8>, Error> {
         if self.0.key.id() == Id::HMAC {
             return Err(Error::UnsupportedKey);
@@ -174,12 +178,13 @@ impl SigningKey {
         Ok(self.0.key.private_key_to_pem_pkcs8()?)
     }
 
-    /// The signature over `message`: for ECDSA `R || S` (RFC 7518 section 3.4), empty for
-    /// [`Algorithm::None`].
+    /// Signs `message`. An ECDSA signature is `R || S` (RFC 7518 section 3.4), that of
+    /// [`Algorithm::None`] is empty.
     ///
     /// # Errors
     ///
-    /// [`Error::KeyMismatch`] if the key does not fit, [`Error::Crypto`] if OpenSSL fails.
+    /// [`Error::KeyMismatch`] if the key does not fit the algorithm, [`Error::Crypto`] if OpenSSL
+    /// fails.
     pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
         let key = &self.0.key;
         match (algorithm.scheme(), key.id()) {

@@ -1,6 +1,4 @@
-//! The text of a compact JWS, put together member by member or from raw bytes.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! Compact JWS, assembled from JSON members or from raw bytes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,18 +6,19 @@ use serde_json::{Map, Value};
 
 use crate::Error;
 
-/// What the caller wants to differ from the default header and payload.
+/// The changes that the caller wants to the default header, payload and signature. An edit without
+/// a value removes the member.
 #[derive(Clone, Default)]
-pub(crate) struct Edits {
-    pub(crate) header: Vec<(String, Option<Value>)>,
-    pub(crate) claims: Vec<(String, Option<Value>)>,
-    pub(crate) raw_header: Option<Vec<u8>>,
-    pub(crate) raw_payload: Option<Vec<u8>>,
-    pub(crate) signature: Option<Vec<u8>>,
+pub(super) struct Edits {
+    pub(super) header: Vec<(String, Option<Value>)>,
+    pub(super) claims: Vec<(String, Option<Value>)>,
+    pub(super) raw_header: Option<Vec<u8>>,
+    pub(super) raw_payload: Option<Vec<u8>>,
+    pub(super) signature: Option<Vec<u8>>,
 }
 
 impl Edits {
-    pub(crate) fn assemble(
+    pub(super) fn assemble(
         self,
         header: Map<String, Value>,
         claims: Map<String, Value>,
@@ -55,10 +54,10 @@ fn segment(
     base64url(Value::Object(members).to_string().as_bytes())
 }
 
-/// The builder methods that access tokens and proofs have in common.
+/// The builder methods that access tokens and proofs share.
 macro_rules! edit_methods {
     () => {
-        /// Sets a claim, in place of the default one or beside it.
+        /// Sets a claim, and replaces the default one of this name.
         pub fn claim(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
             self.edits
                 .claims
@@ -66,13 +65,14 @@ macro_rules! edit_methods {
             self
         }
 
-        /// Leaves a claim out.
+        /// Removes a claim.
         pub fn without_claim(mut self, name: &str) -> Self {
             self.edits.claims.push((name.to_owned(), None));
             self
         }
 
-        /// Sets a header parameter; `alg` here changes the text of the header, not the signature.
+        /// Sets a header parameter. Setting `alg` here changes only the header: the signature is still
+        /// made with the builder's algorithm.
         pub fn header(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
             self.edits
                 .header
@@ -80,54 +80,46 @@ macro_rules! edit_methods {
             self
         }
 
-        /// Leaves a header parameter out.
+        /// Removes a header parameter.
         pub fn without_header(mut self, name: &str) -> Self {
             self.edits.header.push((name.to_owned(), None));
             self
         }
 
-        /// The exact bytes of the header, valid JSON or not; every other setting of the header is
-        /// then without effect. The signature covers them.
+        /// Uses these bytes as the header, valid JSON or not, and signs them. All other settings of
+        /// the header are then ignored.
         pub fn raw_header(mut self, bytes: impl AsRef<[u8]>) -> Self {
             self.edits.raw_header = Some(bytes.as_ref().to_vec());
             self
         }
 
-        /// The exact bytes of the payload, valid JSON or not, for example with a member twice;
-        /// every other setting of the payload is then without effect. The signature covers them.
+        /// Uses these bytes as the payload, valid JSON or not, and signs them: for example JSON with
+        /// a duplicate member. All other settings of the payload are then ignored.
         pub fn raw_payload(mut self, bytes: impl AsRef<[u8]>) -> Self {
             self.edits.raw_payload = Some(bytes.as_ref().to_vec());
             self
         }
 
-        /// These bytes in the third segment, in place of a signature.
+        /// Puts these bytes in place of the signature.
         pub fn with_signature(mut self, bytes: impl AsRef<[u8]>) -> Self {
             self.edits.signature = Some(bytes.as_ref().to_vec());
             self
         }
 
-        /// An empty third segment; the header stays as it is.
+        /// Leaves the signature empty, and the header as it is.
         pub fn unsigned(self) -> Self {
             self.with_signature([])
         }
     };
 }
-pub(crate) use edit_methods;
+pub(super) use edit_methods;
 
 pub(crate) fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Header or payload of somebody's JWS, unverified.
-pub(crate) fn peek(jws: &str, segment: usize) -> Option<Map<String, Value>> {
+/// Decodes the header (segment 0) or the payload (segment 1) of a JWS without verifying it.
+pub(crate) fn decode_unverified(jws: &str, segment: usize) -> Option<Map<String, Value>> {
     let bytes = URL_SAFE_NO_PAD.decode(jws.split('.').nth(segment)?).ok()?;
     serde_json::from_slice(&bytes).ok()
-}
-
-/// Seconds since 1970, negative before it.
-pub(crate) fn unix_seconds(time: SystemTime) -> i64 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |s| -s),
-    }
 }

@@ -3,11 +3,11 @@ use std::fmt;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 
-/// A JWS algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1), with the name it has in a header.
+/// A JWS algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// No signature: the third segment stays empty.
+    /// No signature: the third segment is empty.
     None,
     /// HMAC with SHA-256.
     Hs256,
@@ -38,7 +38,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Every algorithm, for tests that go through a table.
+    /// Every algorithm, for tests that loop over them.
     pub const ALL: [Self; 14] = [
         Self::None,
         Self::Hs256,
@@ -81,7 +81,7 @@ impl Algorithm {
         }
     }
 
-    /// The one table: what each name means to OpenSSL.
+    /// What OpenSSL needs to know about each algorithm.
     pub(crate) fn scheme(self) -> Scheme {
         let (sha256, sha384, sha512) = (
             MessageDigest::sha256(),

@@ -1,0 +1,11 @@
+//! Keys, and the signatures that OpenSSL makes with them.
+
+mod algorithm;
+mod key;
+mod thumbprint;
+
+pub use algorithm::Algorithm;
+pub(crate) use algorithm::Scheme;
+pub use key::SigningKey;
+pub(crate) use key::random;
+pub use thumbprint::thumbprint;
