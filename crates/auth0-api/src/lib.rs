@@ -66,15 +66,19 @@ pub use client::asynchronous;
 pub use client::blocking::ApiClient;
 pub use error::api_error::{ApiError, ClientFlowError};
 pub use error::challenge::{Challenge, InvalidParameter};
-pub use error::{ArgumentSource, Error, ErrorKind, IssuerError, Outage, SchemeError, TokenError};
+pub use error::{
+    ArgumentSource, Error, ErrorKind, IssuedNonce, IssuerError, KeysUnavailable, Outage,
+    SchemeError, TokenError,
+};
 pub use options::builder::{Builder, TokenProfile};
 pub use verification::confirmation::ConfirmationError;
+pub use verification::counters::Counts;
 pub use verification::issuers::ResolverContext;
 pub use verification::options::TokenOptions;
 pub use verification::proof::DpopProof;
 pub use verification::request::RequestContext;
 pub use verification::resolver_error::{DomainsResolverError, ResolverFault};
-pub use verification::scheme::DpopMode;
+pub use verification::scheme::{DpopMode, Scheme};
 pub use verification::token_cache::TokenCacheStatus;
 pub use verification::verified::{Verified, VerifiedToken};
 

@@ -40,11 +40,12 @@ use a0_http::{AsyncHttpClient, ReqwestClient};
 use a0_jose::Claims;
 use a0_single_flight::Timer;
 
-use crate::error::Error;
 use crate::error::refusal::Refusal;
+use crate::error::{Error, Outage};
 use crate::exchange::flows::ClientFlows;
 use crate::options::asynchronous::AsyncResolver;
 use crate::options::builder::{Builder, Replay};
+use crate::verification::counters::Counts;
 use crate::verification::options::TokenOptions;
 use crate::verification::proof::DpopProof;
 use crate::verification::request::RequestContext;
@@ -255,6 +256,7 @@ impl ApiClient {
         let mut result = Ok(());
         for issuer in verifier.issuers.configured() {
             let fetched = self.0.keys.keys(issuer, verifier.clock.now()).await;
+            let fetched = fetched.map_err(|error| Outage::keys(issuer, error));
             result = result.and(fetched.map(|_| ()));
         }
         result.map_err(|error| verifier.error(error, None))
@@ -269,6 +271,7 @@ impl ApiClient {
         let verifier = &self.0.verifier;
         let issuer = verifier.issuers.issuer_of(domain)?;
         let result = self.0.keys.reload(&issuer, verifier.clock.now()).await;
+        let result = result.map_err(|error| Outage::keys(&issuer, error));
         result
             .map(|_| ())
             .map_err(|error| verifier.error(error, None))
@@ -282,6 +285,11 @@ impl ApiClient {
     /// See [`crate::ApiClient::token_cache_status`].
     pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
         self.0.verifier.token_cache_status()
+    }
+
+    /// See [`crate::ApiClient::counts`].
+    pub fn counts(&self) -> Counts {
+        self.0.verifier.counters.read()
     }
 
     /// See [`crate::ApiClient::cache_misses`].

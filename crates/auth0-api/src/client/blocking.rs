@@ -8,10 +8,11 @@ use a0_dpop::{InMemoryReplayStore, ReplayStore, VerifiedProof};
 use a0_http::HttpClient;
 use a0_jose::Claims;
 
-use crate::error::Error;
 use crate::error::refusal::Refusal;
+use crate::error::{Error, Outage};
 use crate::exchange::flows::ClientFlows;
 use crate::options::builder::{Builder, Replay};
+use crate::verification::counters::Counts;
 use crate::verification::issuers::Resolver;
 use crate::verification::options::TokenOptions;
 use crate::verification::proof::DpopProof;
@@ -221,7 +222,11 @@ impl ApiClient {
     /// `Unavailable` for the first issuer whose keys could not be fetched. All issuers are tried first.
     pub fn warm_up(&self) -> Result<(), Error> {
         let verifier = &self.0.verifier;
-        let fetch = |issuer| self.0.keys.keys(issuer, verifier.clock.now()).map(|_| ());
+        let fetch = |issuer| {
+            let keys = self.0.keys.keys(issuer, verifier.clock.now());
+            keys.map(|_| ())
+                .map_err(|error| Outage::keys(issuer, error))
+        };
         let results: Vec<_> = verifier.issuers.configured().map(fetch).collect();
         let result: Result<(), _> = results.into_iter().collect();
         result.map_err(|error| verifier.error(error, None))
@@ -238,9 +243,10 @@ impl ApiClient {
         let verifier = &self.0.verifier;
         let issuer = verifier.issuers.issuer_of(domain)?;
         let result = self.0.keys.reload(&issuer, verifier.clock.now());
+        let result = result.map_err(|error| Outage::keys(&issuer, error));
         result
             .map(|_| ())
-            .map_err(|error| verifier.error(error, None))
+            .map_err(|outage| verifier.error(outage, None))
     }
 
     /// Returns the state of every issuer in memory: the age and the names of its keys, and its last
@@ -253,6 +259,11 @@ impl ApiClient {
     /// is off.
     pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
         self.0.verifier.token_cache_status()
+    }
+
+    /// Returns how often something went wrong that no response shows.
+    pub fn counts(&self) -> Counts {
+        self.0.verifier.counters.read()
     }
 
     /// Returns how often the adapter given to [`cache`](Builder::cache) failed or held an entry that

@@ -19,8 +19,10 @@ use crate::exchange::single_flight::Limits;
 use crate::options::builder::{Builder, TokenProfile};
 use crate::options::exchange::FlowOptions;
 use crate::verification::Verifier;
+use crate::verification::counters::Counters;
 use crate::verification::issuers::Issuers;
 use crate::verification::proof::DpopSettings;
+use crate::verification::scheme::DpopMode;
 use crate::verification::token_cache::TokenCache;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
@@ -59,6 +61,7 @@ impl Builder {
         if self.audiences.is_empty() || self.audiences.iter().any(|name| name.trim().is_empty()) {
             return Err(Error::missing_option("audience"));
         }
+        self.audiences.iter().try_for_each(|name| audience(name))?;
         let issuers = self.issuers(resolver)?;
         let mut flows = self.client_flows()?;
         if self.leeway > MAX_LEEWAY {
@@ -75,11 +78,13 @@ impl Builder {
         let verifier = Verifier {
             issuers,
             max_token_size: self.max_token_size,
+            keep_access_tokens: self.keep_access_tokens,
             header_rules,
             claim_rules: ClaimRules::new(self.audiences.clone())
                 .leeway(self.leeway)
                 .require_strings(profile_claims)
                 .require(self.required_claims.clone()),
+            counters: Counters::default(),
             challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
             dpop,
             replay_store,
@@ -114,7 +119,8 @@ impl Builder {
             (Some(issuer), None, None) => Ok(Issuers::One(issuer)),
             (None, None, None) => Err(Error::configuration(
                 "Must provide either 'domain' or 'domains' parameter. Use 'domain' for \
-                 single-domain mode, 'domains' for multi-domain support.",
+                 single-domain mode, 'domains' for multi-domain support. The variables are \
+                 AUTH0_DOMAIN and AUTH0_DOMAINS, with from_env.",
             )),
         }
     }
@@ -183,8 +189,15 @@ impl Builder {
                 "dpop_iat_offset and dpop_iat_leeway must be at most 3600 seconds together",
             ));
         }
+        let mode = self.dpop_mode()?;
+        if mode == DpopMode::Required && self.public_url.is_none() && !self.url_in_requests {
+            return Err(Error::configuration(
+                "with DPoP required, set public_url to the URL by which clients know this API, such as \
+                 https://api.example/v1; or url_in_requests, if every request brings its URL",
+            ));
+        }
         Ok(DpopSettings {
-            mode: self.dpop_mode()?,
+            mode,
             rules: rules.max_size(self.max_token_size).backend(self.backend),
             public_url: self.public_url.as_deref().map(public_url).transpose()?,
             replay_fail_open: self.replay_fail_open,
@@ -203,6 +216,21 @@ fn public_url(url: &str) -> Result<Htu, Error> {
              such as https://api.example/v1",
         )
     })
+}
+
+/// A token's `aud` is compared octet for octet, so a copied quote or line end would refuse every token.
+fn audience(name: &str) -> Result<(), Error> {
+    const QUOTES: [char; 2] = ['"', '\''];
+    if name.trim() != name || name.contains(char::is_control) {
+        let reason = "audience (AUTH0_AUDIENCE) must have no white space around it and no control characters";
+        return Err(Error::configuration(reason));
+    }
+    if name.starts_with(QUOTES) || name.ends_with(QUOTES) {
+        let reason =
+            "audience (AUTH0_AUDIENCE) must not be quoted: an API identifier has no quotes";
+        return Err(Error::configuration(reason));
+    }
+    Ok(())
 }
 
 fn issuer(option: &str, domain: &str) -> Result<Issuer, Error> {
@@ -226,7 +254,9 @@ fn algorithms(option: &str, names: &[String]) -> Result<Vec<Algorithm>, Error> {
     }
     let parse = |name: &String| {
         name.parse().map_err(|error: UnsupportedAlgorithm| {
-            Error::configuration(format!("{option}: {error}"))
+            let known: Vec<&str> = Algorithm::all().map(Algorithm::name).collect();
+            let known = known.join(", ");
+            Error::configuration(format!("{option}: {error}: {name:?}; use one of {known}"))
         })
     };
     names.iter().map(parse).collect()

@@ -53,6 +53,7 @@ impl Challenger {
     /// challenge of the scheme that was used comes first and says what went wrong (RFC 6750 section 3, RFC
     /// 9449 section 7.2). Some clients look at the first challenge only.
     pub(crate) fn error(&self, refusal: Refusal, used: Option<Scheme>) -> Error {
+        let is_omission = refusal.is_omission_of_the_api();
         let mut error = Error::new(self.blame(refusal.0), Vec::new());
         if error.status_code().is_server_error() {
             return error;
@@ -68,7 +69,7 @@ impl Challenger {
             bearer.set_cleaned("realm", REALM);
             challenges.push((Scheme::Bearer, bearer));
         }
-        if self.advertises_dpop(error.kind()) {
+        if self.advertises_dpop(is_omission) {
             challenges.push((Scheme::Dpop, Challenge::dpop()));
         }
         challenges.sort_by_key(|(scheme, _)| *scheme != used);
@@ -106,20 +107,11 @@ impl Challenger {
         kind
     }
 
-    fn advertises_dpop(&self, kind: &ErrorKind) -> bool {
+    fn advertises_dpop(&self, is_omission: bool) -> bool {
         match self.mode {
             DpopMode::Disabled => false,
             DpopMode::Required => true,
-            DpopMode::Allowed => {
-                let is_unverifiable = matches!(
-                    kind,
-                    ErrorKind::MissingRequiredArgument {
-                        source: ArgumentSource::Request,
-                        ..
-                    }
-                );
-                self.can_have_proof && !is_unverifiable
-            }
+            DpopMode::Allowed => self.can_have_proof && !is_omission,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The reasons for an error, as data.
 
-use a0_discovery::Unavailable;
+use std::fmt;
+
+use a0_discovery::{Issuer, Unavailable};
 use a0_dpop::{ProofError, ReplayStoreError};
 use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyError};
 
@@ -33,7 +35,7 @@ pub enum ErrorKind {
     /// The proof has no current nonce: 401 `use_dpop_nonce`, with a new nonce (RFC 9449 section 9).
     UseDpopNonce {
         /// The nonce for the client's next proof.
-        nonce: String,
+        nonce: IssuedNonce,
     },
     /// The keys or the replay store are unavailable: 503. The token may be valid.
     Unavailable(Outage),
@@ -84,13 +86,58 @@ impl Hint {
     }
 }
 
+/// A nonce for a client's next proof. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IssuedNonce(String);
+
+impl IssuedNonce {
+    /// The value of the `DPoP-Nonce` field.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for IssuedNonce {
+    fn from(nonce: String) -> Self {
+        IssuedNonce(nonce)
+    }
+}
+
+impl fmt::Debug for IssuedNonce {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("IssuedNonce").finish_non_exhaustive()
+    }
+}
+
+/// The keys of an issuer are unavailable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeysUnavailable {
+    /// The issuer: one that the API accepts.
+    pub issuer: Issuer,
+    /// Why its keys are unavailable, and how soon a retry may help.
+    pub error: Unavailable,
+}
+
+impl fmt::Display for KeysUnavailable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "no usable keys of {}", self.issuer.as_str())
+    }
+}
+
+impl std::error::Error for KeysUnavailable {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error.error.failure)
+    }
+}
+
 /// What is unavailable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Outage {
     /// The issuer's metadata or keys.
-    #[error("{0}")]
-    Keys(#[source] Unavailable),
+    #[error("{}", .0.error)]
+    Keys(#[source] KeysUnavailable),
     /// The store that records used proofs.
     #[error("{0}")]
     ReplayStore(#[source] ReplayStoreError),
@@ -163,6 +210,13 @@ pub enum IssuerError {
     /// `iss` is not in the configured list, or not in the list that the resolver returned.
     #[error("Token issuer is not in the list of allowed domains")]
     NotAllowed,
+}
+
+impl Outage {
+    pub(crate) fn keys(issuer: &Issuer, error: Unavailable) -> Self {
+        let issuer = issuer.clone();
+        Outage::Keys(KeysUnavailable { issuer, error })
+    }
 }
 
 impl ErrorKind {

@@ -15,7 +15,10 @@ use challenge::Challenge;
 
 use kind::Hint;
 
-pub use kind::{ArgumentSource, ErrorKind, IssuerError, Outage, SchemeError, TokenError};
+pub use kind::{
+    ArgumentSource, ErrorKind, IssuedNonce, IssuerError, KeysUnavailable, Outage, SchemeError,
+    TokenError,
+};
 
 /// Why a request was refused, could not be verified, or a client flow failed.
 ///
@@ -47,6 +50,9 @@ struct Inner {
     kind: ErrorKind,
     challenges: Vec<Challenge>,
 }
+
+/// A replay store that failed is asked again at the next request, so a client may come back soon.
+const REPLAY_STORE_RETRY_SECONDS: u64 = 1;
 
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
@@ -169,20 +175,23 @@ impl Error {
 
     /// The header fields of the HTTP response: one `WWW-Authenticate` for each challenge; `DPoP-Nonce` and
     /// `Cache-Control: no-store` if the client needs a nonce (RFC 9449 section 8.2); `Retry-After`, in
-    /// seconds, if keys are unavailable.
+    /// seconds, with a 503.
     pub fn headers(&self) -> HeaderMap {
         let challenges = self.0.challenges.iter();
         let mut fields: HeaderMap = challenges
             .map(|challenge| (WWW_AUTHENTICATE, challenge.to_header_value()))
             .collect();
         if let ErrorKind::UseDpopNonce { nonce } = &self.0.kind
-            && let Ok(nonce) = HeaderValue::from_str(nonce)
+            && let Ok(nonce) = HeaderValue::from_str(nonce.as_str())
         {
             fields.insert(DPOP_NONCE, nonce);
             fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        if let ErrorKind::Unavailable(Outage::Keys(error)) = &self.0.kind {
-            let seconds = error.retry_in.as_secs_f64().ceil() as u64;
+        if let ErrorKind::Unavailable(outage) = &self.0.kind {
+            let seconds = match outage {
+                Outage::Keys(keys) => keys.error.retry_in.as_secs_f64().ceil() as u64,
+                Outage::ReplayStore(_) => REPLAY_STORE_RETRY_SECONDS,
+            };
             fields.insert(RETRY_AFTER, seconds.into());
         }
         fields
@@ -220,11 +229,11 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {
-    /// The failed fetch, down to the transport's own error; the replay store's own error; the domains
+    /// The issuer whose keys are unavailable and the failed fetch, down to the transport's own error; the replay store's own error; the domains
     /// resolver's own error. The causes of other errors are in their [`kind`](Error::kind).
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
-            ErrorKind::Unavailable(Outage::Keys(error)) => Some(&error.error.failure),
+            ErrorKind::Unavailable(Outage::Keys(error)) => Some(error),
             ErrorKind::Unavailable(Outage::ReplayStore(error)) => error.source(),
             ErrorKind::DomainsResolver(error) => error.source(),
             ErrorKind::Api(error) => error.cause(),

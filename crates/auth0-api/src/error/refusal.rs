@@ -1,13 +1,12 @@
 //! An error without its challenges.
 
-use a0_discovery::Unavailable;
 use a0_dpop::ProofError;
 use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyError};
 
 use crate::verification::confirmation::ConfirmationError;
 use crate::verification::resolver_error::DomainsResolverError;
 
-use super::{ErrorKind, IssuerError, Outage, TokenError};
+use super::{ArgumentSource, ErrorKind, IssuerError, Outage, TokenError};
 
 /// An error whose challenges are not added yet. No public method returns this type, so none can forget
 /// to add them.
@@ -20,9 +19,22 @@ impl From<ErrorKind> for Refusal {
     }
 }
 
-impl From<Unavailable> for Refusal {
-    fn from(error: Unavailable) -> Self {
-        Refusal(ErrorKind::Unavailable(Outage::Keys(error)))
+impl Refusal {
+    /// Whether the API left out what a proof must name.
+    pub(crate) fn is_omission_of_the_api(&self) -> bool {
+        matches!(
+            self.0,
+            ErrorKind::MissingRequiredArgument {
+                source: ArgumentSource::Request,
+                ..
+            }
+        )
+    }
+}
+
+impl From<Outage> for Refusal {
+    fn from(outage: Outage) -> Self {
+        Refusal(ErrorKind::Unavailable(outage))
     }
 }
 

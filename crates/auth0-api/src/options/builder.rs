@@ -57,6 +57,7 @@ pub struct Builder {
     pub(crate) required_claims: Vec<String>,
     pub(crate) leeway: Duration,
     pub(crate) max_token_size: usize,
+    pub(crate) keep_access_tokens: bool,
     pub(crate) token_cache: usize,
     pub(crate) cache_policy: CachePolicy,
     /// The environment variable that set `cache_ttl`, for error messages.
@@ -72,6 +73,8 @@ pub struct Builder {
     pub(crate) proof_rules: ProofRules,
     pub(crate) dpop_algorithms: Vec<String>,
     pub(crate) public_url: Option<String>,
+    /// Whether every request brings its URL.
+    pub(crate) url_in_requests: bool,
     pub(crate) replay_store: Replay,
     pub(crate) replay_fail_open: bool,
     pub(crate) nonces: Option<NonceIssuer>,
@@ -108,6 +111,7 @@ impl Default for Builder {
             required_claims: Vec::new(),
             leeway: Duration::ZERO,
             max_token_size: 16 * 1024,
+            keep_access_tokens: false,
             token_cache: 0,
             cache_policy: CachePolicy::default(),
             cache_ttl_variable: None,
@@ -121,6 +125,7 @@ impl Default for Builder {
             proof_rules: ProofRules::new(),
             dpop_algorithms: vec![Algorithm::Es256.name().to_owned()],
             public_url: None,
+            url_in_requests: false,
             replay_store: Replay::InMemory,
             replay_fail_open: false,
             nonces: None,
@@ -223,6 +228,14 @@ impl Builder {
     /// The longest accepted token and the longest accepted proof, in bytes; 16 KiB by default.
     pub fn max_token_size(mut self, bytes: usize) -> Self {
         self.max_token_size = bytes;
+        self
+    }
+
+    /// Keeps the text of a verified access token in its [`VerifiedToken`](crate::VerifiedToken), for
+    /// [`access_token`](crate::VerifiedToken::access_token); off by default. An API that calls other APIs on
+    /// behalf of its users needs it. The text is wiped from memory when the last clone is dropped.
+    pub fn keep_access_tokens(mut self) -> Self {
+        self.keep_access_tokens = true;
         self
     }
 

@@ -43,9 +43,17 @@ impl Builder {
     ///
     /// A proof names the URL that its client used, and an [`http::Request`] does not contain that URL.
     /// Without this option, a request of the scheme DPoP needs
-    /// [`RequestContext::url`](crate::RequestContext::url).
+    /// [`RequestContext::url`](crate::RequestContext::url). If it has no URL either, no proof can be
+    /// verified: the API then does not advertise the scheme DPoP, and answers such a request 401.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_url = Some(url.into());
+        self
+    }
+
+    /// Declares that every request brings its URL, by [`RequestContext::url`](crate::RequestContext::url).
+    /// With [`DpopMode::Required`], either this or [`public_url`](Builder::public_url) must be set.
+    pub fn url_in_requests(mut self) -> Self {
+        self.url_in_requests = true;
         self
     }
 

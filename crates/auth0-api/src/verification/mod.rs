@@ -2,6 +2,7 @@
 //! file owns one concern.
 
 pub(crate) mod confirmation;
+pub(crate) mod counters;
 pub(crate) mod credentials;
 pub(crate) mod issuers;
 pub(crate) mod options;
@@ -25,6 +26,7 @@ use crate::error::refusal::Refusal;
 pub(crate) use order::Need;
 pub(crate) use replay::ReplayCheck;
 
+use counters::Counters;
 use issuers::Issuers;
 use proof::DpopSettings;
 use scheme::Scheme;
@@ -35,10 +37,12 @@ use token_cache::{TokenCache, TokenCacheStatus};
 pub(crate) struct Verifier<R, S> {
     pub(crate) issuers: Issuers<R>,
     pub(crate) max_token_size: usize,
+    pub(crate) keep_access_tokens: bool,
     pub(crate) header_rules: HeaderRules,
     pub(crate) claim_rules: ClaimRules,
     pub(crate) dpop: DpopSettings,
     pub(crate) challenger: Challenger,
+    pub(crate) counters: Counters,
     /// `None` if replay protection is turned off.
     pub(crate) replay_store: Option<S>,
     /// `None` if verified tokens are not cached.

@@ -29,7 +29,7 @@ use a0_jose::{Algorithm, Compact, NumericDate, sha256};
 
 use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
-use crate::error::{ArgumentSource, Error, ErrorKind, IssuerError};
+use crate::error::{ArgumentSource, Error, ErrorKind, IssuerError, Outage};
 
 use super::Verifier;
 use super::credentials::{Credentials, RequestProof};
@@ -83,7 +83,12 @@ impl<R, S> Verifier<R, S> {
             Scheme::Bearer => None,
             Scheme::Dpop => {
                 let proof = RequestProof::read(context, public_url);
-                Some(proof.map_err(|refusal| challenger.error(refusal, Some(Scheme::Dpop)))?)
+                Some(proof.map_err(|refusal| {
+                    if refusal.is_omission_of_the_api() {
+                        self.counters.requests_without_url.add_one();
+                    }
+                    challenger.error(refusal, Some(Scheme::Dpop))
+                })?)
             }
         };
         Ok(RequestShape {
@@ -115,6 +120,7 @@ enum Sender<'v> {
 /// 2. A token with an acceptable form and header.
 struct Parsed<'v, R, S> {
     verifier: &'v Verifier<R, S>,
+    text: &'v str,
     token: PresentedToken<'v>,
     sender: Sender<'v>,
     /// The time of the verification. The clock is read once.
@@ -177,6 +183,7 @@ impl<R, S> Verifier<R, S> {
         let trust = self.issuers.trust(iss)?;
         let parsed = Parsed {
             verifier: self,
+            text,
             token,
             sender,
             now,
@@ -242,6 +249,8 @@ struct Checked<'v, R, S> {
 /// The request of a checked token.
 struct CheckedRequest<'v, R, S> {
     verifier: &'v Verifier<R, S>,
+    /// The text of the token, if the client keeps it.
+    access_token: Option<&'v str>,
     challenger: Challenger,
     scheme: Scheme,
     /// The request's proof. It passed every check except its signature and replay.
@@ -264,6 +273,7 @@ impl<'v, R, S> Trusted<'v, R, S> {
     fn check(self) -> Result<Need<'v, R, S>, Refusal> {
         let Parsed {
             verifier,
+            text,
             mut token,
             sender,
             now,
@@ -285,6 +295,7 @@ impl<'v, R, S> Trusted<'v, R, S> {
             issuer: self.issuer,
             request: CheckedRequest {
                 verifier,
+                access_token: verifier.keep_access_tokens.then_some(text),
                 challenger,
                 scheme,
                 proof,
@@ -342,7 +353,12 @@ impl<'v, R, S> NeedKeys<'v, R, S> {
         self,
         keys: Result<Arc<IssuerKeys>, Unavailable>,
     ) -> Result<Need<'v, R, S>, Refusal> {
-        let (Checked { token, request, .. }, keys) = (self.checked, keys?);
+        let Checked {
+            token,
+            issuer,
+            request,
+        } = self.checked;
+        let keys = keys.map_err(|error| Outage::keys(&issuer, error))?;
         let verifier = request.verifier;
         let (verifiable, digest) = match token {
             PresentedToken::Cached { signed, .. } if signed.lease == *keys.lease() => {
@@ -373,7 +389,7 @@ impl<'v, R, S> CheckedRequest<'v, R, S> {
     /// 6. Verifies the signature of the proof, by the key in the proof.
     fn verify_proof(self, signed: Arc<SignedToken>) -> Result<Need<'v, R, S>, Refusal> {
         let verifier = self.verifier;
-        let token = VerifiedToken::new(signed, self.challenger, self.scheme);
+        let token = VerifiedToken::new(signed, self.access_token, self.challenger, self.scheme);
         let Some(proof) = self.proof else {
             return Ok(Need::Done(token));
         };

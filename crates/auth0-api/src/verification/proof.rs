@@ -12,6 +12,7 @@ use a0_jose::NumericDate;
 use crate::error::refusal::Refusal;
 use crate::error::{ArgumentSource, ErrorKind, Outage};
 
+use super::counters::Counters;
 use super::scheme::DpopMode;
 
 /// How much longer than its window a proof is recorded. Keys may be fetched between the validation of the
@@ -49,7 +50,7 @@ impl DpopSettings {
             .validate_with_header(proof, header, target, nonces, now);
         unverified.map_err(|error| match (error, &self.nonces) {
             (ProofError::Nonce, Some(nonces)) => ErrorKind::UseDpopNonce {
-                nonce: nonces.issue(now),
+                nonce: nonces.issue(now).into(),
             }
             .into(),
             (error, _) => error.into(),
@@ -101,12 +102,19 @@ impl DpopSettings {
     pub(crate) fn check_first_use(
         &self,
         answer: Result<Seen, ReplayStoreError>,
+        counters: &Counters,
     ) -> Result<(), Refusal> {
         match answer {
             Ok(Seen::First) => Ok(()),
-            Err(_) if self.replay_fail_open => Ok(()),
-            Err(error) => Err(ErrorKind::Unavailable(Outage::ReplayStore(error)).into()),
             Ok(_) => Err(ProofError::Replayed.into()),
+            Err(error) => {
+                counters.replay_store_failures.add_one();
+                if self.replay_fail_open {
+                    counters.proofs_not_recorded.add_one();
+                    return Ok(());
+                }
+                Err(ErrorKind::Unavailable(Outage::ReplayStore(error)).into())
+            }
         }
     }
 }

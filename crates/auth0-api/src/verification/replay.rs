@@ -6,6 +6,7 @@ use a0_jose::NumericDate;
 use crate::error::refusal::Refusal;
 
 use super::Verifier;
+use super::counters::Counters;
 use super::proof::{DpopProof, DpopSettings};
 
 /// The last check of a proof, after which the verification returns its output of type `T`.
@@ -20,6 +21,7 @@ pub(crate) enum ReplayCheck<'v, S, T> {
 pub(crate) struct NeedReplay<'v, S, T> {
     store: &'v S,
     dpop: &'v DpopSettings,
+    counters: &'v Counters,
     proof: VerifiedProof,
     validated_at: NumericDate,
     output: T,
@@ -47,6 +49,7 @@ impl<R, S> Verifier<R, S> {
             Some(store) => ReplayCheck::Ask(NeedReplay {
                 store,
                 dpop: &self.dpop,
+                counters: &self.counters,
                 proof,
                 validated_at,
                 output,
@@ -77,7 +80,7 @@ impl<S, T> NeedReplay<'_, S, T> {
         self,
         answer: Result<Seen, ReplayStoreError>,
     ) -> Result<(VerifiedProof, T), Refusal> {
-        self.dpop.check_first_use(answer)?;
+        self.dpop.check_first_use(answer, self.counters)?;
         Ok((self.proof, self.output))
     }
 }

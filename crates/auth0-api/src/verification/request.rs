@@ -32,7 +32,7 @@ pub struct RequestContext<'r> {
     method: Option<Cow<'r, str>>,
     url: Option<Cow<'r, str>>,
     /// The path, to be appended to `public_url` if the URL is not known.
-    path: Option<&'r str>,
+    path: Option<Cow<'r, str>>,
 }
 
 impl<'r> RequestContext<'r> {
@@ -78,6 +78,24 @@ impl<'r> RequestContext<'r> {
         self
     }
 
+    /// The path of the client's request, as the client sent it, to be appended to
+    /// [`public_url`](crate::Builder::public_url). An [`http::Request`] brings it. A router that strips a
+    /// prefix from the path of a nested route loses the original: set it here again. A query is dropped.
+    ///
+    /// ```
+    /// # let request = http::Request::new(());
+    /// use auth0_api::RequestContext;
+    ///
+    /// // The router has cut `/v1` off, and the client's request was for `/v1/orders`.
+    /// let context = RequestContext::from(&request).path("/v1/orders");
+    /// # let _ = context;
+    /// ```
+    #[must_use]
+    pub fn path(mut self, path: impl Into<Cow<'r, str>>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
     /// The maps that [`headers`](Self::headers) added. There is nearly always one, which needs no
     /// allocation.
     fn maps(&self) -> impl Iterator<Item = &'r HeaderMap> + use<'_, 'r> {
@@ -98,18 +116,13 @@ impl<'r> RequestContext<'r> {
     /// The URL that the client used: the given URL, or `public_url` with the request's path. Only the path
     /// comes from the client then.
     pub(crate) fn full_url(&self, public_url: Option<&Htu>) -> Result<Htu, ErrorKind> {
-        match (self.url.as_deref(), public_url, self.path) {
+        match (self.url.as_deref(), public_url, self.path.as_deref()) {
             (Some(url), ..) => Htu::parse(url).map_err(|_| missing("http_url")),
             (None, Some(prefix), Some(path)) => prefix
                 .below(path)
                 .map_err(|_| ErrorKind::InvalidDpopProof(ProofError::Url)),
             _ => Err(missing("http_url")),
         }
-    }
-
-    fn path(mut self, path: &'r str) -> Self {
-        self.path = Some(path);
-        self
     }
 
     /// The values of a field, in order. Octets that are not UTF-8 are replaced, which makes any token

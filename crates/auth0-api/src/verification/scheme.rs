@@ -15,8 +15,11 @@ pub enum DpopMode {
 
 /// A supported authentication scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scheme {
+#[non_exhaustive]
+pub enum Scheme {
+    /// `Bearer` (RFC 6750 section 2.1).
     Bearer,
+    /// `DPoP` (RFC 9449 section 7.1).
     Dpop,
 }
 

@@ -8,6 +8,7 @@ use a0_jose::json::Node;
 use a0_jose::{ClaimError, Claims, NumericDate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
@@ -23,15 +24,22 @@ use super::token_cache::SignedToken;
 #[derive(Clone)]
 pub struct VerifiedToken {
     signed: Arc<SignedToken>,
+    access_token: Option<Arc<Zeroizing<String>>>,
     challenger: Challenger,
     scheme: Scheme,
 }
 
 impl VerifiedToken {
     /// `challenger` and `scheme` are for the errors of the accessors.
-    pub(super) fn new(signed: Arc<SignedToken>, challenger: Challenger, scheme: Scheme) -> Self {
+    pub(super) fn new(
+        signed: Arc<SignedToken>,
+        access_token: Option<&str>,
+        challenger: Challenger,
+        scheme: Scheme,
+    ) -> Self {
         VerifiedToken {
             signed,
+            access_token: access_token.map(|text| Arc::new(Zeroizing::new(text.to_owned()))),
             challenger,
             scheme,
         }
@@ -48,6 +56,19 @@ impl VerifiedToken {
     /// An unusable claim refuses the token, with the challenges of the response.
     fn refused(&self, error: impl Into<Refusal>) -> Error {
         self.challenger.error(error.into(), Some(self.scheme))
+    }
+
+    /// The text of the access token, to exchange it
+    /// ([`get_token_on_behalf_of`](crate::ApiClient::get_token_on_behalf_of)); `None` unless
+    /// [`keep_access_tokens`](crate::Builder::keep_access_tokens) is set. It is a credential: do not log it.
+    pub fn access_token(&self) -> Option<&str> {
+        self.access_token.as_ref().map(|text| text.as_str())
+    }
+
+    /// The scheme that the token came with; `Bearer` if it was verified by itself. With
+    /// [`Scheme::Dpop`], the client proved that it holds the key in `cnf`.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// Returns a claim by name, whatever its type.
@@ -149,6 +170,15 @@ impl VerifiedToken {
             .map_err(|error| self.refused(error))?;
         let scope = scope.unwrap_or_default();
         Ok(scope.split(' ').filter(|value| !value.is_empty()).collect())
+    }
+
+    /// Whether `scope` contains a value. Values are compared as a whole (RFC 6749 section 3.3).
+    ///
+    /// # Errors
+    ///
+    /// If the claim has a wrong type.
+    pub fn has_scope(&self, value: &str) -> Result<bool, Error> {
+        Ok(self.scopes()?.contains(&value))
     }
 
     /// `permissions`, which Auth0 adds if role-based access control is enabled for the API.
