@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 const ACCEPTED: &str = "accepted";
 
 /// One thing that differs, with what each side says of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Difference {
     /// `verdict`, `text`, `status`, `code`, `claims`, `challenge`, `form`, `authorization`,
     /// `resolver`, `network`, `sequence` or `option`.
@@ -113,32 +113,13 @@ fn by_member(reference: &Value, own: &Value) -> Vec<(String, String)> {
 fn form(text: &Value) -> Value {
     let mut parameters = Map::new();
     let text = text.as_str().unwrap_or_default();
-    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let values = parameters
-            .entry(decoded(name))
-            .or_insert_with(|| Value::Array(Vec::new()));
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        let values = parameters.entry(name).or_insert_with(|| json!([]));
         if let Some(values) = values.as_array_mut() {
-            values.push(decoded(value).into());
+            values.push(value.into());
         }
     }
     Value::Object(parameters)
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digits: String = rest.by_ref().take(2).map(char::from).collect();
-                u8::from_str_radix(&digits, 16).unwrap_or(b'?')
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The pair of Basic in the clear.
@@ -188,8 +169,6 @@ fn challenge(outcome: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn fields(reference: Value, own: Value) -> Vec<String> {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
+use crate::draft::Failure;
 use crate::generate::Case;
 
 pub(crate) struct Reference {
@@ -17,14 +17,14 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    pub(crate) fn start(python: &Path) -> Result<Self, String> {
+    pub(crate) fn start(python: &str) -> Result<Self, Failure> {
         let runner = concat!(env!("CARGO_MANIFEST_DIR"), "/reference.py");
         let mut child = Command::new(python)
             .args(["-B", "-u", runner])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("{} could not be started: {error}", python.display()))?;
+            .map_err(|error| format!("{python} could not be started: {error}"))?;
         let input = child.stdin.take();
         let output = child.stdout.take().ok_or("the reference has no output")?;
         Ok(Reference {
@@ -39,7 +39,7 @@ impl Reference {
         &mut self,
         cases: &[Case],
         own: impl FnOnce() -> Vec<Value>,
-    ) -> Result<Vec<(Value, Value)>, String> {
+    ) -> Result<Vec<(Value, Value)>, Failure> {
         let ended = || "the reference ended early: its own message stands above".to_owned();
         let input = self.input.as_mut().ok_or_else(ended)?;
         let lines: String = cases
@@ -66,7 +66,7 @@ impl Reference {
             (own, reading.join().unwrap_or_default())
         });
         if reference.len() < cases.len() {
-            return Err(ended());
+            return Err(ended().into());
         }
         let mut outcomes = Vec::new();
         for ((line, own), case) in reference.iter().zip(own).zip(cases) {
@@ -80,15 +80,15 @@ impl Reference {
 }
 
 /// The names of what it offers, by kind.
-pub(crate) fn offered(python: &Path) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+pub(crate) fn offered(python: &str) -> Result<BTreeMap<String, BTreeSet<String>>, Failure> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/surface.py");
     let output = Command::new(python)
         .arg(script)
         .stderr(Stdio::inherit())
         .output()
-        .map_err(|error| format!("{} could not be started: {error}", python.display()))?;
+        .map_err(|error| format!("{python} could not be started: {error}"))?;
     let named = serde_json::from_slice(&output.stdout);
-    named.map_err(|error| format!("the reference does not say what it offers: {error}"))
+    named.map_err(|error| format!("the reference does not say what it offers: {error}").into())
 }
 
 impl Drop for Reference {

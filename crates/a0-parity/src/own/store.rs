@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::text;
 use super::world::{Shared, locked};
-use crate::draft::{Answer, ISSUER, JWKS, METADATA, NOW, answer_json, metadata_of};
+use crate::draft::{ISSUER, JWKS, METADATA, NOW, answer};
 
 pub(super) struct Store {
     inner: InMemoryCache,
@@ -28,7 +28,11 @@ impl Store {
         // Ten seconds old when the first call comes.
         let fetched_at = case["before"][0]["now"].as_i64().unwrap_or(NOW) - 10;
         for (name, key, url) in [
-            ("metadata", "metadata", &*metadata_of(issuer)),
+            (
+                "metadata",
+                "metadata",
+                &*format!("{issuer}.well-known/openid-configuration"),
+            ),
             ("keys", "jwks", keys_at),
         ] {
             if let Some(document) = store.get(name) {
@@ -64,7 +68,7 @@ pub(super) fn documents(case: &Value) -> Option<Value> {
     let mut documents = case["documents"].clone();
     for (name, url) in [("metadata", METADATA), ("keys", JWKS)] {
         if let Some(document) = store.get(name) {
-            documents[url] = answer_json(&Answer::json(document));
+            documents[url] = answer(document);
         }
     }
     Some(documents)

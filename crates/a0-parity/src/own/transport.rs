@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::client::options;
 use super::world::Shared;
 use super::{Refusal, calls_of, text};
-use crate::draft::{JWKS, encode};
+use crate::draft::{Failure, JWKS, encode};
 
 /// The first argument of a process for one call.
 pub(crate) const ALONE: &str = "--call";
@@ -63,11 +63,8 @@ fn route(case: &Value) -> io::Result<String> {
 }
 
 /// The work of such a process. What comes of it is seen by those whom it asks.
-pub(crate) fn alone_in_its_process() -> Result<(), String> {
-    let mut case = String::new();
-    let read = io::stdin().read_to_string(&mut case);
-    read.map_err(|error| error.to_string())?;
-    let case = serde_json::from_str(&case).map_err(|error| error.to_string())?;
+pub(crate) fn alone_in_its_process() -> Result<(), Failure> {
+    let case = serde_json::from_reader(io::stdin())?;
     let _ = made(&case);
     Ok(())
 }
