@@ -159,28 +159,39 @@ impl Draft {
 
 /// Serializes, encodes and signs, with the edits of each stage.
 fn jws(jws: &Value, edits: &Value, keys: &Keys) -> Result<String, Failure> {
-    type Edit = fn(&str, &str) -> Option<String>;
-    let edited = |text: String, place: &str, edit: Edit| {
+    let names = |place: &str| {
         let names = edits[place].as_array().into_iter().flatten();
-        let names = names.filter_map(Value::as_str);
-        names.fold(text, |text, name| edit(name, &text).unwrap_or(text))
+        names.filter_map(Value::as_str).collect::<Vec<_>>()
     };
+    let unknown = |edit: &str| format!("there is no edit `{edit}`");
     let segment = |place: &str, members: &Value| {
-        let json = edited(members.to_string(), place, edits::json);
-        edited(encode(json.as_bytes()), place, edits::segment)
+        let mut json = members.to_string();
+        let (of_json, of_segment): (Vec<&str>, Vec<&str>) = names(place)
+            .into_iter()
+            .partition(|edit| edits::json(edit, &json).is_some());
+        for edit in of_json {
+            json = edits::json(edit, &json).ok_or_else(|| unknown(edit))?;
+        }
+        let mut segment = encode(json.as_bytes());
+        for edit in of_segment {
+            segment = edits::segment(edit, &segment).ok_or_else(|| unknown(edit))?;
+        }
+        Ok::<_, Failure>(segment)
     };
-    let header = segment("header", &jws["header"]);
-    let signed = format!("{header}.{}", segment("payload", &jws["claims"]));
+    let header = segment("header", &jws["header"])?;
+    let signed = format!("{header}.{}", segment("payload", &jws["claims"])?);
     let mut algorithms = Algorithm::ALL.into_iter();
     let algorithm = algorithms.find(|known| jws["algorithm"] == known.name());
     let algorithm = algorithm.ok_or("an unknown algorithm")?;
     let mut signature = keys.get(&jws["key"])?.sign(algorithm, signed.as_bytes())?;
-    for edit in edits["signature"].as_array().into_iter().flatten() {
-        let edit = edit.as_str().unwrap_or_default();
-        signature = edits::signature(edit, &signature).ok_or("an unknown edit")?;
+    for edit in names("signature") {
+        signature = edits::signature(edit, &signature).ok_or_else(|| unknown(edit))?;
     }
-    let token = format!("{signed}.{}", encode(&signature));
-    Ok(edited(token, "text", edits::token))
+    let mut token = format!("{signed}.{}", encode(&signature));
+    for edit in names("text") {
+        token = edits::token(edit, &token).ok_or_else(|| unknown(edit))?;
+    }
+    Ok(token)
 }
 
 fn headers(draft: &Value, token: &str, proof: &str) -> Value {

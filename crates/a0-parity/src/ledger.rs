@@ -24,23 +24,26 @@ pub(crate) struct Ledger {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Row {
     pub(crate) id: String,
+    /// A condition of each rule, beside its own.
+    #[serde(default)]
+    when: Patterns,
     /// Names of cases that show the row.
     pub(crate) pins: Vec<String>,
     rules: Vec<Rule>,
 }
 
-/// Which differences a row explains.
+/// The differences that a row explains.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rule {
     field: Patterns,
-    /// Matches the case's base or one of its mutations.
+    /// Patterns for the case's base or one of its mutations.
     #[serde(default)]
     when: Patterns,
-    /// Matches another one of its mutations, or the same.
+    /// The same as `when`, and may match another mutation.
     #[serde(default)]
     also: Patterns,
-    /// At least two mutations, so that the order of the checks can show.
+    /// Only for cases with several mutations, in which the order of the checks can show.
     #[serde(default)]
     several: bool,
     reference: Patterns,
@@ -73,6 +76,12 @@ impl Patterns {
     fn matches(&self, text: &str) -> bool {
         self.0.iter().any(|pattern| pattern.matches(text))
     }
+
+    /// Returns whether one of them matches the base or a mutation, or there are none.
+    fn meet(&self, case: &Case) -> bool {
+        let mut names = case.mutations.iter().chain([&case.base]);
+        self.0.is_empty() || names.any(|name| self.matches(name))
+    }
 }
 
 impl Ledger {
@@ -98,8 +107,8 @@ impl Ledger {
     /// what nothing else does.
     pub(crate) fn explanation(&self, case: &Case, difference: &Difference) -> Option<&Row> {
         let explains = |row: &&Row, several| {
-            let mut rules = row.rules.iter();
-            rules.any(|rule| rule.several == several && rule.fits(case, difference))
+            let mut rules = row.rules_for(case, difference);
+            rules.any(|rule| rule.several == several)
         };
         let by_itself = self.rows.iter().find(|row| explains(row, false));
         by_itself.or_else(|| self.rows.iter().find(|row| explains(row, true)))
@@ -131,24 +140,21 @@ impl Row {
     }
 
     pub(crate) fn explains(&self, case: &Case, difference: &Difference) -> bool {
-        self.rules.iter().any(|rule| rule.fits(case, difference))
+        self.rules_for(case, difference).next().is_some()
+    }
+
+    fn rules_for(&self, case: &Case, difference: &Difference) -> impl Iterator<Item = &Rule> {
+        let rules = self.rules.iter().filter(|_| self.when.meet(case));
+        rules.filter(move |rule| rule.fits(case, difference))
     }
 }
 
 impl Rule {
     fn fits(&self, case: &Case, difference: &Difference) -> bool {
-        let meets = |patterns: &Patterns| {
-            let mut names = case
-                .mutations
-                .iter()
-                .map(String::as_str)
-                .chain([&*case.base]);
-            patterns.0.is_empty() || names.any(|name| patterns.matches(name))
-        };
         self.field.matches(difference.field)
             && (!self.several || case.mutations.len() > 1)
-            && meets(&self.when)
-            && meets(&self.also)
+            && self.when.meet(case)
+            && self.also.meet(case)
             && self.reference.matches(&difference.reference)
             && self.own.matches(&difference.own)
     }
@@ -219,6 +225,7 @@ mod tests {
             row["rules"][0]["reference"] = "refused: *".into();
         });
         let several = several.unwrap();
+        let of_row = row(|row| row["when"] = "a*".into()).unwrap();
         for (ledger, mutations, difference, explained) in [
             (&one, &["x1"][..], &stricter, true),
             (&one, &["a", "x1"], &stricter, true),
@@ -227,6 +234,9 @@ mod tests {
             (&one, &["x1"], &other_field, false),
             (&also, &["x1"], &stricter, false),
             (&also, &["x1", "a"], &stricter, true),
+            (&of_row, &["x1"], &stricter, false),
+            (&of_row, &["a"], &stricter, false),
+            (&of_row, &["x1", "a"], &stricter, true),
             (&several, &["x1"], &another, false),
             (&several, &["x1", "x2"], &another, true),
         ] {

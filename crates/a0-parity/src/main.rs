@@ -1,5 +1,5 @@
-//! Puts the same cases through this SDK and the reference, and explains each difference by a row
-//! of the ledger. `cargo xtask parity` starts it.
+//! Puts the same cases through this SDK and the reference. A row of the ledger has to explain each
+//! difference. `cargo xtask parity` starts it.
 
 #![forbid(unsafe_code)]
 
@@ -27,7 +27,7 @@ use reference::Reference;
 /// How many unexplained cases are shown.
 const SHOWN: usize = 25;
 
-/// So many cases are with the reference at a time.
+/// How many cases the reference is given at a time.
 const BATCH: usize = 500;
 
 const USAGE: &str = "use `a0-parity PYTHON SEED CASES`, or `cargo xtask parity`";
@@ -197,7 +197,7 @@ impl Tally {
     }
 }
 
-/// Tokens and forms are long, and not what matters.
+/// Cuts a long text: tokens and forms say little.
 fn shortened(text: &str) -> String {
     let mut short: String = text.chars().take(300).collect();
     if short.len() < text.len() {

@@ -33,7 +33,7 @@ fn one() -> usize {
     1
 }
 
-/// Changes of a draft at paths such as `token/claims/exp`. A member without its parent stays away.
+/// Changes of a draft at paths such as `token/claims/exp`. A path without a parent changes nothing.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Mutation {
@@ -49,9 +49,11 @@ pub(crate) struct Mutation {
     precede: Option<Value>,
 }
 
-/// The file. An entry of `mutations` is a template: one mutation for each of its `rows`, in which `{0}`
-/// stands for the first column and `{0?}` for its JSON, and for each of `each`, which is `@`. Or it has
-/// `values` of members `at` a path: each member is given each value, and is removed.
+/// The content of `cases.json`. An entry of `mutations` is a template.
+///
+/// It gives a mutation for each of its `rows`: `{0}` stands for the first column, and `{0?}` for its
+/// JSON. With `each` it does so for each of these, in place of `@`. An entry with `values` sets each
+/// member `at` its path to each of its values, and removes it.
 #[derive(Deserialize)]
 struct Data {
     bases: Vec<Value>,
@@ -87,6 +89,7 @@ pub(crate) fn catalogue(keys: &Keys) -> Result<(Vec<Base>, Vec<Mutation>), Failu
     Ok((bases, mutations))
 }
 
+/// Adds the mutations of one template.
 fn add(
     mut template: Map<String, Value>,
     mutations: &mut Vec<Mutation>,
@@ -99,6 +102,9 @@ fn add(
     let (each, rows) = (list("each", json!("@")), list("rows", json!([])));
     let template = Value::Object(template);
     for each in each.iter().filter_map(Value::as_str) {
+        let mut template = template.clone();
+        let name = template["name"].as_str().unwrap_or_default();
+        template["name"] = name.replace('@', &each.replace('/', " ")).into();
         let template = replaced(&template, &[("@".to_owned(), each.into())]);
         for columns in rows.iter().flat_map(columns) {
             let mut places = Vec::new();
@@ -117,28 +123,21 @@ fn read<T: DeserializeOwned>(value: &Value, keys: &Keys) -> Result<T, Failure> {
     Ok(serde_json::from_value(resolved(value, keys)?)?)
 }
 
-/// The columns of a row. A row that is no list is its only column, and `$odd` stands for rows of
-/// values that few members may have.
+/// Returns the columns of a row; a row that is not a list has one. `$odd` stands for several rows, with
+/// values that hardly any member may have.
 fn columns(row: &Value) -> Vec<Vec<Value>> {
-    let odd = [
-        json!(null),
-        json!(""),
-        json!(true),
-        json!(0),
-        json!(5),
-        json!(1.5),
-    ];
+    let odd = json!([null, "", true, 0, 5, 1.5, [], {}]);
     match row {
-        odd_ones if *odd_ones == "$odd" || *odd_ones == json!(["$odd"]) => {
-            let odd = odd.into_iter().chain([json!([]), json!({})]);
-            odd.map(|value| vec![value]).collect()
+        row if *row == "$odd" || *row == json!(["$odd"]) => {
+            let odd = odd.as_array().into_iter().flatten();
+            odd.map(|value| vec![value.clone()]).collect()
         }
         Value::Array(columns) => vec![columns.clone()],
         value => vec![vec![value.clone()]],
     }
 }
 
-/// Puts values in their places, which are whole texts or parts of texts and names.
+/// Puts values into a template. A place is a whole text, or part of a text or name.
 fn replaced(value: &Value, places: &[(String, Value)]) -> Value {
     let in_text = |text: &str| {
         places.iter().fold(text.to_owned(), |text, (place, value)| {
@@ -164,8 +163,8 @@ fn replaced(value: &Value, places: &[(String, Value)]) -> Value {
     }
 }
 
-/// Puts in what `cases.json` cannot know: keys and what is made of them. Further members go into the
-/// object that is put in; those that are null come out of it.
+/// Replaces objects such as `{"$jwk": "tenant"}` by what depends on the keys of the run. Their other
+/// members are added to the replacement, or removed from it if they are null.
 fn resolved(value: &Value, keys: &Keys) -> Result<Value, Failure> {
     let members = match value {
         Value::Array(values) => return values.iter().map(|it| resolved(it, keys)).collect(),
@@ -188,7 +187,7 @@ fn resolved(value: &Value, keys: &Keys) -> Result<Value, Failure> {
             "$token" => return Ok(good()?["token"].take()),
             "$kid" => return Ok(keys.get(it)?.kid().into()),
             "$jkt" => return Ok(a0_testkit::thumbprint(&keys.get(it)?.public_jwk())?.into()),
-            // A member of a public key, between two texts.
+            // A member of a public key, with a prefix and a suffix.
             "$member" => {
                 let [key, member, before, after]: [String; 4] = serde_json::from_value(it.clone())?;
                 let jwk = keys.public(&key)?;
@@ -209,6 +208,7 @@ fn resolved(value: &Value, keys: &Keys) -> Result<Value, Failure> {
                 let actor = |act, level: u64| json!({"sub": level.to_string(), "act": act});
                 return Ok(levels.fold(Value::Null, actor));
             }
+            name if name.starts_with('$') => return Err(format!("what is {name}?").into()),
             _ => match resolved(it, keys)? {
                 Value::Null if members.keys().any(|name| name.starts_with('$')) => {
                     object.as_object_mut().map(|object| object.remove(name));
@@ -220,7 +220,7 @@ fn resolved(value: &Value, keys: &Keys) -> Result<Value, Failure> {
     Ok(object)
 }
 
-/// The JSON of a value, or its beginning and its length.
+/// Returns the JSON of a value for a name. A long one is cut, and its length follows.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {
@@ -265,7 +265,7 @@ impl Mutation {
         }
         if let Some(mut step) = self.precede.clone() {
             let call = draft.0["options"]["call"].as_str().unwrap_or_default();
-            // A client flow is preceded by itself, and not by the verification of a token.
+            // The call before a client flow is the same flow. It verifies no token.
             if let Some(members) = step.as_object_mut()
                 && members.contains_key("token")
                 && !call.starts_with("verify_")
@@ -283,7 +283,7 @@ fn set(draft: &mut Draft, path: &str, value: &Value) {
     });
 }
 
-/// Goes down a path to its last member. A text on the way is JSON.
+/// Makes a change to the parent of the last member of a path. A text on the way is read as JSON.
 fn change(value: &mut Value, path: &str, make: &dyn Fn(&mut Map<String, Value>, &str)) {
     match value {
         Value::Object(members) => match path.split_once('/') {
@@ -301,5 +301,46 @@ fn change(value: &mut Value, path: &str, make: &dyn Fn(&mut Map<String, Value>, 
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_path_leads_to_a_member_of_a_draft() {
+        let keys = Keys::generate().unwrap();
+        let (bases, mutations) = catalogue(&keys).unwrap();
+        let drafts: Vec<Draft> = bases.iter().map(|it| it.draft(&keys).unwrap()).collect();
+        // Any member may be added to these.
+        let open = [
+            "header",
+            "claims",
+            "cnf",
+            "jwk",
+            "metadata",
+            "body",
+            "options",
+            "own",
+            "arguments",
+            "extra",
+            "key",
+        ];
+        for mutation in &mutations {
+            let paths = mutation.remove.iter().chain(mutation.set.keys());
+            let paths = paths.chain(mutation.push.iter().map(|(path, _)| path));
+            for path in paths {
+                let parent = path.rsplit('/').nth(1).unwrap_or_default();
+                let is_known = drafts.iter().any(|draft| {
+                    let (mut draft, found) = (draft.clone(), std::cell::Cell::new(false));
+                    change(&mut draft.0, path, &|members, name| {
+                        found.set(open.contains(&parent) || members.contains_key(name));
+                    });
+                    found.get()
+                });
+                assert!(is_known, "{}: {path}", mutation.name);
+            }
+        }
     }
 }

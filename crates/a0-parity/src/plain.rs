@@ -1,17 +1,17 @@
-//! A case without what only this SDK can be told: the options are taken back, and what they are for
-//! is put right. A token that expired within the leeway has not expired, one of another audience is
-//! of the one that is left, and so on. All else that is wrong stays wrong.
+//! A case without the options that only this SDK has. What such an option lets in is corrected: a
+//! token that expired within the leeway gets an `exp` in the future, one for another audience gets the
+//! one that is left, and so on. Every other fault of the case stays.
 //!
-//! What this SDK accepts with an option it has to accept like that too. So a row that lets more in
-//! by an option cannot hide more than the option lets in.
+//! This SDK has to accept the plain case too if it accepts the case with the option. So a row for an
+//! option cannot hide an acceptance that the option does not cause.
 
 use a0_testkit::Algorithm;
 use serde_json::Value;
 
 use crate::draft::{AUDIENCE, Draft, Failure, Keys, NOW};
 
-/// The options that keep something out, and the one that lets in again what such a one keeps out.
-/// They may stay, since no row can hide behind them. All others are taken back, a new one too.
+/// Options that only refuse more, and the one that takes such a refusal back. They may stay, since they
+/// let in nothing that the reference refuses. All others are removed, new ones too.
 const KEEP_OUT: [&str; 4] = [
     "token_profile",
     "dpop_nonces",
@@ -19,15 +19,15 @@ const KEEP_OUT: [&str; 4] = [
     "replay_fail_open",
 ];
 
-/// Returns whether the case is the same without the options.
+/// Returns whether the case has no options to remove.
 pub(crate) fn is_plain(Draft(draft): &Draft) -> bool {
     let own = draft["options"]["own"].as_object();
     let mut options = own.into_iter().flat_map(|own| own.keys());
-    options.all(|option| KEEP_OUT.contains(&option.as_str())) && !has_lies(draft)
+    options.all(|option| KEEP_OUT.contains(&option.as_str())) && !has_bad_store(draft)
 }
 
 pub(crate) fn make_plain(Draft(draft): &mut Draft, keys: &Keys) -> Result<(), Failure> {
-    if has_lies(draft)
+    if has_bad_store(draft)
         && let Some(options) = draft["options"].as_object_mut()
     {
         options.remove("store");
@@ -45,8 +45,8 @@ pub(crate) fn make_plain(Draft(draft): &mut Draft, keys: &Keys) -> Result<(), Fa
     Ok(())
 }
 
-/// A store that fails or lies counts for nothing here: the issuer is asked.
-fn has_lies(draft: &Value) -> bool {
+/// Returns whether the store fails, or has documents that the checks refuse.
+fn has_bad_store(draft: &Value) -> bool {
     let store = draft["options"].get("store");
     store.is_some_and(|store| store["is_taken"] != true)
 }
@@ -79,7 +79,7 @@ fn times(draft: &mut Value, leeway: i64) {
     put_right("nbf", &|nbf| nbf > now && now >= nbf - leeway, NOW);
 }
 
-/// Makes a token that says what it is signed with, if that is allowed, and the key set fit RS256.
+/// Turns a token with an allowed algorithm, which its header names, and the key set to RS256.
 fn token_key(draft: &mut Value, allowed: &Value, keys: &Keys) -> Result<(), Failure> {
     const RIGHT: &str = "RS256";
     let token = &draft["token"];
@@ -98,7 +98,7 @@ fn token_key(draft: &mut Value, allowed: &Value, keys: &Keys) -> Result<(), Fail
         if is_elliptic && is_of(entry, &wrong) {
             put_key(entry, &right);
         }
-        // The two names change places: a key for another algorithm than the token's stays one.
+        // The two names are swapped: a key for another algorithm than the token's stays one.
         if entry["alg"] == name {
             entry["alg"] = RIGHT.into();
         } else if entry["alg"] == RIGHT {
@@ -111,7 +111,7 @@ fn token_key(draft: &mut Value, allowed: &Value, keys: &Keys) -> Result<(), Fail
     Ok(())
 }
 
-/// Puts another key into an entry. What the entry says of its use stays.
+/// Puts another key into an entry, whose `use`, `key_ops` and `alg` stay.
 fn put_key(entry: &mut Value, key: &Value) {
     if let (Some(entry), Value::Object(jwk)) = (entry.as_object_mut(), key) {
         entry.retain(|member, _| !["crv", "x", "y"].contains(&member.as_str()));
@@ -119,7 +119,7 @@ fn put_key(entry: &mut Value, key: &Value) {
     }
 }
 
-/// Makes a proof by the key on P-384 that says so, and a token bound to that key, fit ES256.
+/// Turns a proof with ES384, which its header names, and a token bound to its key to ES256.
 fn proof_key(draft: &mut Value, keys: &Keys) -> Result<(), Failure> {
     let (name, proof) = (Algorithm::Es384.name(), &mut draft["proof"]);
     if proof["algorithm"] != name || proof["header"]["alg"] != name {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_is_taken_back_unless_it_is_known_to_keep_out() {
+    fn an_option_is_removed_unless_it_is_known_to_only_refuse_more() {
         let keys = Keys::generate().unwrap();
         let keeps_out = json!({"token_profile": "rfc9068"});
         let mut draft = draft(&keys, &keeps_out);

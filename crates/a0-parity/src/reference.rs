@@ -1,4 +1,4 @@
-//! The reference, in a process of its own.
+//! The reference, which runs in a process of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -11,7 +11,7 @@ use crate::generate::Case;
 
 pub(crate) struct Reference {
     child: Child,
-    /// `None` once it has been told that no more cases come.
+    /// `None` once it is closed, which ends the process.
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
@@ -34,52 +34,34 @@ impl Reference {
         })
     }
 
-    /// The outcomes of both sides. `own` runs while the reference works.
+    /// Returns the outcomes of both sides. `own` runs while the reference works.
     pub(crate) fn outcomes(
         &mut self,
         cases: &[Case],
         own: impl FnOnce() -> Vec<Value>,
     ) -> Result<Vec<(Value, Value)>, Failure> {
-        let ended = || "the reference ended early: its own message stands above".to_owned();
+        let ended = || "the reference ended early: its own message stands above";
         let input = self.input.as_mut().ok_or_else(ended)?;
-        let lines: String = cases
-            .iter()
-            .map(|case| format!("{}\n", case.input))
-            .collect();
-        let output = &mut self.output;
-        let (own, reference) = std::thread::scope(|scope| {
-            // What is written and what is read may both be more than a pipe holds.
-            let writing = scope.spawn(move || input.write_all(lines.as_bytes()));
-            let reading = scope.spawn(move || {
-                let mut lines = Vec::new();
-                for _ in cases {
-                    let mut line = String::new();
-                    if !matches!(output.read_line(&mut line), Ok(1..)) {
-                        break;
-                    }
-                    lines.push(line);
+        let lines: String = cases.iter().map(|it| format!("{}\n", it.input)).collect();
+        std::thread::scope(|scope| {
+            // The cases may be larger than the buffer of a pipe, and so may the outcomes.
+            scope.spawn(move || input.write_all(lines.as_bytes()));
+            let outcomes = own().into_iter().zip(cases).map(|(own, case)| {
+                let mut line = String::new();
+                if !matches!(self.output.read_line(&mut line), Ok(1..)) {
+                    return Err(ended().into());
                 }
-                lines
+                let outcome = serde_json::from_str(&line).map_err(|error| {
+                    format!("no outcome of the reference for {}: {error}", case.name)
+                })?;
+                Ok((outcome, own))
             });
-            let own = own();
-            let _ = writing.join();
-            (own, reading.join().unwrap_or_default())
-        });
-        if reference.len() < cases.len() {
-            return Err(ended().into());
-        }
-        let mut outcomes = Vec::new();
-        for ((line, own), case) in reference.iter().zip(own).zip(cases) {
-            let outcome = serde_json::from_str(line).map_err(|error| {
-                format!("no outcome of the reference for {}: {error}", case.name)
-            })?;
-            outcomes.push((outcome, own));
-        }
-        Ok(outcomes)
+            outcomes.collect()
+        })
     }
 }
 
-/// The names of what it offers, by kind.
+/// Returns the names of what the reference offers, by kind.
 pub(crate) fn offered(python: &str) -> Result<BTreeMap<String, BTreeSet<String>>, Failure> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/surface.py");
     let output = Command::new(python)
@@ -93,7 +75,7 @@ pub(crate) fn offered(python: &str) -> Result<BTreeMap<String, BTreeSet<String>>
 
 impl Drop for Reference {
     fn drop(&mut self) {
-        // The end of its input ends it.
+        // The process ends with its input.
         drop(self.input.take());
         let _ = self.child.wait();
     }
