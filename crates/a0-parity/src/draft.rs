@@ -62,15 +62,17 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Metadata and key set of the tenant.
+/// Returns the metadata of the tenant.
 pub(crate) fn metadata() -> Value {
     json!({"issuer": ISSUER, "jwks_uri": JWKS, "token_endpoint": TOKEN_ENDPOINT})
 }
 
+/// Returns the answer of a server, as JSON.
 pub(crate) fn answer(body: &Value) -> Value {
     json!({"status": 200, "type": "application/json", "body": body.to_string()})
 }
 
+/// The parts of a case by name; [`Draft::new`] has all of them.
 #[derive(Clone)]
 pub(crate) struct Draft(pub(crate) Value);
 
@@ -92,7 +94,7 @@ impl Draft {
                 "key": "tenant", "algorithm": "RS256",
             },
             "proof": null,
-            // Names of edits, by what they change.
+            // The names of edits of each JWS, by the stage in which they apply.
             "edits": {
                 "token": {"header": [], "payload": [], "signature": [], "text": []},
                 "proof": {"header": [], "payload": [], "signature": [], "text": []},

@@ -12,7 +12,7 @@ pub(crate) struct Case {
     pub(crate) base: String,
     pub(crate) mutations: Vec<String>,
     pub(crate) input: Value,
-    /// The same without what only this SDK can be told, if there is any of that.
+    /// The same without the options that only this SDK has, if it has any of them.
     pub(crate) plain: Option<Value>,
 }
 
@@ -71,7 +71,7 @@ impl Generator {
         cases.collect()
     }
 
-    /// Returns each base as it is, and with each mutation alone: the cases that say what is at fault.
+    /// Returns each base unchanged and with each mutation alone. Their differences have one cause.
     pub(crate) fn single(&self) -> Result<Vec<Case>, Failure> {
         let cases = self.bases.iter().flat_map(|base| {
             let mutations = self.mutations_of(&base.parts);
@@ -89,7 +89,7 @@ impl Generator {
             .ok_or("no base")?;
         let mut mutations = Vec::new();
         for _ in 0..random.usize(1..=3) {
-            // The part first, so that a small part is met as often as a large one.
+            // The part is chosen first, so that a small part is as frequent as a large one.
             let of_part = self.mutations_of(random.choice(&base.parts));
             mutations.extend(random.choice(of_part.collect::<Vec<_>>()));
         }

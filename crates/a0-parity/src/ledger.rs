@@ -1,5 +1,5 @@
-//! The differences that are meant: which cases show each, and which differences each explains. The
-//! table of `docs/parity.md` says what they are and why.
+//! The deviations that are meant, each with the cases that show it and the rules for what it explains.
+//! `docs/parity.md` says what they are and why.
 
 use serde::Deserialize;
 use wildmatch::WildMatchPattern;
@@ -13,7 +13,7 @@ const DATA: &str = include_str!("../ledger.json");
 
 const DIRECTIONS: &[&str] = &["stricter", "looser", "different"];
 
-/// Acceptances that go beyond what a row lets in.
+/// Fields of acceptances that no row may explain.
 const NEVER_MEANT: &[&str] = &["sequence", "option"];
 
 pub(crate) struct Ledger {
@@ -24,7 +24,7 @@ pub(crate) struct Ledger {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Row {
     pub(crate) id: String,
-    /// A condition of each rule, beside its own.
+    /// An additional condition of each rule.
     #[serde(default)]
     when: Patterns,
     /// Names of cases that show the row.

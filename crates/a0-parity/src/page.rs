@@ -32,7 +32,7 @@ impl Page {
         Page::read(PAGE).map_err(|error| format!("docs/parity.md: {error}").into())
     }
 
-    /// Reads each table below its heading. A row has all cells, and something that shows it.
+    /// Reads the tables. Each row needs all its cells, and something in the last one, which shows it.
     fn read(text: &str) -> Result<Self, Failure> {
         let mut page = Page { tables: Vec::new() };
         let mut heading = "";
@@ -84,7 +84,8 @@ impl Page {
         deviations.collect()
     }
 
-    /// Returns what the reference offers and no row names, and what rows name and it does not offer.
+    /// Returns a message for each name of the reference that no row has, and for each name of a row that
+    /// the reference does not have.
     pub(crate) fn unnamed(&self, offered: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
         let tables = self.tables.iter();
         let tables = tables.filter(|table| table.columns[0] == REFERENCE);
@@ -108,8 +109,8 @@ impl Page {
 }
 
 impl Table {
-    /// Returns the names in the first column: all that is set as code. Names after a colon are
-    /// members of the last one before it.
+    /// Returns the names in the first column, which are its code spans. Those after a colon are members
+    /// of the last name before it.
     fn names(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for row in &self.rows {
@@ -122,7 +123,7 @@ impl Table {
                     }
                     continue;
                 }
-                // Names of header fields are the same in any case.
+                // The package's names of headers are compared without regard to case.
                 last = match self.heading.as_str() {
                     "HTTP headers" => part.to_ascii_lowercase(),
                     _ => part.to_owned(),
