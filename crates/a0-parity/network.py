@@ -1,4 +1,4 @@
-"""What the reference does on the wire, seen by those whom it asks."""
+"""What the reference does on the wire, as its servers see it."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ PROXY_EXCEPTIONS = ("NO_PROXY", "no_proxy")
 
 
 async def route(call_at):
-    """Whom it asks where the environment names a proxy. `call_at` makes the call at a domain."""
+    """Where a request goes while the environment names a proxy. `call_at` makes a call at a domain."""
     asked = set()
 
     def server(name):
@@ -20,7 +20,7 @@ async def route(call_at):
             try:
                 await reader.read(1)
             except ConnectionError:
-                pass  # reset by whoever asked
+                pass  # reset by the client
             finally:
                 writer.close()
 
@@ -41,7 +41,7 @@ async def route(call_at):
 
 
 class Silence:
-    """A transport on which one URL never answers, and what patience the client had with it."""
+    """A transport on which one URL never answers, and how long the client waited for it."""
 
     def __init__(self, case, answer_of):
         self.case, self.answer_of = case, answer_of

@@ -1,8 +1,8 @@
-"""Puts cases through the reference: one case a line on standard input, one outcome a line out.
+"""Puts cases through the reference: reads one case a line and writes one outcome a line.
 
-A case brings its own clock and all that its servers answer; nothing here reaches a network but what
-`network.py` does on this machine. It may have calls `before` its own: what of the case is different
-then. Their outcomes do not count.
+A case brings its own clock and the answers of its servers. Only `network.py` uses the network, on this
+machine. A case may have calls `before` its own, given by what is different about them. Their outcomes
+do not count.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ RealClient = httpx.AsyncClient
 
 
 class Store(auth0_api_python.cache.InMemoryCache):
-    """What stands beside the client: what it has when the calls begin, and whether it works."""
+    """The shared store of a case: its documents before the first call, and whether it works."""
 
     def __init__(self, case):
         super().__init__()
@@ -77,7 +77,7 @@ def answer_of(case, url):
 
 def client_of(case, given, **options):
     def resolver(context):
-        # The package takes fields as a dictionary, so of one that is repeated it has one value.
+        # The package takes fields as a dictionary, which has one value of a repeated field.
         fields = context["request_headers"].items()
         given.update({f"field {name}": [value] for name, value in fields})
         given.update(iss=context["unverified_iss"], url=context["request_url"])
@@ -94,23 +94,17 @@ def client_of(case, given, **options):
     return ApiClient(ApiClientOptions(domains=domains, **options))
 
 
-async def helped(case):
-    """What the functions beside the client give; a list, as they may give nothing."""
-    name = case["call"]
-    try:
-        if name == "normalize_domain":
-            return [normalize_domain(case["text"])]
-        if name == "calculate_jwk_thumbprint":
-            return [calculate_jwk_thumbprint(case["key"])]
-    except ValueError as error:
-        raise BaseAuthError(str(error)) from error
-    if name == "parse_cache_control_max_age":
-        return [parse_cache_control_max_age({"cache-control": case["text"]})]
-    if name == "get_current_actor":
-        return [get_current_actor(case["claims"])]
-    if name == "get_delegation_chain":
-        return [get_delegation_chain(case["claims"])]
-    return []
+HELPERS = {
+    "normalize_domain": lambda case: normalize_domain(case["text"]),
+    "calculate_jwk_thumbprint": lambda case: calculate_jwk_thumbprint(case["key"]),
+    "parse_cache_control_max_age": lambda case: parse_cache_control_max_age(
+        {"cache-control": case["text"]}
+    ),
+    "get_current_actor": lambda case: get_current_actor(case["claims"]),
+    "get_delegation_chain": lambda case: get_delegation_chain(case["claims"]),
+}
+# Their errors have no kind of their own.
+WITHOUT_KINDS = ("normalize_domain", "calculate_jwk_thumbprint")
 
 
 async def call(client, case):
@@ -133,13 +127,13 @@ async def call(client, case):
 
 
 async def seen_of(case):
-    """What is seen of a call with the transport that a client has by default."""
+    """What the servers see of a call through the default transport."""
 
     async def call_at(domain):
         client = client_of({**case, "domain": domain}, {})
         try:
             await call(client, case)
-        except Exception:  # noqa: BLE001 - nobody answers, and what comes of that is not the question
+        except Exception:  # noqa: BLE001 - no server answers, and the error is not compared
             pass
 
     if case["network"] == "proxy variables":
@@ -157,7 +151,7 @@ async def seen_of(case):
 
 
 async def outcome_of(whole):
-    # The one that counts last. Everything looks at `case`, which changes from call to call.
+    # The last step counts. All functions below read `case`, which changes from call to call.
     steps = [{**whole, **step} for step in (*whole.get("before", []), {})]
     case, sent, given = dict(steps[0]), [], {}
     time.time = lambda: case["now"]
@@ -178,16 +172,15 @@ async def outcome_of(whole):
 
     httpx.AsyncClient = client
     try:
-        values = await helped(case)
-        if values:
-            outcome = {"value": values[0]}
+        if case["call"] in HELPERS:
+            outcome = {"value": HELPERS[case["call"]](case)}
         else:
             api = client_of(case, given, custom_fetch=fetch)
             for step in steps[:-1]:
                 case.update(step)
                 try:
                     await call(api, case)
-                except Exception:  # noqa: BLE001 - whatever it is, the next call shows it
+                except Exception:  # noqa: BLE001 - only the last call is compared
                     pass
             case.update(steps[-1])
             sent.clear()
@@ -195,13 +188,18 @@ async def outcome_of(whole):
             outcome = {"value": await call(api, case)}
     except BaseAuthError as error:
         kind = type(error).__name__.removesuffix("Error") or "Api"
-        outcome = {"kind": kind, "text": error.get_error_description()}
-        if kind != "BaseAuth":
-            outcome["status"] = error.get_status_code()
-            outcome["code"] = error.get_error_code()
-            outcome["challenge"] = error.get_headers().get("WWW-Authenticate")
-    except Exception as error:  # noqa: BLE001 - that it ends so is what is compared
-        outcome = {"failed": type(error).__name__}
+        outcome = {
+            "kind": kind,
+            "text": error.get_error_description(),
+            "status": error.get_status_code(),
+            "code": error.get_error_code(),
+            "challenge": error.get_headers().get("WWW-Authenticate"),
+        }
+    except Exception as error:  # noqa: BLE001 - the name of the error is compared
+        if isinstance(error, ValueError) and case["call"] in WITHOUT_KINDS:
+            outcome = {"kind": "BaseAuth", "text": str(error)}
+        else:
+            outcome = {"failed": type(error).__name__}
     outcome["sent"], outcome["given"] = sent, given or None
     return outcome
 

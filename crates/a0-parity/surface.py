@@ -1,6 +1,6 @@
-"""Says what the reference offers: names by kind, as JSON on standard output.
+"""Prints what the reference offers: names by kind, as JSON.
 
-A name below another has a dot before it: `verify_access_token.required_claims`.
+A member follows its owner and a dot: `verify_access_token.required_claims`.
 """
 
 import ast
@@ -55,7 +55,7 @@ def error_names():
 
 
 def helpers():
-    # What the package exports, and what its modules define without an underscore.
+    # The names that the package exports, and those that its modules define without an underscore.
     known = [ApiClient, ApiClientOptions, *error_classes()]
     yield from (name for name in package.__all__ if getattr(package, name) not in known)
     for module in modules():
@@ -72,7 +72,7 @@ def helpers():
 
 
 def headers():
-    """Of requests and answers: what is looked up in, or put into, something called headers."""
+    """Header names of requests and answers: the keys of anything called headers."""
 
     def of_headers(node):
         name = getattr(node, "attr", getattr(node, "id", ""))

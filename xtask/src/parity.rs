@@ -11,19 +11,16 @@ use crate::{Command, Failure, unknown_argument};
 pub(crate) const COMMAND: Command = Command {
     name: "parity",
     about: "Compares this SDK with the Python package that it follows, case by case",
-    usage: "[--seed N] [--cases N] | --page",
+    usage: "[--seed N] [--cases N]",
     help: "  --seed N   the seed of the random cases, 1 if it is not given
   --cases N  how many cases, 2000 if it is not given
-  --page     writes the tables of docs/parity.md from the ledger and features.json, and compares
-             nothing
 
 Makes a virtual environment below the target directory, and installs there what
 crates/a0-parity/requirements.txt says; again when what is there is not that.
 
 Each difference has to match a row of crates/a0-parity/ledger.json, and each row has to be shown by
-its own cases. Each option, method, error, helper and header of the package has to be named by a row
-of crates/a0-parity/features.json. A0_PARITY_SHOWN=N shows up to N unexplained differences in place
-of 25.",
+its own cases. Each row, and each option, method, error, helper and header of the package, has to be
+in docs/parity.md. A0_PARITY_SHOWN=N shows up to N unexplained differences in place of 25.",
     run,
 };
 
@@ -43,10 +40,6 @@ pub(crate) struct Cases {
 
 fn run(arguments: &[String]) -> Result<(), Failure> {
     let workspace = Workspace::load()?;
-    if arguments == ["--page"] {
-        let line = Line::cargo("run --quiet -p a0-parity -- --page");
-        return line.run(&workspace.root).map_err(Failure::Failed);
-    }
     let cases = parse(arguments)?;
     let python = reference(&workspace).map_err(Failure::Failed)?;
     compare(&workspace, &python, &cases).map_err(Failure::Failed)

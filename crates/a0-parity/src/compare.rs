@@ -1,15 +1,15 @@
-//! What differs between two outcomes of one case.
+//! The differences between the two outcomes of one case.
 
 use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 const ACCEPTED: &str = "accepted";
 
-/// One thing that differs, with what each side says of it.
-#[derive(Debug, Clone, PartialEq)]
+/// One value that differs, in the words of each side.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Difference {
     /// `verdict`, `text`, `status`, `code`, `claims`, `challenge`, `form`, `authorization`,
     /// `resolver`, `network`, `sequence` or `option`.
@@ -19,22 +19,24 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// A row lets this accept more after other calls than the reference does. This is no such case.
-    pub(crate) fn mixture() -> Self {
+    fn new(field: &'static str, reference: impl Into<String>, own: impl Into<String>) -> Self {
         Difference {
-            field: "sequence",
-            reference: "refused by a new client with the documents of each call".to_owned(),
-            own: "accepted".to_owned(),
+            field,
+            reference: reference.into(),
+            own: own.into(),
         }
     }
 
-    /// A row lets this accept more where it is told to. This is no such case.
+    /// An acceptance after other calls that no row may explain.
+    pub(crate) fn mixture() -> Self {
+        let reference = "refused by a new client with the documents of each call";
+        Difference::new("sequence", reference, ACCEPTED)
+    }
+
+    /// An acceptance with an option that no row may explain.
     pub(crate) fn beyond_options() -> Self {
-        Difference {
-            field: "option",
-            reference: "refused by this SDK without what only it can be told".to_owned(),
-            own: "accepted".to_owned(),
-        }
+        let reference = "refused by this SDK without its own options";
+        Difference::new("option", reference, ACCEPTED)
     }
 }
 
@@ -42,21 +44,13 @@ pub(crate) fn differences(reference: &Value, own: &Value) -> Vec<Difference> {
     let verdicts = [verdict(reference), verdict(own)];
     if verdicts[0].0 != verdicts[1].0 {
         let [reference, own] = verdicts.map(|(kind, text)| format!("{kind}{text}"));
-        return vec![Difference {
-            field: "verdict",
-            reference,
-            own,
-        }];
+        return vec![Difference::new("verdict", reference, own)];
     }
     let accepted = verdicts[0].0 == ACCEPTED;
     let mut found = Vec::new();
     let mut compare = |field, reference: String, own: String| {
         if reference != own {
-            found.push(Difference {
-                field,
-                reference,
-                own,
-            });
+            found.push(Difference::new(field, reference, own));
         }
     };
     let [reference_text, own_text] = verdicts.map(|(_, text)| text);
@@ -64,7 +58,7 @@ pub(crate) fn differences(reference: &Value, own: &Value) -> Vec<Difference> {
     for (reference, own) in by_member(&reference["value"], &own["value"]) {
         compare("claims", reference, own);
     }
-    // The helpers have errors of their own, without what follows.
+    // The errors of the helpers have no status, code or challenge.
     if !reference["status"].is_null() && !own["status"].is_null() {
         let kind = reference["kind"].as_str().unwrap_or_default();
         for field in ["status", "code"] {
@@ -84,7 +78,7 @@ pub(crate) fn differences(reference: &Value, own: &Value) -> Vec<Difference> {
     for (reference, own) in by_member(&reference["network"], &own["network"]) {
         compare("network", reference, own);
     }
-    // Whoever refuses before the resolver is asked gave it nothing.
+    // A side that refuses before it calls the resolver gives it nothing.
     let given = [reference, own].map(|outcome| &outcome["given"]);
     if accepted || given.iter().all(|given| given.is_object()) {
         for (reference, own) in by_member(given[0], given[1]) {
@@ -94,7 +88,7 @@ pub(crate) fn differences(reference: &Value, own: &Value) -> Vec<Difference> {
     found
 }
 
-/// The members of two objects by name, or the two values as they are.
+/// Returns the members of two objects by name, or the two values if one is no object.
 fn by_member(reference: &Value, own: &Value) -> Vec<(String, String)> {
     let (Some(references), Some(owns)) = (reference.as_object(), own.as_object()) else {
         return vec![(reference.to_string(), own.to_string())];
@@ -109,39 +103,20 @@ fn by_member(reference: &Value, own: &Value) -> Vec<(String, String)> {
     pairs.map(|[reference, own]| (reference, own)).collect()
 }
 
-/// The parameters of a form, each with its values in their order.
+/// Returns the parameters of a form, each with its values in their order.
 fn form(text: &Value) -> Value {
     let mut parameters = Map::new();
     let text = text.as_str().unwrap_or_default();
-    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let values = parameters
-            .entry(decoded(name))
-            .or_insert_with(|| Value::Array(Vec::new()));
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        let values = parameters.entry(name).or_insert_with(|| json!([]));
         if let Some(values) = values.as_array_mut() {
-            values.push(decoded(value).into());
+            values.push(value.into());
         }
     }
     Value::Object(parameters)
 }
 
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digits: String = rest.by_ref().take(2).map(char::from).collect();
-                u8::from_str_radix(&digits, 16).unwrap_or(b'?')
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// The pair of Basic in the clear.
+/// Returns the decoded credentials of the scheme Basic, or the field as it is.
 fn credentials(field: &Value) -> String {
     let field = field.as_str().unwrap_or("none");
     let pair = field
@@ -152,7 +127,7 @@ fn credentials(field: &Value) -> String {
     })
 }
 
-/// The kind, and the text that goes with it.
+/// Returns the kind of the outcome, and its text.
 fn verdict(outcome: &Value) -> (String, String) {
     let text = |name: &str| outcome[name].as_str().unwrap_or_default();
     if !outcome["failed"].is_null() {
@@ -167,13 +142,13 @@ fn verdict(outcome: &Value) -> (String, String) {
     }
 }
 
-/// Without the description, which is compared as the text.
+/// Returns the challenge without its description, which is compared as the text.
 fn challenge(outcome: &Value) -> String {
     let challenge = outcome["challenge"].as_str().unwrap_or("none");
     let Some((before, rest)) = challenge.split_once(", error_description=\"") else {
         return challenge.to_owned();
     };
-    // A description of the reference may hold quotes: the parameter ends where another begins.
+    // A description of the reference may contain quotes: it ends where the next parameter begins.
     let end = [
         rest.find("\", algs="),
         rest.find("\", DPoP"),
@@ -188,8 +163,6 @@ fn challenge(outcome: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn fields(reference: Value, own: Value) -> Vec<String> {
@@ -213,42 +186,30 @@ mod tests {
     #[test]
     fn every_part_of_a_refusal_is_compared() {
         assert_eq!(fields(refusal(|_| ()), refusal(|_| ())), [""; 0]);
-        for (member, value, expected) in [
-            (
-                "kind",
-                json!("X"),
-                "verdict: refused: VerifyAccessToken: t / refused: X: t",
-            ),
-            ("text", json!("u"), "text: t / u"),
-            (
-                "status",
-                json!(400),
-                "status: VerifyAccessToken 401 / VerifyAccessToken 400",
-            ),
-            (
-                "code",
-                json!("x"),
-                r#"code: VerifyAccessToken "invalid_token" / VerifyAccessToken "x""#,
-            ),
-            (
-                "challenge",
-                json!("Bearer"),
-                r#"challenge: Bearer error="invalid_token", DPoP algs="ES256" / Bearer"#,
-            ),
-        ] {
-            assert_eq!(
-                fields(refusal(|_| ()), refusal(|it| it[member] = value)),
-                [expected]
-            );
+        const CHANGES: &str = r#"
+            kind "X" verdict: refused: VerifyAccessToken: t / refused: X: t
+            text "u" text: t / u
+            status 400 status: VerifyAccessToken 401 / VerifyAccessToken 400
+            code "x" code: VerifyAccessToken "invalid_token" / VerifyAccessToken "x"
+            challenge "Bearer" challenge: Bearer error="invalid_token", DPoP algs="ES256" / Bearer
+        "#;
+        for change in CHANGES.trim().lines() {
+            let mut words = change.trim().splitn(3, ' ');
+            let [member, value, expected] = [(); 3].map(|()| words.next().unwrap());
+            let changed = refusal(|it| it[member] = value.parse().unwrap());
+            assert_eq!(fields(refusal(|_| ()), changed), [expected]);
         }
-        let accepted = json!({"value": {}, "sent": []});
+        let (accepted, failed) = (json!({"value": {}}), json!({"failed": "KeyError"}));
         assert_eq!(
-            fields(json!({"failed": "KeyError", "sent": []}), accepted.clone()),
-            ["verdict: failed: KeyError / accepted"]
-        );
-        assert_eq!(
-            fields(accepted, refusal(|_| ())),
-            ["verdict: accepted / refused: VerifyAccessToken: t"]
+            [
+                fields(failed, accepted.clone()),
+                fields(accepted, refusal(|_| ()))
+            ]
+            .concat(),
+            [
+                "verdict: failed: KeyError / accepted",
+                "verdict: accepted / refused: VerifyAccessToken: t",
+            ]
         );
     }
 

@@ -1,305 +1,249 @@
-//! A case before it is put together: a call that both SDKs accept, member by member, for
-//! mutations to change.
+//! A case before it is put together: a call that both sides accept, as one JSON value that
+//! mutations change.
 
 use std::time::Duration;
 
-use a0_testkit::{Algorithm, Error, SigningKey};
+use a0_testkit::{Algorithm, SigningKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
+use crate::edits;
+
+pub(crate) type Failure = Box<dyn std::error::Error>;
+
 pub(crate) const NOW: i64 = 1_800_000_000;
-pub(crate) const DOMAIN: &str = "tenant.example";
 pub(crate) const ISSUER: &str = "https://tenant.example/";
 pub(crate) const METADATA: &str = "https://tenant.example/.well-known/openid-configuration";
 pub(crate) const JWKS: &str = "https://tenant.example/.well-known/jwks.json";
 pub(crate) const TOKEN_ENDPOINT: &str = "https://tenant.example/oauth/token";
 pub(crate) const AUDIENCE: &str = "https://api.example/";
-pub(crate) const URL: &str = "https://api.example/orders";
-/// Of the nonces that this SDK asks for where a case says so.
+const URL: &str = "https://api.example/orders";
+/// The secret and the period of the nonces that this SDK asks for if a case says so.
 pub(crate) const NONCE_SECRET: [u8; 32] = [7; 32];
 pub(crate) const NONCE_PERIOD: Duration = Duration::from_secs(300);
 
-pub(crate) fn metadata_of(issuer: &str) -> String {
-    format!("{issuer}.well-known/openid-configuration")
-}
-
-/// The keys of all cases of one run.
-pub(crate) struct Keys {
-    pub(crate) tenant: SigningKey,
-    pub(crate) stranger: SigningKey,
-    pub(crate) small: SigningKey,
-    pub(crate) secret: SigningKey,
-    pub(crate) proof: SigningKey,
-    pub(crate) other_proof: SigningKey,
-    pub(crate) p384: SigningKey,
-    /// Of a tenant that signs with ES256.
-    pub(crate) elliptic: SigningKey,
-}
+/// The keys of all cases of one run, by name.
+pub(crate) struct Keys(Vec<(&'static str, SigningKey)>);
 
 impl Keys {
-    pub(crate) fn generate() -> Result<Self, Error> {
+    pub(crate) fn generate() -> Result<Self, Failure> {
         let tenant = SigningKey::cached_rsa("tenant")?;
-        Ok(Keys {
-            secret: SigningKey::secret(tenant.public_pem()?)?,
-            tenant,
-            stranger: SigningKey::cached_rsa("stranger")?,
-            small: SigningKey::rsa(1024)?,
-            proof: SigningKey::generate(Algorithm::Es256)?,
-            other_proof: SigningKey::generate(Algorithm::Es256)?,
-            p384: SigningKey::generate(Algorithm::Es384)?,
-            elliptic: SigningKey::generate(Algorithm::Es256)?,
-        })
-    }
-}
-
-type Edit = Box<dyn Fn(String) -> String>;
-
-/// A compact JWS in parts.
-pub(crate) struct Jws {
-    pub(crate) header: Map<String, Value>,
-    pub(crate) claims: Map<String, Value>,
-    pub(crate) key: SigningKey,
-    pub(crate) algorithm: Algorithm,
-    /// Of the header's and of the payload's JSON, before they are signed.
-    pub(crate) json_edits: [Vec<Edit>; 2],
-    /// Of the encoded header and payload, before they are signed.
-    pub(crate) segment_edits: [Vec<Edit>; 2],
-    pub(crate) signature_edits: Vec<fn(Vec<u8>) -> Vec<u8>>,
-    pub(crate) text_edits: Vec<Edit>,
-}
-
-impl Jws {
-    fn new(header: Value, claims: Value, key: &SigningKey, algorithm: Algorithm) -> Self {
-        Jws {
-            header: members(header),
-            claims: members(claims),
-            key: key.clone(),
-            algorithm,
-            json_edits: Default::default(),
-            segment_edits: Default::default(),
-            signature_edits: Vec::new(),
-            text_edits: Vec::new(),
-        }
+        Ok(Keys(vec![
+            // The public key of the tenant, taken for a shared secret.
+            ("secret", SigningKey::secret(tenant.public_pem()?)?),
+            ("tenant", tenant),
+            ("stranger", SigningKey::cached_rsa("stranger")?),
+            ("small", SigningKey::rsa(1024)?),
+            ("proof", SigningKey::generate(Algorithm::Es256)?),
+            ("other proof", SigningKey::generate(Algorithm::Es256)?),
+            ("P-384", SigningKey::generate(Algorithm::Es384)?),
+            // The key of a tenant that signs with ES256.
+            ("elliptic", SigningKey::generate(Algorithm::Es256)?),
+        ]))
     }
 
-    pub(crate) fn text(&self) -> Result<String, Error> {
-        let [header, payload] = [(&self.header, 0), (&self.claims, 1)].map(|(members, at)| {
-            let json = Value::Object(members.clone()).to_string();
-            let json = applied(json, &self.json_edits[at]);
-            applied(encode(json.as_bytes()), &self.segment_edits[at])
-        });
-        let signed = format!("{header}.{payload}");
-        let signature = self.key.sign(self.algorithm, signed.as_bytes())?;
-        let signature = self
-            .signature_edits
-            .iter()
-            .fold(signature, |signature, edit| edit(signature));
-        let text = format!("{signed}.{}", encode(&signature));
-        Ok(applied(text, &self.text_edits))
+    pub(crate) fn get(&self, name: &Value) -> Result<&SigningKey, Failure> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        let (_, key) = found.ok_or_else(|| format!("there is no key {name}"))?;
+        Ok(key)
     }
-}
 
-fn applied(text: String, edits: &[Edit]) -> String {
-    edits.iter().fold(text, |text, edit| edit(text))
+    pub(crate) fn public(&self, name: &str) -> Result<Value, Failure> {
+        Ok(self.get(&name.into())?.public_jwk())
+    }
+
+    pub(crate) fn kid(&self, name: &str) -> Result<&str, Failure> {
+        Ok(self.get(&name.into())?.kid())
+    }
 }
 
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn members(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(members) => members,
-        _ => Map::new(),
-    }
+/// Returns the metadata of the tenant.
+pub(crate) fn metadata() -> Value {
+    json!({"issuer": ISSUER, "jwks_uri": JWKS, "token_endpoint": TOKEN_ENDPOINT})
 }
 
-/// What a server answers at a URL.
+/// Returns the answer of a server, as JSON.
+pub(crate) fn answer(body: &Value) -> Value {
+    json!({"status": 200, "type": "application/json", "body": body.to_string()})
+}
+
+/// The parts of a case by name; [`Draft::new`] has all of them.
 #[derive(Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn json(body: &Value) -> Self {
-        Answer {
-            status: 200,
-            content_type: "application/json",
-            body: body.to_string(),
-        }
-    }
-}
-
-/// How the call names its credentials in the request.
-pub(crate) struct Authorization {
-    pub(crate) scheme: String,
-    pub(crate) separator: String,
-    pub(crate) before: String,
-    pub(crate) after: String,
-    pub(crate) name: String,
-}
-
-pub(crate) struct Draft {
-    pub(crate) call: &'static str,
-    /// What the options of the builder and of the call are, by their names of the case.
-    pub(crate) options: Map<String, Value>,
-    pub(crate) token: Jws,
-    pub(crate) proof: Option<Jws>,
-    pub(crate) authorization: Option<Authorization>,
-    pub(crate) proof_name: String,
-    /// Fields beside those of the credentials.
-    pub(crate) more_headers: Vec<(String, String)>,
-    pub(crate) metadata: Map<String, Value>,
-    pub(crate) metadata_answer: Option<Answer>,
-    pub(crate) metadata_missing: bool,
-    pub(crate) jwks: Value,
-    pub(crate) jwks_answer: Option<Answer>,
-    pub(crate) jwks_missing: bool,
-    pub(crate) endpoint: Answer,
-    /// Whether the proof says which token it goes with.
-    pub(crate) binds_token: bool,
-}
+pub(crate) struct Draft(pub(crate) Value);
 
 impl Draft {
-    pub(crate) fn new(call: &'static str, keys: &Keys) -> Self {
-        let token = Jws::new(
-            json!({"alg": "RS256", "typ": "JWT", "kid": keys.tenant.kid()}),
-            json!({
-                "iss": ISSUER, "sub": "auth0|user", "aud": AUDIENCE, "iat": NOW - 60,
-                "exp": NOW + 3600, "scope": "read:orders", "azp": "client",
-            }),
-            &keys.tenant,
-            Algorithm::Rs256,
-        );
-        Draft {
-            call,
-            options: members(json!({
-                "mode": "allowed", "domain": DOMAIN, "audience": AUDIENCE, "now": NOW,
-                "method": "GET", "url": URL, "client_id": "client", "client_secret": "secret",
-            })),
-            token,
-            proof: None,
-            authorization: Some(Authorization {
-                scheme: "Bearer".to_owned(),
-                separator: " ".to_owned(),
-                before: String::new(),
-                after: String::new(),
-                name: "authorization".to_owned(),
-            }),
-            proof_name: "dpop".to_owned(),
-            more_headers: Vec::new(),
-            metadata: members(json!({
-                "issuer": ISSUER, "jwks_uri": JWKS, "token_endpoint": TOKEN_ENDPOINT,
-            })),
-            metadata_answer: None,
-            metadata_missing: false,
-            jwks: json!({"keys": [keys.tenant.jwks_entry(Algorithm::Rs256)]}),
-            jwks_answer: None,
-            jwks_missing: false,
-            endpoint: Answer::json(&json!({
+    pub(crate) fn new(call: &str, keys: &Keys) -> Result<Self, Failure> {
+        Ok(Draft(json!({
+            // The options of the client and the arguments of the call, by their names in the case.
+            "options": {
+                "call": call, "mode": "allowed", "domain": "tenant.example", "audience": AUDIENCE,
+                "now": NOW, "method": "GET", "url": URL, "client_id": "client",
+                "client_secret": "secret", "own": {},
+            },
+            "token": {
+                "header": {"alg": "RS256", "typ": "JWT", "kid": keys.kid("tenant")?},
+                "claims": {
+                    "iss": ISSUER, "sub": "auth0|user", "aud": AUDIENCE, "iat": NOW - 60,
+                    "exp": NOW + 3600, "scope": "read:orders", "azp": "client",
+                },
+                "key": "tenant", "algorithm": "RS256",
+            },
+            "proof": null,
+            // The names of edits of each JWS, by the stage in which they apply.
+            "edits": {
+                "token": {"header": [], "payload": [], "signature": [], "text": []},
+                "proof": {"header": [], "payload": [], "signature": [], "text": []},
+            },
+            "authorization": {
+                "name": "authorization", "before": "", "scheme": "Bearer", "separator": " ",
+                "after": "",
+            },
+            "proof_name": "dpop",
+            "more_headers": [],
+            "metadata": metadata(), "metadata_answer": null, "metadata_missing": false,
+            "keys": {"keys": [keys.get(&"tenant".into())?.jwks_entry(Algorithm::Rs256)]},
+            "keys_answer": null, "keys_missing": false,
+            "endpoint": answer(&json!({
                 "access_token": "issued", "expires_in": 600, "token_type": "Bearer",
             })),
-            binds_token: true,
-        }
+            // Whether the proof has the hash of its token.
+            "binds_token": true,
+        })))
     }
 
-    /// The same with a proof, and a token that is bound to its key.
-    pub(crate) fn with_proof(mut self, keys: &Keys) -> Result<Self, Error> {
-        let jwk = keys.proof.public_jwk();
-        let jkt = a0_testkit::thumbprint(&jwk)?;
-        self.token
-            .claims
-            .insert("cnf".to_owned(), json!({"jkt": jkt}));
-        self.proof = Some(Jws::new(
-            json!({"alg": "ES256", "typ": "dpop+jwt", "jwk": jwk}),
-            json!({"jti": "one", "htm": "GET", "htu": URL, "iat": NOW - 1}),
-            &keys.proof,
-            Algorithm::Es256,
-        ));
-        if let Some(authorization) = &mut self.authorization {
-            authorization.scheme = "DPoP".to_owned();
-        }
-        Ok(self)
-    }
-
-    /// A call on the same client before this one, given by what is different about it.
+    /// Adds a call on the same client before this one, given by what is different about it.
     pub(crate) fn precede(&mut self, step: Value) {
-        let before = self.options.entry("before").or_insert_with(|| json!([]));
+        let before = &mut self.0["options"]["before"];
+        if before.is_null() {
+            *before = json!([]);
+        }
         if let Some(steps) = before.as_array_mut() {
             steps.push(step);
-            // Two mutations may have one each, and time goes forward.
+            // Two mutations may add one each, and time goes forward.
             steps.sort_by_key(|step| step["now"].as_i64().unwrap_or(NOW));
         }
     }
 
-    /// The case, with everything that both SDKs need.
-    pub(crate) fn finish(mut self) -> Result<Value, Error> {
-        let token = self.token.text()?;
-        let proof = match &mut self.proof {
-            Some(proof) => {
-                if self.binds_token && !proof.claims.contains_key("ath") {
-                    let ath = auth0_api::jose::sha256_base64url(&token);
-                    proof.claims.insert("ath".to_owned(), ath.into());
-                }
-                Some(proof.text()?)
+    /// Returns the case, with everything that both sides need.
+    pub(crate) fn finish(self, keys: &Keys) -> Result<Value, Failure> {
+        let Draft(mut draft) = self;
+        let token = jws(&draft["token"], &draft["edits"]["token"], keys)?;
+        let mut proof = String::new();
+        if draft["proof"].is_object() {
+            if draft["binds_token"] == true && draft["proof"]["claims"].get("ath").is_none() {
+                let ath = auth0_api::jose::sha256_base64url(&token);
+                draft["proof"]["claims"]["ath"] = ath.into();
             }
-            None => None,
-        };
-        let mut headers = Vec::new();
-        if let Some(it) = &self.authorization {
-            let value = format!(
-                "{}{}{}{token}{}",
-                it.before, it.scheme, it.separator, it.after
-            );
-            headers.push((it.name.clone(), value));
+            proof = jws(&draft["proof"], &draft["edits"]["proof"], keys)?;
         }
-        if let Some(proof) = &proof {
-            headers.push((self.proof_name.clone(), proof.clone()));
-        }
-        headers.extend(self.more_headers);
-        // What a mutation repeats of the proof it cannot know before.
-        for (_, value) in &mut headers {
-            *value = value.replace("{proof}", proof.as_deref().unwrap_or_default());
-            *value = value.replace("{token}", &token);
-        }
-        let mut documents = Map::new();
-        let mut serve = |url: &str, missing: bool, answer: Option<Answer>, body: &Value| {
-            if !missing {
-                let answer = answer.unwrap_or_else(|| Answer::json(body));
-                documents.insert(url.to_owned(), answer_json(&answer));
-            }
-        };
-        let jwks_uri = self.metadata.get("jwks_uri").and_then(Value::as_str);
-        let jwks_uri = jwks_uri.unwrap_or(JWKS).to_owned();
-        serve(&jwks_uri, self.jwks_missing, self.jwks_answer, &self.jwks);
-        let endpoint = self.metadata.get("token_endpoint").and_then(Value::as_str);
-        let endpoint = endpoint.unwrap_or(TOKEN_ENDPOINT).to_owned();
-        let metadata = Value::Object(self.metadata);
-        serve(
-            METADATA,
-            self.metadata_missing,
-            self.metadata_answer,
-            &metadata,
-        );
-        documents.insert(endpoint, answer_json(&self.endpoint));
-        let mut case = self.options;
+        let (headers, documents) = (headers(&draft, &token, &proof), documents(&draft));
+        let mut case = draft["options"].take();
         for (name, value) in [
-            ("call", json!(self.call)),
+            ("claims", draft["token"]["claims"].take()),
             ("token", json!(token)),
-            ("proof", json!(proof.unwrap_or_default())),
-            ("headers", json!(headers)),
-            ("claims", Value::Object(self.token.claims)),
-            ("documents", Value::Object(documents)),
+            ("proof", json!(proof)),
+            ("headers", headers),
+            ("documents", documents),
         ] {
-            case.entry(name).or_insert(value);
+            case[name] = value;
         }
-        Ok(Value::Object(case))
+        remove_if_empty(&mut case, "own");
+        remove_if_empty(&mut case["arguments"], "extra");
+        remove_if_empty(&mut case, "arguments");
+        Ok(case)
     }
 }
 
-pub(crate) fn answer_json(answer: &Answer) -> Value {
-    json!({"status": answer.status, "type": answer.content_type, "body": answer.body})
+/// Serializes, encodes and signs, with the edits of each stage.
+fn jws(jws: &Value, edits: &Value, keys: &Keys) -> Result<String, Failure> {
+    let names = |place: &str| {
+        let names = edits[place].as_array().into_iter().flatten();
+        names.filter_map(Value::as_str).collect::<Vec<_>>()
+    };
+    let unknown = |edit: &str| format!("there is no edit `{edit}`");
+    let segment = |place: &str, members: &Value| {
+        let mut json = members.to_string();
+        let (of_json, of_segment): (Vec<&str>, Vec<&str>) = names(place)
+            .into_iter()
+            .partition(|edit| edits::json(edit, &json).is_some());
+        for edit in of_json {
+            json = edits::json(edit, &json).ok_or_else(|| unknown(edit))?;
+        }
+        let mut segment = encode(json.as_bytes());
+        for edit in of_segment {
+            segment = edits::segment(edit, &segment).ok_or_else(|| unknown(edit))?;
+        }
+        Ok::<_, Failure>(segment)
+    };
+    let header = segment("header", &jws["header"])?;
+    let signed = format!("{header}.{}", segment("payload", &jws["claims"])?);
+    let mut algorithms = Algorithm::ALL.into_iter();
+    let algorithm = algorithms.find(|known| jws["algorithm"] == known.name());
+    let algorithm = algorithm.ok_or("an unknown algorithm")?;
+    let mut signature = keys.get(&jws["key"])?.sign(algorithm, signed.as_bytes())?;
+    for edit in names("signature") {
+        signature = edits::signature(edit, &signature).ok_or_else(|| unknown(edit))?;
+    }
+    let mut token = format!("{signed}.{}", encode(&signature));
+    for edit in names("text") {
+        token = edits::token(edit, &token).ok_or_else(|| unknown(edit))?;
+    }
+    Ok(token)
+}
+
+fn headers(draft: &Value, token: &str, proof: &str) -> Value {
+    let mut headers = Vec::new();
+    let credentials = &draft["authorization"];
+    if credentials.is_object() {
+        let part = |name: &str| credentials[name].as_str().unwrap_or_default();
+        let [before, scheme, separator, after] =
+            ["before", "scheme", "separator", "after"].map(part);
+        let value = format!("{before}{scheme}{separator}{token}{after}");
+        headers.push(json!([credentials["name"], value]));
+    }
+    if draft["proof"].is_object() {
+        headers.push(json!([draft["proof_name"], proof]));
+    }
+    // A mutation that repeats the proof or the token cannot know them.
+    for header in draft["more_headers"].as_array().into_iter().flatten() {
+        let value = header[1].as_str().unwrap_or_default();
+        let value = value.replace("{proof}", proof).replace("{token}", token);
+        headers.push(json!([header[0], value]));
+    }
+    Value::Array(headers)
+}
+
+/// What the tenant answers, by URL.
+fn documents(draft: &Value) -> Value {
+    let mut documents = Map::new();
+    let url = |member: &str| draft["metadata"][member].as_str();
+    let jwks_uri = url("jwks_uri").unwrap_or(JWKS);
+    for (url, name) in [(jwks_uri, "keys"), (METADATA, "metadata")] {
+        let [instead, missing] = ["answer", "missing"].map(|what| &draft[format!("{name}_{what}")]);
+        if *missing == false {
+            let answer = match instead {
+                Value::Null => answer(&draft[name]),
+                instead => instead.clone(),
+            };
+            documents.insert(url.to_owned(), answer);
+        }
+    }
+    let endpoint = url("token_endpoint").unwrap_or(TOKEN_ENDPOINT);
+    documents.insert(endpoint.to_owned(), draft["endpoint"].clone());
+    Value::Object(documents)
+}
+
+fn remove_if_empty(of: &mut Value, name: &str) {
+    if let Some(members) = of.as_object_mut()
+        && members
+            .get(name)
+            .is_some_and(|value| value.is_null() || *value == json!({}))
+    {
+        members.remove(name);
+    }
 }

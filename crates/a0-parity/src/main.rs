@@ -1,10 +1,11 @@
-//! Puts the same cases through this SDK and the reference, and explains each difference by a row
-//! of the ledger. `cargo xtask parity` starts it.
+//! Puts the same cases through this SDK and the reference. A row of the ledger has to explain each
+//! difference. `cargo xtask parity` starts it.
 
 #![forbid(unsafe_code)]
 
 mod compare;
 mod draft;
+mod edits;
 mod generate;
 mod ledger;
 mod mutations;
@@ -14,140 +15,113 @@ mod plain;
 mod reference;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use compare::{Difference, differences};
-use generate::{Case, Generator, Random};
+use draft::Failure;
+use generate::{Case, Generator};
 use ledger::Ledger;
+use page::Page;
 use reference::Reference;
 
 /// How many unexplained cases are shown.
 const SHOWN: usize = 25;
 
-/// So many cases are with the reference at a time.
+/// How many cases the reference is given at a time.
 const BATCH: usize = 500;
 
-struct Arguments {
-    python: PathBuf,
-    seed: u64,
-    cases: usize,
-}
+const USAGE: &str = "use `a0-parity PYTHON SEED CASES`, or `cargo xtask parity`";
 
 fn main() -> ExitCode {
-    let done = match std::env::args().nth(1).as_deref() {
-        Some("--page") => page::write().map(|()| true),
-        Some(own::ALONE) => own::alone_in_its_process().map(|()| true),
-        _ => arguments().and_then(|arguments| run(&arguments)),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        [own::ALONE] => own::alone_in_its_process().map(|()| true),
+        [python, seed, cases] => match (seed.parse(), cases.parse()) {
+            (Ok(seed), Ok(cases)) => run(python, seed, cases),
+            _ => Err(USAGE.into()),
+        },
+        _ => Err(USAGE.into()),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(message) => {
-            eprintln!("error: {message}");
+        Err(error) => {
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn arguments() -> Result<Arguments, String> {
-    const USAGE: &str = "use `a0-parity PYTHON SEED CASES`, or `cargo xtask parity`";
-    let mut given = std::env::args_os().skip(1);
-    let python = given.next().ok_or(USAGE)?.into();
-    let mut number = || given.next()?.to_str()?.parse::<u64>().ok();
-    let (seed, cases) = (number().ok_or(USAGE)?, number().ok_or(USAGE)?);
-    let cases = usize::try_from(cases).map_err(|_| USAGE)?;
-    Ok(Arguments {
-        python,
-        seed,
-        cases,
-    })
-}
-
-#[derive(Default)]
-struct Tally {
-    cases: usize,
-    agreeing: usize,
-    explained: BTreeMap<String, usize>,
-    /// A case for each pair of verdicts, texts and so on that no row explains, and how many more.
-    unexplained: BTreeMap<(&'static str, String, String), (String, usize)>,
-    unexplained_cases: usize,
-}
-
-fn run(arguments: &Arguments) -> Result<bool, String> {
-    let ledger = Ledger::load()?;
-    let generator = Generator::new().map_err(|error| error.to_string())?;
-    let mut reference = Reference::start(&arguments.python)?;
+fn run(python: &str, seed: u64, count: usize) -> Result<bool, Failure> {
+    let page = Page::load()?;
+    let ledger = Ledger::load(&page.deviations()?)?;
+    let generator = Generator::new()?;
+    let mut reference = Reference::start(python)?;
 
     let mut stale = stale_pins(&ledger, &generator, &mut reference)?;
-    stale.extend(page::unnamed(
-        &page::tables()?,
-        &reference::offered(&arguments.python)?,
-    ));
+    stale.extend(page.unnamed(&reference::offered(python)?));
 
     let mut tally = Tally::default();
-    let fixed = generator.fixed().map_err(|error| error.to_string())?;
-    judge(&fixed, &ledger, &mut reference, &mut tally)?;
-    let mut random = Random(arguments.seed);
-    let mut next = generator.single().map_err(|error| error.to_string())?;
-    if next.len() > arguments.cases / 2 {
+    tally.add(&generator.fixed()?, &ledger, &mut reference)?;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut next = generator.single()?;
+    if next.len() > count / 2 {
         // A part of them, another one for each seed.
         random.shuffle(&mut next);
-        next.truncate(arguments.cases / 2);
+        next.truncate(count / 2);
     }
     while !next.is_empty() {
         let rest = next.split_off(next.len().min(BATCH));
-        judge(&next, &ledger, &mut reference, &mut tally)?;
+        tally.add(&next, &ledger, &mut reference)?;
         if tally.cases % 5000 < BATCH && tally.cases >= 5000 {
-            eprintln!("    {} of {} cases", tally.cases, arguments.cases);
+            eprintln!("    {} of {count} cases", tally.cases);
         }
         next = rest;
-        while next.len() < BATCH && tally.cases + next.len() < arguments.cases {
-            next.push(
-                generator
-                    .random(&mut random)
-                    .map_err(|error| error.to_string())?,
-            );
+        while next.len() < BATCH && tally.cases + next.len() < count {
+            next.push(generator.random(&mut random)?);
         }
     }
-    report(arguments, &tally, &stale);
+    println!(
+        "{} cases, seed {seed}: {} agree",
+        tally.cases, tally.agreeing
+    );
+    tally.report();
+    for fault in &stale {
+        println!("  {}", shortened(fault));
+    }
+    if tally.unexplained_cases > 0 {
+        println!("next: correct what is wrong, or give the difference a row in ledger.json");
+    }
     Ok(stale.is_empty() && tally.unexplained_cases == 0)
 }
 
-/// Pins whose case does not show their row any more.
+/// Returns the pins whose case does not show their row any more.
 fn stale_pins(
     ledger: &Ledger,
     generator: &Generator,
     reference: &mut Reference,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<String>, Failure> {
     let mut stale = Vec::new();
     for row in &ledger.rows {
         for pin in &row.pins {
-            let case = generator
-                .named(pin)
-                .map_err(|error| format!("{}: {error}", row.id))?;
-            let cases = [case];
-            let found = found(&cases, reference)?.pop().unwrap_or_default();
-            if !found
-                .iter()
-                .any(|difference| row.explains(&cases[0], difference))
-            {
-                stale.push(format!(
-                    "stale: {} is not shown by `{pin}`: {found:?}",
-                    row.id
-                ));
+            let case = generator.named(pin);
+            let case = [case.map_err(|error| format!("{}: {error}", row.id))?];
+            let found = found(&case, reference)?.concat();
+            if !found.iter().any(|it| row.explains(&case[0], it)) {
+                let id = &row.id;
+                stale.push(format!("stale: {id} is not shown by `{pin}`: {found:?}"));
             }
         }
     }
     Ok(stale)
 }
 
-fn found(cases: &[Case], reference: &mut Reference) -> Result<Vec<Vec<Difference>>, String> {
+/// Returns what differs about each case.
+fn found(cases: &[Case], reference: &mut Reference) -> Result<Vec<Vec<Difference>>, Failure> {
     let outcomes = reference.outcomes(cases, || {
-        cases
-            .iter()
-            .map(|case| own::outcome(&case.input))
-            .collect::<Vec<_>>()
+        let outcomes = cases.iter().map(|case| own::outcome(&case.input));
+        outcomes.collect()
     })?;
     let differences = outcomes.iter().zip(cases).map(|((reference, own), case)| {
         let mut found = differences(reference, own);
@@ -165,76 +139,65 @@ fn found(cases: &[Case], reference: &mut Reference) -> Result<Vec<Vec<Difference
     Ok(differences.collect())
 }
 
-fn judge(
-    cases: &[Case],
-    ledger: &Ledger,
-    reference: &mut Reference,
-    tally: &mut Tally,
-) -> Result<(), String> {
-    for (case, differences) in cases.iter().zip(found(cases, reference)?) {
-        tally.cases += 1;
-        tally.agreeing += usize::from(differences.is_empty());
-        let mut unexplained = false;
-        for difference in differences {
-            match ledger.explanation(case, &difference) {
-                Some(row) => *tally.explained.entry(row.id.clone()).or_default() += 1,
-                None => {
-                    unexplained = true;
-                    let Difference {
-                        field,
-                        reference,
-                        own,
-                    } = difference;
-                    let entry = tally.unexplained.entry((field, reference, own));
-                    let (shortest, count) = entry.or_insert_with(|| (case.name.clone(), 0));
-                    *count += 1;
-                    if case.name.len() < shortest.len() {
-                        *shortest = case.name.clone();
-                    }
+#[derive(Default)]
+struct Tally {
+    cases: usize,
+    agreeing: usize,
+    /// Differences by the row that explains them.
+    explained: BTreeMap<String, usize>,
+    /// The shortest case for each difference that no row explains, and how many there are.
+    unexplained: BTreeMap<Difference, (String, usize)>,
+    unexplained_cases: usize,
+}
+
+impl Tally {
+    fn add(
+        &mut self,
+        cases: &[Case],
+        ledger: &Ledger,
+        reference: &mut Reference,
+    ) -> Result<(), Failure> {
+        for (case, differences) in cases.iter().zip(found(cases, reference)?) {
+            self.cases += 1;
+            self.agreeing += usize::from(differences.is_empty());
+            let mut is_unexplained = false;
+            for difference in differences {
+                if let Some(row) = ledger.explanation(case, &difference) {
+                    *self.explained.entry(row.id.clone()).or_default() += 1;
+                    continue;
+                }
+                is_unexplained = true;
+                let entry = self.unexplained.entry(difference);
+                let (shortest, count) = entry.or_insert_with(|| (case.name.clone(), 0));
+                *count += 1;
+                if case.name.len() < shortest.len() {
+                    *shortest = case.name.clone();
                 }
             }
+            self.unexplained_cases += usize::from(is_unexplained);
         }
-        tally.unexplained_cases += usize::from(unexplained);
+        Ok(())
     }
-    Ok(())
-}
 
-fn report(arguments: &Arguments, tally: &Tally, stale: &[String]) {
-    println!(
-        "{} cases, seed {}: {} agree",
-        tally.cases, arguments.seed, tally.agreeing
-    );
-    let rows = tally
-        .explained
-        .iter()
-        .map(|(id, count)| format!("{id} {count}"));
-    println!(
-        "differences explained: {}",
-        rows.collect::<Vec<_>>().join(", ")
-    );
-    println!(
-        "cases with a difference that no row explains: {}",
-        tally.unexplained_cases
-    );
-    let shown = std::env::var("A0_PARITY_SHOWN")
-        .ok()
-        .and_then(|it| it.parse().ok());
-    for ((field, reference, own), (case, count)) in
-        tally.unexplained.iter().take(shown.unwrap_or(SHOWN))
-    {
-        println!("  {count} x {field}, for one `{case}`");
-        println!("      reference: {}", shortened(reference));
-        println!("      own:       {}", shortened(own));
-    }
-    for pin in stale {
-        println!("  {}", shortened(pin));
-    }
-    if tally.unexplained_cases > 0 {
-        println!("next: correct what is wrong, or give the difference a row in ledger.json");
+    fn report(&self) {
+        let rows = self.explained.iter();
+        let rows: Vec<String> = rows.map(|(id, count)| format!("{id} {count}")).collect();
+        println!("differences explained: {}", rows.join(", "));
+        println!(
+            "cases with a difference that no row explains: {}",
+            self.unexplained_cases
+        );
+        let shown = std::env::var("A0_PARITY_SHOWN").ok();
+        let shown = shown.and_then(|it| it.parse().ok()).unwrap_or(SHOWN);
+        for (difference, (case, count)) in self.unexplained.iter().take(shown) {
+            println!("  {count} x {}, for one `{case}`", difference.field);
+            println!("      reference: {}", shortened(&difference.reference));
+            println!("      own:       {}", shortened(&difference.own));
+        }
     }
 }
 
-/// Tokens and forms are long, and not what matters.
+/// Cuts a long text: tokens and forms say little.
 fn shortened(text: &str) -> String {
     let mut short: String = text.chars().take(300).collect();
     if short.len() < text.len() {

@@ -1,231 +1,226 @@
-//! The tables of `docs/parity.md`; what stands around them is written by hand.
+//! The tables of `docs/parity.md`: what the reference offers and what is here, and the deviations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use crate::draft::Failure;
 
-use crate::ledger::Ledger;
+const PAGE: &str = include_str!("../../../docs/parity.md");
 
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/parity.md");
-const FEATURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/features.json");
+/// The first column of a table whose rows name what the reference offers.
+const REFERENCE: &str = "reference";
 
-pub(crate) fn write() -> Result<(), String> {
-    let page = with_tables(&read(PAGE)?, &tables()?)?;
-    std::fs::write(PAGE, page).map_err(|error| format!("{PAGE}: {error}"))
+const DEVIATIONS: &str = "Deviations";
+
+pub(crate) struct Page {
+    tables: Vec<Table>,
 }
 
-fn read(path: &str) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))
-}
-
-/// A table of the page, and what of the reference its rows name.
-#[derive(Debug)]
-pub(crate) struct Table {
+struct Table {
     heading: String,
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
-    /// `None` where the table is not about names of the reference.
-    names: Option<BTreeSet<String>>,
 }
 
-pub(crate) fn tables() -> Result<Vec<Table>, String> {
-    let mut tables = features(&read(FEATURES)?).map_err(|error| format!("{FEATURES}: {error}"))?;
-    let columns = ["id", "what differs", "why", "standard section"];
-    let columns = columns.into_iter().chain(["direction", "test"]);
-    let rows = Ledger::load()?.rows.into_iter();
-    tables.push(Table {
-        heading: "Deviations".to_owned(),
-        columns: columns.map(str::to_owned).collect(),
-        rows: rows
-            .map(|row| [row.id].into_iter().chain(row.texts).collect())
-            .collect(),
-        names: None,
-    });
-    Ok(tables)
+/// A row of the table of deviations. The ledger has its rules and the cases that show it.
+pub(crate) struct Deviation {
+    pub(crate) id: String,
+    pub(crate) direction: String,
 }
 
-fn features(text: &str) -> Result<Vec<Table>, String> {
-    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let tables = value["tables"]
-        .as_array()
-        .ok_or("it has no list `tables`")?;
-    tables.iter().map(table).collect()
-}
-
-fn table(value: &Value) -> Result<Table, String> {
-    let heading = value["heading"]
-        .as_str()
-        .ok_or("a table has no `heading`")?;
-    let columns = texts(&value["columns"]);
-    let mut names = value["names"].as_bool().unwrap_or(true).then(BTreeSet::new);
-    let mut rows = Vec::new();
-    for row in value["rows"].as_array().into_iter().flatten() {
-        let cells = texts(&row["cells"]);
-        if cells.len() != columns.len() || cells.last().is_none_or(|last| last.is_empty()) {
-            return Err(format!("{heading}: a row is not whole: {cells:?}"));
-        }
-        if let Some(names) = &mut names {
-            names.extend(texts(&row["names"]));
-        }
-        rows.push(cells);
+impl Page {
+    pub(crate) fn load() -> Result<Self, Failure> {
+        Page::read(PAGE).map_err(|error| format!("docs/parity.md: {error}").into())
     }
-    Ok(Table {
-        heading: heading.to_owned(),
-        columns,
-        rows,
-        names,
-    })
-}
 
-fn texts(value: &Value) -> Vec<String> {
-    let values = value.as_array().into_iter().flatten();
-    let texts = values.filter_map(Value::as_str);
-    texts.map(str::to_owned).collect()
+    /// Reads the tables. Each row needs all its cells, and something in the last one, which shows it.
+    fn read(text: &str) -> Result<Self, Failure> {
+        let mut page = Page { tables: Vec::new() };
+        let mut heading = "";
+        let mut lines = text.lines().peekable();
+        while let Some(line) = lines.next() {
+            if line.starts_with('#') {
+                heading = line.trim_start_matches('#').trim();
+            }
+            if !line.starts_with('|') {
+                continue;
+            }
+            let columns = cells(line);
+            let mut rows = Vec::new();
+            while let Some(line) = lines.next_if(|line| line.starts_with('|')) {
+                let row = cells(line);
+                if row.len() != columns.len() || row.last().is_none_or(String::is_empty) {
+                    return Err(format!("{heading}: a row is not whole: {line}").into());
+                }
+                rows.push(row);
+            }
+            rows.drain(..rows.len().min(1));
+            page.tables.push(Table {
+                heading: heading.to_owned(),
+                columns,
+                rows,
+            });
+        }
+        Ok(page)
+    }
+
+    /// Returns the table of deviations, each with an id of its own and every cell filled.
+    pub(crate) fn deviations(&self) -> Result<Vec<Deviation>, Failure> {
+        let mut tables = self.tables.iter();
+        let table = tables.find(|table| table.heading == DEVIATIONS);
+        let table = table.ok_or("there is no table of deviations")?;
+        let place = |name| table.columns.iter().position(|column| column == name);
+        let (id, direction) = (place("id"), place("direction"));
+        let (id, direction) = id.zip(direction).ok_or("a column is missing")?;
+        let mut seen = BTreeSet::new();
+        let deviations = table.rows.iter().map(|row| {
+            if row.iter().any(String::is_empty) || !seen.insert(&row[id]) {
+                return Err(format!("{} is not whole, or there twice", row[id]).into());
+            }
+            Ok(Deviation {
+                id: row[id].clone(),
+                direction: row[direction].clone(),
+            })
+        });
+        deviations.collect()
+    }
+
+    /// Returns a message for each name of the reference that no row has, and for each name of a row that
+    /// the reference does not have.
+    pub(crate) fn unnamed(&self, offered: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+        let tables = self.tables.iter();
+        let tables = tables.filter(|table| table.columns[0] == REFERENCE);
+        let named: BTreeMap<String, BTreeSet<String>> = tables
+            .map(|table| (table.heading.clone(), table.names()))
+            .collect();
+        let none = BTreeSet::new();
+        let mut found = Vec::new();
+        let headings: BTreeSet<&String> = named.keys().chain(offered.keys()).collect();
+        for heading in headings {
+            let [named, offered] = [&named, offered].map(|it| it.get(heading).unwrap_or(&none));
+            found.extend(offered.difference(named).map(|name| {
+                format!("{heading}: the reference has `{name}`, and no row of docs/parity.md")
+            }));
+            found.extend(named.difference(offered).map(|name| {
+                format!("{heading}: a row names `{name}`, which the reference does not have")
+            }));
+        }
+        found
+    }
 }
 
 impl Table {
-    fn lines(&self) -> Vec<String> {
-        let line = |cells: &[String]| {
-            let cells = cells.iter().map(|text| text.replace('|', "\\|"));
-            let cells = cells.map(|text| format!(" {text} ")).collect::<Vec<_>>();
-            // An empty cell is one space, as everywhere in these documents.
-            format!("|{}|", cells.join("|").replace("  ", " "))
-        };
-        let mut lines = vec![line(&self.columns), "|---".repeat(self.columns.len()) + "|"];
-        lines.extend(self.rows.iter().map(|row| line(row)));
-        lines
-    }
-}
-
-/// The page with each table in place of the first one below its heading.
-fn with_tables(page: &str, tables: &[Table]) -> Result<String, String> {
-    let mut lines: Vec<String> = page.lines().map(str::to_owned).collect();
-    for table in tables {
-        let missing = || format!("{PAGE} has no table below the heading `{}`", table.heading);
-        let is_heading = |line: &String| {
-            line.starts_with('#') && line.trim_start_matches('#').trim() == table.heading
-        };
-        let heading = lines.iter().position(is_heading).ok_or_else(missing)?;
-        let below = lines.iter().skip(heading + 1);
-        let before = below
-            .take_while(|line| !line.starts_with(['|', '#']))
-            .count();
-        let start = heading + 1 + before;
-        let rest = lines.split_off(start);
-        let after = rest.iter().skip_while(|line| line.starts_with('|'));
-        let after: Vec<String> = after.cloned().collect();
-        if after.len() == rest.len() {
-            return Err(missing());
+    /// Returns the names in the first column, which are its code spans. Those after a colon are members
+    /// of the last name before it.
+    fn names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for row in &self.rows {
+            let mut owner: Option<String> = None;
+            let mut last = String::new();
+            for (at, part) in row[0].split('`').enumerate() {
+                if at % 2 == 0 {
+                    if part.contains(':') && owner.is_none() {
+                        owner = Some(last.clone());
+                    }
+                    continue;
+                }
+                // The package's names of headers are compared without regard to case.
+                last = match self.heading.as_str() {
+                    "HTTP headers" => part.to_ascii_lowercase(),
+                    _ => part.to_owned(),
+                };
+                let owner = owner.as_deref();
+                names.insert(owner.map_or(last.clone(), |owner| format!("{owner}.{last}")));
+            }
         }
-        lines.extend(table.lines());
-        lines.extend(after);
+        names
     }
-    Ok(lines.into_iter().map(|line| line + "\n").collect())
 }
 
-/// What the reference offers and no row names, and what rows name and it does not offer.
-pub(crate) fn unnamed(
-    tables: &[Table],
-    offered: &BTreeMap<String, BTreeSet<String>>,
-) -> Vec<String> {
-    let mut found = Vec::new();
-    let none = BTreeSet::new();
-    let of = |heading: &str| {
-        let table = tables.iter().find(|table| table.heading == heading);
-        table.and_then(|table| table.names.as_ref())
-    };
-    for (heading, offered) in offered {
-        let named = of(heading).unwrap_or(&none);
-        found.extend(offered.difference(named).map(|name| {
-            format!("{heading}: the reference has `{name}`, and no row of features.json names it")
-        }));
-    }
-    for table in tables {
-        let Some(named) = &table.names else { continue };
-        let offered = offered.get(&table.heading).unwrap_or(&none);
-        found.extend(named.difference(offered).map(|name| {
-            format!(
-                "{}: a row of features.json names `{name}`, which the reference has not",
-                table.heading
-            )
-        }));
-    }
-    found
+fn cells(line: &str) -> Vec<String> {
+    let line = line.trim_matches('|').replace("\\|", "\0");
+    let cells = line.split('|');
+    cells.map(|cell| cell.trim().replace('\0', "|")).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn the_page_has_the_rows_of_the_ledger_and_the_features() {
-        let page = read(PAGE).unwrap();
-        let expected = with_tables(&page, &tables().unwrap()).unwrap();
-        assert!(page == expected, "run `cargo xtask parity --page`");
-    }
 
     #[test]
     fn the_page_names_the_version_that_is_installed() {
         let pins = include_str!("../requirements.txt");
-        let version = pins
-            .lines()
-            .find_map(|line| line.strip_prefix("auth0-api-python=="));
+        let mut lines = pins.lines();
+        let version = lines.find_map(|line| line.strip_prefix("auth0-api-python=="));
         let named = format!("`auth0-api-python` {}.", version.unwrap());
-        assert!(read(PAGE).unwrap().contains(&named), "{named}");
-    }
-
-    fn table_of(rows: Value) -> Result<Table, String> {
-        table(&json!({"heading": "H", "columns": ["a", "b"], "rows": rows}))
+        assert!(PAGE.contains(&named), "{named}");
     }
 
     #[test]
-    fn a_table_replaces_the_one_below_its_heading() {
-        let row = json!({"names": ["x"], "cells": ["", "y|z"]});
-        let tables = [table_of(json!([row])).unwrap()];
-        let rest = "\nend\n\n## I\n\n| a |\n|---|\n";
-        let page = format!("# P\n\n## H\n\ntext\n\n| old |\n|---|\n| old |\n{rest}");
-        let new = "| a | b |\n|---|---|\n| | y\\|z |\n";
-        let expected = format!("# P\n\n## H\n\ntext\n\n{new}{rest}");
-        assert_eq!(with_tables(&page, &tables).unwrap(), expected);
-        for page in ["", "## H\n", "## H\n\n## I\n\n| a |\n", "| a |\n\n## H\n"] {
-            assert!(with_tables(page, &tables).is_err(), "{page}");
-        }
+    fn the_ledger_has_the_rows_of_the_page() {
+        let deviations = Page::load().unwrap().deviations().unwrap();
+        assert!(crate::ledger::Ledger::load(&deviations).is_ok());
+    }
+
+    fn page_of(heading: &str, columns: &str, rows: &[&str]) -> Result<Page, Failure> {
+        let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
+        let columns = format!("{columns}\n|---|---|---|\n");
+        Page::read(&format!(
+            "# P\n\n## {heading}\n\ntext\n\n{columns}{rows}\nend\n"
+        ))
     }
 
     #[test]
     fn a_row_has_every_cell_and_something_that_shows_it() {
-        for (cells, whole) in [
-            (json!(["x", "y"]), true),
-            (json!(["", "y"]), true),
-            (json!(["x", ""]), false),
-            (json!(["x"]), false),
-            (json!(["x", "y", "z"]), false),
+        for (row, whole) in [
+            ("| x | y | z |", true),
+            ("| | y\\|y | z |", true),
+            ("| x | y | |", false),
+            ("| x | y |", false),
+            ("| x | y | z | a |", false),
         ] {
-            assert_eq!(
-                table_of(json!([{"cells": cells}])).is_ok(),
-                whole,
-                "{cells}"
-            );
+            let page = page_of("H", "| a | b | c |", &[row]);
+            assert_eq!(page.is_ok(), whole, "{row}");
         }
     }
 
     #[test]
-    fn what_the_reference_offers_is_named_and_nothing_else() {
-        let row = |names: &[&str]| json!({"names": names, "cells": ["x", "y"]});
-        let table = table_of(json!([row(&["one", "two"]), row(&["one"])])).unwrap();
-        let offered = |heading: &str, names: &[&str]| {
-            let names = names.iter().map(|name| name.to_string()).collect();
-            BTreeMap::from([(heading.to_owned(), names)])
+    fn a_deviation_is_whole_and_there_once() {
+        let ids = |rows: &[&str]| {
+            let page = page_of(DEVIATIONS, "| id | direction | test |", rows).unwrap();
+            let deviations = page.deviations().ok()?;
+            let ids = deviations
+                .iter()
+                .map(|it| format!("{} {}", it.id, it.direction));
+            Some(ids.collect::<Vec<_>>())
         };
-        let tables = [table];
-        assert_eq!(unnamed(&tables, &offered("H", &["one", "two"])), [""; 0]);
-        assert_eq!(
-            unnamed(&tables, &offered("H", &["one", "two", "new"])).len(),
-            1
+        let two = ["| D1 | looser | t |", "| D2 | stricter | t |"];
+        assert_eq!(ids(&two).unwrap(), ["D1 looser", "D2 stricter"]);
+        assert!(ids(&[two[0], two[0]]).is_none());
+        assert!(ids(&["| D1 | | t |"]).is_none());
+        assert!(
+            page_of("H", "| a | b | c |", &[])
+                .unwrap()
+                .deviations()
+                .is_err()
         );
-        assert_eq!(unnamed(&tables, &offered("H", &["one"])).len(), 1);
-        assert_eq!(unnamed(&tables, &offered("I", &["one"])).len(), 3);
+    }
+
+    #[test]
+    fn what_the_reference_offers_is_named_and_nothing_else() {
+        let rows = [
+            "| `one`, 5, `Two`: `a`, `b`; `c` | x | y |",
+            "| `one` | x | y |",
+        ];
+        let page = page_of("H", "| reference | here | test |", &rows).unwrap();
+        let unnamed = |heading: &str, names: &[&str]| {
+            let names = names.iter().map(|name| name.to_string()).collect();
+            page.unnamed(&BTreeMap::from([(heading.to_owned(), names)]))
+                .len()
+        };
+        let all = ["one", "Two", "Two.a", "Two.b", "Two.c"];
+        assert_eq!(unnamed("H", &all), 0);
+        assert_eq!(unnamed("H", &[&all[..], &["new"]].concat()), 1);
+        assert_eq!(unnamed("H", &all[..4]), 1);
+        assert_eq!(unnamed("I", &all[..1]), 6);
     }
 }

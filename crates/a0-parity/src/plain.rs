@@ -1,17 +1,17 @@
-//! A case without what only this SDK can be told: the options are taken back, and what they are for
-//! is put right. A token that expired within the leeway has not expired, one of another audience is
-//! of the one that is left, and so on. All else that is wrong stays wrong.
+//! A case without the options that only this SDK has. What such an option lets in is corrected: a
+//! token that expired within the leeway gets an `exp` in the future, one for another audience gets the
+//! one that is left, and so on. Every other fault of the case stays.
 //!
-//! What this SDK accepts with an option it has to accept like that too. So a row that lets more in
-//! by an option cannot hide more than the option lets in.
+//! This SDK has to accept the plain case too if it accepts the case with the option. So a row for an
+//! option cannot hide an acceptance that the option does not cause.
 
-use a0_testkit::{Algorithm, Error, SigningKey};
+use a0_testkit::Algorithm;
 use serde_json::Value;
 
-use crate::draft::{AUDIENCE, Draft, Keys, NOW};
+use crate::draft::{AUDIENCE, Draft, Failure, Keys, NOW};
 
-/// The options that keep something out, and the one that lets in again what such a one keeps out.
-/// They may stay, as no row can hide behind them. All others are taken back, a new one too.
+/// Options that only refuse more, and the one that takes such a refusal back. They may stay, since they
+/// let in nothing that the reference refuses. All others are removed, new ones too.
 const KEEP_OUT: [&str; 4] = [
     "token_profile",
     "dpop_nonces",
@@ -19,41 +19,45 @@ const KEEP_OUT: [&str; 4] = [
     "replay_fail_open",
 ];
 
-/// Whether the case is the same without.
-pub(crate) fn is_plain(draft: &Draft) -> bool {
-    let own = draft.options.get("own").and_then(Value::as_object);
+/// Returns whether the case has no options to remove.
+pub(crate) fn is_plain(Draft(draft): &Draft) -> bool {
+    let own = draft["options"]["own"].as_object();
     let mut options = own.into_iter().flat_map(|own| own.keys());
-    options.all(|option| KEEP_OUT.contains(&option.as_str())) && !has_lies(draft)
+    options.all(|option| KEEP_OUT.contains(&option.as_str())) && !has_bad_store(draft)
 }
 
-pub(crate) fn make_plain(draft: &mut Draft, keys: &Keys) -> Result<(), Error> {
-    if has_lies(draft) {
-        draft.options.remove("store");
+pub(crate) fn make_plain(Draft(draft): &mut Draft, keys: &Keys) -> Result<(), Failure> {
+    if has_bad_store(draft)
+        && let Some(options) = draft["options"].as_object_mut()
+    {
+        options.remove("store");
     }
-    let own = draft.options.get("own").cloned().unwrap_or_default();
-    if let Some(left) = draft.options.get_mut("own").and_then(Value::as_object_mut) {
+    let own = draft["options"]["own"].clone();
+    if let Some(left) = draft["options"]["own"].as_object_mut() {
         left.retain(|option, _| KEEP_OUT.contains(&option.as_str()));
     }
     audience(draft, &own["audiences"]);
     times(draft, own["leeway"].as_i64().unwrap_or_default());
-    token_key(draft, &own["algorithms"], keys);
+    token_key(draft, &own["algorithms"], keys)?;
     if own["dpop_algorithms"].is_array() {
         proof_key(draft, keys)?;
     }
     Ok(())
 }
 
-/// What stands in the store counts for nothing here: the issuer is asked.
-fn has_lies(draft: &Draft) -> bool {
-    let store = draft.options.get("store");
+/// Returns whether the store fails, or has documents that the checks refuse.
+fn has_bad_store(draft: &Value) -> bool {
+    let store = draft["options"].get("store");
     store.is_some_and(|store| store["is_taken"] != true)
 }
 
-fn audience(draft: &mut Draft, more: &Value) {
-    let left = draft.options.get("audience").cloned();
-    let left = left.unwrap_or_else(|| AUDIENCE.into());
+fn audience(draft: &mut Value, more: &Value) {
+    let left = match &draft["options"]["audience"] {
+        Value::Null => AUDIENCE.into(),
+        audience => audience.clone(),
+    };
     let is_more = |aud: &Value| more.as_array().is_some_and(|more| more.contains(aud));
-    match draft.token.claims.get_mut("aud") {
+    match draft["token"]["claims"].get_mut("aud") {
         Some(Value::Array(audiences)) => {
             let named = audiences.iter_mut().filter(|aud| is_more(aud));
             named.for_each(|aud| *aud = left.clone());
@@ -63,10 +67,10 @@ fn audience(draft: &mut Draft, more: &Value) {
     }
 }
 
-fn times(draft: &mut Draft, leeway: i64) {
+fn times(draft: &mut Value, leeway: i64) {
     let [now, leeway] = [NOW, leeway].map(|seconds| seconds as f64);
     let mut put_right = |claim: &str, is_let_in: &dyn Fn(f64) -> bool, right: i64| {
-        let claim = draft.token.claims.get_mut(claim);
+        let claim = draft["token"]["claims"].get_mut(claim);
         if let Some(claim) = claim.filter(|claim| claim.as_f64().is_some_and(is_let_in)) {
             *claim = right.into();
         }
@@ -75,82 +79,75 @@ fn times(draft: &mut Draft, leeway: i64) {
     put_right("nbf", &|nbf| nbf > now && now >= nbf - leeway, NOW);
 }
 
-/// A token that says what it is signed with, where that is allowed, and the set: both for RS256.
-fn token_key(draft: &mut Draft, allowed: &Value, keys: &Keys) {
-    let algorithm = draft.token.algorithm;
-    let name = Value::from(algorithm.name());
-    let right = Algorithm::Rs256;
-    let is_elliptic = draft.token.key.kid() == keys.elliptic.kid();
-    let says_so = draft.token.header.get("alg") == Some(&name);
-    let is_allowed = allowed
-        .as_array()
-        .is_some_and(|allowed| allowed.contains(&name));
-    let is_of_tenant = is_elliptic || draft.token.key.kid() == keys.tenant.kid();
-    if !says_so || !is_allowed || !is_of_tenant || algorithm == right {
-        return;
+/// Turns a token with an allowed algorithm, which its header names, and the key set to RS256.
+fn token_key(draft: &mut Value, allowed: &Value, keys: &Keys) -> Result<(), Failure> {
+    const RIGHT: &str = "RS256";
+    let token = &draft["token"];
+    let name = token["algorithm"].clone();
+    let is_elliptic = token["key"] == "elliptic";
+    let allowed = allowed.as_array();
+    if token["header"].get("alg") != Some(&name)
+        || !allowed.is_some_and(|allowed| allowed.contains(&name))
+        || !(is_elliptic || token["key"] == "tenant")
+        || name == RIGHT
+    {
+        return Ok(());
     }
-    for entry in draft.jwks["keys"].as_array_mut().into_iter().flatten() {
-        if is_elliptic && is_of(entry, &keys.elliptic) {
-            put_key(entry, &keys.tenant);
+    let (wrong, right) = (keys.public("elliptic")?, keys.public("tenant")?);
+    for entry in draft["keys"]["keys"].as_array_mut().into_iter().flatten() {
+        if is_elliptic && is_of(entry, &wrong) {
+            put_key(entry, &right);
         }
-        // The two names change places: a key for another algorithm than the token's stays one.
+        // The two names are swapped: a key for another algorithm than the token's stays one.
         if entry["alg"] == name {
-            entry["alg"] = right.name().into();
-        } else if entry["alg"] == right.name() {
+            entry["alg"] = RIGHT.into();
+        } else if entry["alg"] == RIGHT {
             entry["alg"] = name.clone();
         }
     }
-    if is_elliptic {
-        draft.token.key = keys.tenant.clone();
-    }
-    draft.token.algorithm = right;
-    let alg = right.name().into();
-    draft.token.header.insert("alg".to_owned(), alg);
+    draft["token"]["key"] = "tenant".into();
+    draft["token"]["algorithm"] = RIGHT.into();
+    draft["token"]["header"]["alg"] = RIGHT.into();
+    Ok(())
 }
 
-/// What the entry says of its use stays.
-fn put_key(entry: &mut Value, key: &SigningKey) {
-    if let (Some(entry), Value::Object(jwk)) = (entry.as_object_mut(), key.public_jwk()) {
+/// Puts another key into an entry, whose `use`, `key_ops` and `alg` stay.
+fn put_key(entry: &mut Value, key: &Value) {
+    if let (Some(entry), Value::Object(jwk)) = (entry.as_object_mut(), key) {
         entry.retain(|member, _| !["crv", "x", "y"].contains(&member.as_str()));
-        entry.extend(jwk);
+        entry.extend(jwk.clone());
     }
 }
 
-/// A proof by the key on P-384 that says so, and a token that is bound to that: both of the other.
-fn proof_key(draft: &mut Draft, keys: &Keys) -> Result<(), Error> {
-    let Some(proof) = &mut draft.proof else {
-        return Ok(());
-    };
-    let [wrong, right] = [&keys.p384, &keys.proof];
-    let name = Value::from(Algorithm::Es384.name());
-    if proof.algorithm != Algorithm::Es384 || proof.header.get("alg") != Some(&name) {
+/// Turns a proof with ES384, which its header names, and a token bound to its key to ES256.
+fn proof_key(draft: &mut Value, keys: &Keys) -> Result<(), Failure> {
+    let (name, proof) = (Algorithm::Es384.name(), &mut draft["proof"]);
+    if proof["algorithm"] != name || proof["header"]["alg"] != name {
         return Ok(());
     }
-    let jwk = right.public_jwk();
-    if let Some(named) = proof.header.get_mut("jwk").filter(|it| is_of(it, wrong)) {
+    let [wrong, right] = [keys.public("P-384")?, keys.public("proof")?];
+    let header = &mut proof["header"];
+    if is_of(&header["jwk"], &wrong) {
         for member in ["crv", "x", "y"] {
-            named[member] = jwk[member].clone();
+            header["jwk"][member] = right[member].clone();
         }
     }
-    proof.key = right.clone();
-    proof.algorithm = Algorithm::Es256;
-    let alg = Algorithm::Es256.name().into();
-    proof.header.insert("alg".to_owned(), alg);
-    let bound = Value::from(a0_testkit::thumbprint(&wrong.public_jwk())?);
-    if let Some(cnf) = draft.token.claims.get_mut("cnf")
+    header["alg"] = Algorithm::Es256.name().into();
+    proof["algorithm"] = Algorithm::Es256.name().into();
+    proof["key"] = "proof".into();
+    let bound = Value::from(a0_testkit::thumbprint(&wrong)?);
+    if let Some(cnf) = draft["token"]["claims"].get_mut("cnf")
         && cnf.get("jkt") == Some(&bound)
     {
-        cnf["jkt"] = a0_testkit::thumbprint(&jwk)?.into();
+        cnf["jkt"] = a0_testkit::thumbprint(&right)?.into();
     }
     Ok(())
 }
 
-/// Whether a JWK has the point of this key.
-fn is_of(jwk: &Value, key: &SigningKey) -> bool {
-    let of_key = key.public_jwk();
-    ["crv", "x", "y"]
-        .iter()
-        .all(|member| jwk[member] == of_key[member] && jwk[member].is_string())
+/// Returns whether a JWK has the point of this key.
+fn is_of(jwk: &Value, key: &Value) -> bool {
+    let mut members = ["crv", "x", "y"].into_iter();
+    members.all(|member| jwk[member] == key[member] && jwk[member].is_string())
 }
 
 #[cfg(test)]
@@ -159,17 +156,22 @@ mod tests {
 
     use super::*;
 
+    fn draft(keys: &Keys, own: &Value) -> Draft {
+        let mut draft = Draft::new("verify_access_token", keys).unwrap();
+        draft.0["options"]["own"] = own.clone();
+        draft
+    }
+
     #[test]
-    fn an_option_is_taken_back_unless_it_is_known_to_keep_out() {
+    fn an_option_is_removed_unless_it_is_known_to_only_refuse_more() {
         let keys = Keys::generate().unwrap();
-        let mut draft = Draft::new("verify_access_token", &keys);
         let keeps_out = json!({"token_profile": "rfc9068"});
-        draft.options.insert("own".to_owned(), keeps_out.clone());
+        let mut draft = draft(&keys, &keeps_out);
         assert!(is_plain(&draft));
-        draft.options["own"]["a new one"] = true.into();
+        draft.0["options"]["own"]["a new one"] = true.into();
         assert!(!is_plain(&draft));
         make_plain(&mut draft, &keys).unwrap();
-        assert_eq!(draft.options["own"], keeps_out);
+        assert_eq!(draft.0["options"]["own"], keeps_out);
     }
 
     #[test]
@@ -177,25 +179,22 @@ mod tests {
         let keys = Keys::generate().unwrap();
         let wrong = json!({"kid": "k", "use": "enc", "key_ops": ["sign"]});
         for (alg, plain) in [("ES256", "RS256"), ("RS256", "ES256"), ("ES384", "ES384")] {
-            let with = |key: &SigningKey, alg: &str| {
-                let mut entry = key.public_jwk();
+            let with = |key: &str, alg: &str| {
+                let mut entry = keys.public(key).unwrap();
                 for (member, value) in wrong.as_object().into_iter().flatten() {
                     entry[member] = value.clone();
                 }
                 entry["alg"] = alg.into();
                 json!({"keys": [entry, 5]})
             };
-            let mut draft = Draft::new("verify_access_token", &keys);
-            let own = json!({"algorithms": ["RS256", "ES256"]});
-            draft.options.insert("own".to_owned(), own);
-            draft.token.key = keys.elliptic.clone();
-            draft.token.algorithm = Algorithm::Es256;
-            let header = &mut draft.token.header;
-            header.insert("alg".to_owned(), "ES256".into());
-            draft.jwks = with(&keys.elliptic, alg);
+            let mut draft = draft(&keys, &json!({"algorithms": ["RS256", "ES256"]}));
+            draft.0["token"]["key"] = "elliptic".into();
+            draft.0["token"]["algorithm"] = "ES256".into();
+            draft.0["token"]["header"]["alg"] = "ES256".into();
+            draft.0["keys"] = with("elliptic", alg);
             make_plain(&mut draft, &keys).unwrap();
-            assert_eq!(draft.jwks, with(&keys.tenant, plain), "{alg}");
-            assert_eq!(draft.token.header["alg"], "RS256");
+            assert_eq!(draft.0["keys"], with("tenant", plain), "{alg}");
+            assert_eq!(draft.0["token"]["header"]["alg"], "RS256");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is measured of this SDK, and what each is measured against.
+//! The rows of the table: what is measured of this SDK, and the base of each row.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -9,21 +9,21 @@ use http::Request;
 use serde_json::json;
 
 use crate::fixture::{AUDIENCE, Failure, Fixture, TOKENS};
-use crate::measure::{Batch, Candidate};
+use crate::measure::Candidate;
 use crate::peers;
 use crate::raw::{Key, Signed};
 use crate::scale;
 
-/// A candidate, and what is asked of it.
+/// A candidate and its bars.
 pub(crate) struct Row {
     pub(crate) candidate: Candidate<'static>,
-    /// Number of the row that it is compared with.
+    /// The number of the row that it is compared with.
     pub(crate) base: usize,
-    /// The highest ratio to that row.
+    /// The highest ratio to the base.
     pub(crate) bar: Option<f64>,
-    /// Whether two threads are to do as much more as with the base.
+    /// Whether it has to scale to two threads like its base.
     pub(crate) scales: bool,
-    /// Whether no peer may be faster.
+    /// Whether it has to be faster than every peer.
     pub(crate) leads: bool,
 }
 
@@ -34,7 +34,7 @@ const BACKENDS: [(&str, Backend, Bars); 2] = [
         Bars {
             token: 1.00,
             dpop: 1.10,
-            dpop_known: 1.10,
+            dpop_cached: 1.10,
         },
     ),
     (
@@ -43,7 +43,7 @@ const BACKENDS: [(&str, Backend, Bars); 2] = [
         Bars {
             token: 0.92,
             dpop: 0.88,
-            dpop_known: 0.92,
+            dpop_cached: 0.92,
         },
     ),
 ];
@@ -51,34 +51,47 @@ const BACKENDS: [(&str, Backend, Bars); 2] = [
 struct Bars {
     token: f64,
     dpop: f64,
-    dpop_known: f64,
+    dpop_cached: f64,
 }
 
-const KNOWN: f64 = 0.05;
+const CACHED: f64 = 0.05;
 const GARBAGE: f64 = 0.05;
 
-/// Calls in a batch: about two milliseconds.
+/// Calls in a batch, which then takes about two milliseconds.
 const TOKEN_CALLS: usize = 96;
 const PROOF_CALLS: usize = 48;
 const QUICK_CALLS: usize = 1024;
 
 pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
     let mut rows = Rows(Vec::new());
+    add_tokens(&mut rows, fixture)?;
+    add_proofs(&mut rows, fixture)?;
+    for (bar, family) in scale::families()? {
+        let first = rows.0.len();
+        for candidate in family {
+            let number = rows.0.len();
+            rows.push(candidate, first).bar = bar.filter(|_| first != number);
+        }
+    }
+    Ok(rows.0)
+}
+
+/// Adds the verification of bearer tokens, compared with the bare RS256 signature.
+fn add_tokens(rows: &mut Rows, fixture: &Arc<Fixture>) -> Result<(), Failure> {
     let jwk = fixture.jwk();
-    let key = Arc::new(Key::rs256(&jwk)?);
+    let key = Key::rs256(&jwk)?;
     let signed = fixture.bearer.iter().map(|token| Signed::rs256(token));
     let signed = signed.collect::<Result<Vec<_>, _>>()?;
-    let rsa = Arc::clone(&key);
-    let rs256 = rows.base(simple(
+    let rs256 = rows.base(Candidate::repeated(
         "RS256: OpenSSL, fresh Verifier",
         TOKEN_CALLS,
-        move |n| rsa.verify(&signed[n % TOKENS]),
+        move |n| key.verify(&signed[n % TOKENS]),
     ));
     for (name, backend, bars) in &BACKENDS {
         let api = client(fixture, *backend, 0)?;
         let tokens = Arc::clone(fixture);
         let title = format!("verify_access_token, {name}");
-        let candidate = simple(&title, TOKEN_CALLS, move |n| {
+        let candidate = Candidate::repeated(&title, TOKEN_CALLS, move |n| {
             let verified = api.verify_access_token(black_box(&tokens.bearer[n % TOKENS]));
             black_box(verified.expect("a good token"));
         });
@@ -91,21 +104,21 @@ pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
     )?;
     let tokens = Arc::clone(fixture);
     let key_id = jwk["kid"].as_str().unwrap_or_default().to_owned();
-    let bare = simple("RS256: aws-lc-rs, key built", TOKEN_CALLS, move |n| {
+    let bare = Candidate::repeated("RS256: aws-lc-rs, key built", TOKEN_CALLS, move |n| {
         let key = keys.candidates(&key_id, Algorithm::Rs256).next();
         verify_bare(key.expect("the key"), &tokens.bearer[n % TOKENS]);
     });
     rows.peer(bare, rs256);
     for (name, check) in peers::all(fixture)? {
         let tokens = Arc::clone(fixture);
-        let candidate = simple(name, TOKEN_CALLS, move |n| {
+        let candidate = Candidate::repeated(name, TOKEN_CALLS, move |n| {
             check(&tokens.bearer[n % TOKENS])
         });
         rows.peer(candidate, rs256);
     }
     let api = client(fixture, Backend::OpenSsl, 10_000)?;
     let requests: Vec<Request<()>> = (0..TOKENS).map(|n| fixture.bearer_request(n)).collect();
-    let candidate = simple(
+    let candidate = Candidate::repeated(
         "verify_request Bearer, seen before",
         QUICK_CALLS,
         move |n| {
@@ -113,7 +126,7 @@ pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
             black_box(verified.expect("a good request"));
         },
     );
-    rows.own(candidate, rs256, KNOWN);
+    rows.own(candidate, rs256, CACHED);
     for (name, token, bar) in [
         ("garbage", "garbage".repeat(124), Some(GARBAGE)),
         ("an expired token", fixture.spoilt("exp", json!(1))?, None),
@@ -129,19 +142,26 @@ pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
         ),
     ] {
         let api = client(fixture, Backend::OpenSsl, 0)?;
-        let candidate = simple(&format!("refused: {name}"), QUICK_CALLS, move |_| {
+        let candidate = Candidate::repeated(&format!("refused: {name}"), QUICK_CALLS, move |_| {
             let refused = api.verify_access_token(black_box(&token));
             black_box(refused.expect_err("a refusal"));
         });
         rows.own(candidate, rs256, bar.unwrap_or(1.0));
     }
+    Ok(())
+}
 
+/// Adds the verification of requests with a proof, compared with the bare signatures of token and proof,
+/// or of the proof alone if the token is in the cache.
+fn add_proofs(rows: &mut Rows, fixture: &Arc<Fixture>) -> Result<(), Failure> {
+    let key = Key::rs256(&fixture.jwk())?;
     let proof_keys = fixture.bound.iter();
     let proof_keys = proof_keys.map(|bound| Key::es256(&bound.key.public_jwk()));
     let proof_keys = Arc::new(proof_keys.collect::<Result<Vec<_>, _>>()?);
     let (tokens, ec) = (Arc::clone(fixture), Arc::clone(&proof_keys));
-    let both = rows.base(fresh(
+    let both = rows.base(Candidate::with_new_inputs(
         "RS256 and ES256: OpenSSL",
+        PROOF_CALLS,
         move |n| {
             let token = Signed::rs256(&tokens.bound[n % TOKENS].token)?;
             Ok((token, Signed::es256(&tokens.proof(n)?)?))
@@ -157,8 +177,9 @@ pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
         rows.own(candidate, both, bars.dpop);
     }
     let proofs = Arc::clone(fixture);
-    let es256 = rows.base(fresh(
+    let es256 = rows.base(Candidate::with_new_inputs(
         "ES256: OpenSSL",
+        PROOF_CALLS,
         move |n| Signed::es256(&proofs.proof(n)?),
         move |n, proof| proof_keys[n % TOKENS].verify(proof),
     ));
@@ -174,8 +195,9 @@ pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
     });
     let bare = bare.collect::<Result<Vec<_>, _>>()?;
     let proofs = Arc::clone(fixture);
-    let bare = fresh(
+    let bare = Candidate::with_new_inputs(
         "ES256: aws-lc-rs, key built",
+        PROOF_CALLS,
         move |n| proofs.proof(n),
         move |n, proof| verify_bare(&bare[n % TOKENS], proof),
     );
@@ -183,18 +205,9 @@ pub(crate) fn rows(fixture: &Arc<Fixture>) -> Result<Vec<Row>, Failure> {
     for (name, backend, bars) in &BACKENDS {
         let title = format!("verify_request DPoP, seen before, {name}");
         let candidate = dpop(&title, fixture, client(fixture, *backend, 10_000)?);
-        rows.own(candidate, es256, bars.dpop_known);
+        rows.own(candidate, es256, bars.dpop_cached);
     }
-
-    for (bar, family) in scale::families()? {
-        let mut first = None;
-        for candidate in family {
-            let number = rows.0.len();
-            let base = *first.get_or_insert(number);
-            rows.push(candidate, base).bar = bar.filter(|_| base != number);
-        }
-    }
-    Ok(rows.0)
+    Ok(())
 }
 
 fn verify_bare(key: &VerifyingKey, token: &str) {
@@ -205,7 +218,7 @@ fn verify_bare(key: &VerifyingKey, token: &str) {
 struct Rows(Vec<Row>);
 
 impl Rows {
-    /// What others are compared with; gives its number.
+    /// Adds a row that others are compared with, and returns its number.
     fn base(&mut self, candidate: Candidate<'static>) -> usize {
         let base = self.0.len();
         self.push(candidate, base);
@@ -235,71 +248,30 @@ impl Rows {
     }
 }
 
-pub(crate) fn client(
-    fixture: &Fixture,
-    backend: Backend,
-    known_tokens: usize,
-) -> Result<ApiClient, Failure> {
+fn client(fixture: &Fixture, backend: Backend, cached_tokens: usize) -> Result<ApiClient, Failure> {
     let client = ApiClient::builder()
         .domain(fixture.tenant.domain())
         .audience(AUDIENCE)
         .public_url("https://api.example")
         .backend(backend)
-        .token_cache(known_tokens)
+        .token_cache(cached_tokens)
         .http_client(fixture.tenant.client())
         .build()?;
     client.warm_up()?;
     Ok(client)
 }
 
-/// A candidate whose calls need nothing made ready.
-pub(crate) fn simple(
-    name: &str,
-    calls: usize,
-    call: impl Fn(usize) + Send + Sync + 'static,
-) -> Candidate<'static> {
-    let call = Arc::new(call);
-    Candidate {
-        name: name.to_owned(),
-        calls,
-        prepare: Box::new(move |thread| {
-            let call = Arc::clone(&call);
-            Box::new(move || (0..calls).for_each(|n| call(n + thread * TOKENS / 2)))
-        }),
-    }
-}
-
-/// Each proof is new, and of one of the fixture's keys. Where the client keeps no tokens, it keeps nothing
-/// of a proof's key either.
+/// A request with a new proof by one of the fixture's keys. A client without a token cache does not
+/// cache the key of the proof either.
 fn dpop(name: &str, fixture: &Arc<Fixture>, api: ApiClient) -> Candidate<'static> {
     let fixture = Arc::clone(fixture);
-    fresh(
+    Candidate::with_new_inputs(
         name,
+        PROOF_CALLS,
         move |n| fixture.dpop_request(n),
         move |_, request| {
             let verified = api.verify_request(black_box(request));
             black_box(verified.expect("a good request"));
         },
     )
-}
-
-/// A candidate each of whose calls gets something that was made for it, and that nobody has read: a
-/// proof can be given only once, and whoever else checks proofs must not know them either.
-fn fresh<T: Send + 'static>(
-    name: &str,
-    make: impl Fn(usize) -> Result<T, Failure> + 'static,
-    call: impl Fn(usize, &T) + Send + Sync + 'static,
-) -> Candidate<'static> {
-    let call = Arc::new(call);
-    Candidate {
-        name: name.to_owned(),
-        calls: PROOF_CALLS,
-        prepare: Box::new(move |thread| -> Batch<'static> {
-            let first = thread * TOKENS / 2;
-            let made = (first..first + PROOF_CALLS).map(|n| Ok((n, make(n)?)));
-            let made: Result<Vec<_>, Failure> = made.collect();
-            let (made, call) = (made.expect("what a call needs"), Arc::clone(&call));
-            Box::new(move || made.iter().for_each(|(n, made)| call(*n, made)))
-        }),
-    }
 }

@@ -1,7 +1,8 @@
-//! Peers that cannot be in this process: other languages, and BoringSSL, whose names are OpenSSL's.
+//! Peers that need a process of their own: other languages, and BoringSSL, whose symbols clash with
+//! those of OpenSSL.
 //!
-//! A child reads one line of JSON, gets warm, and says `ready`. For each further line it verifies once
-//! more and prints the seconds of one call.
+//! A child reads one line of JSON, warms up, and prints `ready`. For each further line it verifies all
+//! tokens once more and prints the seconds of one call.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -10,12 +11,12 @@ use serde_json::{Value, json};
 
 use crate::fixture::{AUDIENCE, Failure, Fixture, METHOD, URL};
 
-/// So many rounds of all others lie between two of these.
+/// The children are measured once in so many rounds.
 pub(crate) const EVERY: usize = 5;
 
 pub(crate) struct Peer {
     pub(crate) name: String,
-    /// Whether it does what `verify_request` does with a proof.
+    /// Whether it verifies requests with a proof.
     pub(crate) dpop: bool,
     child: Child,
     input: ChildStdin,
@@ -24,7 +25,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// `line` is a name, and a command with its arguments, separated by `|`.
+    /// Starts the peer that `line` describes: a name, a command and its arguments, separated by `|`.
     pub(crate) fn start(line: &str, fixture: &Fixture) -> Result<Self, Failure> {
         let mut parts = line.split('|');
         let name = parts.next().ok_or("no name")?.to_owned();
@@ -47,14 +48,14 @@ impl Peer {
         let answer = peer.ask(&work(fixture)?.to_string())?;
         match answer.trim() {
             "ready" => Ok(peer),
-            other => Err(format!("{}: not ready: {other}", peer.name).into()),
+            other => Err(format!("{} is not ready: {other}", peer.name).into()),
         }
     }
 
     pub(crate) fn measure(&mut self) -> Result<(), Failure> {
         let answer = self.ask("go")?;
         let seconds = answer.trim().parse::<f64>();
-        let seconds = seconds.map_err(|_| format!("{}: no time: {answer}", self.name))?;
+        let seconds = seconds.map_err(|_| format!("{} printed no time: {answer}", self.name))?;
         self.times.push(seconds);
         Ok(())
     }
@@ -70,7 +71,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It is of no more use, whether or not it could be stopped.
+        // An error leaves nothing to do: the child may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

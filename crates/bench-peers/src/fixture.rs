@@ -1,4 +1,4 @@
-//! What every candidate is given: one tenant, its tokens, and proofs of keys that nobody saw before.
+//! The input of every candidate: one tenant, its tokens, and new proofs.
 
 use a0_testkit::{LocalTenant, ProofKey};
 use http::Request;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 pub(crate) const AUDIENCE: &str = "https://api.example/";
 pub(crate) const METHOD: &str = "GET";
 pub(crate) const URL: &str = "https://api.example/v1/orders";
-/// Different tokens, so that no candidate gets to know one by heart.
+/// The number of different tokens. With one token, a candidate could profit from its repetition.
 pub(crate) const TOKENS: usize = 64;
 
 pub(crate) type Failure = Box<dyn std::error::Error>;
@@ -18,7 +18,7 @@ pub(crate) struct Fixture {
     pub(crate) bound: Vec<Bound>,
 }
 
-/// A token and the key that it is bound to.
+/// A token, and the key that it is bound to.
 pub(crate) struct Bound {
     pub(crate) token: String,
     pub(crate) key: ProofKey,
@@ -50,14 +50,14 @@ impl Fixture {
         request("Bearer", &self.bearer[number % TOKENS])
     }
 
-    /// A proof that was never sent, for the token of this number.
+    /// Returns a new proof for the token with this number.
     pub(crate) fn proof(&self, number: usize) -> Result<String, Failure> {
         let bound = &self.bound[number % TOKENS];
         let proof = bound.key.proof(METHOD, URL).for_token(&bound.token);
         Ok(proof.at(self.tenant.now()).mint()?)
     }
 
-    /// A request whose proof was never sent.
+    /// Returns a request with a new proof.
     pub(crate) fn dpop_request(&self, number: usize) -> Result<Request<()>, Failure> {
         let mut request = request("DPoP", &self.bound[number % TOKENS].token);
         let proof = self.proof(number)?;
@@ -65,7 +65,7 @@ impl Fixture {
         Ok(request)
     }
 
-    /// A token that differs from a good one by a claim.
+    /// Returns a token that differs from a good one in one claim.
     pub(crate) fn spoilt(&self, claim: &str, value: Value) -> Result<String, Failure> {
         let token = token_builder(&self.tenant, 0);
         Ok(token.claim(claim, value).mint()?)
@@ -90,7 +90,7 @@ fn token(tenant: &LocalTenant, number: usize, key: Option<&ProofKey>) -> Result<
     Ok(token.mint()?)
 }
 
-/// As Auth0 issues them to an application that logged a user in: about 900 bytes.
+/// A token like those that Auth0 issues to an application after a login: about 900 bytes.
 fn token_builder(tenant: &LocalTenant, number: usize) -> a0_testkit::AccessTokenBuilder {
     let token = tenant.access_token().expires_in(86_400);
     let token = token.audiences([AUDIENCE, "https://tenant.example/userinfo"]);

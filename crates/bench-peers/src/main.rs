@@ -1,4 +1,5 @@
-//! A verification beside the bare signature, and beside other libraries. `cargo xtask bench` starts it.
+//! Compares a verification with the bare signature and with other libraries. `cargo xtask bench`
+//! starts it.
 
 mod candidates;
 mod children;
@@ -18,7 +19,7 @@ use fixture::{Failure, Fixture};
 use measure::{measure, median};
 use table::{Line, Table};
 
-/// Rounds where none are asked for.
+/// The default number of rounds.
 const ROUNDS: usize = 200;
 
 const USAGE: &str = "use `bench-peers [--check] [--rounds N] [--only TEXT] [--peer LINE]..`, or `cargo xtask bench`";
@@ -38,7 +39,7 @@ struct Arguments {
     check: bool,
     rounds: usize,
     only: Option<String>,
-    /// A name and a command each: see [`Peer::start`].
+    /// The peers with a process of their own: see [`Peer::start`].
     peers: Vec<String>,
 }
 
@@ -118,7 +119,7 @@ fn run() -> Result<bool, Failure> {
     Ok(!arguments.check || missed.is_empty())
 }
 
-/// Rows whose name holds a text, and those that they are compared with.
+/// Keeps the rows whose name contains a text, and their bases.
 fn keep(rows: &mut Vec<Row>, only: &str) {
     let wanted: Vec<usize> = (0..rows.len())
         .filter(|number| rows[*number].candidate.name.contains(only))
@@ -138,7 +139,7 @@ fn keep(rows: &mut Vec<Row>, only: &str) {
     *rows = kept;
 }
 
-/// The first verification of a client that has no keys: two exchanges, and no other wait.
+/// Checks that the first verification of a client without keys makes two exchanges.
 fn cold(fixture: &Fixture) -> Result<(), Failure> {
     let before = fixture.tenant.requests().len();
     let client = auth0_api::ApiClient::builder()
@@ -151,6 +152,6 @@ fn cold(fixture: &Fixture) -> Result<(), Failure> {
     println!("a cold client's first verification: {exchanges} HTTP exchanges");
     match exchanges {
         2 => Ok(()),
-        _ => Err("a cold client is to make 2 exchanges".into()),
+        _ => Err("a cold client has to make 2 exchanges".into()),
     }
 }

@@ -1,33 +1,76 @@
-//! Times of many candidates, interleaved, so that what disturbs one disturbs all.
+//! Times of many candidates. They are interleaved, so that a disturbance hits all of them.
 
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 use std::time::Instant;
 
-/// One batch of calls, made ready before its time is taken, and dropped after.
+use crate::fixture::{Failure, TOKENS};
+
+/// One batch of calls. It is prepared before its time is taken, and dropped after.
 pub(crate) type Batch<'f> = Box<dyn FnMut() + Send + 'f>;
 
 pub(crate) struct Candidate<'f> {
     pub(crate) name: String,
     /// Calls in a batch.
     pub(crate) calls: usize,
-    /// Makes a batch for the thread of this number.
+    /// Prepares a batch for the thread with this number.
     pub(crate) prepare: Box<dyn Fn(usize) -> Batch<'f> + 'f>,
+}
+
+impl Candidate<'static> {
+    /// A candidate whose calls need no preparation. `call` is given the number of the call.
+    pub(crate) fn repeated(
+        name: &str,
+        calls: usize,
+        call: impl Fn(usize) + Send + Sync + 'static,
+    ) -> Self {
+        let call = Arc::new(call);
+        Candidate {
+            name: name.to_owned(),
+            calls,
+            prepare: Box::new(move |thread| {
+                let call = Arc::clone(&call);
+                Box::new(move || (0..calls).for_each(|n| call(n + thread * TOKENS / 2)))
+            }),
+        }
+    }
+
+    /// A candidate whose calls each need a new input. A proof, for example, is accepted only once, and
+    /// no other candidate may have read it either.
+    pub(crate) fn with_new_inputs<T: Send + 'static>(
+        name: &str,
+        calls: usize,
+        make: impl Fn(usize) -> Result<T, Failure> + 'static,
+        call: impl Fn(usize, &T) + Send + Sync + 'static,
+    ) -> Self {
+        let call = Arc::new(call);
+        Candidate {
+            name: name.to_owned(),
+            calls,
+            prepare: Box::new(move |thread| -> Batch<'static> {
+                let first = thread * TOKENS / 2;
+                let made = (first..first + calls).map(|n| Ok((n, make(n)?)));
+                let made: Result<Vec<_>, Failure> = made.collect();
+                let (made, call) = (made.expect("the inputs"), Arc::clone(&call));
+                Box::new(move || made.iter().for_each(|(n, made)| call(*n, made)))
+            }),
+        }
+    }
 }
 
 /// Medians of one candidate.
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
-    /// Seconds of one call, with one thread at it.
+    /// Seconds of one call on one thread.
     pub(crate) one: f64,
-    /// To the base, measured right before, in the same round.
+    /// The ratio of these seconds to those of the base in the same round.
     pub(crate) ratio: f64,
-    /// How many times as much two threads do as one.
+    /// The throughput of two threads divided by that of one.
     pub(crate) scaling: f64,
-    /// The scaling, in proportion to that of the base in the same round.
+    /// The scaling divided by that of the base in the same round.
     pub(crate) gain: f64,
 }
 
-/// Measures each candidate together with its base, in so many rounds. `between` is called after each.
+/// Measures each candidate together with its base. `between` is called after each round.
 pub(crate) fn measure<'c>(
     candidates: &[(&Candidate<'c>, &Candidate<'c>)],
     rounds: usize,
@@ -57,9 +100,9 @@ pub(crate) fn measure<'c>(
         .collect()
 }
 
-/// Seconds of one call of both. The base comes first and last, and the candidate twice in between, so
-/// that neither gains by its place. All is made ready before any is timed, and one more batch of each
-/// goes ahead of them: neither must find a machine that has just done other things.
+/// Returns the seconds of one call of the base and of the candidate. The base runs first and last, and
+/// the candidate twice in between, so that neither gains by its place. All batches are prepared before
+/// any is timed, and one more of each runs first: neither is to meet cold caches.
 fn together<'c>(base: &Candidate<'c>, candidate: &Candidate<'c>, threads: usize) -> [f64; 2] {
     let order = [candidate, base, base, candidate, candidate, base];
     let ready = |it: &Candidate<'c>| (0..threads).map(&it.prepare).collect::<Vec<_>>();
@@ -70,7 +113,7 @@ fn together<'c>(base: &Candidate<'c>, candidate: &Candidate<'c>, threads: usize)
     ]
 }
 
-/// Seconds of a batch on each of as many threads as there are batches: their mean.
+/// Runs each batch on a thread of its own and returns the mean of their seconds.
 fn time(mut batches: Vec<Batch<'_>>) -> f64 {
     let threads = batches.len();
     let barrier = Barrier::new(threads);

@@ -1,4 +1,4 @@
-//! Other Rust libraries, with their keys at hand, each asked for as much as it can check.
+//! Other Rust libraries, with their keys in memory. Each checks as much as it can.
 
 use std::hint::black_box;
 
@@ -12,7 +12,7 @@ pub(crate) type Check = Box<dyn Fn(&str) + Send + Sync>;
 #[derive(Deserialize)]
 #[allow(
     dead_code,
-    reason = "they are read to be judged, and looked at by nobody"
+    reason = "deserializing them is part of the work that is measured; nothing reads them"
 )]
 struct Claims {
     iss: String,
@@ -46,7 +46,7 @@ fn jsonwebtoken(fixture: &Fixture) -> Result<Check, Failure> {
     }))
 }
 
-/// Its own decoding and its validator, which leaves much unchecked.
+/// The decoder of josekit and its validator, which leaves much unchecked.
 fn josekit(fixture: &Fixture) -> Result<Check, Failure> {
     use josekit::jws::RS256;
     use josekit::jwt::{JwtPayloadValidator, decode_with_verifier};
@@ -65,5 +65,7 @@ fn josekit(fixture: &Fixture) -> Result<Check, Failure> {
 }
 
 fn text<'j>(jwk: &'j Value, name: &str) -> Result<&'j str, Failure> {
-    jwk[name].as_str().ok_or_else(|| "no such member".into())
+    jwk[name]
+        .as_str()
+        .ok_or_else(|| "a member is missing".into())
 }

@@ -1,4 +1,4 @@
-//! The bare signature: OpenSSL's own check, with a key that is there and a context that is new.
+//! The bare signature: OpenSSL's own check, with a key in memory and a new context.
 
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::fixture::Failure;
 
-/// A key that is there before anything is timed.
+/// A key that is built before anything is timed.
 pub(crate) struct Key(PKey<Public>);
 
 impl Key {
@@ -35,7 +35,7 @@ impl Key {
     }
 }
 
-/// What was signed, and its signature as OpenSSL takes it.
+/// The signed bytes, and the signature in the form that OpenSSL takes.
 pub(crate) struct Signed {
     input: Vec<u8>,
     signature: Vec<u8>,
@@ -60,12 +60,12 @@ impl Signed {
 
 fn parts(token: &str) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let (input, signature) = token.rsplit_once('.').ok_or("no signature")?;
-    let signature = a0_jose::base64url_decode(signature).ok_or("no base64url")?;
+    let signature = a0_jose::base64url_decode(signature).ok_or("not base64url")?;
     Ok((input.as_bytes().to_vec(), signature))
 }
 
 fn number(jwk: &Value, name: &str) -> Result<BigNum, Failure> {
-    let text = jwk[name].as_str().ok_or("no such member")?;
-    let octets = a0_jose::base64url_decode(text).ok_or("no base64url")?;
+    let text = jwk[name].as_str().ok_or("a member is missing")?;
+    let octets = a0_jose::base64url_decode(text).ok_or("not base64url")?;
     Ok(BigNum::from_slice(&octets)?)
 }

@@ -1,4 +1,5 @@
-//! How the cost grows: with issuers in memory, keys in one set, octets of a token, proofs remembered.
+//! How the cost grows with the issuers in memory, the keys in one set, the size of a token, and the
+//! proofs in the replay store.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +10,6 @@ use auth0_api::ApiClient;
 use auth0_api::jose::{NumericDate, Thumbprint};
 use auth0_api::proof::{Htu, InMemoryReplayStore, ReplayKey, ReplayStore, Seen};
 
-use crate::candidates::simple;
 use crate::fixture::{AUDIENCE, Failure, TOKENS};
 use crate::measure::Candidate;
 
@@ -17,12 +17,12 @@ const ISSUERS: [usize; 3] = [1, 100, 10_000];
 const KEYS: [usize; 3] = [1, 100, 1_000];
 const CALLS: usize = 96;
 
-/// Octets of a claim that makes a token larger.
+/// Bytes of a claim that makes a token larger.
 const PADDING: [usize; 3] = [0, 2_400, 9_600];
-/// Proofs that are held while one more comes.
+/// Proofs that are in the store when one more arrives.
 const HELD: [usize; 3] = [1_000, 100_000, 900_000];
 
-/// What is the same work on more of something.
+/// The bar for a cost that is not to grow.
 const FLAT: f64 = 1.2;
 
 type Family = (Option<f64>, Vec<Candidate<'static>>);
@@ -40,7 +40,7 @@ pub(crate) fn families() -> Result<[Family; 4], Failure> {
     ])
 }
 
-/// Issuers that differ in their name alone: one key serves them all, since a cache cannot know it.
+/// Issuers that differ only in their name. They share one key, which the cache cannot tell.
 fn of_issuers(issuers: usize) -> Result<Candidate<'static>, Failure> {
     let model = LocalTenant::new("issuer-0.example")?;
     let domains: Vec<String> = (0..issuers)
@@ -111,7 +111,7 @@ fn of_size(padding: usize) -> Result<Candidate<'static>, Failure> {
     Ok(verifying(&name, api, vec![token]))
 }
 
-/// One proof more in a store that holds so many already; it takes a new one each time.
+/// Inserts one more proof into a store with `held` proofs. Each call inserts a new one.
 fn of_proofs(held: usize) -> Result<Candidate<'static>, Failure> {
     let store = InMemoryReplayStore::default();
     let url = Htu::parse("https://api.example/v1/orders")?;
@@ -121,13 +121,13 @@ fn of_proofs(held: usize) -> Result<Candidate<'static>, Failure> {
     let insert = move || {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let key = ReplayKey::new(&thumbprint, &url, &number.to_string());
-        // As with honest clients, whose proofs expire one after the other.
+        // The proofs of honest clients expire one after the other.
         let until = now.plus(Duration::from_millis(number as u64));
         let seen = store.check_and_insert(&key, until, now);
         assert_eq!(seen.expect("a store"), Seen::First);
     };
     (0..held).for_each(|_| insert());
-    Ok(simple(
+    Ok(Candidate::repeated(
         &format!("proofs remembered: {held}"),
         64,
         move |_| insert(),
@@ -135,7 +135,7 @@ fn of_proofs(held: usize) -> Result<Candidate<'static>, Failure> {
 }
 
 fn verifying(name: &str, api: ApiClient, tokens: Vec<String>) -> Candidate<'static> {
-    simple(name, CALLS, move |n| {
+    Candidate::repeated(name, CALLS, move |n| {
         let verified = api.verify_access_token(black_box(&tokens[n % tokens.len()]));
         black_box(verified.expect("a good token"));
     })

@@ -1,9 +1,9 @@
-//! The one table, and what was missed in it.
+//! The table of results, and the bars that were missed.
 
 use crate::candidates::Row;
 use crate::measure::Times;
 
-/// How much less than the bare primitive two threads may gain.
+/// The lowest gain of two threads, compared with that of the bare primitive.
 const SCALING: f64 = 0.95;
 
 pub(crate) struct Line {
@@ -11,7 +11,7 @@ pub(crate) struct Line {
     times: Times,
     bar: Option<f64>,
     scales: bool,
-    /// Peers that were faster, where none may be.
+    /// Peers that were faster than a row that has to lead.
     ahead: Vec<String>,
 }
 
@@ -20,14 +20,15 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// `children` are names, whether they judge proofs, and seconds of one call.
+    /// `children` have a name, whether they verify proofs, and the seconds of one call.
     pub(crate) fn new(rows: &[Row], times: &[Times], children: &[(String, bool, f64)]) -> Self {
         let mut lines: Vec<Line> = rows
             .iter()
             .zip(times)
             .map(|(row, own)| Line::of(row, *own))
             .collect();
-        // The first row is the bare signature of a token; that of a request with a proof is named.
+        // The first row is the bare signature of a token. The one for a request with a proof is found
+        // by its name.
         let with_proof = |row: &Row| row.candidate.name.starts_with("RS256 and ES256");
         let with_proof = rows.iter().position(with_proof).unwrap_or(0);
         for (name, dpop, seconds) in children {
@@ -46,7 +47,7 @@ impl Table {
                 ahead: Vec::new(),
             });
         }
-        // Peers do what `verify_access_token` does; one that remembers tokens does something else.
+        // Only peers that do what `verify_access_token` does. One that caches tokens does not.
         let is_peer = |line: &Line| {
             ["jsonwebtoken", "jwt-simple"]
                 .iter()
@@ -72,9 +73,12 @@ impl Table {
             "{:<46}{:>9}{:>8}{:>7}{:>10}{:>9}",
             "", "us", "ratio", "bar", "2 threads", "of base"
         );
-        let shown = |number: f64, unit| match number.is_nan() {
-            true => String::new(),
-            false => format!("{number:.2}{unit}"),
+        let shown = |number: f64, unit| {
+            if number.is_nan() {
+                String::new()
+            } else {
+                format!("{number:.2}{unit}")
+            }
         };
         for line in &self.lines {
             let Times {
@@ -111,7 +115,7 @@ impl Line {
         }
     }
 
-    /// What was asked of it and is not so.
+    /// Returns a message for each bar that was missed.
     pub(crate) fn missed(&self) -> Vec<String> {
         let mut missed = Vec::new();
         if let Some(bar) = self.bar.filter(|bar| self.times.ratio > *bar) {

@@ -1,4 +1,4 @@
-//! The client of a case.
+//! Builds the client of a case.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -23,12 +23,12 @@ pub(super) fn client(case: &Value, world: &Shared) -> Result<ApiClient, Error> {
     options(case, world).http_client(transport).build()
 }
 
-/// All but the transport.
+/// Returns a builder with every option but the transport.
 pub(super) fn options(case: &Value, world: &Shared) -> Builder {
     let clock = Arc::clone(world);
     let mut builder = ApiClient::builder()
         .clock(move || UNIX_EPOCH + Duration::from_secs(locked(&clock).now))
-        // A refresh on a thread would end when it likes.
+        // The end of a refresh on a thread would depend on chance.
         .cache_refresh(Refresh::Inline);
     if let Some(audience) = case["audience"].as_str() {
         builder = builder.audience(audience);
@@ -51,7 +51,7 @@ pub(super) fn options(case: &Value, world: &Shared) -> Builder {
     }
     let flags = ["dpop_enabled", "dpop_required"].map(|name| case[name].as_bool());
     builder = match (flags, text(case, "mode")) {
-        // Two flags are what the environment has.
+        // Only the environment has the two flags.
         ([Some(enabled), Some(required)], _) => builder.from_vars(|name| match name {
             "AUTH0_DPOP_ENABLED" => Some(enabled.to_string()),
             "AUTH0_DPOP_REQUIRED" => Some(required.to_string()),
@@ -86,10 +86,10 @@ pub(super) fn options(case: &Value, world: &Shared) -> Builder {
     own_options(builder, case)
 }
 
-/// Those that the reference has not.
+/// Sets the options that the reference does not have.
 fn own_options(mut builder: Builder, case: &Value) -> Builder {
     let own = &case["own"];
-    // Beside one that both have, so that one is missing on both sides or on none.
+    // Without the option that both have, an audience has to be missing on both sides.
     if case["audience"].is_string() {
         for audience in texts(&own["audiences"]) {
             builder = builder.audience(audience);
@@ -135,7 +135,7 @@ impl ReplayStore for Broken {
     }
 }
 
-/// What a resolver can see of its request: the values of each field by its name.
+/// Returns what a resolver sees of the request, with the values of each field by its name.
 fn given(context: &ResolverContext<'_>) -> Value {
     let mut given = Map::new();
     given.insert("iss".to_owned(), context.unverified_iss().into());

@@ -1,4 +1,4 @@
-//! What is asked of the token endpoint, and what comes of it.
+//! Requests to the token endpoint, and their results.
 
 use std::marker::PhantomData;
 
@@ -28,13 +28,14 @@ pub(super) fn exchange(arguments: &Value) -> Result<TokenExchange<'_>, Refusal> 
 }
 
 fn extra_value(value: &Value) -> Result<ExtraValue<'_>, Refusal> {
-    // If the types take it one day, this tool has to hand it over, and a row of the ledger goes.
-    let unless = |taken, what: &str| match taken {
-        false => Refusal::Plain(
-            "CannotBeWritten",
-            format!("{what} is no extra value by type"),
-        ),
-        true => Refusal::Plain("Untried", format!("{what} is an extra value by now")),
+    // Once the types accept such a value, this tool has to pass it on, and a row of the ledger goes.
+    let unless = |taken, what: &str| {
+        if taken {
+            Refusal::Plain("Untried", format!("{what} is an extra value by now"))
+        } else {
+            let text = format!("{what} is no extra value by type");
+            Refusal::Plain("CannotBeWritten", text)
+        }
     };
     match value {
         Value::Null => Err(unless(Type::<Option<&str>>::IS_EXTRA_VALUE, "None")),
@@ -50,10 +51,10 @@ fn extra_value(value: &Value) -> Result<ExtraValue<'_>, Refusal> {
     }
 }
 
-/// Asks the compiler whether a type can be an extra value.
+/// Lets the compiler say whether a type can be an extra value.
 struct Type<T>(PhantomData<T>);
 
-/// Where it can be, this comes before the constant of the trait.
+/// For such a type this constant takes precedence over that of the trait.
 impl<T: Into<ExtraValue<'static>>> Type<T> {
     const IS_EXTRA_VALUE: bool = true;
 }
@@ -64,7 +65,7 @@ trait OfAnyType {
 
 impl<T> OfAnyType for Type<T> {}
 
-// It can say yes.
+// The constant can be true.
 const _: () = assert!(Type::<&str>::IS_EXTRA_VALUE);
 
 pub(super) fn issued(token: &IssuedToken) -> Value {

@@ -1,4 +1,4 @@
-//! The functions beside the client.
+//! The functions that need no client.
 
 use auth0_api::discovery::max_age;
 use auth0_api::jose::Jwk;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Refusal, text};
 
-/// `None` for a call of the client.
+/// Returns the outcome of a helper, or `None` for a call of the client.
 pub(super) fn helped(case: &Value) -> Option<Result<Value, Refusal>> {
     let no_claims = Map::new();
     let claims = case["claims"].as_object().unwrap_or(&no_claims);

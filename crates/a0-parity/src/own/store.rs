@@ -1,4 +1,4 @@
-//! The store of a case beside the client: what it has when the calls begin, and whether it works.
+//! The shared store of a case: its documents before the first call, and whether it works.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::text;
 use super::world::{Shared, locked};
-use crate::draft::{Answer, ISSUER, JWKS, METADATA, NOW, answer_json, metadata_of};
+use crate::draft::{ISSUER, JWKS, METADATA, NOW, answer};
 
 pub(super) struct Store {
     inner: InMemoryCache,
-    /// `read` or `write`, as far as it does not work.
+    /// The operation that fails: `read`, `write`, or none.
     fails: String,
 }
 
@@ -25,18 +25,22 @@ impl Store {
         let inner = InMemoryCache::new(100).clock(now);
         let issuer = case["issuer"].as_str().unwrap_or(ISSUER);
         let keys_at = store.get("keys_at").and_then(Value::as_str).unwrap_or(JWKS);
-        // Ten seconds old when the first call comes.
+        // The documents are ten seconds old at the first call.
         let fetched_at = case["before"][0]["now"].as_i64().unwrap_or(NOW) - 10;
         for (name, key, url) in [
-            ("metadata", "metadata", &*metadata_of(issuer)),
+            (
+                "metadata",
+                "metadata",
+                &*format!("{issuer}.well-known/openid-configuration"),
+            ),
             ("keys", "jwks", keys_at),
         ] {
             if let Some(document) = store.get(name) {
-                // As `a0-discovery` names it. When that changes, nothing is found under this name, and
-                // the test of a case's store in `own.rs` fails.
+                // The name that `a0-discovery` uses. If it changes, nothing is found under this name,
+                // and the test of a case's store in `own.rs` fails.
                 let key = format!("a0-discovery:1:{key}:{issuer}");
                 let entry = entry(document, url, fetched_at);
-                // The store is in memory and does not fail.
+                // The store in memory does not fail.
                 let _ = inner.set(&key, &entry, Duration::MAX);
             }
         }
@@ -47,15 +51,15 @@ impl Store {
     }
 
     fn working(&self, to: &str) -> Result<(), CacheAdapterError> {
-        match self.fails == to {
-            true => Err(CacheAdapterError::new("out of order")),
-            false => Ok(()),
+        if self.fails == to {
+            return Err(CacheAdapterError::new("out of order"));
         }
+        Ok(())
     }
 }
 
-/// The documents of a case as the issuer would answer if its own were those of the store, where both
-/// sides take what it has.
+/// Returns the documents of a case with those of the store in place of the issuer's, if both sides take
+/// what the store has.
 pub(super) fn documents(case: &Value) -> Option<Value> {
     let store = &case["store"];
     if store["is_taken"] != true {
@@ -64,16 +68,16 @@ pub(super) fn documents(case: &Value) -> Option<Value> {
     let mut documents = case["documents"].clone();
     for (name, url) in [("metadata", METADATA), ("keys", JWKS)] {
         if let Some(document) = store.get(name) {
-            documents[url] = answer_json(&Answer::json(document));
+            documents[url] = answer(document);
         }
     }
     Some(documents)
 }
 
-/// As this SDK writes it; the reference keeps the document itself.
+/// Returns the entry that this SDK writes for a document. The reference stores the document itself.
 fn entry(document: &Value, url: &str, fetched_at: i64) -> String {
     match document {
-        // What is no document is no text of one either.
+        // Garbage stands for the whole entry.
         Value::String(garbage) => garbage.clone(),
         document => json!({
             "url": url, "requested_at": fetched_at, "max_age": null, "body": document.to_string(),

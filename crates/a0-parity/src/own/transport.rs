@@ -1,5 +1,5 @@
-//! A call through the transport that a client has unless it is given another one: where it goes on
-//! the wire, and whose patience ends first. No time is measured.
+//! Calls through the default transport: where a request goes, and which side gives up first. No time
+//! is measured.
 
 use std::error::Error as _;
 use std::io::{self, Read, Write};
@@ -16,19 +16,19 @@ use serde_json::{Value, json};
 use super::client::options;
 use super::world::Shared;
 use super::{Refusal, calls_of, text};
-use crate::draft::{JWKS, encode};
+use crate::draft::{Failure, JWKS, encode};
 
-/// The first argument of a process for one call.
+/// The argument of a process that makes one call.
 pub(crate) const ALONE: &str = "--call";
 
 const PROXY_VARIABLES: [&str; 4] = ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"];
 const PROXY_EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-/// After so much silence the server hangs up: long after the `timeout` of a case, and before the
-/// 5 s of the reference's HTTP library and the 10 s that are this SDK's default.
+/// How long the server stays silent before it hangs up: longer than the `timeout` of a case, and shorter
+/// than the 5 s of the reference's HTTP library and this SDK's default of 10 s.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// What was seen of the exchange that the case is about, by its name.
+/// Returns what a server saw of the exchange that the case is about, by the name of the exchange.
 pub(super) fn seen(case: &Value) -> Value {
     let (exchange, seen) = match text(case, "network") {
         "proxy variables" => ("metadata", route(case)),
@@ -38,14 +38,14 @@ pub(super) fn seen(case: &Value) -> Value {
 }
 
 fn route(case: &Value) -> io::Result<String> {
-    let (tenant, proxy) = (Silence::start()?, Silence::start()?);
+    let (mut tenant, mut proxy) = (Silence::start()?, Silence::start()?);
     let url = format!("http://{}", proxy.address);
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(ALONE).stdin(Stdio::piped());
     for name in PROXY_EXCEPTIONS {
         command.env_remove(name);
     }
-    // The variables of this process are those of all its threads.
+    // A process of its own, since all threads of this one share its variables.
     let mut process = command
         .envs(PROXY_VARIABLES.map(|name| (name, &url)))
         .spawn()?;
@@ -62,18 +62,15 @@ fn route(case: &Value) -> io::Result<String> {
     Ok(route.to_owned())
 }
 
-/// The work of such a process. What comes of it is seen by those whom it asks.
-pub(crate) fn alone_in_its_process() -> Result<(), String> {
-    let mut case = String::new();
-    let read = io::stdin().read_to_string(&mut case);
-    read.map_err(|error| error.to_string())?;
-    let case = serde_json::from_str(&case).map_err(|error| error.to_string())?;
+/// Makes one call. The servers see what it does.
+pub(crate) fn alone_in_its_process() -> Result<(), Failure> {
+    let case = serde_json::from_reader(io::stdin())?;
     let _ = made(&case);
     Ok(())
 }
 
 fn patience(case: &Value) -> io::Result<String> {
-    let (tenant, other) = (Silence::start()?, Silence::start()?);
+    let (mut tenant, mut other) = (Silence::start()?, Silence::start()?);
     let mut case = at(case, tenant.address);
     if text(&case, "network") != "metadata" {
         know_documents(&mut case, other.address);
@@ -94,18 +91,18 @@ fn patience(case: &Value) -> io::Result<String> {
     Ok(patience.to_owned())
 }
 
-/// Metadata and keys come out of a store, so that the exchange that meets silence is another one. It
-/// goes to an address of its own, which is how it is known.
+/// Puts metadata and keys into a store, so that another exchange meets the silence. That exchange goes
+/// to an address of its own, by which it is told apart.
 fn know_documents(case: &mut Value, other: SocketAddr) {
     let other = format!("https://{other}");
     let [keys_at, endpoint] = ["keys", "token"].map(|path| format!("{other}/{path}"));
     let keys = text(&case["documents"][JWKS], "body");
     let mut keys: Value = serde_json::from_str(keys).unwrap_or_default();
     if text(case, "network") == "keys" {
-        // A token of a key that is not there makes the client ask for the keys.
+        // An unknown key id makes the client request the keys.
         keys["keys"][0]["kid"] = "another".into();
     } else {
-        // The flows have their metadata from the keys, once there are any.
+        // The client flows use the metadata that came with the keys.
         case["before"] = json!([{"call": "verify_access_token"}]);
     }
     case["store"] = json!({
@@ -135,7 +132,8 @@ fn timed_out(error: &auth0_api::Error) -> bool {
     false
 }
 
-/// The same of a tenant at this address. Nobody looks at the signature of its token before that.
+/// Returns the case for a tenant at this address. Its token has no valid signature, which nobody checks
+/// before the exchange.
 fn at(case: &Value, address: SocketAddr) -> Value {
     let issuer = format!("https://{address}/");
     let mut case = case.clone();
@@ -162,7 +160,7 @@ fn decoded(segment: &str) -> Value {
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
-/// A server that takes connections and never says anything.
+/// A server that accepts connections and never answers.
 struct Silence {
     address: SocketAddr,
     /// `None` once it has ended.
@@ -175,7 +173,7 @@ enum End {
     ByServer,
 }
 
-/// What ends the server, in place of a handshake.
+/// A client that sends this and nothing else ends the server.
 const ENOUGH: &[u8] = b"enough";
 
 impl Silence {
@@ -196,12 +194,8 @@ impl Silence {
         })
     }
 
-    /// How each connection ended that there was.
-    fn end(mut self) -> io::Result<Vec<End>> {
-        self.end_thread()
-    }
-
-    fn end_thread(&mut self) -> io::Result<Vec<End>> {
+    /// Stops the server and returns how each connection ended.
+    fn end(&mut self) -> io::Result<Vec<End>> {
         let Some(thread) = self.thread.take() else {
             return Ok(Vec::new());
         };
@@ -211,10 +205,10 @@ impl Silence {
     }
 }
 
-/// Where an error comes before the end, nobody else would end the thread.
+/// Ends the thread when an error comes before `end`.
 impl Drop for Silence {
     fn drop(&mut self) {
-        let _ = self.end_thread();
+        let _ = self.end();
     }
 }
 

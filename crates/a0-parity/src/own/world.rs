@@ -1,4 +1,4 @@
-//! The servers and the clock of a call, and what it asked of them.
+//! The servers and the clock of a call, and a record of its requests.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,9 +11,9 @@ use super::text;
 pub(super) struct World {
     pub(super) now: u64,
     pub(super) documents: Value,
-    /// To the token endpoint.
+    /// The requests to the token endpoint.
     pub(super) sent: Vec<Value>,
-    /// To the resolver, by the names that both sides have for it.
+    /// The arguments of the resolver, by names that both sides share.
     pub(super) given: Value,
 }
 

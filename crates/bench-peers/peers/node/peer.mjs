@@ -1,4 +1,4 @@
-// jose and fast-jwt with their keys at hand: `peer.mjs jose`, `fast-jwt` or `fast-jwt-cache`.
+// jose and fast-jwt with their keys in memory: `peer.mjs jose`, `fast-jwt` or `fast-jwt-cache`.
 
 import { createPublicKey } from "node:crypto";
 import { createInterface } from "node:readline";

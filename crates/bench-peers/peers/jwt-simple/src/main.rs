@@ -1,4 +1,4 @@
-//! jwt-simple over BoringSSL, with its key at hand.
+//! jwt-simple over BoringSSL, with its key in memory.
 
 use std::collections::HashSet;
 use std::hint::black_box;
