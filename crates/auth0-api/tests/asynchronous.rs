@@ -133,6 +133,10 @@ impl Driver for Async {
         self.0.cache_misses().0
     }
 
+    fn counts(&self) -> auth0_api::Counts {
+        self.0.counts()
+    }
+
     fn token_cache_status(&self) -> Option<TokenCacheStatus> {
         self.0.token_cache_status()
     }

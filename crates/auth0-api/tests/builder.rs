@@ -15,25 +15,44 @@ fn complete() -> Builder {
 fn refusal(builder: Builder) -> String {
     let error = builder.build().unwrap_err();
     assert!(error.challenges().is_empty(), "{error:?}");
-    let expected = match error.kind() {
-        ErrorKind::MissingRequiredArgument { .. } => (400, "invalid_request"),
-        _ => (500, "invalid_configuration"),
-    };
-    assert_eq!((error.status_code().as_u16(), error.error_code()), expected);
+    let answer = (error.status_code().as_u16(), error.error_code());
+    assert_eq!(answer, (500, "invalid_configuration"), "{error:?}");
     error.error_description()
 }
 
 #[test]
 fn unusable_options_are_refused_with_what_to_do() {
-    let audience = "The argument 'audience' is required but was not provided.";
+    let audience = "The argument 'audience' is required but was not provided. \
+                    Set the option audience, or AUTH0_AUDIENCE and call from_env.";
     let domain = "Must provide either 'domain' or 'domains' parameter. Use 'domain' for \
-                  single-domain mode, 'domains' for multi-domain support.";
+                  single-domain mode, 'domains' for multi-domain support. The variables are \
+                  AUTH0_DOMAIN and AUTH0_DOMAINS, with from_env.";
+    let around =
+        "audience (AUTH0_AUDIENCE) must have no white space around it and no control characters";
+    let quoted = "audience (AUTH0_AUDIENCE) must not be quoted: an API identifier has no quotes";
+    let no_url = "with DPoP required, set public_url to the URL by which clients know this API, such as \
+                  https://api.example/v1; or url_in_requests, if every request brings its URL";
     let post = || ClientAuth::post("id", "secret").unwrap();
     let nobody = |_: &ResolverContext<'_>| Err("nobody");
     for (builder, expected) in [
         (ApiClient::builder().domain("tenant.example"), audience),
         (complete().audience(""), audience),
         (complete().audience("  "), audience),
+        (complete().audience(" https://a/"), around),
+        (complete().audience("https://a/\n"), around),
+        (complete().audience("https://a/\0b"), around),
+        (complete().audience("\"https://a/\""), quoted),
+        (complete().audience("'https://a/'"), quoted),
+        (
+            complete()
+                .from_vars(|name| (name == "AUTH0_AUDIENCE").then(|| "\"https://a/\"".into())),
+            quoted,
+        ),
+        (complete().dpop(DpopMode::Required), no_url),
+        (
+            complete().algorithms(["rs256"]),
+            "algorithms: 'rs256' is not supported; use one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
+        ),
         (ApiClient::builder().audience("a"), domain),
         (complete().domain(""), domain),
         (
@@ -97,7 +116,7 @@ fn unusable_options_are_refused_with_what_to_do() {
         ),
         (
             complete().algorithms(["none"]),
-            "algorithms: Algorithm is not supported",
+            "algorithms: 'none' is not supported; use one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
         ),
         (
             complete().algorithms::<&str>([]),
@@ -353,6 +372,7 @@ fn the_environment_may_strengthen_dpop_and_never_weakens_it() {
                 })
             };
             let expected = expected.map_err(str::to_owned);
+            let complete = || complete().public_url("https://api.example");
             for builder in [environment(code(complete())), code(environment(complete()))] {
                 let outcome = mode_of(builder);
                 assert_eq!(outcome, expected, "{mode:?} {enabled:?} {required:?}");
@@ -362,7 +382,8 @@ fn the_environment_may_strengthen_dpop_and_never_weakens_it() {
     // The last mode that the code sets is the one that counts, and a variable that is absent later
     // leaves what it said before.
     let required = |name: &str| (name == "AUTH0_DPOP_REQUIRED").then(|| "true".to_owned());
-    let changed = complete().dpop(Required).dpop(Disabled);
+    let changed = complete().public_url("https://api.example");
+    let changed = changed.dpop(Required).dpop(Disabled);
     assert_eq!(mode_of(changed.clone()), Ok(Disabled));
     assert_eq!(
         mode_of(changed.from_vars(required).from_vars(|_| None)),
@@ -380,7 +401,13 @@ fn mode_of(builder: Builder) -> Result<DpopMode, String> {
         assert_eq!(error.error_code(), "invalid_configuration");
         error.error_description()
     })?;
-    let error = client.verify_request(RequestContext::new()).unwrap_err();
+    let error = client
+        .verify_request(
+            RequestContext::new()
+                .method("GET")
+                .url("https://api.example"),
+        )
+        .unwrap_err();
     let schemes: Vec<_> = error.challenges().iter().map(|it| it.scheme()).collect();
     Ok(match schemes[..] {
         ["Bearer"] => DpopMode::Disabled,

@@ -253,10 +253,15 @@ fn algorithms(option: &str, names: &[String]) -> Result<Vec<Algorithm>, Error> {
         return Err(Error::configuration(format!("{option} cannot be empty")));
     }
     let parse = |name: &String| {
-        name.parse().map_err(|error: UnsupportedAlgorithm| {
+        name.parse().map_err(|error| {
             let known: Vec<&str> = Algorithm::all().map(Algorithm::name).collect();
-            let known = known.join(", ");
-            Error::configuration(format!("{option}: {error}: {name:?}; use one of {known}"))
+            Error::configuration(match error {
+                UnsupportedAlgorithm::Symmetric(_) => format!("{option}: {error}"),
+                _ => format!(
+                    "{option}: '{name}' is not supported; use one of {}",
+                    known.join(", ")
+                ),
+            })
         })
     };
     names.iter().map(parse).collect()

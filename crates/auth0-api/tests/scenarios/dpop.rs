@@ -9,9 +9,7 @@ use auth0_api::jose::NumericDate;
 use auth0_api::proof::{
     InMemoryReplayStore, NonceIssuer, ReplayKey, ReplayStore, ReplayStoreError, Seen,
 };
-use auth0_api::{
-    Builder, DpopMode, DpopProof, Error, ErrorKind, RequestContext, SchemeError, VerifiedToken,
-};
+use auth0_api::{Builder, DpopMode, DpopProof, Error, ErrorKind, RequestContext, VerifiedToken};
 use serde_json::{Value, json};
 
 use super::{Driver, NOW, World};
@@ -82,7 +80,7 @@ pub fn rfc9449_11_1_a_proof_serves_once<D: Driver>() {
     let token = bound.send(&proof).unwrap();
     assert_eq!(token.subject().unwrap(), Some("auth0|user"));
     let error = bound.send(&proof).unwrap_err();
-    assert_eq!(error.status_code(), 400);
+    assert_eq!(error.status_code(), 401);
     assert_eq!(error.error_code(), "invalid_dpop_proof");
     assert_eq!(error.error_description(), "DPoP Proof has been used before");
 
@@ -342,7 +340,7 @@ pub fn rfc9449_4_3_1_there_is_one_proof<D: Driver>() {
     let none = bound.send("").unwrap_err();
     assert_eq!(
         none.kind(),
-        &ErrorKind::InvalidAuthScheme(SchemeError::MissingProof)
+        &ErrorKind::InvalidDpopProof(auth0_api::proof::ProofError::Missing)
     );
     assert!(bound.send(&proof).is_ok(), "none of this spent the proof");
 }
@@ -441,7 +439,7 @@ pub fn rfc9449_4_2_the_url_is_the_one_that_clients_know<D: Driver>() {
         let error = outcome_at(&bound, target, &htu).unwrap_err();
         assert_eq!(
             (error.status_code().as_u16(), error.error_code()),
-            (400, "invalid_dpop_proof")
+            (401, "invalid_dpop_proof")
         );
         assert_eq!(described(Err::<(), _>(error)), mismatch(), "{target}");
     }
@@ -547,7 +545,8 @@ fn nonces_are_asked_for<D: Driver>(nonces: &NonceIssuer, known_tokens: usize) {
         let headers = error.headers();
         assert_eq!(headers["cache-control"], "no-store");
         let challenge = r#"DPoP error="use_dpop_nonce", error_description="DPoP proof requires a current nonce", algs="ES256""#;
-        assert_eq!(error.challenges()[1].to_string(), challenge);
+        assert_eq!(error.challenges()[0].to_string(), challenge);
+        assert!(!format!("{error:?}").contains(headers["dpop-nonce"].to_str().unwrap()));
 
         // The client's second try, with what it was given.
         let given = headers["dpop-nonce"].to_str().unwrap();
@@ -620,7 +619,7 @@ pub fn a_proof_alone_can_be_verified<D: Driver>() {
         if let Some(error) = &error {
             assert_eq!(error.error_code(), "invalid_dpop_proof");
             assert_eq!(
-                error.challenges()[1].get("error"),
+                error.challenges()[0].get("error"),
                 Some("invalid_dpop_proof")
             );
         }
@@ -628,7 +627,7 @@ pub fn a_proof_alone_can_be_verified<D: Driver>() {
         assert_eq!(error.as_deref(), description);
         // The last that was accepted is spent.
         let again = client.verify_dpop_proof(&request).unwrap_err();
-        assert_eq!(again.status_code(), 400);
+        assert_eq!(again.status_code(), 401);
     }
     let token = bound.token.as_str();
     for (request, argument) in [
@@ -655,7 +654,7 @@ pub fn a_proof_alone_can_be_verified<D: Driver>() {
         Err("Multiple DPoP proofs are not allowed".into())
     );
     assert!(!client.is_dpop_required());
-    let required = World::<D>::with(|builder| builder.dpop(DpopMode::Required));
+    let required = World::<D>::with(|builder| builder.dpop(DpopMode::Required).url_in_requests());
     assert!(required.client.is_dpop_required());
     assert_eq!(bound.world.fetches(), (0, 0));
 }
@@ -698,8 +697,16 @@ pub fn a_request_without_a_method_or_an_absolute_url_is_refused_as_such<D: Drive
     ] {
         let error = bound.world.client.verify_request(request).unwrap_err();
         assert_eq!(error.argument(), Some(argument));
-        assert_eq!(error.status_code(), 400);
+        assert_eq!(error.status_code(), 401);
+        assert_eq!(
+            error.www_authenticate().as_deref(),
+            Some(r#"Bearer realm="api""#)
+        );
+        // The operator reads what to set.
+        let hint = std::error::Error::source(&error).unwrap().to_string();
+        assert!(hint.contains("RequestContext::"), "{hint}");
     }
+    assert_eq!(bound.world.client.counts().requests_without_url, 7);
     assert_eq!(bound.world.fetches(), (0, 0));
     assert!(bound.send(&proof).is_ok());
 }
@@ -882,7 +889,7 @@ pub fn the_window_and_the_algorithms_of_proofs_are_options<D: Driver>() {
         let error = bound
             .world
             .client
-            .verify_request(RequestContext::new())
+            .verify_request(RequestContext::new().method(METHOD).url(URL))
             .unwrap_err();
         assert_eq!(error.challenges()[1].get("algs"), Some(algs));
     }

@@ -24,7 +24,7 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
             r#"DPoP error="invalid_request", error_description="Multiple Authorization headers are not allowed", algs="ES256""#
         }
     };
-    let no_url = r#"DPoP error="invalid_request", error_description="The argument 'http_method' is required but was not provided.", algs="ES256""#;
+    let missing = r#"DPoP error="invalid_dpop_proof", error_description="The DPoP header with a proof is missing", algs="ES256""#;
     let several = r#"DPoP error="invalid_dpop_proof", error_description="Multiple DPoP proofs are not allowed", algs="ES256""#;
     let beside = r#"Bearer realm="api", error="invalid_request", error_description="DPoP proof requires DPoP authentication scheme, not Bearer""#;
     use DpopMode::{Allowed, Disabled, Required};
@@ -37,15 +37,21 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
             .claim("cnf", json!({"jkt": "x"}))
             .mint()
             .unwrap();
-        let field = |value: String| RequestContext::new().header("authorization", value);
-        let asked = |request: RequestContext<'static>| {
-            request
+        let request = || {
+            RequestContext::new()
                 .method("GET")
                 .url("https://api.example/")
-                .header("dpop", "a.b.c")
         };
+        let field = |value: String| request().header("authorization", value);
+        let asked = |request: RequestContext<'static>| request.header("dpop", "a.b.c");
+        let no_url = |value: String| RequestContext::new().header("authorization", value);
         match what {
-            "nothing" => RequestContext::new(),
+            "nothing" => request(),
+            "nothing, no URL" => RequestContext::new(),
+            "Bearer, no URL" => no_url(format!("Bearer {stale}")),
+            "no method" => request()
+                .method("")
+                .header("authorization", format!("DPoP {bound}")),
             "an empty field" => field(String::new()),
             "a scheme" => field("Bearer".into()),
             "Basic" => field(format!("Basic {good}")),
@@ -55,7 +61,10 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
             "DPoP" => asked(field(format!("DPoP {stale}"))),
             "DPoP without proof" => field(format!("DPoP {good}")),
             "DPoP, two proofs" => asked(field(format!("DPoP {good}"))).header("DPOP", "a.b.c"),
-            "DPoP without URL" => field(format!("DPoP {bound}")).header("dpop", "a.b.c"),
+            "DPoP without URL" => asked(no_url(format!("DPoP {bound}"))),
+            "DPoP, a relative URL" => asked(no_url(format!("DPoP {bound}")))
+                .method("GET")
+                .url("/orders"),
             other => panic!("{other}"),
         }
     };
@@ -64,13 +73,29 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
         ("nothing", Disabled, 401, "invalid_request", &[BEARER][..]),
         ("nothing", Allowed, 401, "invalid_request", &[BEARER, DPOP]),
         ("nothing", Required, 401, "invalid_request", &[DPOP]),
+        // A scheme that the API cannot verify is not advertised.
+        (
+            "nothing, no URL",
+            Allowed,
+            401,
+            "invalid_request",
+            &[BEARER],
+        ),
+        ("nothing, no URL", Required, 401, "invalid_request", &[DPOP]),
+        (
+            "Bearer, no URL",
+            Allowed,
+            401,
+            "invalid_token",
+            &[expired("Bearer")],
+        ),
         ("an empty field", Required, 401, "invalid_request", &[DPOP]),
         ("a scheme", Disabled, 401, "invalid_request", &[BEARER]),
         ("a scheme", Allowed, 401, "invalid_request", &[BEARER, DPOP]),
         ("a scheme", Required, 401, "invalid_request", &[DPOP]),
         ("Basic", Disabled, 401, "invalid_request", &[BEARER]),
         ("Basic", Allowed, 401, "invalid_request", &[BEARER, DPOP]),
-        ("Basic", Required, 400, "invalid_request", &[DPOP]),
+        ("Basic", Required, 401, "invalid_request", &[DPOP]),
         (
             "two fields",
             Disabled,
@@ -106,7 +131,7 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
             "invalid_token",
             &[expired("Bearer"), DPOP],
         ),
-        ("Bearer", Required, 400, "invalid_request", &[DPOP]),
+        ("Bearer", Required, 401, "invalid_request", &[DPOP]),
         (
             "Bearer and a proof",
             Allowed,
@@ -120,53 +145,68 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
             Allowed,
             401,
             "invalid_token",
-            &[BEARER, expired("DPoP")],
+            &[expired("DPoP"), BEARER],
         ),
         ("DPoP", Required, 401, "invalid_token", &[expired("DPoP")]),
         (
             "DPoP without proof",
             Allowed,
-            400,
-            "invalid_request",
-            &[BEARER, DPOP],
+            401,
+            "invalid_dpop_proof",
+            &[missing, BEARER],
         ),
         (
             "DPoP without proof",
             Required,
-            400,
-            "invalid_request",
-            &[DPOP],
+            401,
+            "invalid_dpop_proof",
+            &[missing],
         ),
         (
             "DPoP, two proofs",
             Allowed,
-            400,
+            401,
             "invalid_dpop_proof",
-            &[BEARER, several],
+            &[several, BEARER],
         ),
         (
             "DPoP, two proofs",
             Required,
-            400,
+            401,
             "invalid_dpop_proof",
             &[several],
         ),
+        // The API's omission: 401, so that a client goes on with the scheme that can be served.
         (
             "DPoP without URL",
             Allowed,
-            400,
+            401,
             "invalid_request",
-            &[BEARER, no_url],
+            &[BEARER],
+        ),
+        (
+            "DPoP, a relative URL",
+            Allowed,
+            401,
+            "invalid_request",
+            &[BEARER],
         ),
         (
             "DPoP without URL",
             Required,
-            400,
-            "invalid_request",
-            &[no_url],
+            500,
+            "invalid_configuration",
+            &[],
+        ),
+        (
+            "DPoP, a relative URL",
+            Required,
+            500,
+            "invalid_configuration",
+            &[],
         ),
     ] {
-        let world = World::<D>::with(|builder| builder.dpop(mode));
+        let world = World::<D>::with(|builder| builder.dpop(mode).url_in_requests());
         let error = world
             .client
             .verify_request(of(&world, what))
@@ -180,14 +220,14 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
 
         let shown = match error.error_description() {
             nothing if nothing.is_empty() => {
-                "no credentials were sent in a way that this API takes".to_owned()
+                "the request carries no credentials that this API accepts".to_owned()
             }
             description => description,
         };
         assert_eq!(error.to_string(), shown, "{what}, {mode:?}");
 
         // RFC 9110 section 11.6.1: the joined form reads back as the same list.
-        let joined = error.www_authenticate().unwrap();
+        let joined = error.www_authenticate().unwrap_or_default();
         let read: Vec<String> = read_challenges(&joined);
         assert_eq!(read, challenges, "{joined}");
     }
@@ -264,8 +304,14 @@ pub fn errors_are_equal_by_what_they_say<D: Driver>() {
         .tenant
         .misbehave(Endpoint::Discovery, Fault::status(500));
     let outage = refusal(&world.token().mint().unwrap());
-    let expected = "the server answered with status 500";
+    let expected = "no usable keys of https://tenant.example/";
     assert_eq!(cause(&outage).as_deref(), Some(expected));
+    let source = std::error::Error::source(&outage).unwrap();
+    let below = source.source().map(ToString::to_string);
+    assert_eq!(
+        below.as_deref(),
+        Some("the server answered with status 500")
+    );
 }
 
 /// Reads a field of challenges as RFC 9110 section 11.6.1 has it, and writes each one out again.

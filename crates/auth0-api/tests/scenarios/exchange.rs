@@ -166,6 +166,7 @@ pub fn other_ways_to_authenticate_are_an_option<D: Driver>() {
 pub fn nothing_is_sent_for_what_cannot_be_asked<D: Driver>() {
     use ClientFlowError::Request;
     use ErrorKind::{GetTokenByExchangeProfile, MissingRequiredArgument};
+    use auth0_api::ArgumentSource;
     let world = world::<D>(|builder| builder);
     let of = TokenExchange::new;
     for (request, expected) in [
@@ -173,12 +174,14 @@ pub fn nothing_is_sent_for_what_cannot_be_asked<D: Driver>() {
             of("", PROFILE),
             MissingRequiredArgument {
                 argument: "subject_token",
+                source: ArgumentSource::Call,
             },
         ),
         (
             of("a", ""),
             MissingRequiredArgument {
                 argument: "subject_token_type",
+                source: ArgumentSource::Call,
             },
         ),
         (
@@ -222,7 +225,13 @@ pub fn nothing_is_sent_for_what_cannot_be_asked<D: Driver>() {
         (OnBehalfOf::new("a", ""), "audience"),
     ] {
         let error = world.client.get_token_on_behalf_of(&request).unwrap_err();
-        assert_eq!(*error.kind(), MissingRequiredArgument { argument });
+        assert_eq!(
+            *error.kind(),
+            MissingRequiredArgument {
+                argument,
+                source: ArgumentSource::Call
+            }
+        );
     }
     for (request, argument) in [
         (ConnectionToken::new("", "a"), "connection"),
@@ -232,7 +241,13 @@ pub fn nothing_is_sent_for_what_cannot_be_asked<D: Driver>() {
             .client
             .get_access_token_for_connection(&request)
             .unwrap_err();
-        assert_eq!(*error.kind(), MissingRequiredArgument { argument });
+        assert_eq!(
+            *error.kind(),
+            MissingRequiredArgument {
+                argument,
+                source: ArgumentSource::Call
+            }
+        );
     }
     assert!(world.tenant.requests().is_empty());
 

@@ -75,6 +75,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     fn reload(&self, domain: &str) -> Result<(), Error>;
     fn key_status(&self) -> Vec<IssuerStatus>;
     fn cache_misses(&self) -> u64;
+    fn counts(&self) -> auth0_api::Counts;
     fn token_cache_status(&self) -> Option<TokenCacheStatus>;
     fn get_token_by_exchange_profile(
         &self,

@@ -12,6 +12,9 @@ pub fn rfc6750_2_1_and_rfc9110_11_1_the_field_is_scheme_spaces_token<D: Driver>(
         (format!("Bearer {token}"), None),
         (format!("bearer {token}"), None),
         (format!("BEARER    {token}"), None),
+        // White space around a field's value is not part of it (RFC 9110 section 5.5).
+        (format!(" Bearer {token}"), None),
+        (format!("\t Bearer {token} \t "), None),
         (String::new(), missing.clone()),
         ("   ".into(), missing.clone()),
         ("Bearer".into(), missing.clone()),
@@ -19,7 +22,6 @@ pub fn rfc6750_2_1_and_rfc9110_11_1_the_field_is_scheme_spaces_token<D: Driver>(
         (token.clone(), missing.clone()),
         (format!("Bearer\t{token}"), missing.clone()),
         (format!("Bearer\u{a0}{token}"), missing.clone()),
-        (format!(" Bearer {token}"), missing.clone()),
         (format!("Basic {token}"), missing.clone()),
         (format!("Bearer: {token}"), missing.clone()),
     ] {
@@ -32,11 +34,18 @@ pub fn rfc6750_2_1_and_rfc9110_11_1_the_field_is_scheme_spaces_token<D: Driver>(
     assert_eq!(none.unwrap_err().kind(), &ErrorKind::MissingAuthorization);
 
     // Nothing may stand behind the token either.
-    for behind in [" ", " x", ",", "\t", "\n", "=", " Bearer"] {
+    for behind in [
+        " x", ",", ", x", "\n", "\t\n", "=", "==", ".", " Bearer", "\u{a0}",
+    ] {
         let field = format!("Bearer {token}{behind}");
         let request = RequestContext::new().header("Authorization", field);
         let error = world.client.verify_request(request).unwrap_err();
         assert_eq!(error.error_code(), "invalid_token", "{behind:?}");
+        let description = error.error_description();
+        assert!(
+            description.starts_with("Failed to parse token"),
+            "{behind:?}: {description}"
+        );
     }
 }
 
