@@ -104,7 +104,7 @@ fn one_process_fetches_for_all() {
             let keys = keys_of(process, &tenant, second).unwrap();
             assert!(keys.keys().contains(&tenant.kid(), Algorithm::Rs256));
             assert_eq!(fetches(&tenant), expected, "{second}");
-            assert_eq!(process.adapter_misses(), 0);
+            assert_eq!(process.adapter_failures(), 0);
         }
     }
     // They live there for as long as they may be served.
@@ -306,13 +306,13 @@ fn an_adapter_that_fails_is_a_miss() {
     assert!(keys_of(&process, &tenant, 0).is_ok());
     assert_eq!(fetches(&tenant), (1, 1));
     // One to read, two to write.
-    assert_eq!(process.adapter_misses(), 3);
+    assert_eq!(process.adapter_failures(), 3);
     let error = process.last_adapter_error().unwrap();
     let source = std::error::Error::source(&error).unwrap();
     assert_eq!(source.to_string(), "out of order");
     store.breaks(false);
     assert!(keys_of(&process, &tenant, 300).is_ok());
-    assert_eq!((store.keys().len(), process.adapter_misses()), (2, 3));
+    assert_eq!((store.keys().len(), process.adapter_failures()), (2, 3));
 }
 
 /// Whatever stands there passes every check of a fetched document, or counts for nothing.
@@ -411,7 +411,7 @@ fn garbage_and_lies_are_misses() {
         let keys = keys_of(&victim, &tenant, 0).unwrap();
         assert!(keys.keys().contains(&tenant.kid(), Algorithm::Rs256));
         assert_eq!(fetches(&tenant), (2, 2), "{number} {name}");
-        assert_eq!(victim.adapter_misses(), 1, "{number} {name}");
+        assert_eq!(victim.adapter_failures(), 1, "{number} {name}");
     }
 }
 
@@ -510,7 +510,7 @@ fn what_cannot_be_read_is_not_replaced() {
         .build();
     keys_of(&process, &tenant, 0).unwrap();
     assert_eq!(store.0.load(Ordering::SeqCst), 0);
-    assert_eq!(process.adapter_misses(), 3);
+    assert_eq!(process.adapter_failures(), 3);
 }
 
 #[test]

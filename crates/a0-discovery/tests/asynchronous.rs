@@ -369,7 +369,7 @@ fn an_adapter_serves_async_processes_alike() {
         let woken = Arc::new(Woken::default());
         assert!(finish(&woken, call(&cache, "a.example", 0).as_mut()).is_ok());
         assert_eq!(fetches(&world.tenant), (1, 1));
-        assert_eq!(cache.adapter_misses(), 0);
+        assert_eq!(cache.adapter_failures(), 0);
     }
     let answer: Result<bool, CacheAdapterError> = {
         let woken = Arc::new(Woken::default());
