@@ -195,6 +195,16 @@ fn requests_of_a_failing_issuer_follow_the_back_off() {
         (429, "99999999999999999999", 1),
         (429, "Fri, 31 Dec 1999 23:59:59 GMT", 1),
         (429, "-1", 1),
+        // Dates count from the request, which is sent at 22:13:20.
+        (429, "Tue, 14 Nov 2023 22:13:49 GMT", 29),
+        (503, "Tue, 14 Nov 2023 22:13:49 GMT", 29),
+        (503, "Tuesday, 14-Nov-23 22:13:49 GMT", 29),
+        (503, "Tue Nov 14 22:13:49 2023", 29),
+        (503, "Tue, 14 Nov 2023 23:13:20 GMT", 30),
+        (503, "Tue, 14 Nov 2023 22:13:20 GMT", 1),
+        (503, "Tue, 14 Nov 2023 22:13:49", 1),
+        (503, "Tue, 32 Nov 2023 22:13:49 GMT", 1),
+        (500, "Tue, 14 Nov 2023 22:13:49 GMT", 1),
         (500, "90", 1),
     ] {
         let world = World::new();
