@@ -17,12 +17,12 @@ pub(crate) fn older(stamps: [Stamp; 2]) -> NumericDate {
     if first < second { first } else { second }
 }
 
-/// How far back, in seconds, a clock may appear to go before an age counts as unknown. Callers read the
-/// clock before they wait for each other, so their times are slightly out of order.
+/// How far back, in seconds, a clock may appear to go before an age counts as unknown. Callers read
+/// the clock before they wait for each other, so their times are slightly out of order.
 const CLOCK_TOLERANCE: f64 = 60.0;
 
-/// The time from `since` to `now`. Returns [`Duration::MAX`] if the clock was set back, because the true
-/// time is then unknown.
+/// The time from `since` to `now`. Returns [`Duration::MAX`] if the clock was set back, because the
+/// true time is then unknown.
 pub(crate) fn elapsed(since: NumericDate, now: NumericDate) -> Duration {
     let seconds = now.as_seconds() - since.as_seconds();
     if seconds < -CLOCK_TOLERANCE {

@@ -1,6 +1,5 @@
 //! The clock of a cache.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -23,11 +22,5 @@ impl Clock {
 impl Default for Clock {
     fn default() -> Self {
         Clock::new(SystemTime::now)
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Clock")
     }
 }

@@ -14,8 +14,8 @@ pub enum Document {
     Jwks,
 }
 
-/// A document could not be fetched or is not usable. This says nothing about any token, and the caller
-/// may try again.
+/// A document could not be fetched or is not usable. This says nothing about any token, and the
+/// caller may try again.
 ///
 /// The error's text contains nothing from the server's response. `source()` has the cause.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum Document {
 pub struct FetchError {
     /// The document that failed.
     pub document: Document,
-    /// What is wrong.
+    /// The cause of the failure.
     #[source]
     pub failure: FetchFailure,
     /// How long the server asked clients to wait: the `Retry-After` of a 429 or a 503.
@@ -45,7 +45,7 @@ pub struct Unavailable {
     pub retry_in: Duration,
 }
 
-/// What is wrong with a document.
+/// Why a document is not available or not usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchFailure {
@@ -79,7 +79,8 @@ pub enum FetchFailure {
     /// The JWK Set has no array `keys`, or no usable key in it.
     #[error("the key set has no usable key")]
     NoUsableKey,
-    /// The fetch ended without a result because its thread or task panicked, or its runtime was dropped.
+    /// The fetch ended without a result because its thread or task panicked, or its runtime was
+    /// dropped.
     #[error(
         "the fetch was abandoned; if this repeats, check whether the HTTP client or the cache adapter panics"
     )]

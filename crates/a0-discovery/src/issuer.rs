@@ -46,8 +46,8 @@ impl fmt::Debug for Issuer {
 
 /// Returns the issuer of a domain.
 ///
-/// A domain is a host, with or without a port, in upper or lower case. It may begin with `https://` and
-/// end with slashes, and white space around it is ignored. The port is kept as written.
+/// A domain is a host, with or without a port, in upper or lower case. It may begin with `https://`
+/// and end with slashes, and white space around it is ignored. The port is kept as written.
 ///
 /// ```
 /// use a0_discovery::{DomainError, normalize_domain};
@@ -95,8 +95,8 @@ pub fn normalize_domain(domain: &str) -> Result<Issuer, DomainError> {
     }
 }
 
-/// Whether a URL parser reads the host as it is written. It does not if the host is an IP address in
-/// disguise (`0x7f.1`) or an impossible name.
+/// Whether a URL parser reads the host as it is written. It does not if the host is an IP address
+/// in disguise (`0x7f.1`) or an impossible name.
 fn is_read_as_written(issuer: &str) -> bool {
     let authority = issuer.trim_start_matches("https://");
     Url::parse(issuer).is_ok_and(|url| match url.host() {

@@ -8,11 +8,12 @@ use a0_jose::NumericDate;
 use crate::age::Stamp;
 use crate::policy::CachePolicy;
 
-/// The lifetime of one key set in a [`KeyCache`](crate::KeyCache). It ends when the set is replaced or
-/// evicted.
+/// The lifetime of one key set in a [`KeyCache`](crate::KeyCache). It ends when the set is replaced
+/// or evicted.
 ///
-/// Callers that cache a verified token check the lease of the keys that verified it; they need no lock
-/// of the key cache. Two leases are equal if they belong to the same key set from the same fetch.
+/// Callers that cache a verified token check the lease of the keys that verified it; they need no
+/// lock of the key cache. Two leases are equal if they belong to the same key set from the same
+/// fetch.
 #[derive(Debug, Clone)]
 pub struct Lease(Arc<Inner>);
 
@@ -37,13 +38,14 @@ impl Lease {
         self.0.ended.store(true, Ordering::Release);
     }
 
-    /// Whether the keys were replaced or evicted. Cached results that depend on them are then invalid.
+    /// Whether the keys were replaced or evicted. Cached results that depend on them are then
+    /// invalid.
     pub fn has_ended(&self) -> bool {
         self.0.ended.load(Ordering::Acquire)
     }
 
-    /// Whether the keys are still in the cache and fresh at the time `now`, under the cache's policy. If
-    /// this returns `false`, ask the cache: it may still serve the keys while they are stale.
+    /// Whether the keys are still in the cache and fresh at the time `now`. `policy` is the cache's.
+    /// If this returns `false`, ask the cache: it may still serve the keys while they are stale.
     pub fn holds(&self, policy: &CachePolicy, now: NumericDate) -> bool {
         // Writing only once keeps threads from contending for the cache line.
         if !self.0.used.load(Ordering::Relaxed) {

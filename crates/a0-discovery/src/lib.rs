@@ -1,8 +1,9 @@
 //! Issuers, their metadata and their keys: what to fetch, from where, and how long to cache it.
 //!
-//! [`KeyCache`] is the main type. It fetches the keys of an issuer when they are needed, caches them as
-//! its [`CachePolicy`] says, and makes one fetch serve all callers that need it. [`FetchKeys`] is a
-//! single fetch without a cache: a conversation that yields requests and is resumed with the responses.
+//! [`KeyCache`] is the main type. It fetches the keys of an issuer when they are needed, caches
+//! them as its [`CachePolicy`] says, and makes one fetch serve all callers that need it.
+//! [`FetchKeys`] is a single fetch without a cache: a conversation that yields requests and is
+//! resumed with the responses.
 //!
 //! This crate verifies no signatures. The time is an argument of every call.
 //!

@@ -7,37 +7,40 @@ use a0_jose::NumericDate;
 
 use crate::age::{Stamp, elapsed};
 
-/// The upper bound of [`CachePolicy::ttl`] and [`CachePolicy::max_stale`]: 24 hours. It limits how long
-/// a removed key can still verify tokens.
+/// The upper bound of [`CachePolicy::ttl`] and [`CachePolicy::max_stale`]: 24 hours. It limits how
+/// long a removed key can still verify tokens.
 pub const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long keys are cached and served, for how many issuers, and how long a call may wait for them.
+/// How long keys are cached and served, for how many issuers, and how long a call may wait for
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CachePolicy {
-    /// The longest time that keys are fresh. Zero fetches them for every call. Defaults to 600 s. A value
-    /// above [`MAX_TTL`] counts as `MAX_TTL`.
+    /// The longest time that keys are fresh. Zero fetches them for every call. Defaults to 600 s. A
+    /// value above [`MAX_TTL`] counts as `MAX_TTL`.
     pub ttl: Duration,
-    /// The shortest time that keys are fresh, even if the server's `max-age` is lower; `ttl` caps it.
-    /// Defaults to 300 s, so that a tenant with `max-age=15` does not receive a request every 15 seconds.
+    /// The shortest time that keys are fresh, even if the server's `max-age` is lower; `ttl` caps
+    /// it. Defaults to 300 s, so that a tenant with `max-age=15` does not receive a request every
+    /// 15 seconds.
     pub min_ttl: Duration,
-    /// How long keys may be served if newer ones cannot be fetched, counted from their own fetch. Defaults
-    /// to 3600 s. A value above [`MAX_TTL`] counts as `MAX_TTL`. Zero serves fresh keys only; any other
-    /// value below `ttl` counts as `ttl`.
+    /// How long keys may be served if newer ones cannot be fetched, counted from their own fetch.
+    /// Defaults to 3600 s. A value above [`MAX_TTL`] counts as `MAX_TTL`. Zero serves fresh keys
+    /// only; any other value below `ttl` counts as `ttl`.
     pub max_stale: Duration,
     /// The shortest time between two fetches of one issuer's keys that tokens with an unknown `kid`
     /// cause. Defaults to 30 s.
     pub kid_cooldown: Duration,
-    /// The number of issuers whose keys are cached. When it is exceeded, the least recently used issuer is
-    /// evicted. Defaults to 100.
+    /// The number of issuers whose keys are cached. When it is exceeded, the least recently used
+    /// issuer is evicted. Defaults to 100.
     pub max_issuers: NonZeroUsize,
     /// Where stale keys are refreshed. Defaults to [`Refresh::Background`].
     pub refresh: Refresh,
-    /// The time limit of one exchange, as the HTTP client enforces it. Defaults to 10 s. The cache uses it
-    /// to tell a slow fetch from a dead one: a fetch is overdue 5 s after its exchanges, at most two,
-    /// should have ended.
+    /// The time limit of one exchange, as the HTTP client enforces it. Defaults to 10 s. The cache
+    /// uses it to tell a slow fetch from a dead one: a fetch is overdue 5 s after its exchanges, at
+    /// most two, should have ended.
     pub timeout: Duration,
-    /// The longest time that one call waits, in total, for the fetches of other calls. Defaults to 10 s.
+    /// The longest time that one call waits, in total, for the fetches of other calls. Defaults to
+    /// 10 s.
     pub max_wait: Duration,
 }
 

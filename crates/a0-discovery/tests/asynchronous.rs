@@ -1,5 +1,5 @@
-//! The async cache: dropped futures, tasks and wakers. The tests of the blocking cache cover when it
-//! fetches.
+//! The async cache: dropped futures, tasks and wakers. The tests of the blocking cache cover when
+//! it fetches.
 
 #![cfg(feature = "async")]
 
@@ -138,8 +138,8 @@ impl Woken {
     }
 }
 
-/// Polls a task to its end, but only after it was woken. A task that nothing wakes would hang on a real
-/// runtime.
+/// Polls a task to its end, but only after it was woken. A task that nothing wakes would hang on a
+/// real runtime.
 fn finish<F: Future + ?Sized>(woken: &Arc<Woken>, mut future: Pin<&mut F>) -> F::Output {
     let mut seen = usize::MAX;
     loop {
@@ -258,8 +258,8 @@ fn a_task_continues_when_its_caller_is_dropped() {
     assert!(world.tasks.lock().unwrap().is_empty());
 }
 
-/// A client with a forged `kid` disconnects during the search. Clients with a new key must not be refused
-/// because of that.
+/// A client with a forged `kid` disconnects during the search. Clients with a new key must not be
+/// refused because of that.
 #[test]
 fn a_dropped_search_refuses_no_caller() {
     for with_tasks in [false, true] {

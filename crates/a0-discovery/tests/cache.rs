@@ -117,7 +117,8 @@ fn an_evicted_issuer_keeps_its_back_off_and_cool_down() {
         }
     }
     assert_eq!(times, [0, 1, 3, 7, 15, 31, 63]);
-    // If the issuer is evicted after its back-off is over, the next back-off is still twice as long.
+    // If the issuer is evicted after its back-off is over, the next back-off is still twice as
+    // long.
     let [first, others] = [&tenants[0], &tenants[1]];
     let fetches_at = |tenant: &LocalTenant, second| {
         now.store(second, Ordering::SeqCst);

@@ -134,8 +134,8 @@ fn moody(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(|number| format!("moody{number}.example"))
 }
 
-/// When its turn comes, the issuer of a queued refresh may be fresh, being fetched or failing. Then the next
-/// refresh begins.
+/// When its turn comes, the issuer of a queued refresh may be fresh, being fetched or failing. Then
+/// the next refresh begins.
 #[test]
 fn a_queued_refresh_begins_only_if_it_is_still_due() {
     let others = [
@@ -185,7 +185,8 @@ fn a_queued_refresh_begins_only_if_it_is_still_due() {
     assert_eq!(requests, [4, 3, 4, 4]);
 }
 
-/// All 64 foreground permits are taken by issuers that answered before. Background refreshes have their own.
+/// All 64 foreground permits are taken by issuers that answered before. Background refreshes have
+/// their own.
 #[test]
 fn fetches_for_issuers_that_answered_are_limited() {
     let names = moody(70).chain(["a.example", "b.example"].map(str::to_owned));
@@ -274,8 +275,8 @@ fn background_refreshes_queue_for_four_threads() {
     assert!(most <= 4, "{most}");
 }
 
-/// Hosts that hang take half of the permits. No caller queues behind them, and issuers that answered before
-/// have the other half.
+/// Hosts that hang take half of the permits. No caller queues behind them, and issuers that
+/// answered before have the other half.
 #[test]
 fn hosts_that_hang_leave_room_for_issuers_that_answer() {
     let names = (0..600).map(|number| format!("slow{number}.example"));
@@ -293,7 +294,8 @@ fn hosts_that_hang_leave_room_for_issuers_that_answer() {
         }
         crowd.stop.wait_arrivals(32);
         assert_eq!(crowd.running.lock().unwrap().0, 32);
-        // An issuer that has not answered yet is refused at once. One that has answered is fetched as usual.
+        // An issuer that has not answered yet is refused at once. One that has answered is fetched
+        // as usual.
         assert_eq!(crowd.keys(&cold, 1), Err(FetchFailure::Overloaded));
         crowd.cache.reload(&proven, at(1)).unwrap();
         assert_eq!(crowd.keys(&proven, 700), Ok(()));

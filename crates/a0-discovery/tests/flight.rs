@@ -41,7 +41,8 @@ fn on_threads<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
 fn in_background(client: impl a0_http::HttpClient + 'static) -> KeyCache {
     let mut policy = policy();
     policy.refresh = Refresh::Background;
-    // At 1200, keys fetched at 700 are still fresh, and keys fetched at 0 are too old to serve at once.
+    // At 1200, keys fetched at 700 are still fresh, and keys fetched at 0 are too old to serve at
+    // once.
     policy.min_ttl = Duration::from_secs(600);
     cache_with(client, policy)
 }
@@ -133,8 +134,8 @@ fn a_running_refresh_is_not_started_again() {
     std::thread::scope(|scope| {
         let refreshing = scope.spawn(|| keys_of(&cache, &tenant, 300).is_ok());
         assert!(gate.wait_arrived());
-        // The refresh is overdue after two exchanges of 10 seconds, 5 seconds more, and the 60 seconds by
-        // which clocks may differ.
+        // The refresh is overdue after two exchanges of 10 seconds, 5 seconds more, and the 60
+        // seconds by which clocks may differ.
         for second in 300..=385 {
             assert!(Arc::ptr_eq(
                 &old,
@@ -175,8 +176,8 @@ fn a_hanging_issuer_delays_no_other() {
 
 #[test]
 fn no_caller_waits_for_a_background_refresh() {
-    // Keys that are 1190 seconds old are refreshed in the background. Beyond 1200 seconds a caller waits for
-    // a fetch, but not for a background refresh that is running.
+    // Keys that are 1190 seconds old are refreshed in the background. Beyond 1200 seconds a caller
+    // waits for a fetch, but not for a background refresh that is running.
     for (due, still) in [(700, 785), (1190, 1275)] {
         let tenant = tenant();
         let cache = in_background(tenant.client());

@@ -8,7 +8,6 @@ use a0_discovery::{CacheAdapter, InMemoryCache};
 
 const START: i64 = 1_700_000_000;
 
-/// What an adapter owes, of the one that ships.
 #[test]
 fn the_cache_in_memory_keeps_the_contract() {
     const MINUTE: Duration = Duration::from_secs(60);

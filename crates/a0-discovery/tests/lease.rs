@@ -111,7 +111,8 @@ fn a_used_lease_keeps_its_issuer_from_eviction() {
     assert_eq!(ended.iter().filter(|ended| **ended).count(), 1);
 }
 
-/// The issuer is evicted during the fetch. Nothing could end the lease later, so it has ended already.
+/// The issuer is evicted during the fetch. Nothing could end the lease later, so it has ended
+/// already.
 #[test]
 fn keys_of_an_evicted_issuer_get_an_ended_lease() {
     let network = LocalNetwork::new();

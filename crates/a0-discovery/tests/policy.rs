@@ -92,8 +92,8 @@ fn requests_of_a_failing_issuer_follow_the_back_off() {
     );
     assert!(world.cache.status(at(199)).remove(0).failures > 0);
 
-    // (status, Retry-After, the second of the next request). While nothing can be served, a recovered tenant
-    // must be noticed soon.
+    // (status, Retry-After, the second of the next request). While nothing can be served, a
+    // recovered tenant must be noticed soon.
     for (status, field, next) in [
         (429, "29", 29),
         (503, "29", 29),
@@ -180,7 +180,8 @@ fn keys_older_than_twice_the_ttl_are_fetched_before_they_are_served() {
     assert_eq!(world.requests(), 3);
 }
 
-/// After a pause the issuer may have recovered and removed a key, so it is asked before old keys are served.
+/// After a pause the issuer may have recovered and removed a key, so it is asked before old keys
+/// are served.
 #[test]
 fn a_failure_before_a_pause_does_not_prevent_a_fetch() {
     let world = World::new();
@@ -348,7 +349,7 @@ fn unknown_key_ids_make_one_request_per_cool_down() {
     // A call that has just fetched the keys does not fetch them again.
     assert!(world.keys_with("nobody's", 0).is_ok());
     assert_eq!(world.fetches(), (1, 1));
-    // That did not start the cool-down.
+    // The first call did not start the cool-down.
     for number in 0..10_000 {
         let keys = world
             .keys_with(&format!("{number}"), 1 + number / 400)

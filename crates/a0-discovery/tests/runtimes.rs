@@ -54,8 +54,8 @@ fn cache(client: &Arc<Stalled>, max_wait: Duration) -> KeyCache {
         .build_async(spawn)
 }
 
-/// Two thousand runtimes are dropped at random moments, each with a hundred callers of a stalled tenant. No
-/// drop hangs, and fetches are not begun again without end.
+/// Two thousand runtimes are dropped at random moments, each with a hundred callers of a stalled
+/// tenant. No drop hangs, and fetches are not begun again without end.
 #[test]
 fn dropping_a_runtime_never_hangs() {
     const DROPS: usize = 2000;
@@ -88,8 +88,8 @@ fn dropping_a_runtime_never_hangs() {
     assert!(calls <= 2 * DROPS, "{calls}");
 }
 
-/// The task that fetches is on a runtime that is no longer driven. The caller on another runtime stops waiting
-/// in time, although neither runtime has a timer.
+/// The task that fetches is on a runtime that is no longer driven. The caller on another runtime
+/// stops waiting in time, although neither runtime has a timer.
 #[test]
 fn a_caller_on_another_runtime_stops_waiting_in_time() {
     let client = Arc::new(Stalled(AtomicUsize::new(0)));

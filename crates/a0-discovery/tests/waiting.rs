@@ -1,5 +1,5 @@
-//! Who fetches and how long others wait, for blocking callers. Tests hold an exchange at a gate, so no result
-//! depends on how fast the machine is.
+//! Who fetches and how long others wait, for blocking callers. Tests hold an exchange at a gate, so
+//! no result depends on how fast the machine is.
 
 mod common;
 
@@ -171,12 +171,13 @@ fn a_panicking_refresh_follows_the_back_off() {
             times.push(second);
         }
     }
-    // The second abandoned refresh starts the back-off, which then exceeds the 15 seconds between refreshes.
+    // The second abandoned refresh starts the back-off, which then exceeds the 15 seconds between
+    // refreshes.
     assert_eq!(times, [300, 315, 330, 345, 360, 375, 391, 423, 483, 543]);
 }
 
-/// A process is frozen during a fetch and thawed hours later, as on AWS Lambda. The exchange then times out,
-/// which says nothing about the issuer.
+/// A process is frozen during a fetch and thawed hours later, as on AWS Lambda. The exchange then
+/// times out, which says nothing about the issuer.
 #[test]
 fn a_frozen_fetch_is_no_failure_after_the_thaw() {
     let timed_out = || Fault::transport(std::io::ErrorKind::TimedOut);
@@ -187,8 +188,8 @@ fn a_frozen_fetch_is_no_failure_after_the_thaw() {
             let gate = world.hold(Endpoint::Discovery, timed_out());
             world.keys(700).unwrap();
             assert!(gate.wait_arrived());
-            // After three hours the keys are too old to serve. With an unknown `kid` it is ten minutes, after
-            // which they may be served.
+            // After three hours the keys are too old to serve. With an unknown `kid` it is ten
+            // minutes, after which they may be served.
             let thawed = if unknown_kid { 1300 } else { 700 + 3 * 3600 };
             world.go_to(thawed);
             let call = || match unknown_kid {
@@ -257,8 +258,8 @@ fn the_end_of_an_overdue_round_does_not_end_a_later_one() {
     assert_eq!(fetches(&world.tenant), (2, 1));
 }
 
-/// The late response of an overdue round is dropped if a later round began. A key that the issuer has removed
-/// meanwhile must not come back.
+/// The late response of an overdue round is dropped if a later round began. A key that the issuer
+/// has removed meanwhile must not come back.
 #[test]
 fn a_late_response_does_not_restore_a_removed_key() {
     let world = World::new(Refresh::Inline, |_| {});
@@ -340,8 +341,8 @@ fn an_abandoned_search_starts_no_cool_down() {
     assert!(search().keys().contains(&kid, Algorithm::Rs256));
 }
 
-/// Callers do not wait for a background refresh, however old the keys. They do wait for a refresh by another
-/// caller.
+/// Callers do not wait for a background refresh, however old the keys. They do wait for a refresh
+/// by another caller.
 #[test]
 fn old_keys_are_served_only_during_a_background_refresh() {
     let world = World::new(Refresh::Background, |_| {});
@@ -375,7 +376,8 @@ fn old_keys_are_served_only_during_a_background_refresh() {
     assert_eq!(fetches(&world.tenant), (2, 2));
 }
 
-/// A waiter leaves after `max_wait`. It gets keys that may be served and have its `kid`, or an error.
+/// A waiter leaves after `max_wait`. It gets keys that may be served and have its `kid`, or an
+/// error.
 #[test]
 fn a_waiter_leaves_after_max_wait() {
     let brief = |policy: &mut CachePolicy| policy.max_wait = Duration::from_millis(20);
@@ -532,9 +534,11 @@ fn an_older_document_does_not_replace_a_newer_one() {
 /// Checks the numbers in docs/caching.md, for both kinds of refresh.
 #[test]
 fn a_removed_key_lives_as_long_as_the_documentation_says() {
-    // (refresh, seconds between calls, whether the tenant is down, last second at which the key is accepted)
+    // (refresh, seconds between calls, whether the tenant is down, last second at which the key is
+    // accepted)
     for (refresh, step, is_down, last) in [
-        // At the end of the TTL the key is gone at once with inline refreshes, one call later otherwise.
+        // At the end of the TTL the key is gone at once with inline refreshes, one call later
+        // otherwise.
         (Refresh::Inline, 1, false, 599),
         (Refresh::Background, 1, false, 600),
         // With rare calls the old keys are served once more during a background refresh.

@@ -1,4 +1,5 @@
-//! Who fetches and how long others wait, for async callers. The tests provide the tasks, clocks and timers.
+//! Who fetches and how long others wait, for async callers. The tests provide the tasks, clocks and
+//! timers.
 
 #![cfg(feature = "async")]
 
@@ -19,7 +20,8 @@ use a0_testkit::{Endpoint, Fault, LocalNetwork};
 use common::{START, at, fetches, policy, rules};
 use world::{Call, Parked, World, finish, poll};
 
-/// A runtime that shuts down drops spawned tasks. The caller gets an error and does not retry without end.
+/// A runtime that shuts down drops spawned tasks. The caller gets an error and does not retry
+/// without end.
 #[test]
 fn a_runtime_that_drops_its_tasks_ends_the_call() {
     for of_endpoint in [false, true] {
@@ -136,7 +138,8 @@ fn callers_do_not_depend_on_a_runtime_that_is_not_driven() {
     assert!(poll(search.as_mut()).is_pending());
     world.alarm.fire();
     assert_eq!(finish(search), Some(Err(FetchFailure::NotInTime)));
-    // Once the refresh is overdue, other callers fetch: because the keys are old, or for an unknown `kid`.
+    // Once the refresh is overdue, other callers fetch: because the keys are old, or for an unknown
+    // `kid`.
     for (second, unknown_kid) in [(1300, false), (1400, true)] {
         let mut call = match unknown_kid {
             true => world.search(&cache, "nobody's", second),
@@ -220,8 +223,9 @@ fn unknown_key_ids_make_one_request_with_tasks_and_without() {
     }
 }
 
-/// Each call has its own runtime, as in short scripts, and each background refresh is dropped with it. This
-/// says nothing about the issuer. Keys are not served for longer because of it, and no caller is refused.
+/// Each call has its own runtime, as in short scripts, and each background refresh is dropped with
+/// it. This says nothing about the issuer. Keys are not served for longer because of it, and no
+/// caller is refused.
 #[test]
 fn dropped_refreshes_neither_extend_old_keys_nor_refuse_callers() {
     let world = World::new();
@@ -379,7 +383,8 @@ fn an_abandoned_round_has_one_successor() {
     );
 }
 
-/// A task is frozen with its process. Its exchange times out hours later, which says nothing about the issuer.
+/// A task is frozen with its process. Its exchange times out hours later, which says nothing about
+/// the issuer.
 #[test]
 fn a_frozen_task_is_no_failure_after_the_thaw() {
     for ends_first in [false, true] {

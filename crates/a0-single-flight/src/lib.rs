@@ -1,11 +1,12 @@
 //! Single flight: one caller, the leader, does the work, and the others wait for its result.
 //!
-//! One attempt at the work is a *round*. The crate decides who leads a round and how long others may
-//! depend on the leader. It has three parts and no dependencies:
+//! One attempt at the work is a *round*. The crate decides who leads a round and how long others
+//! may depend on the leader. It has three parts and no dependencies:
 //!
-//! - [`Rounds`] tracks the running round and how earlier rounds ended. Nobody joins a round that is
-//!   overdue, and its late result cannot replace a newer one.
-//! - [`Monitor`] is a mutex with a way to wait for a change until a deadline, on a thread or in a task.
+//! - [`Rounds`] tracks the running round and how earlier rounds ended. An overdue round
+//!   cannot be joined, and its late result cannot replace a newer one.
+//! - [`Monitor`] is a mutex with a way to wait for a change until a deadline, on a thread or in a
+//!   task.
 //! - [`Timer`] makes timers for tasks on any async runtime, with one short-lived thread.
 //!
 //! ```

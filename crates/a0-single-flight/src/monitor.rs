@@ -41,13 +41,14 @@ impl<S> Monitor<S> {
         }
     }
 
-    /// Locks the state. The lock ignores poisoning, so the state must be consistent wherever the code that
-    /// holds the lock may panic.
+    /// Locks the state. The lock ignores poisoning, so the state must be consistent wherever the
+    /// code that holds the lock may panic.
     pub fn lock(&self) -> MutexGuard<'_, S> {
         lock(&self.state)
     }
 
-    /// Wakes all waiters, which then check the state again. If a waker panics, the others are still woken.
+    /// Wakes all waiters, which then check the state again. If a waker panics, the others are still
+    /// woken.
     pub fn notify_all(&self) {
         self.changed.notify_all();
         let wakers = std::mem::take(&mut lock(&self.tasks).wakers);
@@ -78,9 +79,9 @@ impl<S> Monitor<S> {
 
     /// Waits in a task until `ready` returns a value. Returns `None` at the deadline.
     ///
-    /// `sleep` makes the timer that wakes the task at the deadline. It is called only if the task has to
-    /// wait. Without it, the task notices the deadline only when something else wakes it. The future may be
-    /// dropped at any time.
+    /// `sleep` makes the timer that wakes the task at the deadline. It is called only if the task
+    /// has to wait. Without it, the task notices the deadline only when something else wakes it.
+    /// The future may be dropped at any time.
     pub async fn wait_async<R>(
         &self,
         deadline: Instant,

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 /// The number of a round, which is one attempt at the work. The first round is number 1.
 pub type Round = u64;
 
-/// How far apart, in seconds, two callers' readings of the wall clock may be at one moment. A caller reads
-/// the clock before it waits for others.
+/// How far apart, in seconds, two callers' readings of the wall clock may be at one moment. A
+/// caller reads the clock before it waits for others.
 const CLOCK_TOLERANCE: f64 = 60.0;
 
 /// A point in time by two clocks, in one process.
 ///
-/// The monotonic clock cannot be set, but it may stop while a machine sleeps. The wall clock does not stop,
-/// but it can be set. A time limit is over as soon as either clock says so. The wall clock gets 60 seconds
-/// more, because callers read it at different times.
+/// The monotonic clock cannot be set, but it may stop while a machine sleeps. The wall clock does
+/// not stop, but it can be set. A time limit is over as soon as either clock says so. The wall
+/// clock gets 60 seconds more, because callers read it at different times.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Moment {
     monotonic: Instant,
@@ -36,11 +36,11 @@ impl Moment {
         self.monotonic
     }
 
-    /// Whether `now` is later than this moment by more than `limit` by the monotonic clock, or by more than
-    /// `limit` and 60 seconds by the wall clock.
+    /// Whether `now` is later than this moment by more than `limit` by the monotonic clock, or by
+    /// more than `limit` and 60 seconds by the wall clock.
     ///
-    /// A moment of another process is always over: after a fork, the thread that leads a round exists only in
-    /// the parent. A wall clock that was set back is ignored.
+    /// A moment of another process is always over: after a fork, the thread that leads a round
+    /// exists only in the parent. A wall clock that was set back is ignored.
     pub fn is_over(&self, limit: Duration, now: &Moment) -> bool {
         let monotonic = now.monotonic.saturating_duration_since(self.monotonic);
         monotonic > limit
@@ -49,7 +49,8 @@ impl Moment {
     }
 }
 
-/// The rounds of one piece of work that is repeated: which one is running, and how many were abandoned.
+/// The rounds of one piece of work that is repeated: which one is running, and how many were
+/// abandoned.
 #[derive(Debug, Default)]
 pub struct Rounds {
     begun: Round,
@@ -77,8 +78,8 @@ impl Running {
         self.began
     }
 
-    /// Returns when the round is overdue by the monotonic clock, or `None` if an `Instant` cannot represent
-    /// that time.
+    /// Returns when the round is overdue by the monotonic clock, or `None` if an `Instant` cannot
+    /// represent that time.
     pub fn overdue_at(&self) -> Option<Instant> {
         self.began.monotonic.checked_add(self.limit)
     }
@@ -90,8 +91,8 @@ impl Running {
 pub enum Ending {
     /// The result counts.
     Counts,
-    /// The round has no result, which does not count as a failure. The number says how many rounds in a row
-    /// were abandoned, including this one.
+    /// The round has no result, which does not count as a failure. The number says how many rounds
+    /// in a row were abandoned, including this one.
     Abandoned(u32),
     /// A later round has begun, so the result is ignored.
     Superseded,
@@ -114,8 +115,8 @@ impl Rounds {
         self.running.is_some_and(|running| running.round == round)
     }
 
-    /// Begins a round. It replaces a running one, which should be overdue. After `limit` the new round is
-    /// overdue itself and can no longer be joined.
+    /// Begins a round. It replaces a running one, which should be overdue. After `limit` the new
+    /// round is overdue itself and can no longer be joined.
     pub fn begin(&mut self, now: Moment, limit: Duration) -> Round {
         self.begun = self.begun.saturating_add(1);
         self.running = Some(Running {
@@ -126,8 +127,8 @@ impl Rounds {
         self.begun
     }
 
-    /// Ends a round. A failure after the round's limit counts as abandoned: the process was probably frozen,
-    /// or the runtime was not driven, and the work timed out meanwhile.
+    /// Ends a round. A failure after the round's limit counts as abandoned: the process was
+    /// probably frozen, or the runtime was not driven, and the work timed out meanwhile.
     pub fn end(&mut self, round: Round, succeeded: bool, now: &Moment) -> Ending {
         let Some(running) = self.take(round) else {
             return Ending::Superseded;
@@ -139,7 +140,8 @@ impl Rounds {
         Ending::Counts
     }
 
-    /// Ends a round whose leader is gone without a result, because it panicked or its runtime was dropped.
+    /// Ends a round whose leader is gone without a result, because it panicked or its runtime was
+    /// dropped.
     pub fn abandon(&mut self, round: Round) -> Ending {
         match self.take(round) {
             Some(_) => self.count_abandoned(),
@@ -147,8 +149,8 @@ impl Rounds {
         }
     }
 
-    /// Ends a round whose leader left on purpose, as when a caller drops its future. Returns whether the
-    /// round was running.
+    /// Ends a round whose leader left on purpose, as when a caller drops its future. Returns
+    /// whether the round was running.
     pub fn cancel(&mut self, round: Round) -> bool {
         self.take(round).is_some()
     }

@@ -12,9 +12,9 @@ use crate::monitor::Sleep;
 
 /// Makes timers that work on any async runtime, or on none.
 ///
-/// A runtime's own timer works only if the timer is enabled and the runtime is driven. This timer needs
-/// neither, because a thread wakes the tasks. The thread exists only while a task sleeps, and all clones
-/// share it.
+/// A runtime's own timer works only if the timer is enabled and the runtime is driven. This timer
+/// needs neither, because a thread wakes the tasks. The thread exists only while a task sleeps, and
+/// all clones share it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,8 +52,8 @@ struct Sleepers {
 impl Timer {
     /// Returns a future that is ready after `duration`.
     ///
-    /// If the timer's thread cannot be started, nothing wakes the task. The future is then ready when it is
-    /// next polled after that time.
+    /// If the timer's thread cannot be started, nothing wakes the task. The future is then ready
+    /// when it is next polled after that time.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         match Instant::now().checked_add(duration) {
             Some(due) => Box::pin(Sleeper {
@@ -126,7 +126,8 @@ impl Shared {
             if left.is_zero() {
                 let waker = first.remove();
                 drop(sleepers);
-                // A waker is foreign code. If it panics, the thread must still wake the other sleepers.
+                // A waker is foreign code. If it panics, the thread must still wake the other
+                // sleepers.
                 let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
                 sleepers = self.lock();
             } else {

@@ -1,8 +1,8 @@
 //! Models of `Monitor` and `Rounds` that `loom` runs under every schedule of their threads.
 //!
-//! With two threads, `loom` explores every order in which they can take the locks. With three threads, it
-//! explores every order with at most four preemptions. A lost wake-up is a deadlock here, on which `loom`
-//! fails, because its `wait_timeout` never times out.
+//! With two threads, `loom` explores every order in which they can take the locks. With three
+//! threads, it explores every order with at most four preemptions. A lost wake-up is a deadlock
+//! here, on which `loom` fails, because its `wait_timeout` never times out.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -220,7 +220,8 @@ fn an_abandoned_round_elects_one_leader_among_its_waiters() {
                 assert_eq!(waiter.join().unwrap(), round + 1);
             }
             assert_eq!(flight.shared.lock().rounds.begun(), round + 1);
-            // With two rounds, a waiter checks once before each wait and at most once after the end of a round.
+            // With two rounds, a waiter checks once before each wait and at most once after the end
+            // of a round.
             assert!(flight.checks.load(Ordering::SeqCst) <= 8);
         });
     }
@@ -246,7 +247,8 @@ fn an_overdue_leader_never_replaces_a_later_result() {
         let (flight, first, _) = led();
         let later = Moment::now(2.0 * LIMIT.as_secs_f64());
         let other = spawn(&flight, Caller::Thread, later);
-        // The overdue round is still running but cannot be joined. The other caller leads, unless it ends first.
+        // The overdue round is still running but cannot be joined. The other caller leads, unless
+        // it ends first.
         let ending = flight.finish(first, later);
         let result = other.join().unwrap();
         let shared = flight.shared.lock();

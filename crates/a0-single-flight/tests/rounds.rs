@@ -21,7 +21,7 @@ use Event::{Abandon, Begin, Cancel, Fail, Succeed};
 /// A second of the wall clock, the event at that time, and its outcome.
 type Step = (f64, Event, Outcome);
 
-/// What an event returns, and the round that can be joined after it.
+/// The result of an event, and the round that can be joined after it.
 type Outcome = (Option<Ending>, Option<Round>);
 
 const NOTHING: Outcome = (None, None);
@@ -168,7 +168,7 @@ fn a_round_is_overdue_by_either_clock() {
         assert!(rounds.is_running(round));
     }
 
-    // The monotonic clock says so although the wall clock stands still.
+    // The monotonic clock is enough, even if the wall clock stands still.
     let mut rounds = Rounds::default();
     let round = rounds.begin(began, Duration::ZERO);
     assert!(rounds.running(&began).is_some());

@@ -62,8 +62,9 @@ fn a_timer_beyond_the_clocks_range_never_ends() {
     assert!(!is_ready(&mut sleep, Waker::noop()));
 }
 
-/// Registers sleepers in the opposite order of their deadlines, and returns the order in which they are woken.
-/// Returns `None` if the machine was too slow to register all of them before the first was due.
+/// Registers sleepers in the opposite order of their deadlines, and returns the order in which they
+/// are woken. Returns `None` if the machine was too slow to register all of them before the first
+/// was due.
 fn order_of_wakes(count: usize, duration: Duration) -> Option<Vec<usize>> {
     let timer = Timer::default();
     let (sent, woken) = mpsc::channel();
@@ -104,7 +105,8 @@ thread_local! {
     static HELD: RefCell<Vec<mpsc::Sender<()>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Sleeps for a moment. Returns the timer's thread and a channel that disconnects when that thread ends.
+/// Sleeps for a moment. Returns the timer's thread and a channel that disconnects when that thread
+/// ends.
 fn thread_of(timer: &Timer) -> (ThreadId, mpsc::Receiver<()>) {
     let (sent, woken) = mpsc::channel();
     let (held, end) = mpsc::channel();

@@ -10,18 +10,20 @@ use std::time::Duration;
 /// # Write access is trust
 ///
 /// The stored documents contain the keys that verify tokens. They pass every check that a fetched
-/// document passes, but these checks cannot tell a planted key from the issuer's own. Give write access
-/// only to those who may also configure the API. The documents are public and need not be kept secret.
+/// document passes, but these checks cannot tell a planted key from the issuer's own. Give write
+/// access only to those who may also configure the API. The documents are public and need not be
+/// kept secret.
 ///
 /// # Implementations
 ///
 /// - A value expires after `ttl`. The store may drop it earlier.
-/// - [`set_if_absent`](CacheAdapter::set_if_absent) is atomic across all processes: of any number of
-///   callers, only one gets `true` until the value expires.
+/// - [`set_if_absent`](CacheAdapter::set_if_absent) is atomic across all processes: of any number
+///   of callers, only one gets `true` until the value expires.
 /// - Every call returns within a bounded time, because a request may be waiting for it.
 ///
-/// If the adapter fails, or its entry is unusable, a [`KeyCache`](crate::KeyCache) counts a failure and
-/// goes on as if the entry were absent.
+/// A method returns an error if the store cannot carry out the call. If that happens, or if an
+/// entry is unusable, a [`KeyCache`](crate::KeyCache) counts it and goes on as if the entry were
+/// absent.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,25 +37,14 @@ use std::time::Duration;
 /// ```
 pub trait CacheAdapter: Send + Sync {
     /// Returns the value of `key`, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// The store's own error, if it cannot carry out the call.
     fn get(&self, key: &str) -> Result<Option<String>, CacheAdapterError>;
 
     /// Stores `value` for `ttl` and replaces any earlier value.
-    ///
-    /// # Errors
-    ///
-    /// The store's own error, if it cannot carry out the call.
     fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<(), CacheAdapterError>;
 
-    /// Stores `value` for `ttl` unless the key has a value, in one atomic step. Returns whether it was
-    /// stored. A `KeyCache` does not call this; processes can use it to elect one of them for a task.
-    ///
-    /// # Errors
-    ///
-    /// The store's own error, if it cannot carry out the call.
+    /// Stores `value` for `ttl` unless the key has a value, in one atomic step. Returns whether it
+    /// was stored. A `KeyCache` does not call this; processes can use it to elect one of them for a
+    /// task.
     fn set_if_absent(
         &self,
         key: &str,
@@ -62,17 +53,9 @@ pub trait CacheAdapter: Send + Sync {
     ) -> Result<bool, CacheAdapterError>;
 
     /// Removes the value of `key`, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// The store's own error, if it cannot carry out the call.
     fn delete(&self, key: &str) -> Result<(), CacheAdapterError>;
 
     /// Removes every value that this adapter may have written.
-    ///
-    /// # Errors
-    ///
-    /// The store's own error, if it cannot carry out the call.
     fn clear(&self) -> Result<(), CacheAdapterError>;
 }
 

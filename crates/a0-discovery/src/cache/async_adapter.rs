@@ -11,8 +11,8 @@ use super::in_memory::InMemoryCache;
 pub type AdapterFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, CacheAdapterError>> + Send + 'a>>;
 
-/// A [`CacheAdapter`] for async callers. The same contract applies. It must not block, and each of its
-/// futures must complete within a bounded time.
+/// A [`CacheAdapter`] for async callers. The same contract applies. It must not block, and each of
+/// its futures must complete within a bounded time.
 pub trait AsyncCacheAdapter: Send + Sync {
     /// As [`CacheAdapter::get`].
     fn get<'a>(&'a self, key: &'a str) -> AdapterFuture<'a, Option<String>>;

@@ -1,5 +1,5 @@
-//! The cache for async callers on any runtime, and the driver of its queries and rounds. Its decisions
-//! are those of the blocking cache; only the waiting differs.
+//! The cache for async callers on any runtime, and the driver of its queries and rounds. Its
+//! decisions are those of the blocking cache; only the waiting differs.
 
 use std::fmt;
 use std::pin::Pin;
@@ -31,15 +31,17 @@ use crate::issuer::Issuer;
 /// [`build_async`](crate::KeyCacheBuilder::build_async) spawns it on a runtime.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Fetches and caches the keys of issuers, for async callers. See [`crate::KeyCache`] for its behaviour.
+/// Fetches and caches the keys of issuers, for async callers. See [`crate::KeyCache`] for its
+/// behaviour.
 ///
-/// A future may be dropped at any time. A spawned task makes the fetch and continues if its caller is
-/// gone. If no task can be spawned, the caller fetches in its own future; if that future is dropped, one of
-/// the waiting callers fetches instead.
+/// A future may be dropped at any time. A spawned task makes the fetch and continues if its caller
+/// is gone. If no task can be spawned, the caller fetches in its own future; if that future is
+/// dropped, one of the waiting callers fetches instead.
 ///
-/// The runtime of a task may be dropped or stop being driven. If it is dropped, a waiting caller fetches
-/// instead. If it is no longer driven, callers stop waiting after
-/// [`max_wait`](crate::CachePolicy::max_wait), and once the fetch is overdue another caller fetches.
+/// The runtime of a task may be dropped or stop being driven. If it is dropped, a waiting caller
+/// fetches instead. If it is no longer driven, callers stop waiting after
+/// [`max_wait`](crate::CachePolicy::max_wait), and once the fetch is overdue another caller
+/// fetches.
 #[derive(Clone)]
 pub struct KeyCache {
     shared: Arc<Shared>,
@@ -52,23 +54,23 @@ type Shared = shared::Shared<dyn AsyncHttpClient, dyn AsyncCacheAdapter>;
 type Fetcher = shared::Fetcher<dyn AsyncHttpClient, dyn AsyncCacheAdapter>;
 
 impl KeyCacheBuilder<dyn AsyncHttpClient, dyn AsyncCacheAdapter> {
-    /// Sets a second level behind the memory: a store that several processes share. The cache reads it
-    /// before a fetch and writes to it after a fetch.
+    /// Sets a second level behind the memory: a store that several processes share. The cache reads
+    /// it before a fetch and writes to it after a fetch.
     pub fn async_adapter(self, adapter: impl AsyncCacheAdapter + 'static) -> Self {
         self.with_adapter(Arc::new(adapter))
     }
 
     /// Sets the function that makes timers: a runtime's own, or
-    /// [`Timer::sleep`](a0_single_flight::Timer::sleep), which needs no runtime. Without it, a waiting call
-    /// notices that its time is up only when something else wakes its task.
+    /// [`Timer::sleep`](a0_single_flight::Timer::sleep), which needs no runtime. Without it, a
+    /// waiting call notices that its time is up only when something else wakes its task.
     pub fn sleep(mut self, sleep: impl Fn(Duration) -> Sleep + Send + Sync + 'static) -> Self {
         self.sleep = Some(Arc::new(sleep));
         self
     }
 
-    /// Builds an empty cache. `spawn` starts a task on a runtime and returns `None`. If it returns the task
-    /// instead, the caller runs the task in its own future. `build_async(Some)` therefore makes a cache
-    /// that spawns no tasks.
+    /// Builds an empty cache. `spawn` starts a task on a runtime and returns `None`. If it returns
+    /// the task instead, the caller runs the task in its own future. `build_async(Some)` therefore
+    /// makes a cache that spawns no tasks.
     pub fn build_async(
         mut self,
         spawn: impl Fn(Task) -> Option<Task> + Send + Sync + 'static,
@@ -90,11 +92,7 @@ impl KeyCache {
         KeyCacheBuilder::new(rules, client)
     }
 
-    /// See [`crate::KeyCache::keys`].
-    ///
-    /// # Errors
-    ///
-    /// The same.
+    /// See [`crate::KeyCache::keys`]. It returns the same errors.
     pub async fn keys(
         &self,
         issuer: &Issuer,
@@ -104,11 +102,7 @@ impl KeyCache {
         self.look_up(&slot, issuer, Goal::Fresh, now).await
     }
 
-    /// See [`crate::KeyCache::keys_with`].
-    ///
-    /// # Errors
-    ///
-    /// The same.
+    /// See [`crate::KeyCache::keys_with`]. It returns the same errors.
     pub async fn keys_with(
         &self,
         issuer: &Issuer,
@@ -121,11 +115,7 @@ impl KeyCache {
         self.look_up(&slot, issuer, goal, now).await
     }
 
-    /// See [`crate::KeyCache::token_endpoint`].
-    ///
-    /// # Errors
-    ///
-    /// The same.
+    /// See [`crate::KeyCache::token_endpoint`]. It returns the same errors.
     pub async fn token_endpoint(
         &self,
         issuer: &Issuer,
@@ -139,11 +129,7 @@ impl KeyCache {
         self.shared.token_endpoint(fetched, issuer, now)
     }
 
-    /// See [`crate::KeyCache::reload`].
-    ///
-    /// # Errors
-    ///
-    /// The same.
+    /// See [`crate::KeyCache::reload`]. It returns the same errors.
     pub async fn reload(
         &self,
         issuer: &Issuer,
@@ -194,7 +180,8 @@ impl KeyCache {
         }
     }
 
-    /// Spawns a task that carries out a round. If it cannot be spawned, the caller carries out the round.
+    /// Spawns a task that carries out a round. If it cannot be spawned, the caller carries out the
+    /// round.
     async fn fetch<T: Fetchable>(&self, flight: Flight<T>, issuer: &Issuer) {
         let by_caller = flight.by_caller();
         let (fetcher, client, issuer) = (self.fetcher(), self.client(), issuer.clone());
@@ -207,8 +194,8 @@ impl KeyCache {
         }
     }
 
-    /// Spawns a task for each background refresh that gets a permit. Each task then continues with the
-    /// queue. If a task cannot be spawned, the caller carries out one refresh.
+    /// Spawns a task for each background refresh that gets a permit. Each task then continues with
+    /// the queue. If a task cannot be spawned, the caller carries out one refresh.
     async fn start_refreshes(&self) {
         while let Some(first) = self.shared.next_refresh() {
             let by_caller = first.by_caller();

@@ -21,19 +21,19 @@ use crate::error::{TokenEndpointError, Unavailable};
 use crate::fetch::{FetchRules, IssuerKeys};
 use crate::issuer::Issuer;
 
-/// Fetches and caches the keys of issuers. Each issuer's keys are separate. Cloning is cheap, and all
-/// clones share one cache.
+/// Fetches and caches the keys of issuers. Each issuer's keys are separate. Cloning is cheap, and
+/// all clones share one cache.
 ///
 /// The [`CachePolicy`](crate::CachePolicy) says when keys are fetched and how long they are served.
 ///
-/// Each issuer has one fetch at a time. Other calls that need its result wait for it and share it, even if
-/// it is a failure. A call waits for others for at most [`max_wait`](crate::CachePolicy::max_wait). A
-/// call that fetches takes as long as its HTTP client and its adapter: at most two exchanges and a few
-/// calls of the adapter.
+/// Each issuer has one fetch at a time. Other calls that need its result wait for it and share it,
+/// even if it is a failure. A call waits for others for at most
+/// [`max_wait`](crate::CachePolicy::max_wait). A call that fetches takes as long as its HTTP client
+/// and its adapter: at most two exchanges and a few calls of the adapter.
 ///
-/// At most 64 calls fetch at the same time, at most 32 of them for issuers that have not answered yet or
-/// are failing. A call beyond these limits gets keys that may be served, or an error. Background
-/// refreshes run on at most 4 threads, which exist only while there are refreshes.
+/// At most 64 calls fetch at the same time, at most 32 of them for issuers that have not answered
+/// yet or are failing. A call beyond these limits gets keys that may be served, or an error.
+/// Background refreshes run on at most 4 threads, which exist only while there are refreshes.
 #[derive(Clone)]
 pub struct KeyCache(Arc<Shared>);
 
@@ -42,8 +42,8 @@ type Shared = shared::Shared<dyn HttpClient, dyn CacheAdapter>;
 type Fetcher = shared::Fetcher<dyn HttpClient, dyn CacheAdapter>;
 
 impl KeyCacheBuilder {
-    /// Sets a second level behind the memory: a store that several processes share. The cache reads it
-    /// before a fetch and writes to it after a fetch.
+    /// Sets a second level behind the memory: a store that several processes share. The cache reads
+    /// it before a fetch and writes to it after a fetch.
     pub fn adapter(self, adapter: impl CacheAdapter + 'static) -> Self {
         self.with_adapter(Arc::new(adapter))
     }
@@ -70,13 +70,14 @@ impl KeyCache {
         self.look_up(&slot, issuer, Goal::Fresh, now)
     }
 
-    /// Returns the keys of `issuer`. If none of them has this `kid` and algorithm, the cache fetches the
-    /// keys again, within the policy's limits. The result may still lack the key.
+    /// Returns the keys of `issuer`. If none of them has this `kid` and algorithm, the cache
+    /// fetches the keys again, within the policy's limits. The result may still lack the key.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] as for [`keys`](KeyCache::keys). It is also returned if the second fetch fails, or if
-    /// a back-off forbids it, because it is then unknown whether the issuer has the key.
+    /// [`Unavailable`] as for [`keys`](KeyCache::keys). It is also returned if the second fetch
+    /// fails, or if a back-off forbids it, because it is then unknown whether the issuer has the
+    /// key.
     pub fn keys_with(
         &self,
         issuer: &Issuer,
@@ -88,13 +89,13 @@ impl KeyCache {
         self.look_up(&slot, issuer, Goal::Key(key_id, algorithm), now)
     }
 
-    /// Returns the token endpoint of `issuer` (RFC 8414 section 2). It comes from the metadata of fresh keys
-    /// in memory; if there are none, the metadata alone is fetched.
+    /// Returns the token endpoint of `issuer` (RFC 8414 section 2). It comes from the metadata of
+    /// fresh keys in memory; if there are none, the metadata alone is fetched.
     ///
     /// # Errors
     ///
-    /// [`TokenEndpointError`] if the metadata is unavailable or has no token endpoint, or if the endpoint is
-    /// not on the issuer's own origin or a trusted one.
+    /// [`TokenEndpointError`] if the metadata is unavailable or has no token endpoint, or if the
+    /// endpoint is not on the issuer's own origin or a trusted one.
     pub fn token_endpoint(
         &self,
         issuer: &Issuer,
@@ -108,8 +109,8 @@ impl KeyCache {
         self.0.token_endpoint(fetched, issuer, now)
     }
 
-    /// Fetches the keys of `issuer` from the issuer itself and replaces those in memory and in the second
-    /// level.
+    /// Fetches the keys of `issuer` from the issuer itself and replaces those in memory and in the
+    /// second level.
     ///
     /// # Errors
     ///
@@ -164,8 +165,9 @@ impl KeyCache {
         }
     }
 
-    /// Starts a thread for each background refresh that gets a permit. If a thread cannot be started, its
-    /// refresh is cancelled and will be due again. The others stay in the queue until the next caller.
+    /// Starts a thread for each background refresh that gets a permit. If a thread cannot be
+    /// started, its refresh is cancelled and will be due again. The others stay in the queue until
+    /// the next caller.
     fn start_refreshes(&self) {
         while let Some(first) = self.0.next_refresh() {
             let (cache, fetcher) = (Arc::downgrade(&self.0), Arc::clone(&self.0.fetcher));
@@ -181,8 +183,8 @@ impl KeyCache {
     }
 }
 
-/// Carries out background refreshes until the queue is empty. It sends no further requests once the last
-/// clone of the cache is dropped.
+/// Carries out background refreshes until the queue is empty. It sends no further requests once the
+/// last clone of the cache is dropped.
 fn run_refreshes(first: BegunRefresh, cache: &Weak<Shared>, fetcher: &Fetcher) {
     first.by_caller().store(false, Ordering::Release);
     let client = |request: Request<Vec<u8>>| match cache.strong_count() {

@@ -39,14 +39,15 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
         }
     }
 
-    /// Sets when keys are fetched and served. A value outside the bounds in [`CachePolicy`] is clamped.
+    /// Sets when keys are fetched and served. A value outside the bounds in [`CachePolicy`] is
+    /// clamped.
     pub fn policy(mut self, policy: CachePolicy) -> Self {
         self.policy = policy.clamped();
         self
     }
 
-    /// Overrides the system clock. The cache reads it to date the end of a fetch; all other times are
-    /// arguments of the calls.
+    /// Overrides the system clock. The cache reads it to date the end of a fetch; all other times
+    /// are arguments of the calls.
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::new(now);
         self

@@ -21,7 +21,7 @@ const FAILURE_MEMORY: Duration = Duration::from_secs(360);
 /// The shortest time between two reads of the second level during a back-off.
 const MIN_REREAD_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a caller does next.
+/// The next action of a caller.
 #[derive(Debug)]
 pub(crate) enum Decision<T> {
     Serve(Good<T>),
@@ -74,8 +74,8 @@ impl<T: Cached> Record<T> {
         }
     }
 
-    /// Decides for a caller whose `kid` is not among the keys in memory. `begun_before` is the number of
-    /// rounds that had begun before the call.
+    /// Decides for a caller whose `kid` is not among the keys in memory. `begun_before` is the
+    /// number of rounds that had begun before the call.
     pub(crate) fn decide_search(
         &mut self,
         begun_before: Round,
@@ -122,9 +122,9 @@ impl<T: Cached> Record<T> {
             && !failure.is_some_and(|failure| failure.error.is_abandonment())
     }
 
-    /// Whether another attempt would probably fail. A failure counts for [`FAILURE_MEMORY`]. Only the
-    /// back-off counts if the policy fetches keys for every call, or if the round was abandoned: that says
-    /// nothing about the issuer.
+    /// Whether another attempt would probably fail. A failure counts for [`FAILURE_MEMORY`]. Only
+    /// the back-off counts if the policy fetches keys for every call, or if the round was
+    /// abandoned: that says nothing about the issuer.
     fn is_likely_to_fail(&self, policy: &CachePolicy, now: NumericDate) -> bool {
         let Some(failure) = self.ongoing_failure() else {
             return false;
@@ -136,8 +136,8 @@ impl<T: Cached> Record<T> {
         }
     }
 
-    /// Whether a back-off keeps callers from fetching. The back-off of an abandoned background refresh does
-    /// not: a runtime that drops background tasks may still run the caller's own.
+    /// Whether a back-off keeps callers from fetching. The back-off of an abandoned background
+    /// refresh does not: a runtime that drops background tasks may still run the caller's own.
     pub(super) fn is_left_alone(&self, policy: &CachePolicy, now: NumericDate) -> bool {
         let in_background =
             |failure: &Failure| failure.round == self.background && failure.error.is_abandonment();

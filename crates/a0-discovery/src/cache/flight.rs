@@ -19,8 +19,8 @@ pub(crate) type WantedKey = (String, Algorithm);
 /// The record of one issuer. Its lock is held briefly, never during a fetch.
 pub(crate) type Slot<T> = Monitor<Record<T>>;
 
-/// The time that a round may take in addition to its exchanges: for the second level, name resolution, or
-/// a busy machine.
+/// The time that a round may take in addition to its exchanges: for the second level, name
+/// resolution, or a busy machine.
 const OVERTIME: Duration = Duration::from_secs(5);
 
 /// The time after which a round is overdue.
@@ -36,14 +36,14 @@ pub(crate) fn limit(purpose: Purpose, policy: &CachePolicy) -> Duration {
         .saturating_add(OVERTIME)
 }
 
-/// The current time for a caller whose clock read `now` at `since`. Only whole seconds are added, so that
-/// times in tests stay whole.
+/// The current time for a caller whose clock read `now` at `since`. Only whole seconds are added,
+/// so that times in tests stay whole.
 fn later(now: NumericDate, since: Instant) -> NumericDate {
     now.plus(Duration::from_secs(since.elapsed().as_secs()))
 }
 
-/// The duty to carry out a round. If it is dropped without [`finish`](Flight::finish), because its thread
-/// panicked or its runtime was dropped, it abandons the round and wakes the waiters.
+/// The duty to carry out a round. If it is dropped without [`finish`](Flight::finish), because its
+/// thread panicked or its runtime was dropped, it abandons the round and wakes the waiters.
 pub(crate) struct Flight<T: Cached> {
     slot: Arc<Slot<T>>,
     round: Round,
@@ -90,8 +90,9 @@ impl<T: Cached> Flight<T> {
         self.now
     }
 
-    /// Whether dropping this flight cancels the round instead of abandoning it. This is so if a caller
-    /// carries it out in its own future, or if no thread could be started: neither is a failure.
+    /// Whether dropping this flight cancels the round instead of abandoning it. This is so if a
+    /// caller carries it out in its own future, or if no thread could be started: neither is a
+    /// failure.
     pub(crate) fn by_caller(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.by_caller)
     }
@@ -105,10 +106,11 @@ impl<T: Cached> Flight<T> {
         }
     }
 
-    /// Ends the round, which ran from `since` to `at` by the cache's clock. Returns whether its result
-    /// counts.
+    /// Ends the round, which ran from `since` to `at` by the cache's clock. Returns whether its
+    /// result counts.
     pub(crate) fn finish(self, outcome: Outcome<T>, since: NumericDate, at: NumericDate) -> bool {
-        // Both times come from the cache's clock. `self.now` is the caller's and may be of another one.
+        // Both times come from the cache's clock. `self.now` is the caller's and may be of another
+        // one.
         let took = (at.as_seconds() - since.as_seconds()).max(0.0);
         let took = Duration::try_from_secs_f64(took).unwrap_or(Duration::MAX);
         let end = moment(self.now.plus(took));

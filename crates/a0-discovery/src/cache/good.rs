@@ -22,8 +22,9 @@ pub(crate) struct Good<T> {
 
 /// The readings of the clock since the value was requested.
 ///
-/// Once the clock was set back, the value's age is unknown. The age is then counted from the moment the
-/// set-back was noticed, but only for the first set-back: further ones must not extend the value's life.
+/// Once the clock was set back, the value's age is unknown. The age is then counted from the moment
+/// the set-back was noticed, but only for the first set-back: further ones must not extend the
+/// value's life.
 #[derive(Debug, Clone, Copy)]
 struct ClockReadings {
     latest: NumericDate,

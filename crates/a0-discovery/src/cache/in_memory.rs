@@ -13,7 +13,8 @@ use crate::age::elapsed;
 use crate::clock::Clock;
 use crate::lock::lock;
 
-/// A [`CacheAdapter`] in the memory of one process, for tests and for several clients in one process.
+/// A [`CacheAdapter`] in the memory of one process, for tests and for several clients in one
+/// process.
 ///
 /// It holds a limited number of values. At the limit it drops an expired value, or else the least
 /// recently used one.

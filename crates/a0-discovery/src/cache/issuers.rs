@@ -12,12 +12,12 @@ use crate::issuer::Issuer;
 use crate::lock::lock;
 use crate::policy::CachePolicy;
 
-/// How many issuers with recently used leases are spared in one eviction. The next one is evicted even if
-/// its lease was used.
+/// How many issuers with recently used leases are spared in one eviction. The next one is evicted
+/// even if its lease was used.
 const SPARED: usize = 8;
 
-/// How many evicted issuers are remembered for each cached one. Their keys are dropped; their back-off and
-/// cool-down must outlive the eviction.
+/// How many evicted issuers are remembered for each cached one. Their keys are dropped; their
+/// back-off and cool-down must outlive the eviction.
 const REMEMBERED: usize = 8;
 
 /// The records of all issuers. At the limit the least recently used one is evicted.

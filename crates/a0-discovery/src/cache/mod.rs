@@ -1,9 +1,9 @@
 //! The key cache: when keys are fetched, which caller fetches them, and how long the others wait.
 //!
-//! One attempt to fetch an issuer's documents is a *round*. A call passes through these files: a driver
-//! ([`blocking`] or `asynchronous`) runs a query ([`query`]). The query asks the record of its issuer
-//! ([`record`]) for a decision ([`decision`]). A call that leads a round holds a flight ([`flight`]), and
-//! its driver carries out the steps of the round ([`round`]).
+//! One attempt to fetch an issuer's documents is a *round*. A call passes through these files: a
+//! driver ([`blocking`] or `asynchronous`) runs a query ([`query`]). The query asks the record of
+//! its issuer ([`record`]) for a decision ([`decision`]). A call that leads a round holds a flight
+//! ([`flight`]), and its driver carries out the steps of the round ([`round`]).
 
 mod adapter;
 #[cfg(feature = "async")]

@@ -13,8 +13,8 @@ const MAX_BACKGROUND: usize = 4;
 /// The limit on foreground rounds. Callers do not queue for a permit.
 const MAX_FOREGROUND: usize = 64;
 
-/// The limit on foreground rounds for issuers that have not answered yet or are failing. It is half of
-/// all foreground rounds, so that hosts that hang leave room for issuers that answer.
+/// The limit on foreground rounds for issuers that have not answered yet or are failing. It is half
+/// of all foreground rounds, so that hosts that hang leave room for issuers that answer.
 const MAX_UNPROVEN: usize = MAX_FOREGROUND / 2;
 
 /// The class of a round, which decides the limits it counts towards.
@@ -55,8 +55,8 @@ pub(crate) struct Permit {
 }
 
 impl Permits {
-    /// Takes a permit for a round that begins now and is overdue after `limit`. Returns `None` if the
-    /// class has none left.
+    /// Takes a permit for a round that begins now and is overdue after `limit`. Returns `None` if
+    /// the class has none left.
     pub(crate) fn take(
         self: &Arc<Self>,
         class: Class,

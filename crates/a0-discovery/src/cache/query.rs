@@ -1,5 +1,5 @@
-//! One call's query: a state machine that yields what to do next until there is a result. It does no
-//! input or output.
+//! One call's query: a state machine that yields what to do next until there is a result. It does
+//! no input or output.
 
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
@@ -16,11 +16,12 @@ use super::record::{Purpose, Record, moment};
 use crate::error::{Document, FetchError, FetchFailure, Unavailable};
 use crate::policy::{CachePolicy, Refresh};
 
-/// During the first second of a search any caller may wait for it, so that a key rotation refuses none.
+/// During the first second of a search any caller may wait for it, so that a key rotation refuses
+/// none.
 const OPEN_SEARCH: Duration = Duration::from_secs(1);
 
-/// How many blocking callers may wait for a search after its first second. Each one holds a thread of the
-/// API, and anybody can send tokens with unknown `kid`s.
+/// How many blocking callers may wait for a search after its first second. Each one holds a thread
+/// of the API, and anybody can send tokens with unknown `kid`s.
 const MAX_LATE_WAITERS: usize = 8;
 
 /// When a caller may try again after it ran out of time or got no permit.
@@ -41,7 +42,7 @@ pub(crate) enum Goal<'q> {
     Newest,
 }
 
-/// What the driver of a query does next.
+/// The next action of a query's driver.
 pub(crate) enum Next<'q, T: Cached> {
     /// Return this result.
     Done(Result<Arc<T>, Unavailable>),
@@ -214,12 +215,12 @@ impl<'q, T: Cached> Begun<'q, T> {
         }
     }
 
-    /// What a finished round means for this caller; `None` if the caller must decide again.
+    /// The result of a finished round for this caller; `None` if the caller must decide again.
     fn settle(&self, record: &mut Record<T>, round: Round) -> Option<Result<Good<T>, Unavailable>> {
         let (policy, now) = (self.query.policy, self.query.now);
         match self.query.goal {
-            // A round that began before the call may have missed the newest keys, and so may the second
-            // level.
+            // A round that began before the call may have missed the newest keys, and so may the
+            // second level.
             Goal::Newest => {
                 let is_newer =
                     |good: &&Good<T>| good.from_issuer && good.round > self.rounds_before;

@@ -20,8 +20,8 @@ const MAX_BACK_OFF: Duration = Duration::from_secs(60);
 /// The longest `Retry-After` that is honoured while keys can be served.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// The longest `Retry-After` that is honoured while no keys can be served. Every request fails then, so a
-/// recovered tenant must be noticed soon.
+/// The longest `Retry-After` that is honoured while no keys can be served. Every request fails
+/// then, so a recovered tenant must be noticed soon.
 const MAX_RETRY_AFTER_UNSERVED: Duration = Duration::from_secs(30);
 
 /// How many rounds in a row may be abandoned without a back-off.
@@ -60,7 +60,8 @@ pub(crate) struct Record<T> {
     pub(super) background: Round,
     /// Whether the issuer was evicted.
     evicted: bool,
-    /// A round, and the number of callers that wait for it although it has run for more than a second.
+    /// A round, and the number of callers that wait for it although it has run for more than a
+    /// second.
     late_waiters: (Round, usize),
 }
 
@@ -71,8 +72,8 @@ pub(super) struct Failure {
     pub(super) round: Round,
 }
 
-/// The result of a round: a newer value, or the error. It has both if the second level had a value and the
-/// issuer then failed.
+/// The result of a round: a newer value, or the error. It has both if the second level had a value
+/// and the issuer then failed.
 #[derive(Debug)]
 pub(crate) struct Outcome<T> {
     pub(crate) value: Option<Arc<T>>,
@@ -141,8 +142,8 @@ impl<T: Cached> Record<T> {
             && self.may_refresh(policy, now)
     }
 
-    /// Ends a round. Its value replaces the earlier one as a whole. A failure is dated `at`. Returns whether
-    /// the result counts.
+    /// Ends a round. Its value replaces the earlier one as a whole. A failure is dated `at`.
+    /// Returns whether the result counts.
     pub(crate) fn finish(
         &mut self,
         round: Round,
@@ -168,8 +169,8 @@ impl<T: Cached> Record<T> {
         true
     }
 
-    /// Ends a round whose leader is gone. Its waiters elect another leader. The second abandoned round in a
-    /// row counts as a failure and starts the back-off.
+    /// Ends a round whose leader is gone. Its waiters elect another leader. The second abandoned
+    /// round in a row counts as a failure and starts the back-off.
     pub(crate) fn abandon(&mut self, round: Round, error: FetchError, at: NumericDate) {
         let ending = self.rounds.abandon(round);
         self.abandoned(ending, round, error, at);
@@ -225,7 +226,8 @@ impl<T: Cached> Record<T> {
         self.good = None;
     }
 
-    /// Whether the record of an evicted issuer has a failure, a running round or a cool-down to remember.
+    /// Whether the record of an evicted issuer has a failure, a running round or a cool-down to
+    /// remember.
     pub(crate) fn is_worth_keeping(&self, policy: &CachePolicy, now: NumericDate) -> bool {
         self.failures > 0
             || self.rounds.is_running(self.rounds.begun())
@@ -238,7 +240,8 @@ impl<T: Cached> Record<T> {
         good.is_some_and(|good| good.value.take_used())
     }
 
-    /// The result of a finished round for a caller that waited for it; `None` if the round was abandoned.
+    /// The result of a finished round for a caller that waited for it; `None` if the round was
+    /// abandoned.
     pub(crate) fn outcome(
         &self,
         round: Round,
@@ -272,8 +275,8 @@ impl<T: Cached> Record<T> {
         }
     }
 
-    /// Counts a caller that waits for a search after its first second. Returns `false` if `limit` callers
-    /// wait already.
+    /// Counts a caller that waits for a search after its first second. Returns `false` if `limit`
+    /// callers wait already.
     pub(crate) fn join_late(&mut self, round: Round, limit: usize) -> bool {
         if self.late_waiters.0 != round {
             self.late_waiters = (round, 0);

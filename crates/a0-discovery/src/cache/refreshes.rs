@@ -131,8 +131,8 @@ impl Refreshes {
 }
 
 impl Queued {
-    /// The caller's time, moved on by the whole seconds that the cache's clock has counted since. The two
-    /// clocks may differ.
+    /// The caller's time, moved on by the whole seconds that the cache's clock has counted since.
+    /// The two clocks may differ.
     fn now(&self, clock_time: NumericDate) -> NumericDate {
         match elapsed(self.queued_at, clock_time) {
             // The clock was set back.

@@ -1,4 +1,5 @@
-//! One round: what it reads and requests, in which order, and its result. It does no input or output.
+//! One round: what it reads and requests, in which order, and its result. It does no input or
+//! output.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::fetch::{IssuerKeys, KeySource, ServerMetadata};
 use crate::issuer::Issuer;
 use crate::policy::CachePolicy;
 
-/// What all rounds of a cache share.
+/// The parts that all rounds of a cache share.
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) fetch: Arc<FetchRules>,
@@ -28,7 +29,7 @@ pub(crate) struct Rules {
     pub(crate) permits: Arc<Permits>,
 }
 
-/// What the driver of a round does next, and the function that takes the result.
+/// The next action of a round's driver, and the function that takes the result.
 pub(crate) enum Step<'r, T> {
     /// Read the entry of this key from the second level.
     Read(String, Then<'r, Option<String>, T>),
@@ -118,8 +119,8 @@ impl<'r> Plan<'r, IssuerKeys> {
         )
     }
 
-    /// Requests the keys from the issuer, and the metadata before them unless metadata in memory or in
-    /// `stored` will do. `stored` is the value from the second level.
+    /// Requests the keys from the issuer, and the metadata before them unless metadata in memory or
+    /// in `stored` will do. `stored` is the value from the second level.
     fn request(self, stored: Option<Arc<IssuerKeys>>) -> Step<'r, IssuerKeys> {
         if self.purpose == Purpose::Reread {
             return done_without_request(stored);
@@ -154,7 +155,8 @@ impl<'r> Plan<'r, IssuerKeys> {
         })
     }
 
-    /// The entries to write for the fetched documents. They live as long as the documents may be served.
+    /// The entries to write for the fetched documents. They live as long as the documents may be
+    /// served.
     fn entries(&self, fetched: &FetchedKeys) -> Vec<Entry> {
         let ttl = self.rules.policy.max_lifetime();
         if !self.rules.has_second_level || ttl.is_zero() {
@@ -181,8 +183,8 @@ impl<'r> Plan<'r, IssuerKeys> {
             && current.is_none_or(|current| keys_requested_at(stored) > keys_requested_at(current))
     }
 
-    /// Whether stored keys make a request unnecessary. Stale keys do if no current ones may be served; the
-    /// next caller then starts a refresh.
+    /// Whether stored keys make a request unnecessary. Stale keys do if no current ones may be
+    /// served; the next caller then starts a refresh.
     fn is_enough(&self, stored: &IssuerKeys) -> bool {
         let policy = &self.rules.policy;
         let is_better_than_nothing = || {

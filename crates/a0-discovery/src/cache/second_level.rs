@@ -26,8 +26,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Whether this entry may replace `stored`. A slow process must not replace a newer document with an
-    /// older one. A malformed entry or a document from the future may be replaced.
+    /// Whether this entry may replace `stored`. A slow process must not replace a newer document
+    /// with an older one. A malformed entry or a document from the future may be replaced.
     pub(crate) fn may_replace(&self, stored: &str, now: NumericDate) -> bool {
         let stored = parse(stored, now);
         !stored.is_some_and(|stored| stored.stamp.requested_at > self.requested_at)

@@ -28,8 +28,8 @@ pub(crate) struct Shared<C: ?Sized, A: ?Sized> {
     pub(super) fetcher: Arc<Fetcher<C, A>>,
 }
 
-/// Everything that rounds need. Background threads and tasks hold this instead of the cache, so that
-/// they do not keep the cache alive.
+/// Everything that rounds need. Background threads and tasks hold this instead of the cache, so
+/// that they do not keep the cache alive.
 pub(crate) struct Fetcher<C: ?Sized, A: ?Sized> {
     pub(super) rules: Rules,
     pub(super) client: Arc<C>,
@@ -121,8 +121,8 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
         is_fresh.then(|| fetch.token_endpoint(keys.metadata(), issuer))
     }
 
-    /// The token endpoint in metadata that was fetched alone. If that metadata is unavailable, this falls
-    /// back to the metadata of keys that may still be served.
+    /// The token endpoint in metadata that was fetched alone. If that metadata is unavailable, this
+    /// falls back to the metadata of keys that may still be served.
     pub(super) fn token_endpoint(
         &self,
         fetched: Result<Arc<ServerMetadata>, Unavailable>,

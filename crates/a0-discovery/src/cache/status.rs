@@ -11,8 +11,8 @@ use crate::fetch::IssuerKeys;
 use crate::issuer::Issuer;
 use crate::policy::CachePolicy;
 
-/// The status of one issuer in a [`KeyCache`](crate::KeyCache) at one moment, for health checks, metrics
-/// and logs. It contains no secrets.
+/// The status of one issuer in a [`KeyCache`](crate::KeyCache) at one moment, for health checks,
+/// metrics and logs. It contains no secrets.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct IssuerStatus {

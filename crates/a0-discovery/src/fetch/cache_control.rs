@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::CACHE_CONTROL;
 
-/// Returns the first `max-age` of a response's `Cache-Control`, or `None` if it is absent, negative or
-/// not a number. A number above `u64::MAX` counts as `u64::MAX`.
+/// Returns the first `max-age` of a response's `Cache-Control`, or `None` if it is absent, negative
+/// or not a number. A number above `u64::MAX` counts as `u64::MAX`.
 ///
 /// ```
 /// use std::time::Duration;

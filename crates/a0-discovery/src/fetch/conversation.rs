@@ -33,8 +33,8 @@ impl FetchedKeys {
     }
 }
 
-/// The conversation that fetches an issuer's keys. Begin with [`start`](FetchKeys::start), then pass the
-/// step to [`a0_http::drive`] or resume it yourself.
+/// The conversation that fetches an issuer's keys. Begin with [`start`](FetchKeys::start), then
+/// pass the step to [`a0_http::drive`] or resume it yourself.
 #[derive(Debug)]
 pub struct FetchKeys {
     rules: Arc<FetchRules>,
@@ -116,8 +116,8 @@ impl Conversation for FetchKeys {
     }
 }
 
-/// The conversation that fetches metadata alone. This metadata may lack `issuer`, because no keys come
-/// from it and its endpoints are checked by their origin.
+/// The conversation that fetches metadata alone. This metadata may lack `issuer`, because no keys
+/// come from it and its endpoints are checked by their origin.
 #[derive(Debug)]
 pub(crate) struct FetchMetadata {
     issuer: Issuer,

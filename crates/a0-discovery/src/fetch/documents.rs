@@ -22,8 +22,8 @@ pub struct FetchRules {
 }
 
 impl FetchRules {
-    /// Accepts keys for these algorithms (see [`VerifyingKey::new`](a0_jose::VerifyingKey::new)) from
-    /// the issuer's own origin only.
+    /// Accepts keys for these algorithms (see [`VerifyingKey::new`](a0_jose::VerifyingKey::new))
+    /// from the issuer's own origin only.
     pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         FetchRules {
             algorithms: algorithms.into_iter().collect(),
@@ -129,7 +129,8 @@ impl IssuerKeys {
         &self.keys
     }
 
-    /// How long the server allows the documents to be cached: the lower `max-age` of the two responses.
+    /// How long the server allows the documents to be cached: the lower `max-age` of the two
+    /// responses.
     pub fn max_age(&self) -> Option<Duration> {
         let ages = [self.source.stamp.max_age, self.stamp.max_age];
         ages.into_iter().flatten().min()

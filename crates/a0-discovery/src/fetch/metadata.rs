@@ -54,8 +54,8 @@ impl Metadata {
         }
     }
 
-    /// The URL in a member: `None` if the member is absent, `Some(None)` if its value is not an https URL
-    /// on the issuer's origin or a trusted one.
+    /// The URL in a member: `None` if the member is absent, `Some(None)` if its value is not an
+    /// https URL on the issuer's origin or a trusted one.
     pub(crate) fn endpoint(
         &self,
         name: &str,

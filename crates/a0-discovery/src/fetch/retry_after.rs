@@ -7,8 +7,8 @@ use http::header::RETRY_AFTER;
 use http::{Response, StatusCode};
 
 /// How long a 429 or a 503 asks clients to wait. The field is a number of seconds or a date; a date
-/// counts from `now` and gives zero if it is past. Returns `None` for any other status, or if the field
-/// is absent or malformed.
+/// counts from `now` and gives zero if it is past. Returns `None` for any other status, or if the
+/// field is absent or malformed.
 pub(super) fn retry_after<B>(response: &Response<B>, now: NumericDate) -> Option<Duration> {
     let is_busy = matches!(
         response.status(),

@@ -22,7 +22,8 @@ pub fn rules() -> FetchRules {
     FetchRules::new([Algorithm::Rs256])
 }
 
-/// The default policy with refreshes on the caller's thread, so that nothing runs in the background.
+/// The default policy with refreshes on the caller's thread, so that nothing runs in the
+/// background.
 pub fn policy() -> CachePolicy {
     let mut policy = CachePolicy::default();
     policy.refresh = Refresh::Inline;

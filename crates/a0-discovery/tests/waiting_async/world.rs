@@ -184,7 +184,8 @@ pub(super) fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Polls a future to its end. Returns `None` if nothing wakes it any more: on a runtime it would hang.
+/// Polls a future to its end. Returns `None` if nothing wakes it any more: on a runtime it would
+/// hang.
 pub(super) fn finish<T>(mut future: Pin<Box<dyn Future<Output = T> + Send>>) -> Option<T> {
     let wakes = Arc::new(WakeCounter(AtomicUsize::new(0)));
     let waker = Waker::from(Arc::clone(&wakes));
