@@ -1,4 +1,4 @@
-//! Shows the keys of an issuer: `keys tenant.eu.auth0.com`.
+//! Prints the keys of an issuer. Usage: `keys tenant.eu.auth0.com`.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,12 +9,12 @@ use a0_jose::Algorithm;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let domain = std::env::args()
         .nth(1)
-        .ok_or("give one argument: the domain of a tenant")?;
+        .ok_or("give the domain of a tenant as the only argument")?;
     let issuer = normalize_domain(&domain)?;
     let client = Arc::new(a0_http::UreqClient::new());
     let cache = KeyCache::builder(FetchRules::new(Algorithm::all()), client).build();
 
-    println!("asking {issuer} for its metadata and its keys");
+    println!("fetching the metadata and the keys of {issuer}");
     let keys = cache.keys(&issuer, SystemTime::now().into())?;
 
     for key_id in keys.keys().key_ids() {

@@ -1,10 +1,10 @@
-//! Why keys could not be had.
+//! Why keys or metadata are unavailable.
 
 use std::time::Duration;
 
 use a0_http::TransportError;
 
-/// Which of the two documents a failure is about.
+/// The document that a failure concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Document {
@@ -14,26 +14,26 @@ pub enum Document {
     Jwks,
 }
 
-/// A document could not be had, or is not usable. It says nothing about any token: whoever asked
-/// may try again.
+/// A document could not be fetched or is not usable. This says nothing about any token, and the
+/// caller may try again.
 ///
-/// The text holds nothing that a server said; the transport's error is in `source()`.
+/// The error's text contains nothing from the server's response. `source()` has the cause.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.text())]
 #[non_exhaustive]
 pub struct FetchError {
-    /// The document.
+    /// The document that failed.
     pub document: Document,
-    /// What is wrong.
+    /// The cause of the failure.
     #[source]
     pub failure: FetchFailure,
-    /// How long the server asked to be left alone: `Retry-After` of a 429 or a 503, in seconds.
+    /// How long the server asked clients to wait: the `Retry-After` of a 429 or a 503.
     pub retry_after: Option<Duration>,
 }
 
-/// What an issuer publishes cannot be had now, and there is nothing in memory that may be served.
+/// An issuer's documents cannot be fetched now, and none in memory may be served.
 ///
-/// Its text is the [`FetchError`]'s.
+/// The error's text is that of the [`FetchError`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
 #[non_exhaustive]
@@ -41,69 +41,70 @@ pub struct Unavailable {
     /// The last failure.
     #[source]
     pub error: FetchError,
-    /// How soon asking again may be of use.
+    /// When to try again, from now.
     pub retry_in: Duration,
 }
 
-/// What is wrong with a document.
+/// Why a document is not available or not usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchFailure {
-    /// There was no complete answer.
-    #[error("there was no complete answer")]
+    /// There was no complete response.
+    #[error("there was no complete response")]
     Transport(#[source] TransportError),
-    /// A status other than 200, redirects included.
+    /// The status was not 200. Redirects are not followed.
     #[error("the server answered with status {0}")]
     Status(u16),
-    /// Larger than [`MAX_BODY`](crate::MAX_BODY).
-    #[error("the answer is larger than 1 MiB")]
+    /// The body was larger than [`MAX_BODY`](crate::MAX_BODY).
+    #[error("the response is larger than 1 MiB")]
     TooLarge,
-    /// Not one JSON object, or one with a member name twice.
-    #[error("the answer is not one JSON object")]
+    /// The body was not one JSON object, or it repeated a member name.
+    #[error("the response is not one JSON object")]
     NotAnObject,
-    /// Metadata without `issuer`.
+    /// The metadata has no `issuer`.
     #[error("the metadata has no 'issuer'")]
     IssuerMissing,
-    /// Metadata of another issuer than the one that was asked.
-    #[error("the metadata is another issuer's")]
+    /// The `issuer` in the metadata is not the issuer that the metadata was fetched for.
+    #[error("the metadata belongs to another issuer")]
     IssuerMismatch,
-    /// Metadata without `jwks_uri`.
+    /// The metadata has no `jwks_uri`.
     #[error("the metadata has no 'jwks_uri'")]
     JwksUriMissing,
-    /// `jwks_uri` is not an https URL of the issuer's origin or of a trusted one.
+    /// `jwks_uri` is not an https URL on the issuer's origin or a trusted one.
     #[error(
-        "the 'jwks_uri' is not of the issuer's own origin; \
-         if it is meant to be elsewhere, name that origin as a trusted endpoint"
+        "the 'jwks_uri' is not on the issuer's own origin; \
+         if this is intended, add its origin to the trusted endpoints"
     )]
     JwksUriNotAllowed,
-    /// A JWK Set without an array `keys`, or without one usable key.
+    /// The JWK Set has no array `keys`, or no usable key in it.
     #[error("the key set has no usable key")]
     NoUsableKey,
-    /// The fetch ended without a result: its thread or task panicked, or its runtime was dropped.
+    /// The fetch ended without a result because its thread or task panicked, or its runtime was
+    /// dropped.
     #[error(
-        "the fetch was abandoned; if that repeats, see whether the HTTP client or the cache adapter panics"
+        "the fetch was abandoned; if this repeats, check whether the HTTP client or the cache adapter panics"
     )]
     Abandoned,
-    /// The fetch that another call carries did not end within
+    /// The fetch of another call did not end within
     /// [`CachePolicy::max_wait`](crate::CachePolicy::max_wait).
-    #[error("the fetch under way did not end within max_wait")]
+    #[error("the fetch by another call did not end within max_wait")]
     NotInTime,
-    /// Too many fetches are under way, or too many callers wait for this one.
-    #[error("too many fetches are under way, or too many callers wait for this one")]
+    /// Too many fetches are running, or too many callers wait for this one.
+    #[error("too many fetches are running, or too many callers wait for this one")]
     Overloaded,
 }
 
-/// Why there is no token endpoint to send credentials to.
+/// Why an issuer's token endpoint is unknown or must not receive credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenEndpointError {
-    /// The metadata cannot be had.
+    /// The metadata is unavailable.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// It names no token endpoint.
+    /// The metadata has no `token_endpoint`.
     #[error("Token endpoint missing in OIDC metadata")]
     Missing,
-    /// It names one that is not an https URL of the issuer's origin or of a trusted one.
+    /// `token_endpoint` is not an https URL on the issuer's origin or a trusted one.
     #[error(
         "the token endpoint is not of the domain's own origin; \
          if it is meant to be elsewhere, name that origin as a trusted endpoint"

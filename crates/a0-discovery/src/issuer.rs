@@ -1,4 +1,4 @@
-//! Issuer identifiers in their one canonical form.
+//! Issuer identifiers in their canonical form.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -8,24 +8,24 @@ use url::{Host, Url};
 
 /// An issuer of the form `https://host/` or `https://host:port/`, in lower case.
 ///
-/// Two issuers are the same only if their texts are, octet for octet (RFC 8414 section 3.3): a port
-/// that is spelled out, or a dot at the end of the host, makes another issuer.
+/// Two issuers are equal only if their texts are equal, octet for octet (RFC 8414 section 3.3). An
+/// explicit port or a trailing dot in the host makes a different issuer.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Issuer(String);
 
 impl Issuer {
-    /// The whole identifier, with its slash at the end.
+    /// The whole identifier, with its trailing slash.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Where its metadata is (OpenID Connect Discovery 1.0 section 4).
+    /// The URL of the issuer's metadata (OpenID Connect Discovery 1.0 section 4).
     pub(crate) fn metadata_url(&self) -> String {
         format!("{}.well-known/openid-configuration", self.0)
     }
 }
 
-/// Equal, and hashed, as its text is.
+/// An issuer compares and hashes like its text.
 impl Borrow<str> for Issuer {
     fn borrow(&self) -> &str {
         &self.0
@@ -44,10 +44,10 @@ impl fmt::Debug for Issuer {
     }
 }
 
-/// Gives the issuer that a domain stands for.
+/// Returns the issuer of a domain.
 ///
-/// Takes a host with or without port, in any case, with or without `https://`, any number of
-/// slashes at the end, and white space around it. The port is kept as it is written.
+/// A domain is a host, with or without a port, in upper or lower case. It may begin with `https://`
+/// and end with slashes, and white space around it is ignored. The port is kept as written.
 ///
 /// ```
 /// use a0_discovery::{DomainError, normalize_domain};
@@ -62,8 +62,8 @@ impl fmt::Debug for Issuer {
 ///
 /// # Errors
 ///
-/// [`DomainError`], also for a path, a query, a fragment, credentials, control characters, inner
-/// white space, a backslash, and anything but ASCII.
+/// [`DomainError`] if the text is not a domain: for example if it has a path, a query, a fragment,
+/// credentials, inner white space, control characters, a backslash or characters outside ASCII.
 pub fn normalize_domain(domain: &str) -> Result<Issuer, DomainError> {
     let domain = domain.trim();
     if domain.is_empty() {
@@ -88,16 +88,16 @@ pub fn normalize_domain(domain: &str) -> Result<Issuer, DomainError> {
     }
     validate_authority(authority)?;
     let issuer = format!("https://{authority}/");
-    if is_servable(&issuer) {
+    if is_read_as_written(&issuer) {
         Ok(Issuer(issuer))
     } else {
         Err(DomainError::Host)
     }
 }
 
-/// Whether a URL parser takes the host for what it looks like: not for an address in disguise
-/// (`0x7f.1`), nor for a name that no server can have.
-fn is_servable(issuer: &str) -> bool {
+/// Whether a URL parser reads the host as it is written. It does not if the host is an IP address
+/// in disguise (`0x7f.1`) or an impossible name.
+fn is_read_as_written(issuer: &str) -> bool {
     let authority = issuer.trim_start_matches("https://");
     Url::parse(issuer).is_ok_and(|url| match url.host() {
         Some(Host::Ipv6(_)) => true,
@@ -129,7 +129,7 @@ fn validate_authority(authority: &str) -> Result<(), DomainError> {
     }
 }
 
-/// Labels of letters, digits, `-` and `_`, with dots between them; one more dot may end the name.
+/// Labels of letters, digits, `-` and `_`, separated by dots. One trailing dot is allowed.
 fn is_host_name(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     host.split('.').all(|label| {
@@ -145,26 +145,26 @@ fn is_port(digits: &str) -> bool {
         && digits.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// Why a text is no domain of an issuer. Holds nothing of the text.
+/// Why a text is not the domain of an issuer. The error contains no part of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DomainError {
-    /// Empty, or white space only.
+    /// The text is empty or only white space.
     #[error("domain must be a non-empty string")]
     Blank,
-    /// `http://` instead of `https://`.
+    /// It begins with `http://`.
     #[error("invalid domain URL (https required)")]
     NotHttps,
-    /// A user name or a password.
+    /// It has a user name or a password.
     #[error("invalid domain URL (credentials are not allowed)")]
     Credentials,
-    /// A path, a query or a fragment.
+    /// It has a path, a query or a fragment.
     #[error("invalid domain URL (path/query/fragment are not allowed)")]
     Path,
-    /// Not a host name, an IPv4 address, or an IPv6 address in brackets.
+    /// Its host is not a host name, an IPv4 address or an IPv6 address in brackets.
     #[error("invalid domain URL (not a valid host)")]
     Host,
-    /// A port that is not a number from 1 to 65535.
+    /// Its port is not a number from 1 to 65535.
     #[error("invalid domain URL (not a valid port)")]
     Port,
 }

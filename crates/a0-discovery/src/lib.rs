@@ -1,15 +1,18 @@
-//! Issuers, their metadata and their keys: what to fetch, from where, and how long to keep it.
+//! Issuers, their metadata and their keys: what to fetch, from where, and how long to cache it.
 //!
-//! Nothing here checks a signature. [`FetchKeys`] is one fetch: a conversation that yields requests and
-//! is resumed with the answers. [`KeyCache`] decides when to fetch by its [`CachePolicy`], lets one call
-//! fetch for all, and keeps the keys. Time is an argument.
+//! [`KeyCache`] is the main type. It fetches the keys of an issuer when they are needed, caches
+//! them as its [`CachePolicy`] says, and makes one fetch serve all callers that need it.
+//! [`FetchKeys`] is a single fetch without a cache: a conversation that yields requests and is
+//! resumed with the responses.
+//!
+//! This crate verifies no signatures. The time is an argument of every call.
 //!
 //! ```
 //! use std::sync::Arc;
 //! use a0_discovery::{FetchRules, KeyCache, normalize_domain};
 //! use a0_jose::{Algorithm, NumericDate};
 //!
-//! // Any closure is a client; a real one speaks HTTPS.
+//! // Any closure is an HTTP client. A real one speaks HTTPS.
 //! let client = |request: http::Request<Vec<u8>>| {
 //!     Ok::<_, std::io::Error>(http::Response::new(match request.uri().path() {
 //!         "/.well-known/openid-configuration" => br#"{"issuer":"https://tenant.example/",
@@ -42,6 +45,7 @@
 
 mod age;
 mod cache;
+mod clock;
 mod error;
 mod fetch;
 mod issuer;

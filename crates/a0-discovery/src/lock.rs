@@ -1,9 +1,9 @@
-//! Locks that a panic elsewhere does not close.
+//! Locks that survive a panic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A thread that panicked while it held a lock of this crate left a value that is whole all the same:
-/// nothing below such a lock calls what others wrote.
+/// Locks a mutex, poisoned or not. No user code runs under the locks of this crate, so a panic
+/// elsewhere leaves the guarded value consistent.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

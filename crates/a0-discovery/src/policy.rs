@@ -1,4 +1,4 @@
-//! How long documents are kept and served.
+//! How long documents are cached and served.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -7,48 +7,51 @@ use a0_jose::NumericDate;
 
 use crate::age::{Stamp, elapsed};
 
-/// The upper bound of [`CachePolicy::ttl`] and [`CachePolicy::max_stale`]: 24 hours. It bounds how long
-/// a key that its issuer removed can still verify tokens.
+/// The upper bound of [`CachePolicy::ttl`] and [`CachePolicy::max_stale`]: 24 hours. It limits how
+/// long a removed key can still verify tokens.
 pub const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long keys are kept and served, for how many issuers, and how long a call may wait for them.
+/// How long keys are cached and served, for how many issuers, and how long a call may wait for
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CachePolicy {
-    /// The longest time that keys are fresh. Zero fetches them for every call. Defaults to 600 s; at
-    /// most [`MAX_TTL`], a larger value counts as that.
+    /// The longest time that keys are fresh. Zero fetches them for every call. Defaults to 600 s. A
+    /// value above [`MAX_TTL`] counts as `MAX_TTL`.
     pub ttl: Duration,
-    /// The shortest time that keys are fresh, whatever the server says, but never longer than `ttl`.
-    /// Defaults to 300 s, so that a tenant that answers `max-age=15` is not asked every 15 seconds.
+    /// The shortest time that keys are fresh, even if the server's `max-age` is lower; `ttl` caps
+    /// it. Defaults to 300 s, so that a tenant with `max-age=15` does not receive a request every
+    /// 15 seconds.
     pub min_ttl: Duration,
-    /// How long after their request keys may be served if newer ones cannot be had. Defaults to 3600 s;
-    /// at most [`MAX_TTL`]. Zero serves fresh keys only; any other value below `ttl` counts as `ttl`.
+    /// How long keys may be served if newer ones cannot be fetched, counted from their own fetch.
+    /// Defaults to 3600 s. A value above [`MAX_TTL`] counts as `MAX_TTL`. Zero serves fresh keys
+    /// only; any other value below `ttl` counts as `ttl`.
     pub max_stale: Duration,
-    /// The shortest time between two fetches of one issuer's keys that an unknown `kid` causes.
-    /// Defaults to 30 s.
+    /// The shortest time between two fetches of one issuer's keys that tokens with an unknown `kid`
+    /// cause. Defaults to 30 s.
     pub kid_cooldown: Duration,
-    /// The number of issuers whose keys are kept. Beyond it the least recently used one is evicted.
-    /// Defaults to 100.
+    /// The number of issuers whose keys are cached. When it is exceeded, the least recently used
+    /// issuer is evicted. Defaults to 100.
     pub max_issuers: NonZeroUsize,
-    /// Who fetches stale keys again. Defaults to the background.
+    /// Where stale keys are refreshed. Defaults to [`Refresh::Background`].
     pub refresh: Refresh,
-    /// The time limit of one exchange, which the HTTP client enforces. Defaults to 10 s. The cache needs
-    /// it to tell a slow fetch from an abandoned one: a fetch is overdue 5 s after its exchanges, at
+    /// The time limit of one exchange, as the HTTP client enforces it. Defaults to 10 s. The cache
+    /// uses it to tell a slow fetch from a dead one: a fetch is overdue 5 s after its exchanges, at
     /// most two, should have ended.
     pub timeout: Duration,
-    /// The longest time that one call waits, in all, for fetches that other calls carry. Defaults to
+    /// The longest time that one call waits, in total, for the fetches of other calls. Defaults to
     /// 10 s.
     pub max_wait: Duration,
 }
 
-/// Who fetches stale keys again.
+/// Where stale keys are refreshed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Refresh {
-    /// A background thread or task. The caller that finds the keys stale is served at once.
+    /// In a background thread or task. The caller that finds the keys stale is served at once.
     #[default]
     Background,
-    /// The caller that finds the keys stale. For programs that must not start a thread.
+    /// In the caller that finds the keys stale, for programs that must not start threads.
     Inline,
 }
 
@@ -68,7 +71,7 @@ impl Default for CachePolicy {
 }
 
 impl CachePolicy {
-    /// The same policy within its bounds.
+    /// Clamps each value to its bounds.
     pub(crate) fn clamped(mut self) -> Self {
         self.ttl = self.ttl.min(MAX_TTL);
         self.max_wait = self.max_wait.min(MAX_TTL);
@@ -88,18 +91,18 @@ impl CachePolicy {
         stamps.iter().all(|stamp| self.is_fresh(*stamp, now))
     }
 
-    /// Whether keys of this age are served while newer ones are fetched in the background.
+    /// Whether stale keys of this age are served while they are refreshed in the background.
     pub(crate) fn is_young(&self, age: Duration) -> bool {
         age < self.ttl.saturating_mul(2) && age < self.max_stale
     }
 
-    /// Whether stale keys of this age may be served at all.
+    /// Whether stale keys of this age may be served if a fetch fails.
     pub(crate) fn may_serve_stale(&self, age: Duration) -> bool {
         age < self.max_stale
     }
 
     /// The longest time for which a document may be served.
-    pub(crate) fn longest(&self) -> Duration {
+    pub(crate) fn max_lifetime(&self) -> Duration {
         self.max_stale.max(self.ttl)
     }
 }

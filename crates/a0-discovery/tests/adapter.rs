@@ -1,30 +1,30 @@
-//! The second level: what it saves, and what it cannot do to those who trust it too much.
+//! The second level: the requests it saves, and its failures and attacks that the cache survives.
 
 mod common;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Barrier, Mutex, mpsc};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, UNIX_EPOCH};
 
-use a0_discovery::{CacheAdapter, CacheAdapterError, InMemoryCache, KeyCache, normalize_domain};
+use a0_discovery::{CacheAdapter, CacheAdapterError, KeyCache, normalize_domain};
 use a0_jose::Algorithm;
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
 use common::{START, at, fetches, keys_of, policy, rules};
 use serde_json::{Value, json};
 
-/// A store whose entries a test can see and change, and which can fail.
+/// A store whose entries a test can read and change, and that can fail.
 #[derive(Default)]
 struct Store {
     entries: Mutex<BTreeMap<String, (String, Duration)>>,
     broken: Mutex<bool>,
     reads: AtomicI64,
-    /// What happens before the first value is set.
+    /// Called before the first value is set.
     on_set: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Store {
-    fn answer<T>(
+    fn access<T>(
         &self,
         act: impl FnOnce(&mut BTreeMap<String, (String, Duration)>) -> T,
     ) -> Result<T, CacheAdapterError> {
@@ -34,11 +34,11 @@ impl Store {
         }
     }
 
-    fn breaks(&self, broken: bool) {
+    fn set_broken(&self, broken: bool) {
         *self.broken.lock().unwrap() = broken;
     }
 
-    /// Changes the entry whose key holds `name`.
+    /// Changes the entry whose key contains `name`.
     fn change(&self, name: &str, change: impl FnOnce(&str) -> String) {
         let mut entries = self.entries.lock().unwrap();
         let (_, (value, _)) = entries
@@ -56,7 +56,7 @@ impl Store {
 impl CacheAdapter for Store {
     fn get(&self, key: &str) -> Result<Option<String>, CacheAdapterError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        self.answer(|entries| entries.get(key).map(|(value, _)| value.clone()))
+        self.access(|entries| entries.get(key).map(|(value, _)| value.clone()))
     }
 
     fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<(), CacheAdapterError> {
@@ -64,7 +64,7 @@ impl CacheAdapter for Store {
         if let Some(on_set) = on_set {
             on_set();
         }
-        self.answer(|entries| entries.insert(key.to_owned(), (value.to_owned(), ttl)))?;
+        self.access(|entries| entries.insert(key.to_owned(), (value.to_owned(), ttl)))?;
         Ok(())
     }
 
@@ -73,15 +73,15 @@ impl CacheAdapter for Store {
     }
 
     fn delete(&self, key: &str) -> Result<(), CacheAdapterError> {
-        self.answer(|entries| entries.remove(key)).map(|_| ())
+        self.access(|entries| entries.remove(key)).map(|_| ())
     }
 
     fn clear(&self) -> Result<(), CacheAdapterError> {
-        self.answer(BTreeMap::clear)
+        self.access(BTreeMap::clear)
     }
 }
 
-/// One of several processes with this store behind them.
+/// One of several processes that share a store.
 fn process(client: impl a0_http::HttpClient + 'static, store: &Arc<Store>) -> KeyCache {
     KeyCache::builder(rules(), Arc::new(client))
         .policy(policy())
@@ -104,17 +104,17 @@ fn one_process_fetches_for_all() {
             let keys = keys_of(process, &tenant, second).unwrap();
             assert!(keys.keys().contains(&tenant.kid(), Algorithm::Rs256));
             assert_eq!(fetches(&tenant), expected, "{second}");
-            assert_eq!(process.adapter_misses(), 0);
+            assert_eq!(process.adapter_failures(), 0);
         }
     }
-    // They live there for as long as they may be served.
+    // Entries live as long as their documents may be served.
     for (value, ttl) in store.entries.lock().unwrap().values() {
         assert_eq!(*ttl, policy().max_stale, "{value}");
     }
 }
 
 #[test]
-fn a_process_that_starts_in_an_outage_serves_what_others_had() {
+fn a_process_started_in_an_outage_serves_stored_keys() {
     let (tenant, store) = world();
     keys_of(&process(tenant.client(), &store), &tenant, 0).unwrap();
     for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
@@ -128,14 +128,14 @@ fn a_process_that_starts_in_an_outage_serves_what_others_had() {
     assert_eq!(
         status.last_success,
         Some(at(0)),
-        "their age is that of the fetch"
+        "the age counts from the fetch"
     );
     let too_late = process(tenant.client(), &store);
     assert!(keys_of(&too_late, &tenant, 3600).is_err());
 }
 
 #[test]
-fn a_key_that_another_process_found_makes_no_request() {
+fn a_key_that_another_process_stored_needs_no_request() {
     let (tenant, store) = world();
     let [first, second] = [0, 1].map(|_| process(tenant.client(), &store));
     for process in [&first, &second] {
@@ -150,16 +150,16 @@ fn a_key_that_another_process_found_makes_no_request() {
         assert!(keys.keys().contains(&kid, Algorithm::Rs256));
         assert_eq!(fetches(&tenant), (1, 2));
     }
-    // What is not there either is asked for at the issuer.
+    // A key that is not in the store either is requested from the issuer.
     second
         .keys_with(&issuer, "nobody's", Algorithm::Rs256, at(40))
         .unwrap();
     assert_eq!(fetches(&tenant), (1, 3));
 }
 
-/// What another process was told says nothing of a key that is newer.
+/// The stored set may be older than the key, so only the issuer can tell whether it exists.
 #[test]
-fn a_key_that_is_not_in_the_store_is_asked_for_by_a_cold_process_too() {
+fn a_cold_process_fetches_a_key_that_is_not_in_the_store() {
     let (tenant, store) = world();
     keys_of(&process(tenant.client(), &store), &tenant, 0).unwrap();
     let old = store.entries.lock().unwrap().clone();
@@ -175,10 +175,10 @@ fn a_key_that_is_not_in_the_store_is_asked_for_by_a_cold_process_too() {
         assert_eq!(
             fetches(&tenant),
             (1, 1 + cold),
-            "the metadata in hand will do"
+            "the stored metadata is reused"
         );
     }
-    // While the issuer fails it is no verdict either.
+    // While the issuer fails, the stored set does not prove that the key is unknown.
     *store.entries.lock().unwrap() = old;
     for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
         tenant.misbehave(endpoint, Fault::status(500));
@@ -190,9 +190,9 @@ fn a_key_that_is_not_in_the_store_is_asked_for_by_a_cold_process_too() {
     }
 }
 
-/// The cool-down is for the issuer's sake: a key that the store had does not begin it.
+/// The cool-down protects the issuer, so a key found in the store does not start it.
 #[test]
-fn a_key_from_the_store_begins_no_cool_down() {
+fn a_key_from_the_store_starts_no_cool_down() {
     let (tenant, store) = world();
     let [first, second] = [0, 1].map(|_| process(tenant.client(), &store));
     let issuer = normalize_domain("a.example").unwrap();
@@ -216,15 +216,15 @@ fn a_key_from_the_store_begins_no_cool_down() {
         .unwrap();
     assert!(
         keys.keys().contains(&tenant.kid(), Algorithm::Rs256),
-        "it had asked for nothing yet"
+        "it had sent no request yet"
     );
 }
 
 #[test]
-fn keys_in_the_store_serve_a_cold_process_at_once() {
+fn a_cold_process_serves_stored_keys_at_once() {
     let (tenant, store) = world();
     keys_of(&process(tenant.client(), &store), &tenant, 0).unwrap();
-    // Beyond twice the time to live the issuer is asked first.
+    // Beyond twice the TTL the issuer is asked first.
     for (second, expected) in [(1199, (1, 1)), (1200, (2, 2))] {
         let process = process(tenant.client(), &store);
         keys_of(&process, &tenant, second).unwrap();
@@ -241,7 +241,7 @@ fn keys_in_the_store_serve_a_cold_process_at_once() {
 }
 
 #[test]
-fn a_process_that_may_not_ask_finds_what_another_stored() {
+fn a_process_reads_the_store_during_a_back_off() {
     let (tenant, store) = world();
     tenant.misbehave(Endpoint::Discovery, Fault::retry_after(429, 300));
     let refused = process(tenant.client(), &store);
@@ -251,7 +251,7 @@ fn a_process_that_may_not_ask_finds_what_another_stored() {
     assert!(keys_of(&refused, &tenant, 2).is_ok());
     assert_eq!(fetches(&tenant), (2, 1));
 
-    // It looks there once a second at most.
+    // It reads the store at most once a second.
     let empty = Arc::default();
     tenant.misbehave(Endpoint::Discovery, Fault::retry_after(429, 300));
     let cache = process(tenant.client(), &empty);
@@ -263,7 +263,7 @@ fn a_process_that_may_not_ask_finds_what_another_stored() {
     assert_eq!(empty.reads.load(Ordering::SeqCst), 10);
 }
 
-/// A store that is slow to write delays nobody but the one who writes.
+/// A slow write delays only the caller that writes.
 #[test]
 fn keys_are_served_before_they_are_stored() {
     let (tenant, store) = world();
@@ -285,7 +285,7 @@ fn keys_are_served_before_they_are_stored() {
 }
 
 #[test]
-fn a_reload_goes_to_the_issuer_and_tells_the_others() {
+fn a_reload_bypasses_the_store_and_updates_it() {
     let (tenant, store) = world();
     let [first, second] = [0, 1].map(|_| process(tenant.client(), &store));
     keys_of(&first, &tenant, 0).unwrap();
@@ -299,25 +299,25 @@ fn a_reload_goes_to_the_issuer_and_tells_the_others() {
 }
 
 #[test]
-fn an_adapter_that_fails_is_a_miss() {
+fn a_failing_adapter_counts_as_empty() {
     let (tenant, store) = world();
-    store.breaks(true);
+    store.set_broken(true);
     let process = process(tenant.client(), &store);
     assert!(keys_of(&process, &tenant, 0).is_ok());
     assert_eq!(fetches(&tenant), (1, 1));
-    // One to read, two to write.
-    assert_eq!(process.adapter_misses(), 3);
+    // One read and two writes failed.
+    assert_eq!(process.adapter_failures(), 3);
     let error = process.last_adapter_error().unwrap();
     let source = std::error::Error::source(&error).unwrap();
     assert_eq!(source.to_string(), "out of order");
-    store.breaks(false);
+    store.set_broken(false);
     assert!(keys_of(&process, &tenant, 300).is_ok());
-    assert_eq!((store.keys().len(), process.adapter_misses()), (2, 3));
+    assert_eq!((store.keys().len(), process.adapter_failures()), (2, 3));
 }
 
-/// Whatever stands there passes every check of a fetched document, or counts for nothing.
+/// An entry must pass every check of a fetched document, or it counts as absent.
 #[test]
-fn garbage_and_lies_are_misses() {
+fn malformed_and_forged_entries_count_as_absent() {
     let edit = |member: &'static str, value: Value| {
         move |entry: &str| {
             let mut entry: Value = serde_json::from_str(entry).unwrap();
@@ -411,12 +411,12 @@ fn garbage_and_lies_are_misses() {
         let keys = keys_of(&victim, &tenant, 0).unwrap();
         assert!(keys.keys().contains(&tenant.kid(), Algorithm::Rs256));
         assert_eq!(fetches(&tenant), (2, 2), "{number} {name}");
-        assert_eq!(victim.adapter_misses(), 1, "{number} {name}");
+        assert_eq!(victim.adapter_failures(), 1, "{number} {name}");
     }
 }
 
 #[test]
-fn an_old_set_does_not_replace_a_newer_one() {
+fn an_older_stored_set_does_not_replace_a_newer_one() {
     let (tenant, store) = world();
     let writer = process(tenant.client(), &store);
     keys_of(&writer, &tenant, 0).unwrap();
@@ -434,18 +434,18 @@ fn an_old_set_does_not_replace_a_newer_one() {
     assert_eq!(keys.requested_at(), at(10));
 }
 
-/// Stored keys do not spare asking the issuer where it has to be asked. They serve if it then fails.
+/// If stored keys are not enough, the issuer is asked. If it fails, the stored keys are served.
 #[test]
-fn a_newer_set_that_is_not_enough_serves_if_the_issuer_fails() {
+fn insufficient_stored_keys_are_served_if_the_issuer_fails() {
     let (tenant, store) = world();
     let issuer = normalize_domain("a.example").unwrap();
-    // Stale, and no reason not to ask: there are keys in hand.
+    // Stale stored keys do not replace a request while there are keys in memory.
     let [first, second] = [0, 1].map(|_| process(tenant.client(), &store));
     keys_of(&first, &tenant, 0).unwrap();
     second.reload(&issuer, at(50)).unwrap();
     keys_of(&first, &tenant, 700).unwrap();
     assert_eq!(fetches(&tenant), (3, 3));
-    // Newer, without the wanted key.
+    // The stored keys are newer but lack the wanted key.
     second.reload(&issuer, at(710)).unwrap();
     tenant.replace_keys().unwrap();
     let keys = first
@@ -453,7 +453,7 @@ fn a_newer_set_that_is_not_enough_serves_if_the_issuer_fails() {
         .unwrap();
     assert!(keys.keys().contains(&tenant.kid(), Algorithm::Rs256));
     assert_eq!(fetches(&tenant), (4, 5));
-    // Too old to spare a fetch, which fails.
+    // The stored keys are too old to replace a fetch, and the fetch fails.
     second.reload(&issuer, at(3000)).unwrap();
     for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
         tenant.misbehave(endpoint, Fault::status(500));
@@ -463,9 +463,8 @@ fn a_newer_set_that_is_not_enough_serves_if_the_issuer_fails() {
     assert_eq!(fetches(&tenant).0, 6);
 }
 
-/// With `max_stale` of zero, fresh documents from the store serve all the same.
 #[test]
-fn fresh_documents_serve_where_stale_ones_may_not() {
+fn fresh_stored_documents_are_served_with_a_max_stale_of_zero() {
     let (tenant, store) = world();
     tenant.cache_control(None);
     let mut policy = policy();
@@ -480,9 +479,9 @@ fn fresh_documents_serve_where_stale_ones_may_not() {
     }
 }
 
-/// If nobody can see what stands in the store, nothing is written over it.
+/// If an entry cannot be read, it may hold a newer document, so it is not replaced.
 #[test]
-fn what_cannot_be_read_is_not_replaced() {
+fn an_unreadable_entry_is_not_replaced() {
     struct WriteOnly(AtomicI64);
     impl CacheAdapter for WriteOnly {
         fn get(&self, _: &str) -> Result<Option<String>, CacheAdapterError> {
@@ -510,7 +509,7 @@ fn what_cannot_be_read_is_not_replaced() {
         .build();
     keys_of(&process, &tenant, 0).unwrap();
     assert_eq!(store.0.load(Ordering::SeqCst), 0);
-    assert_eq!(process.adapter_misses(), 3);
+    assert_eq!(process.adapter_failures(), 3);
 }
 
 #[test]
@@ -532,7 +531,7 @@ fn issuers_share_no_entry() {
 }
 
 #[test]
-fn nothing_is_kept_for_no_time() {
+fn nothing_is_stored_for_a_lifetime_of_zero() {
     let (tenant, store) = world();
     let mut policy = policy();
     (policy.ttl, policy.max_stale) = (Duration::ZERO, Duration::ZERO);
@@ -543,7 +542,7 @@ fn nothing_is_kept_for_no_time() {
     keys_of(&process, &tenant, 0).unwrap();
     assert_eq!(store.keys(), [""; 0]);
 
-    // Nor for less than it is fresh.
+    // With a `max_stale` of zero, an entry lives as long as it is fresh.
     policy.ttl = Duration::from_secs(60);
     let process = KeyCache::builder(rules(), Arc::new(tenant.client()))
         .policy(policy)
@@ -552,88 +551,4 @@ fn nothing_is_kept_for_no_time() {
     keys_of(&process, &tenant, 0).unwrap();
     let entries = store.entries.lock().unwrap();
     assert!(entries.len() == 2 && entries.values().all(|(_, ttl)| *ttl == policy.ttl));
-}
-
-/// What an adapter owes, of the one that ships.
-#[test]
-fn the_cache_in_memory_keeps_the_contract() {
-    const MINUTE: Duration = Duration::from_secs(60);
-    let seconds = Arc::new(AtomicI64::new(START));
-    let clock = {
-        let seconds = Arc::clone(&seconds);
-        move || -> SystemTime {
-            UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst).unsigned_abs())
-        }
-    };
-    let cache = InMemoryCache::new(2).clock(clock);
-    let get = |key| cache.get(key).unwrap();
-    let value = |text: &str| Some(text.to_owned());
-
-    cache.set("a", "1", MINUTE).unwrap();
-    cache.set("a", "2", MINUTE).unwrap();
-    assert_eq!(get("a"), value("2"));
-    assert!(!cache.set_if_absent("a", "3", MINUTE).unwrap());
-    seconds.fetch_add(59, Ordering::SeqCst);
-    assert_eq!(get("a"), value("2"));
-    seconds.fetch_add(1, Ordering::SeqCst);
-    assert_eq!(get("a"), None);
-    assert!(cache.set_if_absent("a", "3", MINUTE).unwrap());
-    assert_eq!(get("a"), value("3"));
-
-    // The least recently used goes first.
-    cache.set("b", "1", MINUTE).unwrap();
-    assert_eq!(get("a"), value("3"));
-    cache.set("c", "1", MINUTE).unwrap();
-    assert_eq!(["a", "b", "c"].map(get), [value("3"), None, value("1")]);
-
-    // An expired value takes no place, whether or not somebody asked for it.
-    for asks in [true, false] {
-        cache.clear().unwrap();
-        cache.set("b", "1", MINUTE).unwrap();
-        cache.set("a", "1", Duration::from_secs(1)).unwrap();
-        seconds.fetch_add(2, Ordering::SeqCst);
-        if asks {
-            assert_eq!(get("a"), None);
-        }
-        cache.set("c", "1", MINUTE).unwrap();
-        assert_eq!(["a", "b", "c"].map(get), [None, value("1"), value("1")]);
-    }
-
-    cache.set("a", "3", MINUTE).unwrap();
-    cache.delete("a").unwrap();
-    cache.delete("a").unwrap();
-    assert_eq!(["a", "c"].map(get), [None, value("1")]);
-    cache.clear().unwrap();
-    assert_eq!(get("c"), None);
-    // Its Debug holds no value.
-    cache.set("c", "canary", MINUTE).unwrap();
-    assert!(!format!("{cache:?}").contains("canary"));
-    // For none is for one.
-    let least = InMemoryCache::new(0);
-    least.set("a", "1", MINUTE).unwrap();
-    assert!(least.get("a").unwrap().is_some());
-}
-
-#[test]
-fn one_of_many_gets_to_set_what_is_absent() {
-    let cache = InMemoryCache::new(10);
-    let start = Barrier::new(16);
-    let winners = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..16)
-            .map(|_| {
-                scope.spawn(|| {
-                    start.wait();
-                    cache
-                        .set_if_absent("a", "1", Duration::from_secs(60))
-                        .unwrap()
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|t| t.join().unwrap())
-            .filter(|won| *won)
-            .count()
-    });
-    assert_eq!(winners, 1);
 }

@@ -1,5 +1,5 @@
-//! The cache for async callers: what only they can do to it. What is fetched when is the blocking
-//! cache's, and tested there.
+//! The async cache: dropped futures, tasks and wakers. The tests of the blocking cache cover when
+//! it fetches.
 
 #![cfg(feature = "async")]
 
@@ -21,7 +21,7 @@ use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
 use common::{START, at, fetches, policy, rules};
 use http::Request;
 
-/// Answers after it was polled a few times, as a client on a network does.
+/// A client that responds after it was polled a few times, as one on a network does.
 struct Slow(LocalNetwork);
 
 const POLLS: usize = 3;
@@ -30,15 +30,15 @@ impl AsyncHttpClient for Slow {
     fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_> {
         Box::pin(async move {
             for _ in 0..POLLS {
-                again().await;
+                yield_once().await;
             }
             Ok(self.0.handle(request)?)
         })
     }
 }
 
-/// Pending once.
-async fn again() {
+/// Is pending once.
+async fn yield_once() {
     let mut polled = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut polled, true) {
@@ -67,7 +67,7 @@ impl World {
         }
     }
 
-    /// What is fetched becomes a task that a test polls when it likes.
+    /// Makes a cache whose fetches become tasks that the test polls.
     fn cache(&self) -> KeyCache {
         let tasks = Arc::clone(&self.tasks);
         self.build(move |task| {
@@ -76,7 +76,7 @@ impl World {
         })
     }
 
-    /// The caller that fetches does so by itself.
+    /// Makes a cache whose callers fetch in their own futures.
     fn without_tasks(&self) -> KeyCache {
         self.build(Some)
     }
@@ -94,16 +94,16 @@ impl World {
         self.tasks.lock().unwrap().pop().expect("a task")
     }
 
-    /// A call to its end, with the tasks that it makes.
+    /// Runs a call to its end, with the tasks that it spawns.
     fn finish(&self, cache: &KeyCache, second: i64) -> Arc<IssuerKeys> {
         let woken = Arc::new(Woken::default());
         let mut call = call(cache, "a.example", second);
-        let mut looked = woken.poll(call.as_mut());
-        while looked.is_pending() {
+        let mut polled = woken.poll(call.as_mut());
+        while polled.is_pending() {
             finish(&Arc::default(), self.task().as_mut());
-            looked = woken.poll(call.as_mut());
+            polled = woken.poll(call.as_mut());
         }
-        match looked {
+        match polled {
             Poll::Ready(keys) => keys.unwrap(),
             Poll::Pending => unreachable!(),
         }
@@ -138,12 +138,13 @@ impl Woken {
     }
 }
 
-/// Polls only a task that was woken: one that nobody wakes hangs a real runtime.
+/// Polls a task to its end, but only after it was woken. A task that nothing wakes would hang on a
+/// real runtime.
 fn finish<F: Future + ?Sized>(woken: &Arc<Woken>, mut future: Pin<&mut F>) -> F::Output {
     let mut seen = usize::MAX;
     loop {
         let count = woken.count();
-        assert_ne!(count, seen, "nobody wakes this task");
+        assert_ne!(count, seen, "nothing wakes this task");
         seen = count;
         if let Poll::Ready(output) = woken.poll(future.as_mut()) {
             return output;
@@ -152,8 +153,8 @@ fn finish<F: Future + ?Sized>(woken: &Arc<Woken>, mut future: Pin<&mut F>) -> F:
 }
 
 #[test]
-fn a_future_that_is_dropped_anywhere_strands_nobody() {
-    // One that ends in time makes two requests; each is polled POLLS times, and once more.
+fn a_future_dropped_at_any_point_leaves_no_caller_waiting() {
+    // A fetch makes two requests. Each of them is polled POLLS times and once more.
     for polls in 0..=2 * POLLS {
         let world = World::new();
         let cache = world.without_tasks();
@@ -170,7 +171,7 @@ fn a_future_that_is_dropped_anywhere_strands_nobody() {
         if polls > 0 {
             assert_eq!((second.count(), third.count()), (1, 1), "{polls}");
         }
-        // The one fetches; dropped as well, the other does.
+        // One waiter fetches instead. If it is dropped too, the next caller does.
         assert!(second.poll(one.as_mut()).is_pending());
         drop(waiters);
         let last = Arc::new(Woken::default());
@@ -181,7 +182,7 @@ fn a_future_that_is_dropped_anywhere_strands_nobody() {
 }
 
 #[test]
-fn a_waiter_that_is_dropped_takes_nothing_along() {
+fn a_dropped_waiter_does_not_affect_the_fetch() {
     let world = World::new();
     let cache = world.without_tasks();
     let [first, second, third] = [0, 1, 2].map(|_| Arc::new(Woken::default()));
@@ -219,9 +220,9 @@ fn waiters_share_one_failure() {
     assert_eq!(fetches(&world.tenant), (1, 0));
 }
 
-/// On one thread: nothing of the slow issuer's is polled meanwhile.
+/// All of this runs on one thread; the slow issuer's fetch is not polled meanwhile.
 #[test]
-fn an_issuer_that_does_not_answer_delays_no_other() {
+fn a_hanging_issuer_delays_no_other() {
     let world = World::new();
     let quick = world.network.tenant("quick.example").unwrap();
     let cache = world.without_tasks();
@@ -237,9 +238,8 @@ fn an_issuer_that_does_not_answer_delays_no_other() {
     assert!(finish(&woken, slow.as_mut()).is_ok());
 }
 
-/// Whoever is gone, what was begun for all goes on.
 #[test]
-fn a_task_goes_on_when_its_caller_is_dropped() {
+fn a_task_continues_when_its_caller_is_dropped() {
     let world = World::new();
     let cache = world.cache();
     let woken = Arc::new(Woken::default());
@@ -258,10 +258,10 @@ fn a_task_goes_on_when_its_caller_is_dropped() {
     assert!(world.tasks.lock().unwrap().is_empty());
 }
 
-/// A stranger who goes away in the middle of a search for a key that nobody has: those who come with
-/// a new key are not refused for it.
+/// A client with a forged `kid` disconnects during the search. Clients with a new key must not be
+/// refused because of that.
 #[test]
-fn a_search_that_is_dropped_refuses_nobody() {
+fn a_dropped_search_refuses_no_caller() {
     for with_tasks in [false, true] {
         let world = World::new();
         let cache = match with_tasks {
@@ -285,14 +285,14 @@ fn a_search_that_is_dropped_refuses_nobody() {
                 keys.is_ok_and(|keys| keys.keys().contains(&kid, Algorithm::Rs256))
             })
         };
-        let [stranger, first] = [0, 1].map(|_| Arc::new(Woken::default()));
+        let [forger, first] = [0, 1].map(|_| Arc::new(Woken::default()));
         let mut forged = search("nobody's");
-        assert!(stranger.poll(forged.as_mut()).is_pending());
+        assert!(forger.poll(forged.as_mut()).is_pending());
         let mut waits = search(&kid);
         assert!(first.poll(waits.as_mut()).is_pending());
         drop(forged);
         if with_tasks {
-            finish(&stranger, world.task().as_mut());
+            finish(&forger, world.task().as_mut());
         }
         assert!(finish(&first, waits.as_mut()), "{with_tasks}");
         assert!(
@@ -303,9 +303,9 @@ fn a_search_that_is_dropped_refuses_nobody() {
     }
 }
 
-/// As when a future is moved to another task.
+/// This happens when a future is moved to another task.
 #[test]
-fn a_waiter_is_woken_where_it_was_polled_last() {
+fn a_waiter_is_woken_through_its_latest_waker() {
     let world = World::new();
     let cache = world.cache();
     let [before, after] = [0, 1].map(|_| Arc::new(Woken::default()));
@@ -317,7 +317,7 @@ fn a_waiter_is_woken_where_it_was_polled_last() {
 }
 
 #[test]
-fn nobody_waits_for_a_refresh_and_it_ends_with_the_last_clone() {
+fn a_refresh_delays_no_caller_and_ends_with_the_last_clone() {
     for dropped in [false, true] {
         let world = World::new();
         let cache = world.cache();
@@ -340,9 +340,9 @@ fn nobody_waits_for_a_refresh_and_it_ends_with_the_last_clone() {
     }
 }
 
-/// A task that its runtime drops unfinished.
+/// A runtime may drop a task before it is finished.
 #[test]
-fn a_refresh_that_is_dropped_is_tried_again() {
+fn a_dropped_refresh_is_tried_again() {
     let world = World::new();
     let cache = world.cache();
     let woken = Arc::new(Woken::default());
@@ -355,7 +355,7 @@ fn a_refresh_that_is_dropped_is_tried_again() {
 }
 
 #[test]
-fn an_adapter_serves_async_processes_alike() {
+fn async_processes_share_an_adapter() {
     let world = World::new();
     let store = Arc::new(InMemoryCache::new(100));
     let process = || {
@@ -369,12 +369,12 @@ fn an_adapter_serves_async_processes_alike() {
         let woken = Arc::new(Woken::default());
         assert!(finish(&woken, call(&cache, "a.example", 0).as_mut()).is_ok());
         assert_eq!(fetches(&world.tenant), (1, 1));
-        assert_eq!(cache.adapter_misses(), 0);
+        assert_eq!(cache.adapter_failures(), 0);
     }
-    let answer: Result<bool, CacheAdapterError> = {
+    let is_set: Result<bool, CacheAdapterError> = {
         let woken = Arc::new(Woken::default());
         let mut set = AsyncCacheAdapter::set_if_absent(&store, "a", "1", Duration::from_secs(1));
         finish(&woken, set.as_mut())
     };
-    assert!(answer.unwrap());
+    assert!(is_set.unwrap());
 }

@@ -1,15 +1,18 @@
-//! What is fetched, what is kept, and whose it is.
+//! The documents of a fetch, their failures, and the limit on issuers.
 
 mod common;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
-use a0_discovery::{FetchFailure, FetchRules, IssuerKeys, max_age, normalize_domain};
+use a0_discovery::{
+    FetchFailure, FetchRules, Issuer, IssuerKeys, KeyCache, max_age, normalize_domain,
+};
 use a0_jose::Algorithm;
-use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
-use common::{cache_of, cache_with, fetches, keys_of, policy};
+use a0_testkit::{Endpoint, Fault, Gate, LocalNetwork, LocalTenant};
+use common::{START, at, cache_of, cache_with, fetches, keys_of, policy, rules};
 use http::HeaderMap;
 
 fn failure_of(tenant: &LocalTenant) -> FetchFailure {
@@ -25,7 +28,7 @@ fn keys_belong_to_their_issuer() {
     let tenants = ["a.example", "b.example"].map(|domain| network.tenant(domain).unwrap());
     let cache = cache_with(network.client(), policy());
     for tenant in &tenants {
-        // Both call their key by one name.
+        // Both issuers use the same `kid`.
         let mut jwks = tenant.jwks();
         jwks["keys"][0]["kid"] = "shared".into();
         tenant.set_jwks_body(Some(jwks.to_string().as_bytes()));
@@ -75,8 +78,110 @@ fn the_least_recently_used_issuer_is_dropped_at_the_limit() {
         [(1, 1), (2, 2), (1, 1)]
     );
 
-    // A limit without end takes no room for itself.
+    // A huge limit allocates nothing in advance.
     keys_of(&limited_to(NonZeroUsize::MAX), &a, 0).unwrap();
+}
+
+/// It is not fetched twice at the same time either.
+#[test]
+fn an_evicted_issuer_keeps_its_back_off_and_cool_down() {
+    let network = LocalNetwork::new();
+    let names: Vec<String> = (0..6).map(|number| format!("t{number}.example")).collect();
+    let tenants: Vec<_> = names
+        .iter()
+        .map(|name| network.tenant(name).unwrap())
+        .collect();
+    let mut policy = policy();
+    policy.max_issuers = NonZeroUsize::new(2).unwrap();
+    let now = Arc::new(AtomicI64::new(0));
+    let clock = Arc::clone(&now);
+    let cache = KeyCache::builder(rules(), Arc::new(network.client()))
+        .policy(policy)
+        .clock(move || {
+            let seconds = START + clock.load(Ordering::SeqCst);
+            UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())
+        })
+        .build();
+    for tenant in &tenants {
+        tenant.misbehave(Endpoint::Discovery, Fault::status(500));
+    }
+    let mut times = Vec::new();
+    for second in 0..70 {
+        now.store(second, Ordering::SeqCst);
+        for (number, tenant) in tenants.iter().enumerate() {
+            let before = fetches(tenant).0;
+            assert!(keys_of(&cache, tenant, second).is_err());
+            if number == 0 && fetches(tenant).0 > before {
+                times.push(second);
+            }
+        }
+    }
+    assert_eq!(times, [0, 1, 3, 7, 15, 31, 63]);
+    // If the issuer is evicted after its back-off is over, the next back-off is still twice as
+    // long.
+    let [first, others] = [&tenants[0], &tenants[1]];
+    let fetches_at = |tenant: &LocalTenant, second| {
+        now.store(second, Ordering::SeqCst);
+        let before = fetches(tenant).0;
+        assert!(keys_of(&cache, tenant, second).is_err());
+        fetches(tenant).0 > before
+    };
+    assert!(fetches_at(first, 500));
+    for second in [600, 601] {
+        fetches_at(others, second);
+        fetches_at(&tenants[2], second);
+    }
+    assert!(fetches_at(first, 602) && !fetches_at(first, 602 + 59));
+    now.store(1000, Ordering::SeqCst);
+    for tenant in &tenants {
+        tenant.recover(Endpoint::Discovery);
+        tenant.reset_requests();
+    }
+    // A cool-down outlives an eviction too.
+    let issuers: Vec<_> = names
+        .iter()
+        .map(|name| normalize_domain(name).unwrap())
+        .collect();
+    let search = |issuer: &Issuer, second| {
+        cache.keys(issuer, at(second)).unwrap();
+        cache
+            .keys_with(issuer, "nobody's", Algorithm::Rs256, at(second))
+            .unwrap();
+    };
+    for issuer in &issuers {
+        search(issuer, 1000);
+    }
+    let searched: usize = tenants.iter().map(|tenant| fetches(tenant).1).sum();
+    assert_eq!(searched, 12);
+    for issuer in &issuers {
+        search(issuer, 1001);
+    }
+    // Each issuer was evicted, so its keys are fetched again, but no search is made.
+    let searched: usize = tenants.iter().map(|tenant| fetches(tenant).1).sum();
+    assert_eq!(searched, 18);
+
+    // Three issuers in a cache for two, while the first one is being fetched.
+    let [a, b, c] = [&tenants[0], &tenants[1], &tenants[2]];
+    let gate = Gate::new();
+    a.reset_requests();
+    a.misbehave_times(Endpoint::Discovery, 1, Fault::hold_at(&gate));
+    std::thread::scope(|scope| {
+        let leader = scope.spawn(|| cache.reload(&issuers[0], at(1100)).is_ok());
+        assert!(gate.wait_arrived());
+        keys_of(&cache, b, 1100).unwrap();
+        keys_of(&cache, c, 1100).unwrap();
+        let waiter = scope.spawn(|| keys_of(&cache, a, 1100).is_ok());
+        while cache
+            .status(at(1100))
+            .iter()
+            .all(|status| status.issuer != issuers[0])
+        {
+            std::thread::yield_now();
+        }
+        gate.release();
+        assert!(leader.join().unwrap() && waiter.join().unwrap());
+    });
+    assert_eq!(fetches(a), (1, 1));
 }
 
 #[test]
@@ -134,7 +239,7 @@ fn a_max_age_is_a_number_or_nothing() {
 fn each_failure_is_told_apart() {
     let tenant = || LocalTenant::new("a.example").unwrap();
     for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
-        // Good documents, but for their size.
+        // A valid document of the largest size, and one that is an octet longer.
         let tenant = tenant();
         let mut document = match endpoint {
             Endpoint::Discovery => tenant.metadata(),
@@ -154,7 +259,7 @@ fn each_failure_is_told_apart() {
             };
             assert_eq!(failure, expected, "{endpoint:?} {length}");
         }
-        // And but for their status.
+        // A valid document with another status.
         let good = match endpoint {
             Endpoint::Discovery => tenant.metadata(),
             _ => tenant.jwks(),
@@ -167,7 +272,7 @@ fn each_failure_is_told_apart() {
         tenant.misbehave(endpoint, Fault::status(302));
         assert_eq!(failure_of(&tenant), FetchFailure::Status(302));
     }
-    // Metadata that names two of something.
+    // Metadata with a duplicate member.
     let document = tenant().metadata().to_string();
     for twice in [
         r#""issuer":"https://a.example/","#,

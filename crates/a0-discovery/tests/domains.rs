@@ -1,4 +1,4 @@
-//! The one form of an issuer.
+//! The canonical form of issuers and origins.
 
 use a0_discovery::{DomainError, Origin, normalize_domain};
 use proptest::prelude::*;
@@ -113,7 +113,7 @@ fn an_origin_is_scheme_host_and_effective_port() {
 
 proptest! {
     #[test]
-    fn normalizing_never_panics_and_what_it_gives_is_canonical(
+    fn normalizing_never_panics_and_its_result_is_canonical(
         text in any::<String>(),
         near in "[ ]?(https?://)?[a-zA-Z0-9.@:\\[\\]%/_-]{0,24}[/]{0,2}[ ]?",
     ) {

@@ -1,4 +1,4 @@
-//! Who fetches and who waits, over threads: no test here depends on which thread is first.
+//! Single flight over threads. No test depends on which thread is first.
 
 mod common;
 
@@ -18,7 +18,7 @@ fn tenant() -> LocalTenant {
     LocalTenant::new("a.example").unwrap()
 }
 
-/// What `work` gives on so many threads that start together.
+/// The results of `work` on many threads that start together.
 fn on_threads<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let start = Barrier::new(THREADS);
     std::thread::scope(|scope| {
@@ -41,7 +41,8 @@ fn on_threads<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
 fn in_background(client: impl a0_http::HttpClient + 'static) -> KeyCache {
     let mut policy = policy();
     policy.refresh = Refresh::Background;
-    // What was fetched at 700 is fresh at 1200, when what was fetched at 0 is too old to serve.
+    // At 1200, keys fetched at 700 are still fresh, and keys fetched at 0 are too old to serve at
+    // once.
     policy.min_ttl = Duration::from_secs(600);
     cache_with(client, policy)
 }
@@ -50,7 +51,7 @@ fn in_background(client: impl a0_http::HttpClient + 'static) -> KeyCache {
 fn callers_of_a_cold_issuer_share_one_fetch() {
     let tenant = tenant();
     let cache = cache_of(&tenant);
-    // Each read the clock before it waited, at a time of its own.
+    // Each caller reads the clock at a different time before it waits.
     let kept = on_threads(|thread| {
         let second = -i64::try_from(thread % 60).unwrap();
         keys_of(&cache, &tenant, second).unwrap()
@@ -73,7 +74,7 @@ fn callers_of_a_failing_issuer_share_one_failure() {
 }
 
 #[test]
-fn the_others_go_on_when_a_fetcher_panics() {
+fn waiters_continue_when_a_leader_panics() {
     let tenant = tenant();
     let calls = Arc::new(AtomicUsize::new(0));
     let client = {
@@ -81,7 +82,7 @@ fn the_others_go_on_when_a_fetcher_panics() {
         move |request| {
             assert!(
                 calls.fetch_add(1, Ordering::SeqCst) > 0,
-                "the first fetcher panics"
+                "the first leader panics"
             );
             tenant.handle(request)
         }
@@ -96,9 +97,9 @@ fn the_others_go_on_when_a_fetcher_panics() {
     assert_eq!(fetches(&tenant), (1, 1));
 }
 
-/// Who waited for a round that was abandoned is not told of an older one's failure.
+/// The round that the waiter waits for is abandoned. An older round has failed.
 #[test]
-fn the_failure_of_one_round_is_not_that_of_the_next() {
+fn a_waiter_does_not_get_the_failure_of_an_older_round() {
     let tenant = tenant();
     let calls = Arc::new(AtomicUsize::new(0));
     let client = {
@@ -106,9 +107,9 @@ fn the_failure_of_one_round_is_not_that_of_the_next() {
         move |request| match calls.fetch_add(1, Ordering::SeqCst) {
             0 => Err(std::io::ErrorKind::ConnectionRefused.into()),
             1 => {
-                // For the others to come and wait.
+                // Gives the others time to wait.
                 std::thread::yield_now();
-                panic!("the second fetcher panics");
+                panic!("the second leader panics");
             }
             _ => tenant.handle(request),
         }
@@ -124,7 +125,7 @@ fn the_failure_of_one_round_is_not_that_of_the_next() {
 }
 
 #[test]
-fn a_refresh_under_way_is_not_started_again() {
+fn a_running_refresh_is_not_started_again() {
     let tenant = tenant();
     let cache = cache_of(&tenant);
     let gate = Gate::new();
@@ -133,8 +134,8 @@ fn a_refresh_under_way_is_not_started_again() {
     std::thread::scope(|scope| {
         let refreshing = scope.spawn(|| keys_of(&cache, &tenant, 300).is_ok());
         assert!(gate.wait_arrived());
-        // For as long as its two exchanges may take and five seconds more, and the 60 seconds by which
-        // clocks may differ.
+        // The refresh is overdue after two exchanges of 10 seconds, 5 seconds more, and the 60
+        // seconds by which clocks may differ.
         for second in 300..=385 {
             assert!(Arc::ptr_eq(
                 &old,
@@ -148,7 +149,7 @@ fn a_refresh_under_way_is_not_started_again() {
 }
 
 #[test]
-fn an_issuer_that_does_not_answer_delays_no_other() {
+fn a_hanging_issuer_delays_no_other() {
     let network = LocalNetwork::new();
     let [slow, quick] = ["slow.example", "quick.example"].map(|d| network.tenant(d).unwrap());
     let gate = Gate::new();
@@ -174,9 +175,9 @@ fn an_issuer_that_does_not_answer_delays_no_other() {
 }
 
 #[test]
-fn nobody_waits_for_a_refresh() {
-    // Keys of 1190 seconds are refreshed in the background; beyond 1200 a caller would wait, but not for
-    // a refresh that is under way.
+fn no_caller_waits_for_a_background_refresh() {
+    // Keys that are 1190 seconds old are refreshed in the background. Beyond 1200 seconds a caller
+    // waits for a fetch, but not for a background refresh that is running.
     for (due, still) in [(700, 785), (1190, 1275)] {
         let tenant = tenant();
         let cache = in_background(tenant.client());
@@ -189,16 +190,16 @@ fn nobody_waits_for_a_refresh() {
         assert!(gate.wait_arrived());
         assert!(Arc::ptr_eq(&old, &keys_of(&cache, &tenant, still).unwrap()));
         assert_eq!(fetches(&tenant), (2, 1));
-        // Beyond its time limit the refresh is nobody's to wait for.
+        // Once the refresh is overdue, a caller fetches.
         let new = keys_of(&cache, &tenant, 1300).unwrap();
         assert_eq!(new.requested_at(), at(1300));
         gate.release();
     }
 }
 
-/// The answer to a refresh was made before the issuer had its new key.
+/// The response to the refresh was made before the issuer had its new key.
 #[test]
-fn a_refresh_that_began_too_early_does_not_hide_a_new_key() {
+fn a_refresh_begun_before_a_rotation_does_not_hide_the_new_key() {
     let tenant = tenant();
     let cache = in_background(tenant.client());
     let gate = Gate::new();
@@ -247,7 +248,7 @@ fn unknown_key_ids_on_many_threads_make_one_request() {
 }
 
 #[test]
-fn a_reload_waits_for_the_round_under_way_and_then_asks_anew() {
+fn a_reload_waits_for_the_running_round_and_then_fetches_again() {
     a_reload_during(Fault::none(), (3, 3));
     a_reload_during(Fault::status(500), (3, 2));
 }
@@ -274,7 +275,7 @@ fn a_reload_during(fault: Fault, expected: (usize, usize)) {
     assert_eq!(fetches(&tenant), expected);
 }
 
-/// A refresh under way sends nothing more once the last clone is dropped.
+/// A running refresh sends no further requests once the last clone is dropped.
 #[test]
 fn refreshes_end_with_the_last_clone() {
     for clones in [0, 1] {
@@ -284,7 +285,7 @@ fn refreshes_end_with_the_last_clone() {
         let client = {
             let tenant = tenant.clone();
             move |request| {
-                // Dropped once neither cache nor thread holds the client.
+                // This is dropped once neither the cache nor a thread holds the client.
                 let _ = &alive;
                 tenant.handle(request)
             }
@@ -327,7 +328,7 @@ fn a_refresh_that_panics_is_tried_again() {
     keys_of(&cache, &tenant, 0).unwrap();
     keys_of(&cache, &tenant, 700).unwrap();
     has_panicked.recv().unwrap();
-    // The one who waits is the next to fetch.
+    // The next caller that has to wait fetches.
     let keys = keys_of(&cache, &tenant, 1200).unwrap();
     assert_eq!(keys.requested_at(), at(1200));
     assert_eq!(cache.status(at(1200))[0].freshness, Freshness::Fresh);

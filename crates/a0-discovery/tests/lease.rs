@@ -1,4 +1,4 @@
-//! Whether keys are still those that a cache answers with.
+//! Leases: whether keys are still the ones a cache serves.
 
 mod common;
 
@@ -10,7 +10,7 @@ use a0_discovery::{KeyCache, Lease, normalize_domain};
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
 use common::{at, cache_of, cache_with, keys_of, policy};
 
-/// Three tenants, and a cache that has room for two of them.
+/// Three tenants and a cache for two of them.
 fn crowded() -> (KeyCache, [LocalTenant; 3]) {
     let network = LocalNetwork::new();
     let tenants = ["a.example", "b.example", "c.example"].map(|d| network.tenant(d).unwrap());
@@ -23,14 +23,14 @@ fn holds(lease: &Lease, seconds: i64) -> bool {
     lease.holds(&policy(), at(seconds))
 }
 
-/// For as long as a look into the cache gives these keys and asks nobody.
+/// The lease holds exactly as long as the cache serves the keys without a fetch.
 #[test]
 fn a_lease_holds_while_the_keys_are_fresh() {
     let tenant = LocalTenant::new("a.example").unwrap();
     tenant.cache_control(None);
     let cache = cache_of(&tenant);
     let lease = keys_of(&cache, &tenant, 0).unwrap().lease().clone();
-    // A second before the time that the policy gives it, at it, and with a clock that went back.
+    // A second before the TTL, at the TTL, and with a clock that was set back.
     let ttl = i64::try_from(policy().ttl.as_secs()).unwrap();
     for (seconds, expected) in [
         (0, true),
@@ -48,7 +48,7 @@ fn a_lease_holds_while_the_keys_are_fresh() {
     let again = keys_of(&cache, &tenant, ttl - 1).unwrap();
     assert_eq!(*again.lease(), lease);
 
-    // Keys that are no longer fresh and serve all the same are the same keys.
+    // Stale keys keep their lease while they are served.
     tenant.misbehave(Endpoint::Discovery, Fault::status(503));
     let stale = keys_of(&cache, &tenant, ttl).unwrap();
     assert_eq!(*stale.lease(), lease);
@@ -56,12 +56,12 @@ fn a_lease_holds_while_the_keys_are_fresh() {
 }
 
 #[test]
-fn it_ends_when_the_keys_are_replaced() {
+fn a_lease_ends_when_the_keys_are_replaced() {
     let tenant = LocalTenant::new("a.example").unwrap();
     let cache = cache_of(&tenant);
     let issuer = normalize_domain(tenant.domain()).unwrap();
     let first = keys_of(&cache, &tenant, 0).unwrap();
-    // A fetch that fails replaces nothing.
+    // A failed fetch replaces nothing.
     tenant.misbehave_times(Endpoint::Jwks, 1, Fault::status(503));
     assert!(cache.reload(&issuer, at(1)).is_err());
     assert!(!first.lease().has_ended());
@@ -73,9 +73,9 @@ fn it_ends_when_the_keys_are_replaced() {
     assert_ne!(first.lease(), second.lease());
 }
 
-/// A lease's holder tells the age by the date, which a set-back makes useless.
+/// Holders of a lease compute the age from the date, which a set-back makes unreliable.
 #[test]
-fn it_ends_when_the_clock_is_set_back() {
+fn a_lease_ends_when_the_clock_is_set_back() {
     let tenant = LocalTenant::new("a.example").unwrap();
     let cache = cache_of(&tenant);
     let keys = keys_of(&cache, &tenant, 0).unwrap();
@@ -86,7 +86,7 @@ fn it_ends_when_the_clock_is_set_back() {
 }
 
 #[test]
-fn it_ends_when_the_issuer_is_dropped() {
+fn a_lease_ends_when_the_issuer_is_evicted() {
     let (cache, [a, b, c]) = crowded();
     let [of_a, of_b] = [&a, &b].map(|tenant| keys_of(&cache, tenant, 0).unwrap());
     assert!(!of_a.lease().has_ended());
@@ -95,29 +95,30 @@ fn it_ends_when_the_issuer_is_dropped() {
     assert!(!of_b.lease().has_ended());
 }
 
-/// An issuer whose keys serve through their lease alone is not the least recently used one.
+/// An issuer whose keys are used through their lease alone does not count as least recently used.
 #[test]
-fn it_keeps_its_issuer_while_it_is_asked() {
+fn a_used_lease_keeps_its_issuer_from_eviction() {
     let (cache, [a, b, c]) = crowded();
     let [of_a, of_b] = [&a, &b].map(|tenant| keys_of(&cache, tenant, 0).unwrap());
     assert!(holds(of_a.lease(), 1));
     let of_c = keys_of(&cache, &c, 0).unwrap();
     assert!(!of_a.lease().has_ended());
     assert!(of_b.lease().has_ended());
-    // It was spared once for being asked once; and where all are asked, one goes all the same.
+    // One use spares an issuer once. If all leases were used, one issuer is evicted all the same.
     assert!(holds(of_a.lease(), 1) && holds(of_c.lease(), 1));
     keys_of(&cache, &b, 0).unwrap();
     let ended = [&of_a, &of_c].map(|keys| keys.lease().has_ended());
     assert_eq!(ended.iter().filter(|ended| **ended).count(), 1);
 }
 
-/// Keys whose fetch was under way when their issuer was dropped are nobody's: nothing could end them.
+/// The issuer is evicted during the fetch. Nothing could end the lease later, so it has ended
+/// already.
 #[test]
-fn keys_that_come_after_their_issuer_was_dropped_have_no_lease() {
+fn keys_of_an_evicted_issuer_get_an_ended_lease() {
     let network = LocalNetwork::new();
     let [a, b, c] = ["a.example", "b.example", "c.example"].map(|d| network.tenant(d).unwrap());
-    let (asked, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
-    let gates = (Arc::clone(&asked), Arc::clone(&go_on));
+    let (requested, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let gates = (Arc::clone(&requested), Arc::clone(&go_on));
     let answer = network.client();
     let client = move |request: http::Request<Vec<u8>>| {
         if request.uri().host() == Some("a.example") && request.uri().path().contains("jwks") {
@@ -131,16 +132,16 @@ fn keys_that_come_after_their_issuer_was_dropped_have_no_lease() {
     let cache = cache_with(client, policy);
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| keys_of(&cache, &a, 0).unwrap());
-        asked.wait();
+        requested.wait();
         keys_of(&cache, &b, 0).unwrap();
         keys_of(&cache, &c, 0).unwrap();
         go_on.wait();
         assert!(slow.join().unwrap().lease().has_ended());
     });
-    // The issuer is taken back with keys of its own.
+    // The issuer is fetched again and gets a new lease.
     std::thread::scope(|scope| {
         let again = scope.spawn(|| keys_of(&cache, &a, 0).unwrap());
-        asked.wait();
+        requested.wait();
         go_on.wait();
         assert!(!again.join().unwrap().lease().has_ended());
     });

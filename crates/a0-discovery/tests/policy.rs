@@ -1,112 +1,21 @@
-//! What is fetched when, over simulated time. Refreshes run on the caller's own thread.
+//! When keys are fetched and served, over simulated time. Refreshes run on the caller's thread.
 
 mod common;
+#[path = "policy/world.rs"]
+mod world;
 
-use std::time::{Duration, UNIX_EPOCH};
-
-use a0_discovery::{
-    CachePolicy, FetchFailure, Freshness, IssuerKeys, KeyCache, Refresh, Unavailable,
-    normalize_domain,
-};
-use a0_jose::Algorithm;
-use a0_testkit::{Endpoint, Fault, Gate, LocalTenant};
-use common::{START, at, fetches, policy, rules};
-use proptest::prelude::*;
 use std::sync::Arc;
+use std::time::Duration;
 
-type Keys = Result<Arc<IssuerKeys>, Unavailable>;
-
-/// A tenant, a cache, and the time.
-struct World {
-    tenant: LocalTenant,
-    cache: KeyCache,
-    policy: CachePolicy,
-}
-
-impl World {
-    fn new() -> Self {
-        World::with(|_| {})
-    }
-
-    fn with(options: impl FnOnce(&mut CachePolicy)) -> Self {
-        let mut policy = policy();
-        options(&mut policy);
-        let tenant = LocalTenant::new("a.example").unwrap();
-        let clock = tenant.clone();
-        let cache = KeyCache::builder(rules(), Arc::new(tenant.client()))
-            .policy(policy)
-            .clock(move || clock.now())
-            .build();
-        World {
-            tenant,
-            cache,
-            policy,
-        }
-    }
-
-    fn go_to(&self, seconds: i64) {
-        let now = u64::try_from(START + seconds).unwrap();
-        self.tenant.set_now(UNIX_EPOCH + Duration::from_secs(now));
-    }
-
-    fn keys(&self, seconds: i64) -> Keys {
-        self.go_to(seconds);
-        self.cache.keys(&self.issuer(), at(seconds))
-    }
-
-    fn keys_with(&self, key_id: &str, seconds: i64) -> Keys {
-        self.go_to(seconds);
-        self.cache
-            .keys_with(&self.issuer(), key_id, Algorithm::Rs256, at(seconds))
-    }
-
-    fn reload(&self, seconds: i64) -> Keys {
-        self.go_to(seconds);
-        self.cache.reload(&self.issuer(), at(seconds))
-    }
-
-    fn issuer(&self) -> a0_discovery::Issuer {
-        normalize_domain(self.tenant.domain()).unwrap()
-    }
-
-    fn fetches(&self) -> (usize, usize) {
-        fetches(&self.tenant)
-    }
-
-    fn requests(&self) -> usize {
-        self.tenant.requests().len()
-    }
-
-    fn goes_down(&self) {
-        for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
-            self.tenant.misbehave(endpoint, Fault::status(500));
-        }
-    }
-
-    fn comes_back(&self) {
-        for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
-            self.tenant.recover(endpoint);
-        }
-    }
-
-    /// The seconds of `range` at which a call made a request.
-    fn request_times(&self, range: std::ops::Range<i64>) -> Vec<i64> {
-        let mut times = Vec::new();
-        for second in range {
-            let before = self.requests();
-            let outcome = self.keys(second);
-            let is_served = self.cache.status(at(second)).remove(0).freshness != Freshness::Absent;
-            assert_eq!(outcome.is_ok(), is_served, "{second}");
-            if self.requests() > before {
-                times.push(second);
-            }
-        }
-        times
-    }
-}
+use a0_discovery::{CachePolicy, FetchFailure, Freshness, Refresh};
+use a0_jose::Algorithm;
+use a0_testkit::{Endpoint, Fault, Gate};
+use common::at;
+use proptest::prelude::*;
+use world::World;
 
 #[test]
-fn each_document_is_fetched_again_when_its_time_to_live_is_over() {
+fn each_document_is_fetched_again_after_its_ttl() {
     let world = World::new();
     let ages = [
         (Endpoint::Discovery, "max-age=600"),
@@ -121,7 +30,7 @@ fn each_document_is_fetched_again_when_its_time_to_live_is_over() {
         (399, (1, 1)),
         (400, (1, 2)),
         (599, (1, 2)),
-        // Metadata may point to other keys: they are fetched with it.
+        // New metadata may point to other keys, so the keys are fetched with it.
         (600, (2, 3)),
         (999, (2, 3)),
         (1000, (2, 4)),
@@ -139,7 +48,7 @@ fn refreshes_are_fifteen_seconds_apart_whatever_the_server_says() {
 }
 
 #[test]
-fn a_time_to_live_of_zero_fetches_for_every_call() {
+fn a_ttl_of_zero_fetches_for_every_call() {
     let world = World::with(|policy| policy.ttl = Duration::ZERO);
     for call in 1..=3 {
         assert!(world.keys(0).is_ok());
@@ -147,14 +56,14 @@ fn a_time_to_live_of_zero_fetches_for_every_call() {
     }
 }
 
-/// A tenant is out for longer than its keys may be served, and comes back.
+/// A tenant is down for longer than its keys may be served, and then recovers.
 #[test]
-fn an_outage_is_outlived_on_the_last_good_keys() {
+fn the_last_good_keys_outlive_an_outage() {
     let world = World::new();
     world.tenant.cache_control(Some("max-age=15"));
     assert!(world.keys(0).is_ok());
-    world.goes_down();
-    // Half an hour, in which requests follow the back-off and nobody is refused.
+    world.take_down();
+    // For half an hour requests follow the back-off and no caller is refused.
     let mut expected = vec![300, 315, 330, 345, 360, 376, 408];
     expected.extend((468..1800).step_by(60));
     assert_eq!(world.request_times(1..1800), expected);
@@ -166,7 +75,7 @@ fn an_outage_is_outlived_on_the_last_good_keys() {
     assert_eq!(error.error.failure, FetchFailure::Status(500));
     assert!(Duration::ZERO < error.retry_in && error.retry_in <= Duration::from_secs(60));
 
-    world.comes_back();
+    world.recover();
     assert_eq!(world.request_times(3601..3700).len(), 1);
     let status = world.cache.status(at(3700)).remove(0);
     assert_eq!((status.freshness, status.failures), (Freshness::Fresh, 0));
@@ -176,15 +85,15 @@ fn an_outage_is_outlived_on_the_last_good_keys() {
 #[test]
 fn requests_of_a_failing_issuer_follow_the_back_off() {
     let world = World::new();
-    world.goes_down();
+    world.take_down();
     assert_eq!(
         world.request_times(0..200),
         [0, 1, 3, 7, 15, 31, 63, 123, 183]
     );
     assert!(world.cache.status(at(199)).remove(0).failures > 0);
 
-    // (status, Retry-After, when the next request is made). While nothing can be served, a tenant that
-    // is back must not be left alone for minutes.
+    // (status, Retry-After, the second of the next request). While nothing can be served, a
+    // recovered tenant must be noticed soon.
     for (status, field, next) in [
         (429, "29", 29),
         (503, "29", 29),
@@ -195,6 +104,16 @@ fn requests_of_a_failing_issuer_follow_the_back_off() {
         (429, "99999999999999999999", 1),
         (429, "Fri, 31 Dec 1999 23:59:59 GMT", 1),
         (429, "-1", 1),
+        // Dates count from the request, which is sent at 22:13:20.
+        (429, "Tue, 14 Nov 2023 22:13:49 GMT", 29),
+        (503, "Tue, 14 Nov 2023 22:13:49 GMT", 29),
+        (503, "Tuesday, 14-Nov-23 22:13:49 GMT", 29),
+        (503, "Tue Nov 14 22:13:49 2023", 29),
+        (503, "Tue, 14 Nov 2023 23:13:20 GMT", 30),
+        (503, "Tue, 14 Nov 2023 22:13:20 GMT", 1),
+        (503, "Tue, 14 Nov 2023 22:13:49", 1),
+        (503, "Tue, 32 Nov 2023 22:13:49 GMT", 1),
+        (500, "Tue, 14 Nov 2023 22:13:49 GMT", 1),
         (500, "90", 1),
     ] {
         let world = World::new();
@@ -208,9 +127,9 @@ fn requests_of_a_failing_issuer_follow_the_back_off() {
     }
 }
 
-/// While keys serve, nobody is harmed by waiting as long as the tenant asks.
+/// While keys can be served, waiting as long as the tenant asks harms no caller.
 #[test]
-fn a_busy_issuer_whose_keys_serve_is_left_alone_for_as_long_as_it_asks() {
+fn retry_after_is_honoured_for_longer_while_keys_can_be_served() {
     for (seconds, next) in [(90, 390), (299, 599), (300, 600), (100_000, 600)] {
         let world = World::new();
         assert!(world.keys(0).is_ok());
@@ -218,7 +137,7 @@ fn a_busy_issuer_whose_keys_serve_is_left_alone_for_as_long_as_it_asks() {
         world.tenant.misbehave_times(Endpoint::Discovery, 1, fault);
         assert_eq!(world.request_times(1..next + 1), [300, next], "{seconds}");
     }
-    // Once they serve no longer, 30 seconds are enough.
+    // Once they may not be served, the limit is 30 seconds.
     let world = World::with(|policy| policy.max_stale = Duration::from_secs(600));
     assert!(world.keys(0).is_ok());
     world
@@ -228,7 +147,7 @@ fn a_busy_issuer_whose_keys_serve_is_left_alone_for_as_long_as_it_asks() {
 }
 
 #[test]
-fn the_failure_of_a_caller_is_told_until_another_may_try() {
+fn callers_get_the_last_failure_during_a_back_off() {
     let world = World::new();
     let fault = Fault::retry_after(503, 20);
     world.tenant.misbehave(Endpoint::Discovery, fault);
@@ -239,10 +158,9 @@ fn the_failure_of_a_caller_is_told_until_another_may_try() {
     }
 }
 
-/// Beyond twice the time to live somebody waits for newer keys; once the issuer is known to fail,
-/// nobody does.
+/// Beyond twice the TTL a caller waits for newer keys, unless the issuer is failing.
 #[test]
-fn keys_that_were_not_asked_for_long_are_fetched_before_they_are_served() {
+fn keys_older_than_twice_the_ttl_are_fetched_before_they_are_served() {
     for (second, replaced) in [(1199, false), (1200, true)] {
         let world = World::with(|policy| policy.refresh = Refresh::Background);
         let gate = Gate::new();
@@ -257,15 +175,15 @@ fn keys_that_were_not_asked_for_long_are_fetched_before_they_are_served() {
     }
     let world = World::new();
     let old = world.keys(0).unwrap();
-    world.goes_down();
+    world.take_down();
     assert!(Arc::ptr_eq(&old, &world.keys(1200).unwrap()));
     assert_eq!(world.requests(), 3);
 }
 
-/// A failure from before a pause is no reason to serve old keys: the issuer may be well, and have
-/// removed one of them.
+/// After a pause the issuer may have recovered and removed a key, so it is asked before old keys
+/// are served.
 #[test]
-fn after_a_failure_and_a_pause_the_issuer_is_asked_first() {
+fn a_failure_before_a_pause_does_not_prevent_a_fetch() {
     let world = World::new();
     let old = world.tenant.kid();
     assert!(world.keys(0).is_ok());
@@ -279,7 +197,7 @@ fn after_a_failure_and_a_pause_the_issuer_is_asked_first() {
 }
 
 #[test]
-fn without_a_time_to_live_only_the_back_off_spares_a_fetch() {
+fn with_a_ttl_of_zero_only_the_back_off_prevents_a_fetch() {
     let world = World::with(|policy| policy.ttl = Duration::ZERO);
     assert!(world.keys(0).is_ok());
     world
@@ -291,10 +209,9 @@ fn without_a_time_to_live_only_the_back_off_spares_a_fetch() {
     }
 }
 
-/// The keys alone are fetched for an unknown `kid`: an issuer whose metadata cannot be had can still
-/// rotate.
+/// An unknown `kid` fetches the keys alone, so a rotation is found without the metadata.
 #[test]
-fn a_rotation_is_found_although_the_metadata_is_out() {
+fn a_rotation_is_found_while_the_metadata_is_unavailable() {
     let world = World::new();
     assert!(world.keys(0).is_ok());
     world
@@ -309,7 +226,7 @@ fn a_rotation_is_found_although_the_metadata_is_out() {
 }
 
 #[test]
-fn an_unknown_key_id_does_not_break_the_back_off() {
+fn an_unknown_key_id_does_not_bypass_the_back_off() {
     let world = World::new();
     assert!(world.keys(0).is_ok());
     world
@@ -321,26 +238,26 @@ fn an_unknown_key_id_does_not_break_the_back_off() {
         assert_eq!(error.retry_in, Duration::from_secs(retry_in));
     }
     assert_eq!(world.fetches(), (2, 1));
-    world.comes_back();
+    world.recover();
     assert!(world.keys_with("nobody's", 340).is_ok());
     assert_eq!(world.fetches(), (3, 2));
 }
 
 #[test]
-fn keys_are_served_no_longer_than_they_may_be() {
-    // (max_stale, last second at which they are served, while the tenant is out)
+fn keys_are_not_served_beyond_max_stale() {
+    // (max_stale, the last second at which keys are served while the tenant is down)
     for (max_stale, last) in [(0, 599), (600, 599), (601, 600), (3600, 3599)] {
         let world = World::with(|policy| policy.max_stale = Duration::from_secs(max_stale));
         world.tenant.cache_control(None);
         assert!(world.keys(0).is_ok());
-        world.goes_down();
+        world.take_down();
         assert!(world.keys(last).is_ok(), "{max_stale}");
         assert!(world.keys(last + 1).is_err(), "{max_stale}");
     }
 }
 
 #[test]
-fn a_clock_that_is_set_back_leaves_keys_of_an_unknown_age() {
+fn keys_have_an_unknown_age_after_the_clock_was_set_back() {
     let world = World::new();
     assert!(world.keys(0).is_ok());
     for (second, expected) in [(-60, (1, 1)), (-61, (2, 2))] {
@@ -349,44 +266,44 @@ fn a_clock_that_is_set_back_leaves_keys_of_an_unknown_age() {
     }
 }
 
-/// Good keys outlive a clock that is set back while the tenant is away, for `max_stale` and once.
+/// Keys are served for `max_stale` after the clock was set back during an outage, but only once.
 #[test]
-fn keys_of_an_unknown_age_serve_once_for_as_long_as_stale_ones() {
-    for (looks, is_served) in [
+fn keys_of_an_unknown_age_are_served_once_for_max_stale() {
+    for (calls, is_served) in [
         (&[-200, 3399][..], true),
         (&[-200, 3400], false),
-        // A further set-back does not extend it.
+        // A further set-back does not extend this time.
         (&[-200, -1000], false),
         (&[-200, 3000, -200], false),
         (&[-200, 3000, -200, 0], false),
-        // Nor does a small one.
+        // A small set-back does not extend it.
         (&[-200, 3000, 2950, 3399], true),
         (&[-200, 3000, 2950, 3400], false),
-        // Nor does one in small steps, nor one from a later time.
+        // Several small set-backs do not extend it, nor does one from a later time.
         (&[-200, 3000, 2950, 2900], false),
         (&[3000, 1000, 3599], true),
         (&[3000, 1000, 3600], false),
-        // Nor does time that the clock has seen twice.
+        // Time that passes twice does not extend it.
         (&[-200, 100, 3399], true),
         (&[-200, 100, 3400], false),
     ] {
         let world = World::new();
         assert!(world.keys(0).is_ok());
-        world.goes_down();
-        let served: Vec<bool> = looks.iter().map(|at| world.keys(*at).is_ok()).collect();
-        assert_eq!(served.last(), Some(&is_served), "{looks:?}");
-        // A fetch settles it.
-        world.comes_back();
-        let last = looks.last().unwrap() + 60;
-        assert!(world.keys(last).is_ok(), "{looks:?}");
-        world.goes_down();
-        assert!(world.keys(last + 3599).is_ok(), "{looks:?}");
+        world.take_down();
+        let served: Vec<bool> = calls.iter().map(|at| world.keys(*at).is_ok()).collect();
+        assert_eq!(served.last(), Some(&is_served), "{calls:?}");
+        // After a successful fetch the age is known again.
+        world.recover();
+        let last = calls.last().unwrap() + 60;
+        assert!(world.keys(last).is_ok(), "{calls:?}");
+        world.take_down();
+        assert!(world.keys(last + 3599).is_ok(), "{calls:?}");
     }
 }
 
-/// A key that the issuer removed must not live for as long as somebody may configure.
+/// No configuration may keep a removed key alive for longer than a day.
 #[test]
-fn options_beyond_their_bounds_count_as_the_bound() {
+fn options_are_clamped_to_their_bounds() {
     const DAY: i64 = 24 * 60 * 60;
     let years = Duration::from_secs(1_000_000_000_000_000);
     for options in [
@@ -397,22 +314,22 @@ fn options_beyond_their_bounds_count_as_the_bound() {
         let world = World::with(|policy| options(policy, years));
         world.tenant.cache_control(None);
         assert!(world.keys(0).is_ok());
-        world.goes_down();
+        world.take_down();
         assert!(world.keys(DAY - 1).is_ok());
         assert!(world.keys(DAY).is_err());
     }
-    // Keys that are fresh may be served.
+    // Fresh keys may be served even if `max_stale` is shorter.
     let world = World::with(|policy| policy.max_stale = Duration::from_secs(1));
     world.tenant.cache_control(None);
     assert!(world.keys(0).is_ok());
-    world.goes_down();
+    world.take_down();
     assert!(world.keys(599).is_ok());
     assert!(world.keys(600).is_err());
 }
 
-/// Unknown `kid`s fetch the keys alone; the metadata must not grow old because of them.
+/// Unknown `kid`s fetch the keys alone. The metadata must still be refreshed in time.
 #[test]
-fn searches_do_not_hold_up_the_refresh() {
+fn searches_do_not_delay_the_refresh() {
     let world = World::with(|policy| policy.kid_cooldown = Duration::from_secs(1));
     let mut refreshed = Vec::new();
     for second in 0..1000 {
@@ -427,12 +344,12 @@ fn searches_do_not_hold_up_the_refresh() {
 }
 
 #[test]
-fn unknown_key_ids_make_one_request_in_a_cool_down() {
+fn unknown_key_ids_make_one_request_per_cool_down() {
     let world = World::new();
-    // The keys that this very call fetched are not fetched again.
+    // A call that has just fetched the keys does not fetch them again.
     assert!(world.keys_with("nobody's", 0).is_ok());
     assert_eq!(world.fetches(), (1, 1));
-    // Nor has the cool-down begun.
+    // The first call did not start the cool-down.
     for number in 0..10_000 {
         let keys = world
             .keys_with(&format!("{number}"), 1 + number / 400)
@@ -445,7 +362,7 @@ fn unknown_key_ids_make_one_request_in_a_cool_down() {
     assert!(world.keys_with("nobody's", 31).is_ok());
     assert_eq!(world.fetches(), (1, 3));
 
-    // Where keys are not kept, the call has fetched them already.
+    // With a TTL of zero, the call has fetched the keys already.
     let world = World::with(|policy| policy.ttl = Duration::ZERO);
     assert!(world.keys_with("nobody's", 0).is_ok());
     assert_eq!(world.fetches(), (1, 1));
@@ -458,7 +375,7 @@ fn a_new_key_is_found_at_once_and_an_old_one_is_gone() {
     assert!(world.keys(0).is_ok());
     world.tenant.replace_keys().unwrap();
     let new = world.tenant.kid();
-    // Nobody notices until a token names the new key.
+    // The rotation goes unnoticed until a token names the new key.
     assert!(
         world
             .keys_with(&old, 1)
@@ -473,7 +390,7 @@ fn a_new_key_is_found_at_once_and_an_old_one_is_gone() {
         assert!(!keys.keys().contains(&old, Algorithm::Rs256));
         assert_eq!(world.fetches(), (1, 2));
     }
-    // A key of this name for another algorithm is not the one.
+    // A key with the same `kid` for another algorithm does not count.
     let issuer = world.issuer();
     let keys = world
         .cache
@@ -483,20 +400,20 @@ fn a_new_key_is_found_at_once_and_an_old_one_is_gone() {
     assert_eq!(world.fetches(), (1, 3));
 }
 
-/// While it fails, nobody can tell whether the issuer has such a key: no verdict.
+/// While the issuer fails, it is unknown whether it has the key.
 #[test]
-fn an_unknown_key_id_of_a_failing_issuer_is_an_outage() {
+fn an_unknown_key_id_is_an_error_while_the_issuer_fails() {
     let world = World::new();
     let known = world.tenant.kid();
     assert!(world.keys(0).is_ok());
-    world.goes_down();
+    world.take_down();
     for (second, retry_in) in [(1, 30), (2, 29), (30, 1), (31, 30)] {
         let error = world.keys_with("nobody's", second).unwrap_err();
         assert_eq!(error.retry_in, Duration::from_secs(retry_in), "{second}");
         assert!(world.keys_with(&known, second).is_ok());
     }
     assert_eq!(world.fetches(), (1, 3));
-    world.comes_back();
+    world.recover();
     assert!(world.keys_with("nobody's", 60).is_err(), "in the cool-down");
     assert!(world.keys_with("nobody's", 61).is_ok());
     assert!(world.keys_with("nobody's", 62).is_ok());
@@ -504,7 +421,7 @@ fn an_unknown_key_id_of_a_failing_issuer_is_an_outage() {
 }
 
 #[test]
-fn a_reload_asks_the_issuer_whatever_there_is() {
+fn a_reload_always_fetches_from_the_issuer() {
     let world = World::new();
     let old = world.tenant.kid();
     assert!(world.reload(0).is_ok());
@@ -512,8 +429,8 @@ fn a_reload_asks_the_issuer_whatever_there_is() {
     let keys = world.reload(0).unwrap();
     assert_eq!(world.fetches(), (2, 2));
     assert!(!keys.keys().contains(&old, Algorithm::Rs256));
-    // It has no cool-down and no back-off, and its failure takes nothing away.
-    world.goes_down();
+    // A reload has no cool-down and no back-off, and a failed one keeps the keys in memory.
+    world.take_down();
     for expected in [3, 4] {
         assert!(world.reload(1).is_err());
         assert_eq!(world.fetches(), (expected, 2));
@@ -523,10 +440,10 @@ fn a_reload_asks_the_issuer_whatever_there_is() {
 }
 
 #[test]
-fn the_status_tells_what_is_known() {
+fn the_status_shows_the_state_of_an_issuer() {
     let world = World::new();
     assert_eq!(world.cache.status(at(0)), []);
-    world.goes_down();
+    world.take_down();
     assert!(world.keys(0).is_err());
     let status = world.cache.status(at(0)).remove(0);
     assert_eq!(status.issuer, world.issuer());
@@ -536,7 +453,7 @@ fn the_status_tells_what_is_known() {
     assert_eq!(status.last_failure.unwrap().0, at(0));
     assert_eq!(status.retry_in, Duration::from_secs(1));
 
-    world.comes_back();
+    world.recover();
     assert!(world.keys(1).is_ok());
     assert!(world.keys_with("nobody's", 2).is_ok());
     let status = |second| world.cache.status(at(second)).remove(0);
@@ -579,7 +496,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn whatever_happens_keys_are_neither_too_old_nor_asked_for_too_often(
+    fn keys_are_never_too_old_and_never_fetched_too_often(
         events in proptest::collection::vec(event(), 1..120),
         ttl in prop_oneof![Just(0_u64), Just(60), Just(600)],
         max_stale in prop_oneof![Just(0_u64), Just(900), Just(3600)],
@@ -600,8 +517,8 @@ proptest! {
             let before = world.requests();
             let served = match event {
                 Event::Wait(seconds) => { now += i64::from(seconds); continue }
-                Event::Down => { world.goes_down(); up = false; continue }
-                Event::Up => { world.comes_back(); up = true; continue }
+                Event::Down => { world.take_down(); up = false; continue }
+                Event::Up => { world.recover(); up = true; continue }
                 Event::Rotate => {
                     rotations += 1;
                     publish(rotations);

@@ -1,4 +1,4 @@
-//! The async cache on runtimes that are dropped, stand still, or have no timer of their own.
+//! The async cache on runtimes that are dropped, are no longer driven, or have no timer.
 
 #![cfg(feature = "async")]
 
@@ -16,7 +16,7 @@ use common::{at, policy, rules};
 use http::Request;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// Never answers.
+/// A client that never responds.
 struct Stalled(AtomicUsize);
 
 impl AsyncHttpClient for Stalled {
@@ -26,7 +26,7 @@ impl AsyncHttpClient for Stalled {
     }
 }
 
-/// As the facade does.
+/// Spawns a task as `auth0-api` does.
 fn spawn(task: Task) -> Option<Task> {
     match Handle::try_current() {
         Ok(runtime) => {
@@ -54,8 +54,8 @@ fn cache(client: &Arc<Stalled>, max_wait: Duration) -> KeyCache {
         .build_async(spawn)
 }
 
-/// Two thousand runtimes are dropped at random, each with a hundred callers of a tenant that stalls: no
-/// drop hangs, and nothing is begun again without end.
+/// Two thousand runtimes are dropped at random moments, each with a hundred callers of a stalled
+/// tenant. No drop hangs, and fetches are not begun again without end.
 #[test]
 fn dropping_a_runtime_never_hangs() {
     const DROPS: usize = 2000;
@@ -74,7 +74,7 @@ fn dropping_a_runtime_never_hangs() {
                 cache.keys(&issuer, at(0)).await.is_ok()
             });
         }
-        // At a moment between the first and the last of the calls.
+        // Drop the runtime at a moment between the first and the last call.
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
@@ -83,21 +83,21 @@ fn dropping_a_runtime_never_hangs() {
         }
         drop(runtime);
     }
-    // A round, and one that is begun while the runtime shuts down, for each.
+    // Each runtime allows one round, and one that begins while it shuts down.
     let calls = client.0.load(Ordering::SeqCst);
     assert!(calls <= 2 * DROPS, "{calls}");
 }
 
-/// The task that fetches is on a runtime that nobody drives; the caller on another one leaves in time,
-/// although neither runtime has a timer.
+/// The task that fetches is on a runtime that is no longer driven. The caller on another runtime
+/// stops waiting in time, although neither runtime has a timer.
 #[test]
-fn a_caller_on_another_runtime_leaves_in_time() {
+fn a_caller_on_another_runtime_stops_waiting_in_time() {
     let client = Arc::new(Stalled(AtomicUsize::new(0)));
     let cache = cache(&client, Duration::from_millis(20));
     let issuer = normalize_domain("a.example").unwrap();
-    let still = Builder::new_current_thread().build().unwrap();
-    // Driven until the task is spawned, and no longer.
-    still.block_on(async {
+    let parked = Builder::new_current_thread().build().unwrap();
+    // Drive the runtime only until the task is spawned.
+    parked.block_on(async {
         let mut call = Box::pin(cache.keys(&issuer, at(0)));
         std::future::poll_fn(|context| {
             assert!(call.as_mut().poll(context).is_pending());
@@ -107,5 +107,5 @@ fn a_caller_on_another_runtime_leaves_in_time() {
     });
     let outcome = runtime().block_on(async { cache.keys(&issuer, at(0)).await });
     assert_eq!(outcome.unwrap_err().error.failure, FetchFailure::NotInTime);
-    drop(still);
+    drop(parked);
 }

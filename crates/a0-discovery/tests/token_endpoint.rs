@@ -1,4 +1,4 @@
-//! Where credentials go.
+//! The token endpoint of an issuer.
 
 mod common;
 
@@ -21,14 +21,14 @@ fn endpoint_of(cache: &KeyCache, seconds: i64) -> Result<String, TokenEndpointEr
 const OWN: &str = "https://a.example/oauth/token";
 
 #[test]
-fn it_comes_from_metadata_alone_or_from_what_is_there_with_the_keys() {
+fn the_endpoint_comes_from_metadata_alone_or_from_that_of_cached_keys() {
     let tenant = tenant();
     let cache = cache_of(&tenant);
     for (second, requests) in [(0, 1), (299, 1), (300, 2)] {
         assert_eq!(endpoint_of(&cache, second), Ok(OWN.to_owned()));
         assert_eq!(fetches(&tenant), (requests, 0), "{second}");
     }
-    // No list of keys is made of it.
+    // The issuer does not appear among those with keys.
     assert!(cache.status(at(300)).is_empty());
 
     let cache = cache_of(&tenant);
@@ -38,7 +38,7 @@ fn it_comes_from_metadata_alone_or_from_what_is_there_with_the_keys() {
         assert_eq!(endpoint_of(&cache, second), Ok(OWN.to_owned()));
         assert_eq!(fetches(&tenant), (requests, 1), "{second}");
     }
-    // While it cannot be had, that of keys which still serve will do.
+    // While metadata cannot be fetched, that of keys which may still be served is used.
     let cache = cache_of(&tenant);
     keys_of(&cache, &tenant, 0).unwrap();
     tenant.misbehave(Endpoint::Discovery, Fault::status(500));
@@ -47,7 +47,7 @@ fn it_comes_from_metadata_alone_or_from_what_is_there_with_the_keys() {
 }
 
 #[test]
-fn an_outage_is_outlived_and_shared() {
+fn the_endpoint_outlives_an_outage_and_callers_share_its_failure() {
     let tenant = tenant();
     tenant.set_now(UNIX_EPOCH + Duration::from_secs(START.unsigned_abs()));
     tenant.misbehave(Endpoint::Discovery, Fault::retry_after(503, 7));
@@ -69,7 +69,7 @@ fn an_outage_is_outlived_and_shared() {
 }
 
 #[test]
-fn it_is_https_and_of_the_domains_own_origin_or_a_trusted_one() {
+fn the_endpoint_is_on_the_domains_own_origin_or_a_trusted_one() {
     use TokenEndpointError::{Missing, NotAllowed};
     let elsewhere = "https://login.example/token";
     for (endpoint, expected) in [
@@ -96,7 +96,7 @@ fn it_is_https_and_of_the_domains_own_origin_or_a_trusted_one() {
         let cache = KeyCache::builder(rules, Arc::new(tenant.client())).build();
         let expected = expected.map(str::to_owned);
         assert_eq!(endpoint_of(&cache, 0), expected, "{endpoint}");
-        // The same where it comes with the keys.
+        // The result is the same if the metadata comes with keys.
         keys_of(&cache, &tenant, 0).unwrap();
         assert_eq!(endpoint_of(&cache, 0), expected, "{endpoint}");
     }
@@ -106,7 +106,7 @@ fn it_is_https_and_of_the_domains_own_origin_or_a_trusted_one() {
 }
 
 #[test]
-fn its_metadata_names_the_issuer_or_nobody() {
+fn metadata_of_the_endpoint_names_its_issuer_or_none() {
     let own = json!("https://a.example/");
     for (issuer, accepted) in [
         (Some(own), true),

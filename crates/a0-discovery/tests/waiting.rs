@@ -1,13 +1,11 @@
-//! Who carries a fetch, and how long anybody depends on them: for callers that block. A test holds an
-//! exchange at a gate; what a caller does meanwhile must not depend on how long that is.
+//! Who fetches and how long others wait, for blocking callers. Tests hold an exchange at a gate, so
+//! no result depends on how fast the machine is.
 
 mod common;
 
-use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, UNIX_EPOCH};
 
 use a0_discovery::{
@@ -15,13 +13,13 @@ use a0_discovery::{
     KeyCache, Refresh, normalize_domain,
 };
 use a0_jose::Algorithm;
-use a0_testkit::{Endpoint, Fault, Gate, LocalNetwork, LocalTenant};
+use a0_testkit::{Endpoint, Fault, Gate, LocalTenant};
 use common::{START, Stop, at, fetches, keys_of, policy, rules};
 
-/// Long enough to be met by nobody.
+/// A time that no test reaches.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// A tenant, a cache, and the time, which only a test moves.
+/// A tenant, a cache, and the time, which only a test changes.
 struct World {
     tenant: LocalTenant,
     cache: KeyCache,
@@ -81,9 +79,9 @@ impl World {
     }
 }
 
-/// A client or an adapter that panics each time is called as often as the back-off says.
+/// A client or an adapter that always panics is called only as often as the back-off allows.
 #[test]
-fn what_panics_is_called_as_often_as_the_back_off_says() {
+fn a_panicking_client_or_adapter_follows_the_back_off() {
     struct Panics(Arc<AtomicUsize>);
     impl CacheAdapter for Panics {
         fn get(&self, _: &str) -> Result<Option<String>, CacheAdapterError> {
@@ -142,9 +140,9 @@ fn what_panics_is_called_as_often_as_the_back_off_says() {
     }
 }
 
-/// In the background too; those who can be served are.
+/// Callers that can be served are served meanwhile.
 #[test]
-fn a_refresh_that_panics_each_time_follows_the_back_off_too() {
+fn a_panicking_refresh_follows_the_back_off() {
     let tenant = LocalTenant::new("a.example").unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
     let client = {
@@ -165,7 +163,7 @@ fn a_refresh_that_panics_each_time_follows_the_back_off_too() {
     for second in 300..600 {
         let before = calls.load(Ordering::SeqCst);
         keys_of(&cache, &tenant, second).unwrap();
-        // A refresh has begun when the call returns.
+        // The refresh has begun when the call returns.
         while cache.status(at(second)).remove(0).fetching {
             std::thread::yield_now();
         }
@@ -173,14 +171,15 @@ fn a_refresh_that_panics_each_time_follows_the_back_off_too() {
             times.push(second);
         }
     }
-    // The second one starts the back-off, which outgrows the 15 seconds between refreshes.
+    // The second abandoned refresh starts the back-off, which then exceeds the 15 seconds between
+    // refreshes.
     assert_eq!(times, [300, 315, 330, 345, 360, 375, 391, 423, 483, 543]);
 }
 
-/// A process is frozen while a fetch is under way, and thawed hours later (AWS Lambda does so). The
-/// exchange times out then, and that says nothing of the issuer.
+/// A process is frozen during a fetch and thawed hours later, as on AWS Lambda. The exchange then
+/// times out, which says nothing about the issuer.
 #[test]
-fn a_frozen_fetch_fails_nobody_after_the_thaw() {
+fn a_frozen_fetch_is_no_failure_after_the_thaw() {
     let timed_out = || Fault::transport(std::io::ErrorKind::TimedOut);
     for ends_first in [false, true] {
         for unknown_kid in [false, true] {
@@ -189,8 +188,8 @@ fn a_frozen_fetch_fails_nobody_after_the_thaw() {
             let gate = world.hold(Endpoint::Discovery, timed_out());
             world.keys(700).unwrap();
             assert!(gate.wait_arrived());
-            // Frozen for three hours. Keys of that age serve nobody; or, with an unknown `kid`, for ten
-            // minutes, and keys serve.
+            // After three hours the keys are too old to serve. With an unknown `kid` it is ten
+            // minutes, after which they may be served.
             let thawed = if unknown_kid { 1300 } else { 700 + 3 * 3600 };
             world.go_to(thawed);
             let call = || match unknown_kid {
@@ -211,7 +210,7 @@ fn a_frozen_fetch_fails_nobody_after_the_thaw() {
     }
 }
 
-/// The one whose own fetch was frozen fetches again, and is not refused.
+/// A call whose own fetch was frozen fetches again and is not refused.
 #[test]
 fn the_leader_of_a_frozen_fetch_tries_again() {
     let world = World::new(Refresh::Inline, |_| {});
@@ -228,7 +227,7 @@ fn the_leader_of_a_frozen_fetch_tries_again() {
     assert_eq!(fetches(&world.tenant), (2, 1));
 }
 
-/// The late end of an overdue round leaves the one that began in its place alone.
+/// An overdue round ends after another has replaced it.
 #[test]
 fn the_end_of_an_overdue_round_does_not_end_a_later_one() {
     let world = World::new(Refresh::Inline, |_| {});
@@ -259,10 +258,10 @@ fn the_end_of_an_overdue_round_does_not_end_a_later_one() {
     assert_eq!(fetches(&world.tenant), (2, 1));
 }
 
-/// The late answer of an overdue round is dropped if a later one began: a key that the issuer has removed
-/// meanwhile must not come back.
+/// The late response of an overdue round is dropped if a later round began. A key that the issuer
+/// has removed meanwhile must not come back.
 #[test]
-fn a_late_answer_does_not_bring_a_removed_key_back() {
+fn a_late_response_does_not_restore_a_removed_key() {
     let world = World::new(Refresh::Inline, |_| {});
     let removed = world.tenant.kid();
     let stale = Fault::body(200, "application/json", world.tenant.jwks().to_string());
@@ -277,7 +276,7 @@ fn a_late_answer_does_not_bring_a_removed_key_back() {
     });
     assert_eq!(world.has_key(&removed, 1000), Ok(false));
     assert_eq!(fetches(&world.tenant), (2, 3));
-    // Without a later one it counts: nobody knows better.
+    // Without a later round the late response counts.
     let world = World::new(Refresh::Background, |_| {});
     world.keys(0).unwrap();
     let gate = world.hold(Endpoint::Discovery, Fault::none());
@@ -290,9 +289,9 @@ fn a_late_answer_does_not_bring_a_removed_key_back() {
     }
 }
 
-/// Nor is it stored for others: the newer documents may have left the store meanwhile.
+/// The newer documents may have left the store meanwhile, so nothing there would prevent it.
 #[test]
-fn a_late_answer_is_not_stored() {
+fn a_late_response_is_not_stored() {
     let tenant = LocalTenant::new("a.example").unwrap();
     let issuer = normalize_domain("a.example").unwrap();
     let store = Arc::new(InMemoryCache::new(10));
@@ -314,9 +313,9 @@ fn a_late_answer_is_not_stored() {
     assert_eq!(CacheAdapter::get(&store, key).unwrap(), None);
 }
 
-/// A search that panics begins no cool-down: the next one finds the key.
+/// After a search that panicked, the next one finds the key.
 #[test]
-fn a_search_that_is_abandoned_begins_no_cool_down() {
+fn an_abandoned_search_starts_no_cool_down() {
     let tenant = LocalTenant::new("a.example").unwrap();
     let issuer = normalize_domain("a.example").unwrap();
     let calls = AtomicUsize::new(0);
@@ -342,10 +341,10 @@ fn a_search_that_is_abandoned_begins_no_cool_down() {
     assert!(search().keys().contains(&kid, Algorithm::Rs256));
 }
 
-/// Nobody waits for a refresh in the background, however old the keys; for one that a caller carries out
-/// the others do.
+/// Callers do not wait for a background refresh, however old the keys. They do wait for a refresh
+/// by another caller.
 #[test]
-fn old_keys_are_served_during_a_refresh_in_the_background_only() {
+fn old_keys_are_served_only_during_a_background_refresh() {
     let world = World::new(Refresh::Background, |_| {});
     world.keys(0).unwrap();
     let gate = world.hold(Endpoint::Discovery, Fault::none());
@@ -354,7 +353,7 @@ fn old_keys_are_served_during_a_refresh_in_the_background_only() {
     let (done, is_done) = mpsc::channel();
     std::thread::scope(|scope| {
         scope.spawn(|| done.send(world.keys(1201)).unwrap());
-        // It would wait until the refresh is overdue: for 25 seconds.
+        // A caller that waited would wait until the refresh is overdue, for 25 seconds.
         let outcome = is_done.recv_timeout(Duration::from_secs(10));
         gate.release();
         assert_eq!(outcome, Ok(Ok(())));
@@ -377,11 +376,12 @@ fn old_keys_are_served_during_a_refresh_in_the_background_only() {
     assert_eq!(fetches(&world.tenant), (2, 2));
 }
 
-/// A waiter leaves after `max_wait`, with keys that may be served and hold its `kid`, or without.
+/// A waiter leaves after `max_wait`. It gets keys that may be served and have its `kid`, or an
+/// error.
 #[test]
-fn a_waiter_leaves_when_its_time_is_over() {
+fn a_waiter_leaves_after_max_wait() {
     let brief = |policy: &mut CachePolicy| policy.max_wait = Duration::from_millis(20);
-    // Cold: nothing can be served.
+    // On a cold cache nothing can be served.
     let world = World::new(Refresh::Inline, brief);
     let gate = world.hold(Endpoint::Discovery, Fault::none());
     std::thread::scope(|scope| {
@@ -393,13 +393,13 @@ fn a_waiter_leaves_when_its_time_is_over() {
         let error = world.cache.keys(&world.issuer, at(0)).unwrap_err();
         assert_eq!(error.retry_in, Duration::from_secs(1));
         gate.release();
-        // Their leaving was no failure.
+        // The waiters' leaving is not a failure.
         assert_eq!(leader.join().unwrap(), Ok(()));
         assert_eq!(world.failures(0), 0);
     });
     assert_eq!(fetches(&world.tenant), (1, 1));
 
-    // Keys of more than twice their time to live, for which one attempt is awaited.
+    // Callers wait for one attempt to replace keys that are older than twice the TTL.
     let gate = world.hold(Endpoint::Discovery, Fault::none());
     let known = world.tenant.kid();
     std::thread::scope(|scope| {
@@ -418,27 +418,25 @@ fn a_waiter_leaves_when_its_time_is_over() {
     });
 }
 
-/// Strangers with unknown `kid`s on a blocking server, whose threads they would hold.
+/// Callers with unknown `kid`s would hold the threads of a blocking server.
 #[test]
-fn strangers_do_not_hold_the_threads_of_a_blocking_server() {
-    const STRANGERS: usize = 40;
+fn unknown_key_ids_do_not_hold_the_threads_of_a_server() {
+    const CALLERS: usize = 40;
     let world = World::new(Refresh::Inline, |_| {});
     let known = world.tenant.kid();
     world.keys(0).unwrap();
-    // Callers of a cold issuer are no strangers to it: all of them wait.
+    // On a cold cache all callers wait, because no `kid` is known yet.
     let cold = World::new(Refresh::Inline, |_| {});
     let cold_gate = cold.hold(Endpoint::Discovery, Fault::none());
     std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..STRANGERS)
-            .map(|_| scope.spawn(|| cold.keys(0)))
-            .collect();
+        let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(|| cold.keys(0))).collect();
         assert!(cold_gate.wait_arrived());
-        // Twice: those who have waited give their places back.
+        // The limit applies to each search anew.
         for round in 0..2 {
-            strangers(
+            search_with_unknown_key_ids(
                 &world,
                 &known,
-                STRANGERS,
+                CALLERS,
                 1 + 60 * i64::try_from(round).unwrap(),
             );
             assert_eq!(fetches(&world.tenant), (1, 2 + round));
@@ -452,7 +450,7 @@ fn strangers_do_not_hold_the_threads_of_a_blocking_server() {
     });
 }
 
-fn strangers(world: &World, known: &str, count: usize, second: i64) {
+fn search_with_unknown_key_ids(world: &World, known: &str, count: usize, second: i64) {
     let gate = world.hold(Endpoint::Jwks, Fault::none());
     let (left, have_left) = mpsc::channel();
     std::thread::scope(|scope| {
@@ -465,11 +463,11 @@ fn strangers(world: &World, known: &str, count: usize, second: i64) {
                 left.send(outcome).unwrap();
             });
         }
-        // After the search's first second only eight go on waiting.
+        // After the first second of the search only eight callers go on waiting.
         for _ in 0..count - 8 {
             assert_eq!(have_left.recv().unwrap(), Err(FetchFailure::Overloaded));
         }
-        // Good tokens are served, and those who come now are told at once.
+        // A known `kid` is served, and further callers with an unknown one are refused at once.
         assert_eq!(world.has_key(known, second), Ok(true));
         assert_eq!(
             world.has_key("nobody's", second),
@@ -484,437 +482,20 @@ fn strangers(world: &World, known: &str, count: usize, second: i64) {
     });
 }
 
-/// Many issuers over one network, whose exchanges a test can count and hold.
-struct Crowd {
-    issuers: Vec<Issuer>,
-    cache: KeyCache,
-    /// Exchanges under way, and the most there were at once.
-    under_way: Arc<Mutex<(usize, usize)>>,
-    /// The requests to each host.
-    asked: Arc<Mutex<BTreeMap<String, usize>>>,
-    /// Hosts beginning with `slow` wait here, and those beginning with `moody` in their third mood.
-    stop: Arc<Stop>,
-    /// In that mood the host `held.example` waits here.
-    hold: Arc<Stop>,
-    /// Of the moody hosts: 0, they answer; 1, they fail; 2, they wait.
-    mood: Arc<AtomicUsize>,
-    /// Seconds since the start, by the cache's clock.
-    clock: Arc<AtomicUsize>,
-}
-
-impl Crowd {
-    fn new(names: impl IntoIterator<Item = String>, refresh: Refresh) -> Self {
-        let tenant = LocalTenant::new("model.example").unwrap();
-        let [stop, hold] = [Arc::<Stop>::default(), Arc::default()];
-        let (mood, clock) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-        let under_way = Arc::<Mutex<(usize, usize)>>::default();
-        let asked = Arc::<Mutex<BTreeMap<String, usize>>>::default();
-        let client = {
-            let (under_way, asked) = (Arc::clone(&under_way), Arc::clone(&asked));
-            let (jwks, stop) = (tenant.jwks().to_string(), Arc::clone(&stop));
-            let hold = Arc::clone(&hold);
-            let mood = Arc::clone(&mood);
-            move |request: http::Request<Vec<u8>>| -> std::io::Result<http::Response<Vec<u8>>> {
-                {
-                    let mut count = under_way.lock().unwrap();
-                    count.0 += 1;
-                    count.1 = count.1.max(count.0);
-                }
-                let host = request.uri().host().unwrap().to_owned();
-                let is_metadata = request.uri().path().ends_with("openid-configuration");
-                *asked.lock().unwrap().entry(host.clone()).or_default() += 1;
-                match (host.starts_with("moody"), mood.load(Ordering::SeqCst)) {
-                    (true, 2) => stop.pass(),
-                    (true, 1) => {
-                        under_way.lock().unwrap().0 -= 1;
-                        return Err(std::io::ErrorKind::ConnectionReset.into());
-                    }
-                    (false, 2) if host.starts_with("held") => hold.pass(),
-                    _ if host.starts_with("slow") => stop.pass(),
-                    _ => {}
-                }
-                let body = match is_metadata {
-                    true => format!(
-                        r#"{{"issuer":"https://{host}/","jwks_uri":"https://{host}/keys"}}"#
-                    ),
-                    false => jwks.clone(),
-                };
-                under_way.lock().unwrap().0 -= 1;
-                Ok(http::Response::new(body.into_bytes()))
-            }
-        };
-        let mut policy = policy();
-        policy.refresh = refresh;
-        policy.max_wait = LONG;
-        policy.max_issuers = NonZeroUsize::new(10_000).unwrap();
-        let cache = KeyCache::builder(rules(), Arc::new(client))
-            .policy(policy)
-            .clock({
-                let clock = Arc::clone(&clock);
-                move || {
-                    let seconds = clock.load(Ordering::SeqCst) as u64;
-                    UNIX_EPOCH + Duration::from_secs(START.unsigned_abs() + seconds)
-                }
-            })
-            .build();
-        let issuers = names
-            .into_iter()
-            .map(|name| normalize_domain(&name).unwrap());
-        Crowd {
-            issuers: issuers.collect(),
-            cache,
-            under_way,
-            asked,
-            stop,
-            hold,
-            mood,
-            clock,
-        }
-    }
-
-    fn keys(&self, issuer: &Issuer, second: i64) -> Result<(), FetchFailure> {
-        self.go_to(second);
-        let keys = self.cache.keys(issuer, at(second));
-        keys.map(|_| ()).map_err(|error| error.error.failure)
-    }
-
-    fn go_to(&self, second: i64) {
-        self.clock
-            .store(usize::try_from(second).unwrap(), Ordering::SeqCst);
-    }
-
-    fn mood(&self, mood: usize) {
-        self.mood.store(mood, Ordering::SeqCst);
-    }
-
-    fn asked(&self, issuer: &Issuer) -> usize {
-        let host = issuer
-            .as_str()
-            .trim_start_matches("https://")
-            .trim_end_matches('/');
-        self.asked
-            .lock()
-            .unwrap()
-            .get(host)
-            .copied()
-            .unwrap_or_default()
-    }
-}
-
-fn moody(count: usize) -> impl Iterator<Item = String> {
-    (0..count).map(|number| format!("moody{number}.example"))
-}
-
-/// A queued refresh is checked again when its turn comes: it may be fresh, evicted, under way or
-/// failing by then; and the next one has its turn at once.
+/// A slow process writes its documents after another process has written newer ones.
 #[test]
-fn a_refresh_that_waited_is_begun_only_if_it_is_still_due() {
-    let others = [
-        "fresh.example",
-        "moody-failing.example",
-        "held.example",
-        "due.example",
-    ];
-    let names = moody(4).chain(others.map(str::to_owned));
-    let crowd = Crowd::new(names, Refresh::Background);
-    let [fresh, failing, under_way, due] = [4, 5, 6, 7].map(|index| &crowd.issuers[index]);
-    for issuer in &crowd.issuers {
-        crowd.keys(issuer, 0).unwrap();
-    }
-    crowd.mood(2);
-    for issuer in &crowd.issuers[..4] {
-        crowd.keys(issuer, 700).unwrap();
-    }
-    crowd.stop.wait_arrivals(4);
-    for issuer in [fresh, failing, under_way, due, due] {
-        crowd.keys(issuer, 700).unwrap();
-    }
-    // Each stands in it once.
-    assert!(format!("{:?}", crowd.cache).contains("refreshes_queued: 4"));
-    crowd.cache.reload(fresh, at(700)).unwrap();
-    crowd.mood(1);
-    assert!(crowd.cache.reload(failing, at(719)).is_err());
-    crowd.mood(2);
-    std::thread::scope(|scope| {
-        scope.spawn(|| crowd.cache.reload(under_way, at(700)).unwrap());
-        crowd.hold.wait_arrivals(1);
-        // Their turn comes when one more refresh would be allowed to all but the failing one.
-        crowd.go_to(720);
-        crowd.stop.open();
-        let status_of = |issuer: &Issuer| {
-            let mut status = crowd.cache.status(at(720)).into_iter();
-            status.find(|status| status.issuer == *issuer).unwrap()
-        };
-        while status_of(due).freshness != Freshness::Fresh {
-            std::thread::yield_now();
-        }
-        assert_eq!(status_of(due).last_success, Some(at(720)));
-        crowd.hold.open();
-    });
-    let asked = [fresh, failing, under_way, due].map(|issuer| crowd.asked(issuer));
-    // Metadata and keys twice each, but for the one that failed.
-    assert_eq!(asked, [4, 3, 4, 4]);
-}
-
-/// All 64 places are taken by issuers that answered before. Those in the background are others.
-#[test]
-fn the_places_of_issuers_that_answered_are_bounded_too() {
-    let names = moody(70).chain(["a.example", "b.example"].map(str::to_owned));
-    let crowd = Crowd::new(names, Refresh::Background);
-    for issuer in &crowd.issuers {
-        crowd.keys(issuer, 0).unwrap();
-    }
-    crowd.mood(2);
-    // Four in the background.
-    for issuer in &crowd.issuers[66..70] {
-        crowd.keys(issuer, 1199).unwrap();
-    }
-    crowd.stop.wait_arrivals(4);
-    std::thread::scope(|scope| {
-        for issuer in &crowd.issuers[..64] {
-            let crowd = &crowd;
-            scope.spawn(move || crowd.cache.reload(issuer, at(1230)).unwrap());
-        }
-        crowd.stop.wait_arrivals(68);
-        let [known, other] = [&crowd.issuers[70], &crowd.issuers[71]];
-        let refused = crowd.cache.reload(known, at(1230)).unwrap_err();
-        assert_eq!(refused.error.failure, FetchFailure::Overloaded);
-        // Old keys serve, and are no verdict on a key that they do not hold.
-        assert_eq!(crowd.keys(known, 1230), Ok(()));
-        let unknown = crowd
-            .cache
-            .keys_with(other, "nobody's", Algorithm::Rs256, at(1230));
-        assert_eq!(unknown.unwrap_err().error.failure, FetchFailure::Overloaded);
-        crowd.stop.open();
-    });
-}
-
-/// An issuer that answered once and is failing has no more places than one that never did.
-#[test]
-fn issuers_that_fail_have_half_of_the_places() {
-    let names = moody(34).chain(["a.example".to_owned()]);
-    let crowd = Crowd::new(names, Refresh::Inline);
-    for issuer in &crowd.issuers {
-        crowd.keys(issuer, 0).unwrap();
-    }
-    crowd.mood(1);
-    for issuer in &crowd.issuers {
-        crowd.keys(issuer, 700).unwrap();
-    }
-    crowd.mood(2);
-    std::thread::scope(|scope| {
-        for issuer in &crowd.issuers[..32] {
-            let crowd = &crowd;
-            scope.spawn(move || crowd.keys(issuer, 5000).unwrap());
-        }
-        crowd.stop.wait_arrivals(32);
-        assert_eq!(
-            crowd.keys(&crowd.issuers[32], 5000),
-            Err(FetchFailure::Overloaded)
-        );
-        assert_eq!(crowd.keys(&crowd.issuers[34], 5000), Ok(()));
-        crowd.stop.open();
-    });
-}
-
-/// All issuers are due at once: four threads do the work, one issuer after the other.
-#[test]
-fn due_issuers_queue_for_a_few_threads() {
-    let names = (0..2000).map(|number| format!("t{number}.example"));
-    let crowd = Crowd::new(names, Refresh::Background);
-    for issuer in &crowd.issuers {
-        crowd.keys(issuer, 0).unwrap();
-    }
-    crowd.under_way.lock().unwrap().1 = 0;
-    // Twice: an issuer stands in the queue once.
-    for issuer in crowd.issuers.iter().chain(&crowd.issuers) {
-        crowd.keys(issuer, 700).unwrap();
-    }
-    while crowd.asked.lock().unwrap().values().sum::<usize>() < 8000 {
-        std::thread::yield_now();
-    }
-    assert!(
-        crowd
-            .asked
-            .lock()
-            .unwrap()
-            .values()
-            .all(|times| *times == 4)
-    );
-    let (_, most) = *crowd.under_way.lock().unwrap();
-    assert!(most <= 4, "{most}");
-}
-
-/// Names that hang take half of the places. Nobody queues behind them, and issuers that answered before
-/// have the other half.
-#[test]
-fn names_that_hang_leave_room_for_issuers_that_answer() {
-    let names = (0..600).map(|number| format!("slow{number}.example"));
-    let crowd = Crowd::new(names, Refresh::Inline);
-    let [proven, cold] = ["a.example", "b.example"].map(|name| normalize_domain(name).unwrap());
-    crowd.keys(&proven, 0).unwrap();
-    let (done, is_done) = mpsc::channel();
-    std::thread::scope(|scope| {
-        for issuer in &crowd.issuers {
-            let (crowd, done) = (&crowd, done.clone());
-            scope.spawn(move || done.send(crowd.keys(issuer, 1)).unwrap());
-        }
-        for _ in 0..600 - 32 {
-            assert_eq!(is_done.recv().unwrap(), Err(FetchFailure::Overloaded));
-        }
-        crowd.stop.wait_arrivals(32);
-        assert_eq!(crowd.under_way.lock().unwrap().0, 32);
-        // Told at once, although it would answer; and one that did is fetched as ever.
-        assert_eq!(crowd.keys(&cold, 1), Err(FetchFailure::Overloaded));
-        crowd.cache.reload(&proven, at(1)).unwrap();
-        assert_eq!(crowd.keys(&proven, 700), Ok(()));
-        crowd.stop.open();
-        for _ in 0..32 {
-            assert_eq!(is_done.recv().unwrap(), Ok(()));
-        }
-    });
-    assert_eq!(crowd.keys(&cold, 1), Ok(()));
-}
-
-/// Stale keys are served where there is no place to fetch newer ones.
-#[test]
-fn without_a_place_what_may_be_served_is() {
-    let names = (0..70).map(|number| format!("slow{number}.example"));
-    let crowd = Crowd::new(names, Refresh::Inline);
-    let known = (0..64).map(|number| format!("t{number}.example"));
-    let known: Vec<Issuer> = known.map(|name| normalize_domain(&name).unwrap()).collect();
-    for issuer in &known {
-        crowd.keys(issuer, 0).unwrap();
-    }
-    std::thread::scope(|scope| {
-        for issuer in crowd.issuers.iter().take(32) {
-            scope.spawn(|| crowd.keys(issuer, 1));
-        }
-        crowd.stop.wait_arrivals(32);
-        assert_eq!(
-            crowd.keys(&crowd.issuers[40], 1),
-            Err(FetchFailure::Overloaded)
-        );
-        assert_eq!(crowd.keys(&known[0], 1300), Ok(()));
-        crowd.stop.open();
-    });
-}
-
-/// An issuer that is evicted keeps its back-off and its cool-down, and is not fetched twice at once.
-#[test]
-fn an_evicted_issuer_is_still_left_alone() {
-    let network = LocalNetwork::new();
-    let names: Vec<String> = (0..6).map(|number| format!("t{number}.example")).collect();
-    let tenants: Vec<_> = names
-        .iter()
-        .map(|name| network.tenant(name).unwrap())
-        .collect();
-    let mut policy = policy();
-    policy.max_issuers = NonZeroUsize::new(2).unwrap();
-    let now = Arc::new(std::sync::atomic::AtomicI64::new(0));
-    let clock = Arc::clone(&now);
-    let cache = KeyCache::builder(rules(), Arc::new(network.client()))
-        .policy(policy)
-        .clock(move || {
-            let seconds = START + clock.load(Ordering::SeqCst);
-            UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())
-        })
-        .build();
-    for tenant in &tenants {
-        tenant.misbehave(Endpoint::Discovery, Fault::status(500));
-    }
-    let mut times = Vec::new();
-    for second in 0..70 {
-        now.store(second, Ordering::SeqCst);
-        for (number, tenant) in tenants.iter().enumerate() {
-            let before = fetches(tenant).0;
-            assert!(keys_of(&cache, tenant, second).is_err());
-            if number == 0 && fetches(tenant).0 > before {
-                times.push(second);
-            }
-        }
-    }
-    assert_eq!(times, [0, 1, 3, 7, 15, 31, 63]);
-    // Also if the issuer is evicted when its back-off is over: the next one is twice as long.
-    let [first, others] = [&tenants[0], &tenants[1]];
-    let asks = |tenant: &LocalTenant, second| {
-        now.store(second, Ordering::SeqCst);
-        let before = fetches(tenant).0;
-        assert!(keys_of(&cache, tenant, second).is_err());
-        fetches(tenant).0 > before
-    };
-    assert!(asks(first, 500));
-    for second in [600, 601] {
-        asks(others, second);
-        asks(&tenants[2], second);
-    }
-    assert!(asks(first, 602) && !asks(first, 602 + 59));
-    now.store(1000, Ordering::SeqCst);
-    for tenant in &tenants {
-        tenant.recover(Endpoint::Discovery);
-        tenant.reset_requests();
-    }
-    // The same for a cool-down.
-    let issuers: Vec<_> = names
-        .iter()
-        .map(|name| normalize_domain(name).unwrap())
-        .collect();
-    let search = |issuer: &Issuer, second| {
-        cache.keys(issuer, at(second)).unwrap();
-        cache
-            .keys_with(issuer, "nobody's", Algorithm::Rs256, at(second))
-            .unwrap();
-    };
-    for issuer in &issuers {
-        search(issuer, 1000);
-    }
-    let searched: usize = tenants.iter().map(|tenant| fetches(tenant).1).sum();
-    assert_eq!(searched, 12);
-    for issuer in &issuers {
-        search(issuer, 1001);
-    }
-    // Each was evicted: its keys are fetched again, and no more.
-    let searched: usize = tenants.iter().map(|tenant| fetches(tenant).1).sum();
-    assert_eq!(searched, 18);
-
-    // Three issuers on two places, the first one's fetch under way.
-    let [a, b, c] = [&tenants[0], &tenants[1], &tenants[2]];
-    let gate = Gate::new();
-    a.reset_requests();
-    a.misbehave_times(Endpoint::Discovery, 1, Fault::hold_at(&gate));
-    std::thread::scope(|scope| {
-        let leader = scope.spawn(|| cache.reload(&issuers[0], at(1100)).is_ok());
-        assert!(gate.wait_arrived());
-        keys_of(&cache, b, 1100).unwrap();
-        keys_of(&cache, c, 1100).unwrap();
-        let waiter = scope.spawn(|| keys_of(&cache, a, 1100).is_ok());
-        while cache
-            .status(at(1100))
-            .iter()
-            .all(|status| status.issuer != issuers[0])
-        {
-            std::thread::yield_now();
-        }
-        gate.release();
-        assert!(leader.join().unwrap() && waiter.join().unwrap());
-    });
-    assert_eq!(fetches(a), (1, 1));
-}
-
-/// A slow process writes its documents after another one has written newer ones.
-#[test]
-fn an_older_document_takes_no_newer_ones_place() {
+fn an_older_document_does_not_replace_a_newer_one() {
     let tenant = LocalTenant::new("a.example").unwrap();
     let issuer = normalize_domain("a.example").unwrap();
     let store = Arc::new(InMemoryCache::new(10));
     let process = |stop: Option<Arc<Stop>>| {
-        let answer = tenant.client();
+        let exchange = tenant.client();
         let client = move |request: http::Request<Vec<u8>>| {
-            let answered = answer(request);
+            let response = exchange(request);
             if let Some(stop) = &stop {
                 stop.pass();
             }
-            answered
+            response
         };
         KeyCache::builder(rules(), Arc::new(client))
             .policy(policy())
@@ -927,7 +508,7 @@ fn an_older_document_takes_no_newer_ones_place() {
     let removed = tenant.kid();
     std::thread::scope(|scope| {
         let leader = scope.spawn(|| slow.keys(&issuer, at(0)).is_ok());
-        // It has the old metadata by now, and will get the old keys.
+        // The slow process has the old metadata.
         stop.wait_arrivals(1);
         tenant.replace_keys().unwrap();
         quick.keys(&issuer, at(10)).unwrap();
@@ -940,7 +521,7 @@ fn an_older_document_takes_no_newer_ones_place() {
         assert!(entry.contains(&format!("{}", START + 10)), "{entry}");
         assert!(!entry.contains(&removed));
     }
-    // Garbage and documents from the future are replaced.
+    // Malformed entries and documents from the future are replaced.
     for planted in ["garbage", r#"{"requested_at":99999999999}"#] {
         let key = "a0-discovery:1:jwks:https://a.example/";
         CacheAdapter::set(&store, key, planted, LONG).unwrap();
@@ -950,21 +531,22 @@ fn an_older_document_takes_no_newer_ones_place() {
     }
 }
 
-/// How long a key that the issuer removed can verify tokens, for both kinds of refresh, as
-/// docs/caching.md says.
+/// Checks the numbers in docs/caching.md, for both kinds of refresh.
 #[test]
 fn a_removed_key_lives_as_long_as_the_documentation_says() {
-    // (refresh, seconds between calls, whether the tenant is away, last second at which it is accepted)
-    for (refresh, step, is_away, last) in [
-        // Each call at the end of the time to live: inline at once, in the background one call later.
+    // (refresh, seconds between calls, whether the tenant is down, last second at which the key is
+    // accepted)
+    for (refresh, step, is_down, last) in [
+        // At the end of the TTL the key is gone at once with inline refreshes, one call later
+        // otherwise.
         (Refresh::Inline, 1, false, 599),
         (Refresh::Background, 1, false, 600),
-        // Seldom calls: served once more while a refresh runs in the background.
+        // With rare calls the old keys are served once more during a background refresh.
         (Refresh::Background, 1199, false, 1199),
         (Refresh::Inline, 1199, false, 0),
         (Refresh::Background, 1200, false, 0),
         (Refresh::Inline, 1200, false, 0),
-        // The tenant is away: `max_stale`.
+        // While the tenant is down, keys are served for `max_stale`.
         (Refresh::Inline, 1, true, 3599),
         (Refresh::Background, 1, true, 3599),
         (Refresh::Background, 1199, true, 3597),
@@ -974,7 +556,7 @@ fn a_removed_key_lives_as_long_as_the_documentation_says() {
         let removed = world.tenant.kid();
         world.keys(0).unwrap();
         world.tenant.replace_keys().unwrap();
-        if is_away {
+        if is_down {
             world
                 .tenant
                 .misbehave(Endpoint::Discovery, Fault::status(500));
@@ -990,6 +572,6 @@ fn a_removed_key_lives_as_long_as_the_documentation_says() {
                 std::thread::yield_now();
             }
         }
-        assert_eq!(accepted, last, "{refresh:?} {step} {is_away}");
+        assert_eq!(accepted, last, "{refresh:?} {step} {is_down}");
     }
 }

@@ -1,210 +1,26 @@
-//! Who carries a fetch, and how long anybody depends on them: for async callers. Tasks, clocks and timers
-//! are the test's own.
+//! Who fetches and how long others wait, for async callers. The tests provide the tasks, clocks and
+//! timers.
 
 #![cfg(feature = "async")]
 
 mod common;
+#[path = "waiting_async/world.rs"]
+mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 use std::time::{Duration, UNIX_EPOCH};
 
 use a0_discovery::asynchronous::{AdapterFuture, AsyncCacheAdapter, KeyCache, Task};
-use a0_discovery::{
-    CacheAdapter, CachePolicy, FetchFailure, InMemoryCache, Issuer, Refresh, normalize_domain,
-};
-use a0_http::{AsyncHttpClient, ResponseFuture};
+use a0_discovery::{CacheAdapter, FetchFailure, InMemoryCache, Refresh, normalize_domain};
 use a0_jose::Algorithm;
-use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
+use a0_testkit::{Endpoint, Fault, LocalNetwork};
 use common::{START, at, fetches, policy, rules};
-use http::Request;
+use world::{Call, Parked, World, finish, poll};
 
-/// Answers when it is let, and counts.
-#[derive(Clone)]
-struct Client {
-    tenant: LocalTenant,
-    calls: Arc<AtomicUsize>,
-    /// Exchanges wait while it is set.
-    holds: Arc<AtomicBool>,
-    panics: Arc<AtomicBool>,
-}
-
-impl AsyncHttpClient for Client {
-    fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async move {
-            assert!(!self.panics.load(Ordering::SeqCst), "the client panics");
-            let holds = &self.holds;
-            std::future::poll_fn(|context| match holds.load(Ordering::SeqCst) {
-                true => {
-                    context.waker().wake_by_ref();
-                    Poll::Pending
-                }
-                false => Poll::Ready(()),
-            })
-            .await;
-            Ok(self.tenant.handle(request)?)
-        })
-    }
-}
-
-/// A timer that strikes when the test says so.
-#[derive(Clone, Default)]
-struct Alarm(Arc<AtomicBool>);
-
-impl Alarm {
-    fn sleep(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let struck = Arc::clone(&self.0);
-        Box::pin(std::future::poll_fn(move |context| {
-            match struck.load(Ordering::SeqCst) {
-                true => Poll::Ready(()),
-                false => {
-                    context.waker().wake_by_ref();
-                    Poll::Pending
-                }
-            }
-        }))
-    }
-
-    fn strike(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    fn silence(&self) {
-        self.0.store(false, Ordering::SeqCst);
-    }
-}
-
-/// A runtime that nobody drives: what is spawned waits here.
-type Parked = Arc<Mutex<Vec<Task>>>;
-
-struct World {
-    client: Client,
-    alarm: Alarm,
-    parked: Parked,
-    issuer: Issuer,
-}
-
-impl World {
-    fn new() -> Self {
-        World {
-            client: Client {
-                tenant: LocalTenant::new("a.example").unwrap(),
-                calls: Arc::default(),
-                holds: Arc::default(),
-                panics: Arc::default(),
-            },
-            alarm: Alarm::default(),
-            parked: Arc::default(),
-            issuer: normalize_domain("a.example").unwrap(),
-        }
-    }
-
-    fn cache(&self, spawn: impl Fn(Task) -> Option<Task> + Send + Sync + 'static) -> KeyCache {
-        self.cache_with(spawn, |_| {})
-    }
-
-    fn cache_with(
-        &self,
-        spawn: impl Fn(Task) -> Option<Task> + Send + Sync + 'static,
-        options: impl FnOnce(&mut CachePolicy),
-    ) -> KeyCache {
-        let mut policy = policy();
-        policy.refresh = Refresh::Background;
-        policy.max_wait = Duration::from_secs(3600);
-        options(&mut policy);
-        let alarm = self.alarm.clone();
-        KeyCache::builder(rules(), Arc::new(self.client.clone()))
-            .policy(policy)
-            .clock(|| UNIX_EPOCH + Duration::from_secs(START.unsigned_abs()))
-            .sleep(move |_| alarm.sleep())
-            .build_async(spawn)
-    }
-
-    fn park(&self) -> impl Fn(Task) -> Option<Task> + Send + Sync + 'static {
-        let parked = Arc::clone(&self.parked);
-        move |task| {
-            parked.lock().unwrap().push(task);
-            None
-        }
-    }
-
-    fn drive(&self) {
-        loop {
-            let Some(task) = self.parked.lock().unwrap().pop() else {
-                return;
-            };
-            let _ = finish(task);
-        }
-    }
-
-    fn keys(&self, cache: &KeyCache, second: i64) -> Call {
-        let (cache, issuer) = (cache.clone(), self.issuer.clone());
-        Box::pin(async move {
-            let keys = cache.keys(&issuer, at(second)).await;
-            keys.map(|_| true).map_err(|error| error.error.failure)
-        })
-    }
-
-    fn endpoint(&self, cache: &KeyCache, second: i64) -> Call {
-        let (cache, issuer) = (cache.clone(), self.issuer.clone());
-        Box::pin(async move {
-            match cache.token_endpoint(&issuer, at(second)).await {
-                Err(a0_discovery::TokenEndpointError::Unavailable(error)) => {
-                    Err(error.error.failure)
-                }
-                endpoint => Ok(endpoint.is_ok()),
-            }
-        })
-    }
-
-    fn search(&self, cache: &KeyCache, key_id: &str, second: i64) -> Call {
-        let (cache, issuer) = (cache.clone(), self.issuer.clone());
-        let key_id = key_id.to_owned();
-        Box::pin(async move {
-            let keys = cache
-                .keys_with(&issuer, &key_id, Algorithm::Rs256, at(second))
-                .await;
-            keys.map(|keys| keys.keys().contains(&key_id, Algorithm::Rs256))
-                .map_err(|error| error.error.failure)
-        })
-    }
-}
-
-type Call = Pin<Box<dyn Future<Output = Result<bool, FetchFailure>> + Send>>;
-
-struct Noticed(AtomicUsize);
-
-impl Wake for Noticed {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Polls a future to its end, as long as it is woken; one that nobody wakes any more hangs a runtime.
-fn finish<T>(mut future: Pin<Box<dyn Future<Output = T> + Send>>) -> Option<T> {
-    let noticed = Arc::new(Noticed(AtomicUsize::new(0)));
-    let waker = Waker::from(Arc::clone(&noticed));
-    for _ in 0..10_000 {
-        let seen = noticed.0.load(Ordering::SeqCst);
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return Some(output);
-        }
-        if noticed.0.load(Ordering::SeqCst) == seen {
-            return None;
-        }
-    }
-    None
-}
-
-/// A runtime that is shut down drops what is spawned. The caller is told so, and does not begin again
+/// A runtime that shuts down drops spawned tasks. The caller gets an error and does not retry
 /// without end.
 #[test]
 fn a_runtime_that_drops_its_tasks_ends_the_call() {
@@ -229,16 +45,16 @@ fn a_runtime_that_drops_its_tasks_ends_the_call() {
                 times.push(second);
             }
         }
-        // Two in the first call; then the back-off.
+        // The first call spawns two tasks. Then the back-off begins.
         assert_eq!(times, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
         assert_eq!(spawned.load(Ordering::SeqCst), 10);
         assert_eq!(world.client.calls.load(Ordering::SeqCst), 0);
     }
 }
 
-/// A client that panics in its task is called as often as the back-off says; and an adapter.
+/// A client or an adapter that panics in its task is called only as often as the back-off allows.
 #[test]
-fn what_panics_in_a_task_is_called_as_often_as_the_back_off_says() {
+fn a_panicking_task_follows_the_back_off() {
     struct Panics(Arc<AtomicUsize>);
     impl AsyncCacheAdapter for Panics {
         fn get<'a>(&'a self, _: &'a str) -> AdapterFuture<'a, Option<String>> {
@@ -263,7 +79,7 @@ fn what_panics_in_a_task_is_called_as_often_as_the_back_off_says() {
             unreachable!()
         }
     }
-    /// As a runtime does: a task that panics is dropped, and nobody else hears of it.
+    /// Runs a task as a runtime does: if it panics, it is dropped and no caller panics.
     fn run(task: Task) -> Option<Task> {
         let _ = catch_unwind(AssertUnwindSafe(|| finish(task)));
         None
@@ -292,7 +108,7 @@ fn what_panics_in_a_task_is_called_as_often_as_the_back_off_says() {
         }
         assert_eq!(times, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
         assert_eq!(calls(), 10);
-        // A background refresh that panics serves on.
+        // Keys are still served while background refreshes panic.
         world.client.panics.store(false, Ordering::SeqCst);
         if !with_adapter {
             assert_eq!(finish(world.keys(&cache, 300)), Some(Ok(true)));
@@ -304,32 +120,33 @@ fn what_panics_in_a_task_is_called_as_often_as_the_back_off_says() {
     }
 }
 
-/// A refresh is a task of whichever runtime its caller was on. Nobody depends on that runtime.
+/// A refresh is a task on its caller's runtime. Other callers do not depend on that runtime.
 #[test]
-fn nobody_waits_for_a_runtime_that_nobody_drives() {
+fn callers_do_not_depend_on_a_runtime_that_is_not_driven() {
     let world = World::new();
     let cache = world.cache(world.park());
     let mut first = world.keys(&cache, 0);
     assert!(poll(first.as_mut()).is_pending());
     world.drive();
     assert_eq!(finish(first), Some(Ok(true)));
-    // The refresh is spawned, and stays where it is.
+    // The refresh is spawned but not driven.
     assert_eq!(finish(world.keys(&cache, 700)), Some(Ok(true)));
     assert_eq!(world.parked.lock().unwrap().len(), 1);
-    // Served meanwhile; and a token of a new key is refused once its time to wait is over.
+    // Known keys are served meanwhile. A token with an unknown `kid` is refused after `max_wait`.
     assert_eq!(finish(world.keys(&cache, 720)), Some(Ok(true)));
     let mut search = world.search(&cache, "nobody's", 720);
     assert!(poll(search.as_mut()).is_pending());
-    world.alarm.strike();
+    world.alarm.fire();
     assert_eq!(finish(search), Some(Err(FetchFailure::NotInTime)));
-    // Once the refresh is overdue, others fetch in its place: for old keys, and for a new one.
+    // Once the refresh is overdue, other callers fetch: because the keys are old, or for an unknown
+    // `kid`.
     for (second, unknown_kid) in [(1300, false), (1400, true)] {
         let mut call = match unknown_kid {
             true => world.search(&cache, "nobody's", second),
             false => world.keys(&cache, second),
         };
         let before = world.parked.lock().unwrap().len();
-        world.alarm.silence();
+        world.alarm.reset();
         assert!(poll(call.as_mut()).is_pending());
         let task = world.parked.lock().unwrap().remove(before);
         assert!(finish(task).is_some());
@@ -338,9 +155,9 @@ fn nobody_waits_for_a_runtime_that_nobody_drives() {
     assert_eq!(fetches(&world.client.tenant), (2, 3));
 }
 
-/// A caller that has no timer leaves at the first look after its time is over.
+/// A waiter without a timer leaves when it is next polled after `max_wait`.
 #[test]
-fn a_waiter_leaves_when_its_time_is_over() {
+fn a_waiter_leaves_after_max_wait() {
     let world = World::new();
     world.client.holds.store(true, Ordering::SeqCst);
     let cache = world.cache_with(Some, |policy| policy.max_wait = Duration::ZERO);
@@ -356,21 +173,21 @@ fn a_waiter_leaves_when_its_time_is_over() {
     assert_eq!(cache.status(at(0)).remove(0).failures, 0);
 }
 
-/// A task that never ends: its caller leaves too, and does not begin another.
+/// The caller of a task that never ends leaves too, and spawns no second task.
 #[test]
-fn the_caller_of_a_stalled_task_leaves() {
+fn the_caller_of_a_stalled_task_leaves_after_max_wait() {
     let world = World::new();
     let cache = world.cache(world.park());
     let mut call = world.keys(&cache, 0);
     assert!(poll(call.as_mut()).is_pending());
-    world.alarm.strike();
+    world.alarm.fire();
     assert_eq!(finish(call), Some(Err(FetchFailure::NotInTime)));
     assert_eq!(world.parked.lock().unwrap().len(), 1);
 }
 
-/// Callers that drop their futures are no failure, however many there are.
+/// Any number of callers may drop their futures without causing a failure.
 #[test]
-fn cancelled_callers_are_no_failure() {
+fn cancelled_calls_are_no_failure() {
     let world = World::new();
     world.client.holds.store(true, Ordering::SeqCst);
     let cache = world.cache(Some);
@@ -385,7 +202,7 @@ fn cancelled_callers_are_no_failure() {
     assert_eq!(world.client.calls.load(Ordering::SeqCst), 22);
 }
 
-/// The cool-down holds where the caller carries the fetch in its own future, too.
+/// The cool-down applies with tasks and without.
 #[test]
 fn unknown_key_ids_make_one_request_with_tasks_and_without() {
     for with_tasks in [false, true] {
@@ -406,16 +223,16 @@ fn unknown_key_ids_make_one_request_with_tasks_and_without() {
     }
 }
 
-/// A runtime for each call, as short scripts have it: each refresh in the background is dropped with its
-/// runtime. That says nothing of the issuer: keys are not served for longer because of it, and nobody is
-/// refused.
+/// Each call has its own runtime, as in short scripts, and each background refresh is dropped with
+/// it. This says nothing about the issuer. Keys are not served for longer because of it, and no
+/// caller is refused.
 #[test]
-fn refreshes_that_are_dropped_neither_keep_old_keys_nor_refuse_anybody() {
+fn dropped_refreshes_neither_extend_old_keys_nor_refuse_callers() {
     let world = World::new();
     let foreground = Arc::new(AtomicBool::new(true));
     let runs = Arc::clone(&foreground);
     let cache = world.cache(move |task| {
-        // Carried out while its caller waits, and dropped if nobody does.
+        // A task runs while its caller waits. A background task is dropped.
         if runs.load(Ordering::SeqCst) {
             finish(task);
         }
@@ -426,7 +243,7 @@ fn refreshes_that_are_dropped_neither_keep_old_keys_nor_refuse_anybody() {
     world.client.tenant.replace_keys().unwrap();
     let mut accepted = 0;
     for second in 1..4000 {
-        // From twice the time to live on, callers wait.
+        // From twice the TTL on, callers wait.
         foreground.store(second % 1200 == 0, Ordering::SeqCst);
         let (cache, issuer) = (cache.clone(), world.issuer.clone());
         let keys = finish(Box::pin(
@@ -440,7 +257,7 @@ fn refreshes_that_are_dropped_neither_keep_old_keys_nor_refuse_anybody() {
     assert_eq!(accepted, 1199);
 }
 
-/// With a second level, too, metadata alone follows the back-off and `Retry-After`.
+/// A fetch of metadata alone follows the back-off and `Retry-After`, also with a second level.
 #[test]
 fn metadata_alone_follows_the_back_off() {
     let world = World::new();
@@ -470,9 +287,9 @@ fn metadata_alone_follows_the_back_off() {
     assert_eq!(times, [0, 30, 60, 90]);
 }
 
-/// A reload wants the issuer's own answer, and another process may have stored an older one.
+/// A reload needs the issuer's own response. Another process may have stored an older one.
 #[test]
-fn a_reload_takes_nothing_from_the_store_that_came_meanwhile() {
+fn a_reload_ignores_keys_that_were_stored_meanwhile() {
     let world = World::new();
     let store = Arc::new(InMemoryCache::new(10));
     let parked = world.park();
@@ -484,14 +301,14 @@ fn a_reload_takes_nothing_from_the_store_that_came_meanwhile() {
         .policy(policy())
         .async_adapter(Arc::clone(&store))
         .build_async(Some);
-    // A round that the reload waits for, and that is dropped.
+    // The reload waits for a round that is then dropped.
     let mut first = world.keys(&cache, 0);
     assert!(poll(first.as_mut()).is_pending());
-    let (waits, issuer) = (cache.clone(), world.issuer.clone());
-    let mut reload = Box::pin(async move { waits.reload(&issuer, at(0)).await });
+    let (reloading, issuer) = (cache.clone(), world.issuer.clone());
+    let mut reload = Box::pin(async move { reloading.reload(&issuer, at(0)).await });
     assert!(poll(reload.as_mut()).is_pending());
     drop(world.parked.lock().unwrap().pop());
-    // The next one finds keys in the store.
+    // The next round finds keys in the store.
     assert_eq!(finish(world.keys(&other, 0)), Some(Ok(true)));
     assert!(poll(first.as_mut()).is_pending());
     world.drive();
@@ -503,12 +320,12 @@ fn a_reload_takes_nothing_from_the_store_that_came_meanwhile() {
     assert_eq!(fetches(&world.client.tenant), (2, 2));
 }
 
-/// A caller waits for `max_wait` in all, not each time.
+/// A caller waits for `max_wait` in total, not for each round.
 #[test]
-fn all_that_a_caller_waits_counts() {
+fn all_waits_of_a_caller_count_towards_max_wait() {
     let world = World::new();
-    let asked = Arc::<Mutex<Vec<Duration>>>::default();
-    let sleeps = Arc::clone(&asked);
+    let durations = Arc::<Mutex<Vec<Duration>>>::default();
+    let sleeps = Arc::clone(&durations);
     let cache = KeyCache::builder(rules(), Arc::new(world.client.clone()))
         .policy(policy())
         .sleep(move |duration| {
@@ -518,25 +335,25 @@ fn all_that_a_caller_waits_counts() {
         .build_async(world.park());
     let mut leader = world.keys(&cache, 0);
     assert!(poll(leader.as_mut()).is_pending());
-    asked.lock().unwrap().clear();
+    durations.lock().unwrap().clear();
     let mut waiter = world.keys(&cache, 0);
     assert!(poll(waiter.as_mut()).is_pending());
     let pause = std::time::Instant::now();
     while pause.elapsed() < Duration::from_millis(20) {
         std::thread::yield_now();
     }
-    // The leader leads again, and the waiter waits again.
+    // The leader leads the next round too, and the waiter waits again.
     drop(world.parked.lock().unwrap().pop());
     assert!(poll(leader.as_mut()).is_pending());
     assert!(poll(waiter.as_mut()).is_pending());
-    let asked = asked.lock().unwrap();
-    let [first, .., last] = asked[..] else {
-        panic!("{asked:?}");
+    let durations = durations.lock().unwrap();
+    let [first, .., last] = durations[..] else {
+        panic!("{durations:?}");
     };
-    assert!(first - last >= Duration::from_millis(20), "{asked:?}");
+    assert!(first - last >= Duration::from_millis(20), "{durations:?}");
 }
 
-/// Among those who wait for a round that is abandoned, one leads the next.
+/// One of the waiters of an abandoned round leads the next one.
 #[test]
 fn an_abandoned_round_has_one_successor() {
     let world = World::new();
@@ -548,13 +365,13 @@ fn an_abandoned_round_has_one_successor() {
     for _ in 0..2 {
         let abandoned = world.parked.lock().unwrap().pop().unwrap();
         drop(abandoned);
-        let look = |call: &mut Call| poll(call.as_mut()).is_pending();
+        let is_pending = |call: &mut Call| poll(call.as_mut()).is_pending();
         let pending = calls
             .iter_mut()
-            .map(look)
+            .map(is_pending)
             .filter(|pending| *pending)
             .count();
-        // After the second the back-off begins.
+        // The back-off begins after the second abandoned round.
         let tasks = world.parked.lock().unwrap().len();
         assert!((pending, tasks) == (100, 1) || (pending, tasks) == (0, 0));
     }
@@ -566,10 +383,10 @@ fn an_abandoned_round_has_one_successor() {
     );
 }
 
-/// A task is frozen with its process, and its exchange times out hours later: that says nothing of the
-/// issuer.
+/// A task is frozen with its process. Its exchange times out hours later, which says nothing about
+/// the issuer.
 #[test]
-fn a_frozen_task_fails_nobody_after_the_thaw() {
+fn a_frozen_task_is_no_failure_after_the_thaw() {
     for ends_first in [false, true] {
         let world = World::new();
         let clock = world.client.tenant.clone();
@@ -608,7 +425,7 @@ fn a_frozen_task_fails_nobody_after_the_thaw() {
         if !ends_first {
             assert!(poll(call.as_mut()).is_pending());
         }
-        // It meets the time-out, whenever it ends.
+        // The frozen task gets the time-out, whenever it ends.
         assert!(finish(frozen).is_some());
         if ends_first {
             assert!(poll(call.as_mut()).is_pending());
@@ -619,9 +436,9 @@ fn a_frozen_task_fails_nobody_after_the_thaw() {
     }
 }
 
-/// A slow process writes its documents after another one has written newer ones.
+/// A slow process writes its documents after another process has written newer ones.
 #[test]
-fn an_older_document_takes_no_newer_ones_place() {
+fn an_older_document_does_not_replace_a_newer_one() {
     let world = World::new();
     let store = Arc::new(InMemoryCache::new(10));
     let process = |spawn: Box<dyn Fn(Task) -> Option<Task> + Send + Sync>| {
@@ -648,7 +465,7 @@ fn an_older_document_takes_no_newer_ones_place() {
     }
 }
 
-/// Those who wait in tasks hold no threads: all of them wait for a search, for as long as it takes.
+/// Waiting tasks hold no threads, so all of them may wait for a search.
 #[test]
 fn any_number_of_tasks_may_wait_for_a_search() {
     let world = World::new();
@@ -669,8 +486,7 @@ fn any_number_of_tasks_may_wait_for_a_search() {
     assert_eq!(fetches(&world.client.tenant), (1, 2));
 }
 
-/// Four refreshes are under way, and the others wait for their turn: for the end of one of the four, or
-/// until those are overdue.
+/// Four refreshes run at once. The others wait until one of them ends or is overdue.
 #[test]
 fn refreshes_of_many_issuers_take_turns() {
     for parked_for_good in [false, true] {
@@ -719,11 +535,11 @@ fn refreshes_of_many_issuers_take_turns() {
         }
         assert_eq!(parked.lock().unwrap().len(), 4);
         if parked_for_good {
-            // The four are overdue. One more call, and the last two have their turn.
+            // The four are overdue, so one more call starts the last two.
             keys(&names[5], 800);
             assert_eq!(parked.lock().unwrap().len(), 6);
         } else {
-            // One task goes on with the queue.
+            // A finished task continues with the queue.
             let task = parked.lock().unwrap().pop().unwrap();
             assert!(finish(task).is_some());
             let refreshed = tenants.iter().filter(|tenant| fetches(tenant) == (2, 2));
@@ -732,7 +548,7 @@ fn refreshes_of_many_issuers_take_turns() {
     }
 }
 
-/// One at a time for each issuer, unless the one under way is overdue.
+/// An issuer has one refresh at a time, unless the running one is overdue.
 #[test]
 fn an_issuer_is_refreshed_once_at_a_time() {
     let world = World::new();

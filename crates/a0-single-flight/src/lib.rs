@@ -1,13 +1,13 @@
-//! Single flight: one caller, the leader, does the work; the others wait for its result.
+//! Single flight: one caller, the leader, does the work, and the others wait for its result.
 //!
-//! The crate answers one question: who carries a piece of work, and how long may anybody depend on
-//! them? It has three parts and no dependencies:
+//! One attempt at the work is a *round*. The crate decides who leads a round and how long others
+//! may depend on the leader. It has three parts and no dependencies:
 //!
-//! - [`Rounds`] keeps the books of the leader. A round that is abandoned or overdue holds nobody up,
-//!   and its late result cannot replace a newer one.
-//! - [`Monitor`] is a lock whose holders can wait for a change, on a thread or in a task, until a
-//!   deadline.
-//! - [`Timer`] makes deadlines for tasks on any async runtime, with one short-lived thread.
+//! - [`Rounds`] tracks the running round and how earlier rounds ended. An overdue round
+//!   cannot be joined, and its late result cannot replace a newer one.
+//! - [`Monitor`] is a mutex with a way to wait for a change until a deadline, on a thread or in a
+//!   task.
+//! - [`Timer`] makes timers for tasks on any async runtime, with one short-lived thread.
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -19,16 +19,16 @@
 //! let shared = Monitor::new(Shared::default());
 //! let now = Moment::now(0.0);
 //!
-//! // The first caller finds no round to join and becomes the leader.
+//! // The first caller finds no running round and becomes the leader.
 //! assert!(shared.lock().rounds.running(&now).is_none());
 //! let round = shared.lock().rounds.begin(now, Duration::from_secs(10));
 //!
-//! // A second caller joins the round, for as long as it has time.
+//! // A second caller joins the round and waits until its deadline.
 //! assert_eq!(shared.lock().rounds.running(&now).map(|running| running.round()), Some(round));
 //! let deadline = Instant::now() + Duration::from_millis(1);
 //! assert_eq!(shared.wait(deadline, |shared| shared.answer), None);
 //!
-//! // The leader ends the round, and everybody who waits is woken.
+//! // The leader ends the round and wakes all waiters.
 //! let mut state = shared.lock();
 //! state.rounds.end(round, true, &now);
 //! state.answer = Some(7);

@@ -1,4 +1,4 @@
-//! A lock whose holders can wait for a change.
+//! A mutex with a way to wait for a change.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-/// A future that is ready once a time has passed.
+/// A timer: a future that is ready after some time.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A lock whose holders can wait for a change of what it guards: threads and tasks alike.
+/// A mutex whose state threads and tasks can wait on.
 ///
-/// Nothing is woken by a change alone: whoever makes one calls [`notify_all`](Monitor::notify_all)
-/// after it has let go of the lock.
+/// A change alone wakes nobody. After a change, release the lock and call
+/// [`notify_all`](Monitor::notify_all).
 #[derive(Debug, Default)]
 pub struct Monitor<S> {
     state: Mutex<S>,
     changed: Condvar,
-    /// Locked while `state` is, never the other way round.
+    /// May be locked while `state` is locked, but not the other way round.
     tasks: Mutex<Tasks>,
 }
 
-/// The wakers of tasks that wait, by ticket.
+/// The wakers of the waiting tasks, by ticket.
 #[derive(Debug, Default)]
 struct Tasks {
     tickets: u64,
@@ -32,7 +32,7 @@ struct Tasks {
 }
 
 impl<S> Monitor<S> {
-    /// A lock around `state`.
+    /// Creates a monitor around `state`.
     pub fn new(state: S) -> Self {
         Monitor {
             state: Mutex::new(state),
@@ -41,13 +41,14 @@ impl<S> Monitor<S> {
         }
     }
 
-    /// Locks. A panic under the lock does not close it: the state must be whole between any two calls
-    /// that may panic.
+    /// Locks the state. The lock ignores poisoning, so the state must be consistent wherever the
+    /// code that holds the lock may panic.
     pub fn lock(&self) -> MutexGuard<'_, S> {
         lock(&self.state)
     }
 
-    /// Wakes everybody who waits, to look again. A waker that panics keeps nobody else asleep.
+    /// Wakes all waiters, which then check the state again. If a waker panics, the others are still
+    /// woken.
     pub fn notify_all(&self) {
         self.changed.notify_all();
         let wakers = std::mem::take(&mut lock(&self.tasks).wakers);
@@ -56,7 +57,7 @@ impl<S> Monitor<S> {
         }
     }
 
-    /// Blocks until `ready` gives a value, or until `deadline`: then `None`.
+    /// Blocks until `ready` returns a value. Returns `None` at the deadline.
     pub fn wait<R>(
         &self,
         deadline: Instant,
@@ -76,11 +77,11 @@ impl<S> Monitor<S> {
         }
     }
 
-    /// Waits in a task until `ready` gives a value, or until `deadline`: then `None`.
+    /// Waits in a task until `ready` returns a value. Returns `None` at the deadline.
     ///
-    /// `sleep` makes the timer that wakes the task at the deadline, when it first has to wait. Without
-    /// one the task looks at the clock only when something else wakes it. The future may be dropped at
-    /// any time.
+    /// `sleep` makes the timer that wakes the task at the deadline. It is called only if the task
+    /// has to wait. Without it, the task notices the deadline only when something else wakes it.
+    /// The future may be dropped at any time.
     pub async fn wait_async<R>(
         &self,
         deadline: Instant,
@@ -90,15 +91,15 @@ impl<S> Monitor<S> {
         let ticket = self.ticket();
         let mut timer = None;
         std::future::poll_fn(|context| {
-            // Outside of the locks: a waker's clone is not this crate's code.
+            // Cloning and dropping a waker runs foreign code, so both happen outside the locks.
             let waker = context.waker().clone();
             let mut state = self.lock();
             if let Some(value) = ready(&mut state) {
                 return Poll::Ready(Some(value));
             }
-            let before = ticket.register(waker);
+            let previous = ticket.register(waker);
             drop(state);
-            drop(before);
+            drop(previous);
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Poll::Ready(None);
@@ -122,14 +123,14 @@ impl<S> Monitor<S> {
     }
 }
 
-/// A task's place among those who wait, given back when it is dropped.
+/// The registration of a waiting task. Dropping it removes the task's waker.
 struct Ticket<'m> {
     tasks: &'m Mutex<Tasks>,
     number: u64,
 }
 
 impl Ticket<'_> {
-    /// Returns the waker of before, to be dropped outside of the locks.
+    /// Stores the task's waker. Returns the previous one, which must be dropped outside the locks.
     fn register(&self, waker: Waker) -> Option<Waker> {
         lock(self.tasks).wakers.insert(self.number, waker)
     }
@@ -137,8 +138,8 @@ impl Ticket<'_> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let gone = lock(self.tasks).wakers.remove(&self.number);
-        drop(gone);
+        let removed = lock(self.tasks).wakers.remove(&self.number);
+        drop(removed);
     }
 }
 

@@ -1,19 +1,19 @@
-//! Who leads, since when, and whether their result still counts.
+//! Rounds: which one is running, since when, and whether its result counts.
 
 use std::time::{Duration, Instant};
 
-/// One attempt to do the work. Rounds are counted from 1.
+/// The number of a round, which is one attempt at the work. The first round is number 1.
 pub type Round = u64;
 
-/// How far apart the wall clocks of two callers may be at the same moment: each reads its clock before
-/// it waits for another.
+/// How far apart, in seconds, two callers' readings of the wall clock may be at one moment. A
+/// caller reads the clock before it waits for others.
 const CLOCK_TOLERANCE: f64 = 60.0;
 
 /// A point in time by two clocks, in one process.
 ///
-/// The monotonic clock cannot be set, but it may stand still while a machine sleeps. The wall clock
-/// goes on meanwhile, but it can be set. A round is overdue by whichever says so first; the wall clock
-/// is given 60 seconds more, because callers read it at different times.
+/// The monotonic clock cannot be set, but it may stop while a machine sleeps. The wall clock does
+/// not stop, but it can be set. A time limit is over as soon as either clock says so. The wall
+/// clock gets 60 seconds more, because callers read it at different times.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Moment {
     monotonic: Instant,
@@ -22,7 +22,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// This moment. `wall` is the time of the wall clock, in seconds since 1970.
+    /// The current moment. `wall` is the wall clock's time, in seconds since 1970.
     pub fn now(wall: f64) -> Self {
         Moment {
             monotonic: Instant::now(),
@@ -31,16 +31,16 @@ impl Moment {
         }
     }
 
-    /// The monotonic clock's reading.
+    /// Returns the reading of the monotonic clock.
     pub fn monotonic(&self) -> Instant {
         self.monotonic
     }
 
-    /// Whether more than `limit` has passed since then, by the monotonic clock, or 60 seconds more by the
-    /// wall clock; or whether it was in another process: after a fork, the thread that leads a round
-    /// exists only in the parent.
+    /// Whether `now` is later than this moment by more than `limit` by the monotonic clock, or by
+    /// more than `limit` and 60 seconds by the wall clock.
     ///
-    /// A wall clock that was set back says nothing.
+    /// A moment of another process is always over: after a fork, the thread that leads a round
+    /// exists only in the parent. A wall clock that was set back is ignored.
     pub fn is_over(&self, limit: Duration, now: &Moment) -> bool {
         let monotonic = now.monotonic.saturating_duration_since(self.monotonic);
         monotonic > limit
@@ -49,17 +49,17 @@ impl Moment {
     }
 }
 
-/// The books of one piece of work that is done again and again: which round is under way, and how the
-/// last ones ended.
+/// The rounds of one piece of work that is repeated: which one is running, and how many were
+/// abandoned.
 #[derive(Debug, Default)]
 pub struct Rounds {
     begun: Round,
     running: Option<Running>,
-    /// Rounds that were abandoned since the last one that ended.
+    /// The number of rounds abandoned since the last one that counted.
     abandoned: u32,
 }
 
-/// A round that is under way.
+/// A running round.
 #[derive(Debug, Clone, Copy)]
 pub struct Running {
     round: Round,
@@ -68,54 +68,55 @@ pub struct Running {
 }
 
 impl Running {
-    /// The number of the round.
+    /// Returns the number of the round.
     pub fn round(&self) -> Round {
         self.round
     }
 
-    /// When it began.
+    /// Returns when the round began.
     pub fn began(&self) -> Moment {
         self.began
     }
 
-    /// When the monotonic clock says that it is overdue; `None` if that is beyond all time.
+    /// Returns when the round is overdue by the monotonic clock, or `None` if an `Instant` cannot
+    /// represent that time.
     pub fn overdue_at(&self) -> Option<Instant> {
         self.began.monotonic.checked_add(self.limit)
     }
 }
 
-/// What the end of a round means.
+/// How a round ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ending {
-    /// Its result counts.
+    /// The result counts.
     Counts,
-    /// It brought nothing and its leader is not to blame: nobody is told of a failure. The number is
-    /// how many rounds in a row ended so, this one included.
+    /// The round has no result, which does not count as a failure. The number says how many rounds
+    /// in a row were abandoned, including this one.
     Abandoned(u32),
-    /// A later round began: whatever it brought is dropped.
+    /// A later round has begun, so the result is ignored.
     Superseded,
 }
 
 impl Rounds {
-    /// The rounds that have begun so far.
+    /// Returns how many rounds have begun so far. This is also the number of the last one.
     pub fn begun(&self) -> Round {
         self.begun
     }
 
-    /// The round that a caller may join: one that is under way and not overdue.
+    /// Returns the round that a caller may join: one that is running and not overdue.
     pub fn running(&self, now: &Moment) -> Option<Running> {
         self.running
             .filter(|running| !running.began.is_over(running.limit, now))
     }
 
-    /// Whether `round` is under way, overdue or not.
+    /// Whether `round` is running, overdue or not.
     pub fn is_running(&self, round: Round) -> bool {
         self.running.is_some_and(|running| running.round == round)
     }
 
-    /// Begins a round, in place of one that is overdue. `limit` is the time that its own limits allow
-    /// it: after that it is nobody's to join.
+    /// Begins a round. It replaces a running one, which should be overdue. After `limit` the new
+    /// round is overdue itself and can no longer be joined.
     pub fn begin(&mut self, now: Moment, limit: Duration) -> Round {
         self.begun = self.begun.saturating_add(1);
         self.running = Some(Running {
@@ -126,8 +127,8 @@ impl Rounds {
         self.begun
     }
 
-    /// Ends a round. A failure that comes after the round's limit is no verdict: the process was
-    /// frozen, or its runtime stood still, and the exchange timed out meanwhile.
+    /// Ends a round. A failure after the round's limit counts as abandoned: the process was
+    /// probably frozen, or the runtime was not driven, and the work timed out meanwhile.
     pub fn end(&mut self, round: Round, succeeded: bool, now: &Moment) -> Ending {
         let Some(running) = self.take(round) else {
             return Ending::Superseded;
@@ -139,7 +140,8 @@ impl Rounds {
         Ending::Counts
     }
 
-    /// Ends a round whose leader is gone without a result: it panicked, or its runtime was dropped.
+    /// Ends a round whose leader is gone without a result, because it panicked or its runtime was
+    /// dropped.
     pub fn abandon(&mut self, round: Round) -> Ending {
         match self.take(round) {
             Some(_) => self.count_abandoned(),
@@ -147,8 +149,8 @@ impl Rounds {
         }
     }
 
-    /// Ends a round whose leader went away by choice, as when a caller drops its future. Returns whether
-    /// it was under way.
+    /// Ends a round whose leader left on purpose, as when a caller drops its future. Returns
+    /// whether the round was running.
     pub fn cancel(&mut self, round: Round) -> bool {
         self.take(round).is_some()
     }
@@ -167,9 +169,9 @@ impl Rounds {
 mod tests {
     use super::*;
 
-    /// After a fork the child finds the rounds of its parent, and no thread that leads them.
+    /// After a fork the child has the parent's rounds but no thread that leads them.
     #[test]
-    fn a_round_of_another_process_is_nobodys_to_join() {
+    fn a_round_of_another_process_cannot_be_joined() {
         let here = Moment::now(0.0);
         let parent = Moment {
             process: here.process.wrapping_add(1),

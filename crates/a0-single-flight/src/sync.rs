@@ -1,3 +1,3 @@
-//! The locks. `tests/model.rs` puts loom's in their place.
+//! The locks. `tests/model.rs` replaces them with loom's.
 
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};

@@ -1,4 +1,4 @@
-//! Deadlines for tasks, on any runtime.
+//! Timers for tasks on any runtime.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use crate::monitor::Sleep;
 
-/// Makes futures that sleep, on any async runtime or none.
+/// Makes timers that work on any async runtime, or on none.
 ///
-/// A runtime's own timer needs that runtime to be driven and its clock to be switched on. This one
-/// needs neither: a thread wakes the tasks. The thread exists only while something sleeps. Clones
-/// share it.
+/// A runtime's own timer works only if the timer is enabled and the runtime is driven. This timer
+/// needs neither, because a thread wakes the tasks. The thread exists only while a task sleeps, and
+/// all clones share it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,15 +45,15 @@ struct Shared {
 struct Sleepers {
     tickets: u64,
     wakers: BTreeMap<(Instant, u64), Waker>,
-    /// The process whose thread serves them: a fork does not copy threads.
+    /// The process that the timer's thread runs in. A fork does not copy threads.
     thread_of: Option<u32>,
 }
 
 impl Timer {
-    /// A future that is ready after `duration`.
+    /// Returns a future that is ready after `duration`.
     ///
-    /// If no thread can be had, it is ready only when its task is polled after that time for another
-    /// reason.
+    /// If the timer's thread cannot be started, nothing wakes the task. The future is then ready
+    /// when it is next polled after that time.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         match Instant::now().checked_add(duration) {
             Some(due) => Box::pin(Sleeper {
@@ -85,7 +85,7 @@ impl Future for Sleeper {
             sleepers.tickets = sleepers.tickets.wrapping_add(1);
             sleepers.tickets
         });
-        let before = sleepers.wakers.insert((self.due, ticket), waker);
+        let previous = sleepers.wakers.insert((self.due, ticket), waker);
         if sleepers.thread_of != Some(std::process::id()) {
             let shared = Arc::clone(&self.shared);
             let serve = move || shared.serve();
@@ -93,7 +93,7 @@ impl Future for Sleeper {
             sleepers.thread_of = thread.is_ok().then(std::process::id);
         }
         drop(sleepers);
-        drop(before);
+        drop(previous);
         self.ticket = Some(ticket);
         self.shared.changed.notify_one();
         Poll::Pending
@@ -104,12 +104,12 @@ impl Drop for Sleeper {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
             let mut sleepers = self.shared.lock();
-            let gone = sleepers.wakers.remove(&(self.due, ticket));
+            let removed = sleepers.wakers.remove(&(self.due, ticket));
             let is_idle = sleepers.wakers.is_empty();
             drop(sleepers);
-            drop(gone);
+            drop(removed);
             if is_idle {
-                // The thread ends now, and not at a deadline that concerns nobody any more.
+                // The thread wakes and ends now, not at the deadline of a sleeper that is gone.
                 self.shared.changed.notify_one();
             }
         }
@@ -117,7 +117,7 @@ impl Drop for Sleeper {
 }
 
 impl Shared {
-    /// Wakes sleepers until none is left.
+    /// Wakes sleepers when they are due, until none is left.
     fn serve(&self) {
         let mut sleepers = self.lock();
         while let Some(first) = sleepers.wakers.first_entry() {
@@ -126,7 +126,8 @@ impl Shared {
             if left.is_zero() {
                 let waker = first.remove();
                 drop(sleepers);
-                // A waker is not this crate's code; the other sleepers must not pay for its panic.
+                // A waker is foreign code. If it panics, the thread must still wake the other
+                // sleepers.
                 let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
                 sleepers = self.lock();
             } else {

@@ -1,8 +1,8 @@
-//! `Monitor` and `Rounds` under every schedule of a few threads, by `loom`.
+//! Models of `Monitor` and `Rounds` that `loom` runs under every schedule of their threads.
 //!
-//! `loom` explores each order in which two threads can take the locks; with three threads, each order
-//! that needs at most four preemptions. It fails on a deadlock, which is what a lost wake-up is here: its
-//! `wait_timeout` never times out.
+//! With two threads, `loom` explores every order in which they can take the locks. With three
+//! threads, it explores every order with at most four preemptions. A lost wake-up is a deadlock
+//! here, on which `loom` fails, because its `wait_timeout` never times out.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -29,10 +29,10 @@ use rounds::{Ending, Moment, Round, Rounds};
 
 const LIMIT: Duration = Duration::from_secs(3600);
 
-/// Keeps a model of three threads to some seconds.
+/// The bound for three threads. It keeps a model to a few seconds.
 const PREEMPTIONS: Option<usize> = Some(4);
 
-/// For a model of two threads.
+/// No bound, for two threads.
 const ALL: Option<usize> = None;
 
 fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
@@ -41,21 +41,21 @@ fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static)
     builder.check(model);
 }
 
-/// A single flight as the crates above build it.
+/// A single flight as `a0-discovery` and `auth0-api` build it.
 #[derive(Default)]
 struct Flight {
     shared: Monitor<Shared>,
     leaders: AtomicUsize,
-    looks: AtomicUsize,
+    checks: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Shared {
     rounds: Rounds,
-    answer: Option<Round>,
+    result: Option<Round>,
 }
 
-/// What a caller does next.
+/// The next action of a caller.
 enum Turn {
     Take(Round),
     Lead(Round),
@@ -65,8 +65,8 @@ enum Turn {
 impl Flight {
     fn turn(&self, now: Moment) -> Turn {
         let mut shared = self.shared.lock();
-        if let Some(answer) = shared.answer {
-            return Turn::Take(answer);
+        if let Some(result) = shared.result {
+            return Turn::Take(result);
         }
         match shared.rounds.running(&now) {
             Some(running) => Turn::Wait(running.round()),
@@ -74,7 +74,7 @@ impl Flight {
         }
     }
 
-    /// Does the work of a round: its number is the result.
+    /// Does the work of a round. The result is the round's number.
     fn lead(&self, round: Round, now: Moment) -> Ending {
         assert_eq!(
             self.leaders.fetch_add(1, Ordering::SeqCst),
@@ -89,7 +89,7 @@ impl Flight {
         let mut shared = self.shared.lock();
         let ending = shared.rounds.end(round, true, &now);
         if ending == Ending::Counts {
-            shared.answer = Some(round);
+            shared.result = Some(round);
         }
         drop(shared);
         self.shared.notify_all();
@@ -101,19 +101,19 @@ impl Flight {
         self.shared.notify_all();
     }
 
-    /// For a waiter to look whether a round is over.
+    /// Returns a waiter's check whether the round is over.
     fn is_over(&self, round: Round) -> impl FnMut(&mut Shared) -> Option<()> + '_ {
         move |shared| {
-            self.looks.fetch_add(1, Ordering::SeqCst);
+            self.checks.fetch_add(1, Ordering::SeqCst);
             (!shared.rounds.is_running(round)).then_some(())
         }
     }
 
-    /// A caller on a thread.
+    /// Runs a caller on a thread.
     fn call(&self, now: Moment) -> Round {
         loop {
             match self.turn(now) {
-                Turn::Take(answer) => return answer,
+                Turn::Take(result) => return result,
                 Turn::Lead(round) => {
                     self.lead(round, now);
                 }
@@ -125,11 +125,11 @@ impl Flight {
         }
     }
 
-    /// The same in a task.
+    /// Runs a caller in a task.
     async fn call_async(&self, now: Moment) -> Round {
         loop {
             match self.turn(now) {
-                Turn::Take(answer) => return answer,
+                Turn::Take(result) => return result,
                 Turn::Lead(round) => {
                     self.lead(round, now);
                 }
@@ -192,15 +192,15 @@ fn spawn(flight: &Arc<Flight>, caller: Caller, now: Moment) -> thread::JoinHandl
 }
 
 #[test]
-fn no_wake_up_is_lost_and_nobody_spins() {
+fn no_wake_up_is_lost_and_no_caller_spins() {
     for caller in [Caller::Thread, Caller::Task] {
         explore(ALL, move || {
             let (flight, round, now) = led();
             let waiter = spawn(&flight, caller, now);
             assert_eq!(flight.lead(round, now), Ending::Counts);
             assert_eq!(waiter.join().unwrap(), round);
-            // One look before the wait, one after the notification.
-            assert!(flight.looks.load(Ordering::SeqCst) <= 2);
+            // One check before the wait, one after the notification.
+            assert!(flight.checks.load(Ordering::SeqCst) <= 2);
         });
     }
 }
@@ -220,8 +220,9 @@ fn an_abandoned_round_elects_one_leader_among_its_waiters() {
                 assert_eq!(waiter.join().unwrap(), round + 1);
             }
             assert_eq!(flight.shared.lock().rounds.begun(), round + 1);
-            // Of two rounds each waiter looks at one end at most, and once before.
-            assert!(flight.looks.load(Ordering::SeqCst) <= 8);
+            // With two rounds, a waiter checks once before each wait and at most once after the end
+            // of a round.
+            assert!(flight.checks.load(Ordering::SeqCst) <= 8);
         });
     }
 }
@@ -246,19 +247,20 @@ fn an_overdue_leader_never_replaces_a_later_result() {
         let (flight, first, _) = led();
         let later = Moment::now(2.0 * LIMIT.as_secs_f64());
         let other = spawn(&flight, Caller::Thread, later);
-        // It has not ended and cannot be joined: the other caller leads, unless it ends first.
+        // The overdue round is still running but cannot be joined. The other caller leads, unless
+        // it ends first.
         let ending = flight.finish(first, later);
-        let answer = other.join().unwrap();
+        let result = other.join().unwrap();
         let shared = flight.shared.lock();
-        // Once a later round began, only its result counts.
-        assert_eq!(answer, shared.rounds.begun());
-        assert_eq!(shared.answer, Some(answer));
-        assert_eq!(ending == Ending::Counts, answer == first);
+        // Once a later round has begun, only its result counts.
+        assert_eq!(result, shared.rounds.begun());
+        assert_eq!(shared.result, Some(result));
+        assert_eq!(ending == Ending::Counts, result == first);
     });
 }
 
 #[test]
-fn a_task_that_gives_up_leaves_the_others_their_wake_up() {
+fn a_task_that_gives_up_takes_no_wake_up_from_others() {
     explore(PREEMPTIONS, || {
         let (flight, round, now) = led();
         let stays = spawn(&flight, Caller::Task, now);

@@ -1,4 +1,4 @@
-//! Waiting for a change, on threads and in tasks.
+//! Waiting for a change on threads and in tasks.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use a0_single_flight::{Monitor, Sleep, Timer};
 
 const FAR: Duration = Duration::from_secs(3600);
 
-/// Counts how often it wakes a task.
+/// Counts how often a task is woken.
 #[derive(Default)]
 struct Counter(AtomicUsize);
 
@@ -31,7 +31,7 @@ fn counter() -> (Arc<Counter>, Waker) {
     (Arc::clone(&counter), Waker::from(counter))
 }
 
-/// How many wakers of `counter` there are besides the one that the test holds.
+/// The number of wakers of `counter` apart from the one that the test holds.
 fn others(counter: &Arc<Counter>) -> usize {
     Arc::strong_count(counter) - 2
 }
@@ -41,7 +41,7 @@ fn flag(value: &mut bool) -> Option<&'static str> {
 }
 
 #[test]
-fn a_value_that_is_there_is_given_even_after_the_deadline() {
+fn a_ready_value_is_returned_even_after_the_deadline() {
     let monitor = Monitor::new(true);
     let past = Instant::now();
     assert_eq!(monitor.wait(past, flag), Some("set"));
@@ -57,7 +57,7 @@ fn a_wait_ends_at_its_deadline() {
     assert_eq!(monitor.wait(deadline, flag), None);
     assert!(Instant::now() >= deadline);
 
-    // Notifications that change nothing do not prolong it.
+    // Notifications without a change do not extend the deadline.
     std::thread::scope(|scope| {
         let (ended, is_over) = mpsc::channel::<()>();
         let monitor = &monitor;
@@ -100,7 +100,7 @@ fn a_task_is_woken_at_its_deadline_by_the_timer() {
     assert!(Instant::now() >= deadline);
 }
 
-/// Without a timer the task learns of its deadline when it is polled for another reason.
+/// The task notices its deadline when it is polled for another reason.
 #[test]
 fn without_a_timer_a_task_sees_its_deadline_at_the_next_poll() {
     let monitor = Monitor::new(false);
@@ -168,7 +168,7 @@ fn a_dropped_waiter_leaves_nothing_behind() {
         let deadline = Instant::now() + FAR;
         let mut future = pin!(monitor.wait_async(deadline, Some(&sleep), flag));
         assert!(future.as_mut().poll(&mut context).is_pending());
-        // One for the change, one for the deadline.
+        // One wake-up is for the change, one for the deadline.
         assert_eq!(others(&counter), 2);
     }
     assert_eq!(others(&counter), 0);
@@ -177,7 +177,7 @@ fn a_dropped_waiter_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_task_that_moves_is_woken_where_it_was_last_polled() {
+fn a_task_is_woken_through_its_latest_waker() {
     let monitor = Monitor::new(false);
     let (first, first_waker) = counter();
     let (second, second_waker) = counter();
@@ -192,7 +192,7 @@ fn a_task_that_moves_is_woken_where_it_was_last_polled() {
 }
 
 #[test]
-fn a_panic_under_the_lock_does_not_close_it() {
+fn a_panic_under_the_lock_does_not_poison_it() {
     let monitor = Monitor::new(false);
     let outcome = std::thread::scope(|scope| {
         let panics = || monitor.wait(Instant::now() + FAR, |_| -> Option<()> { panic!("a look") });

@@ -1,4 +1,4 @@
-//! Which round a caller may join, and what the end of one means.
+//! Which round a caller may join, and how a round ends.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use a0_single_flight::{Ending, Moment, Round, Rounds};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What happens to the rounds.
+/// An event in the life of rounds.
 #[derive(Debug, Clone, Copy)]
 enum Event {
     Begin,
@@ -18,10 +18,10 @@ enum Event {
 
 use Event::{Abandon, Begin, Cancel, Fail, Succeed};
 
-/// A second of the wall clock, what happens then, and its outcome.
+/// A second of the wall clock, the event at that time, and its outcome.
 type Step = (f64, Event, Outcome);
 
-/// What an event returns, and the round that can be joined after it.
+/// The result of an event, and the round that can be joined after it.
 type Outcome = (Option<Ending>, Option<Round>);
 
 const NOTHING: Outcome = (None, None);
@@ -68,7 +68,7 @@ fn rounds_end_as_the_table_says() {
             ],
         ),
         (
-            "a late failure is no verdict, a late success is one",
+            "a late failure does not count, a late success does",
             &[
                 (0.0, Begin, joinable(1)),
                 (70.1, Fail(1), abandoned(1)),
@@ -77,7 +77,7 @@ fn rounds_end_as_the_table_says() {
             ],
         ),
         (
-            "a wall clock that was set back says nothing",
+            "a wall clock that was set back is ignored",
             &[
                 (5000.0, Begin, joinable(1)),
                 (0.0, Cancel(9), joinable(1)),
@@ -168,7 +168,7 @@ fn a_round_is_overdue_by_either_clock() {
         assert!(rounds.is_running(round));
     }
 
-    // The monotonic clock says so although the wall clock stands still.
+    // The monotonic clock is enough, even if the wall clock stands still.
     let mut rounds = Rounds::default();
     let round = rounds.begin(began, Duration::ZERO);
     assert!(rounds.running(&began).is_some());
@@ -183,7 +183,7 @@ fn a_round_is_overdue_by_either_clock() {
 }
 
 #[test]
-fn a_round_says_when_it_began_and_when_it_is_overdue() {
+fn a_round_knows_when_it_began_and_when_it_is_overdue() {
     let now = Moment::now(7.0);
     let mut rounds = Rounds::default();
     assert_eq!(rounds.begun(), 0);

@@ -1,4 +1,4 @@
-//! Deadlines without a runtime.
+//! Timers without a runtime.
 
 use std::cell::RefCell;
 use std::pin::pin;
@@ -11,10 +11,10 @@ use a0_single_flight::{Sleep, Timer};
 
 const FAR: Duration = Duration::from_secs(3600);
 
-/// For what must come, however slow the machine is.
+/// A time limit that even a slow machine meets.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Calls a function when the task is woken.
+/// A waker that calls a function.
 struct OnWake<F>(F);
 
 impl<F: Fn() + Send + Sync + 'static> Wake for OnWake<F> {
@@ -34,7 +34,7 @@ fn is_ready(sleep: &mut Sleep, waker: &Waker) -> bool {
         .is_ready()
 }
 
-/// Sleeps on this thread, without a runtime.
+/// Runs a future on this thread, without a runtime.
 fn block_on(future: impl Future<Output = ()>) {
     let thread = std::thread::current();
     let waker = waker(move || thread.unpark());
@@ -45,7 +45,7 @@ fn block_on(future: impl Future<Output = ()>) {
 }
 
 #[test]
-fn it_sleeps_without_a_runtime() {
+fn a_timer_needs_no_runtime() {
     let timer = Timer::default();
     for _ in 0..3 {
         let duration = Duration::from_millis(3);
@@ -57,13 +57,14 @@ fn it_sleeps_without_a_runtime() {
 }
 
 #[test]
-fn a_duration_beyond_all_time_never_ends() {
+fn a_timer_beyond_the_clocks_range_never_ends() {
     let mut sleep = Timer::default().sleep(Duration::MAX);
     assert!(!is_ready(&mut sleep, Waker::noop()));
 }
 
-/// Registered in the opposite order, sleepers are woken as they are due. `None` if the machine was too
-/// slow to register them all before the first was due.
+/// Registers sleepers in the opposite order of their deadlines, and returns the order in which they
+/// are woken. Returns `None` if the machine was too slow to register all of them before the first
+/// was due.
 fn order_of_wakes(count: usize, duration: Duration) -> Option<Vec<usize>> {
     let timer = Timer::default();
     let (sent, woken) = mpsc::channel();
@@ -71,7 +72,7 @@ fn order_of_wakes(count: usize, duration: Duration) -> Option<Vec<usize>> {
     let mut last = begin;
     let mut sleeps: Vec<Sleep> = Vec::new();
     for _ in 0..count {
-        // No two are due at the same time.
+        // No two sleepers are due at the same time.
         while Instant::now() == last {}
         sleeps.push(timer.sleep(duration));
         last = Instant::now();
@@ -104,7 +105,8 @@ thread_local! {
     static HELD: RefCell<Vec<mpsc::Sender<()>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Sleeps for a moment. Returns the timer's thread, and what is disconnected when that thread ends.
+/// Sleeps for a moment. Returns the timer's thread and a channel that disconnects when that thread
+/// ends.
 fn thread_of(timer: &Timer) -> (ThreadId, mpsc::Receiver<()>) {
     let (sent, woken) = mpsc::channel();
     let (held, end) = mpsc::channel();
@@ -125,7 +127,7 @@ fn has_ended(end: &mpsc::Receiver<()>) -> bool {
 }
 
 #[test]
-fn its_thread_ends_when_nothing_sleeps_and_begins_again() {
+fn the_thread_ends_when_nothing_sleeps_and_starts_again() {
     let timer = Timer::default();
     let (first, end) = thread_of(&timer);
     assert!(has_ended(&end));
@@ -143,13 +145,13 @@ fn clones_share_one_thread_while_something_sleeps() {
     let (second, _) = thread_of(&timer.clone());
     assert_eq!(first, second);
     assert_eq!(end.try_recv(), Err(mpsc::TryRecvError::Empty));
-    // The thread does not outlive the last sleeper, however far its deadline was.
+    // The thread ends with the last sleeper, however far away its deadline was.
     drop(long);
     assert!(has_ended(&end));
 }
 
 #[test]
-fn a_waker_that_panics_leaves_the_others_asleep_until_they_are_due() {
+fn a_panicking_waker_does_not_disturb_other_sleepers() {
     let timer = Timer::default();
     let mut long = timer.sleep(FAR);
     assert!(!is_ready(&mut long, Waker::noop()));

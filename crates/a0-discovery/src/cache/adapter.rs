@@ -1,28 +1,29 @@
-//! A second level behind the memory of one process: what it must do, and what is kept in it.
+//! The contract of a cache adapter: a second level behind the memory of one process.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A store of texts that several processes share, such as a Redis server.
+/// A key-value store that several processes share, such as a Redis server.
 ///
-/// # Who can write to it decides whom the API trusts
+/// # Write access is trust
 ///
-/// The documents in it say by which keys tokens are verified. They pass every check that a fetched
-/// document passes, but those checks cannot tell a planted key from the issuer's own. Give nobody
-/// write access who may not also configure the API. What it holds is public: it need not be kept
-/// secret.
+/// The stored documents contain the keys that verify tokens. They pass every check that a fetched
+/// document passes, but these checks cannot tell a planted key from the issuer's own. Give write
+/// access only to those who may also configure the API. The documents are public and need not be
+/// kept secret.
 ///
-/// # What an implementation owes
+/// # Implementations
 ///
-/// - A value lives for `ttl` at most; it may be gone earlier.
-/// - [`set_if_absent`](CacheAdapter::set_if_absent) is atomic over all processes: of any number of
-///   callers, one gets `true` until the value's time is over.
-/// - A call comes back in bounded time: a caller of the API may be waiting for it.
+/// - A value expires after `ttl`. The store may drop it earlier.
+/// - [`set_if_absent`](CacheAdapter::set_if_absent) is atomic across all processes: of any number
+///   of callers, only one gets `true` until the value expires.
+/// - Every call returns within a bounded time, because a request may be waiting for it.
 ///
-/// A [`KeyCache`](crate::KeyCache) takes an error, a text that it cannot read, or a document that
-/// fails a check for no entry at all, and counts it; none of them is an outage.
+/// A method returns an error if the store cannot carry out the call. If that happens, or if an
+/// entry is unusable, a [`KeyCache`](crate::KeyCache) counts it and goes on as if the entry were
+/// absent.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,26 +36,15 @@ use std::time::Duration;
 /// # Ok::<(), a0_discovery::CacheAdapterError>(())
 /// ```
 pub trait CacheAdapter: Send + Sync {
-    /// The value of `key`, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// Whatever keeps the store from answering.
+    /// Returns the value of `key`, if there is one.
     fn get(&self, key: &str) -> Result<Option<String>, CacheAdapterError>;
 
-    /// Puts `value` in place of what was there, for `ttl`.
-    ///
-    /// # Errors
-    ///
-    /// Whatever keeps the store from answering.
+    /// Stores `value` for `ttl` and replaces any earlier value.
     fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<(), CacheAdapterError>;
 
-    /// Puts `value` there for `ttl` unless there is one, and says whether it did: one step, for all
-    /// processes. A `KeyCache` does not use it; it is what a fleet needs to agree on who acts.
-    ///
-    /// # Errors
-    ///
-    /// Whatever keeps the store from answering.
+    /// Stores `value` for `ttl` unless the key has a value, in one atomic step. Returns whether it
+    /// was stored. A `KeyCache` does not call this; processes can use it to elect one of them for a
+    /// task.
     fn set_if_absent(
         &self,
         key: &str,
@@ -62,18 +52,10 @@ pub trait CacheAdapter: Send + Sync {
         ttl: Duration,
     ) -> Result<bool, CacheAdapterError>;
 
-    /// Removes a value, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// Whatever keeps the store from answering.
+    /// Removes the value of `key`, if there is one.
     fn delete(&self, key: &str) -> Result<(), CacheAdapterError>;
 
     /// Removes every value that this adapter may have written.
-    ///
-    /// # Errors
-    ///
-    /// Whatever keeps the store from answering.
     fn clear(&self) -> Result<(), CacheAdapterError>;
 }
 
@@ -104,12 +86,12 @@ impl<T: CacheAdapter + ?Sized> CacheAdapter for Arc<T> {
     }
 }
 
-/// A [`CacheAdapter`] could not answer. The store's own error is in `source()`.
+/// A [`CacheAdapter`] failed. `source()` has the store's own error.
 #[derive(Clone)]
 pub struct CacheAdapterError(Arc<dyn Error + Send + Sync>);
 
 impl CacheAdapterError {
-    /// Takes the store's own error, which must not hold credentials: sources are what logs print.
+    /// Wraps the store's own error. It must not contain credentials, because logs print it.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         CacheAdapterError(Arc::from(cause.into()))
     }

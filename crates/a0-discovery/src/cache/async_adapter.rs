@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::adapter::{CacheAdapter, CacheAdapterError};
 use super::in_memory::InMemoryCache;
 
-/// The future that an [`AsyncCacheAdapter`] returns. It borrows the adapter and the arguments.
+/// The future that an [`AsyncCacheAdapter`] returns. It borrows the adapter and its arguments.
 pub type AdapterFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, CacheAdapterError>> + Send + 'a>>;
 
-/// A [`CacheAdapter`] for async callers. It must not block, it owes what a [`CacheAdapter`] owes, and
-/// its futures must end by themselves: a call that fetches is bounded by its client and its adapter.
+/// A [`CacheAdapter`] for async callers. The same contract applies. It must not block, and each of
+/// its futures must complete within a bounded time.
 pub trait AsyncCacheAdapter: Send + Sync {
     /// As [`CacheAdapter::get`].
     fn get<'a>(&'a self, key: &'a str) -> AdapterFuture<'a, Option<String>>;
@@ -62,7 +62,7 @@ impl<T: AsyncCacheAdapter + ?Sized> AsyncCacheAdapter for Arc<T> {
     }
 }
 
-/// It is memory, so it never waits.
+/// The futures are ready at once.
 impl AsyncCacheAdapter for InMemoryCache {
     fn get<'a>(&'a self, key: &'a str) -> AdapterFuture<'a, Option<String>> {
         Box::pin(async move { CacheAdapter::get(self, key) })

@@ -1,5 +1,5 @@
-//! The cache for async callers. It decides as the blocking one does; only the waiting differs. It works
-//! on any runtime.
+//! The cache for async callers on any runtime, and the driver of its queries and rounds. Its
+//! decisions are those of the blocking cache; only the waiting differs.
 
 use std::fmt;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use super::builder::KeyCacheBuilder;
 use super::flight::{Flight, Slot};
 use super::query::{Goal, Next, SleepFn};
 use super::refreshes::{BegunRefresh, Refreshable};
-use super::round::{Fetched, Step};
+use super::round::{Fetchable, Step};
 use super::second_level::Entry;
 use super::shared;
 use super::status::IssuerStatus;
@@ -27,17 +27,21 @@ use crate::error::{TokenEndpointError, Unavailable};
 use crate::fetch::{FetchRules, IssuerKeys};
 use crate::issuer::Issuer;
 
-/// A task that fetches, for a runtime.
+/// A task that fetches. The function that is passed to
+/// [`build_async`](crate::KeyCacheBuilder::build_async) spawns it on a runtime.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The keys of issuers, for async callers: [`crate::KeyCache`] with futures.
+/// Fetches and caches the keys of issuers, for async callers. See [`crate::KeyCache`] for its
+/// behaviour.
 ///
-/// A future may be dropped at any time. A task fetches, and goes on when its caller is gone. If no task
-/// can be spawned, the caller fetches in its own future; if that is dropped, one of those who wait
-/// fetches in its place.
+/// A future may be dropped at any time. A spawned task makes the fetch and continues if its caller
+/// is gone. If no task can be spawned, the caller fetches in its own future; if that future is
+/// dropped, one of the waiting callers fetches instead.
 ///
-/// A task may end up on a runtime that is dropped, or that nobody drives any more. Those who wait for it
-/// leave after [`max_wait`](crate::CachePolicy::max_wait), and once it is overdue another one fetches.
+/// The runtime of a task may be dropped or stop being driven. If it is dropped, a waiting caller
+/// fetches instead. If it is no longer driven, callers stop waiting after
+/// [`max_wait`](crate::CachePolicy::max_wait), and once the fetch is overdue another caller
+/// fetches.
 #[derive(Clone)]
 pub struct KeyCache {
     shared: Arc<Shared>,
@@ -50,23 +54,23 @@ type Shared = shared::Shared<dyn AsyncHttpClient, dyn AsyncCacheAdapter>;
 type Fetcher = shared::Fetcher<dyn AsyncHttpClient, dyn AsyncCacheAdapter>;
 
 impl KeyCacheBuilder<dyn AsyncHttpClient, dyn AsyncCacheAdapter> {
-    /// Sets a second level behind the memory: a store that several processes share. It is read before a
-    /// fetch and written after it.
+    /// Sets a second level behind the memory: a store that several processes share. The cache reads
+    /// it before a fetch and writes to it after a fetch.
     pub fn async_adapter(self, adapter: impl AsyncCacheAdapter + 'static) -> Self {
         self.with_adapter(Arc::new(adapter))
     }
 
-    /// Sets how tasks sleep until a deadline: a runtime's own function, or
-    /// [`Timer::sleep`](a0_single_flight::Timer::sleep), which needs no runtime. Without it, a call that
-    /// waits for the fetch of another one looks at the clock only when something else wakes its task.
+    /// Sets the function that makes timers: a runtime's own, or
+    /// [`Timer::sleep`](a0_single_flight::Timer::sleep), which needs no runtime. Without it, a
+    /// waiting call notices that its time is up only when something else wakes its task.
     pub fn sleep(mut self, sleep: impl Fn(Duration) -> Sleep + Send + Sync + 'static) -> Self {
         self.sleep = Some(Arc::new(sleep));
         self
     }
 
-    /// Builds an empty cache whose tasks are started by `spawn`, such as a runtime's function of that
-    /// name. If `spawn` returns the task, the caller carries it out itself: with `Some` for `spawn` there
-    /// are no tasks.
+    /// Builds an empty cache. `spawn` starts a task on a runtime and returns `None`. If it returns
+    /// the task instead, the caller runs the task in its own future. `build_async(Some)` therefore
+    /// makes a cache that spawns no tasks.
     pub fn build_async(
         mut self,
         spawn: impl Fn(Task) -> Option<Task> + Send + Sync + 'static,
@@ -80,7 +84,7 @@ impl KeyCacheBuilder<dyn AsyncHttpClient, dyn AsyncCacheAdapter> {
 }
 
 impl KeyCache {
-    /// Begins a cache that fetches with `client`.
+    /// Returns a builder for a cache that fetches with `client`.
     pub fn builder(
         rules: FetchRules,
         client: Arc<dyn AsyncHttpClient>,
@@ -88,11 +92,7 @@ impl KeyCache {
         KeyCacheBuilder::new(rules, client)
     }
 
-    /// See [`crate::KeyCache::keys`].
-    ///
-    /// # Errors
-    ///
-    /// The same.
+    /// See [`crate::KeyCache::keys`]. It returns the same errors.
     pub async fn keys(
         &self,
         issuer: &Issuer,
@@ -102,11 +102,7 @@ impl KeyCache {
         self.look_up(&slot, issuer, Goal::Fresh, now).await
     }
 
-    /// See [`crate::KeyCache::keys_with`].
-    ///
-    /// # Errors
-    ///
-    /// The same.
+    /// See [`crate::KeyCache::keys_with`]. It returns the same errors.
     pub async fn keys_with(
         &self,
         issuer: &Issuer,
@@ -119,29 +115,21 @@ impl KeyCache {
         self.look_up(&slot, issuer, goal, now).await
     }
 
-    /// See [`crate::KeyCache::token_endpoint`].
-    ///
-    /// # Errors
-    ///
-    /// The same.
+    /// See [`crate::KeyCache::token_endpoint`]. It returns the same errors.
     pub async fn token_endpoint(
         &self,
         issuer: &Issuer,
         now: NumericDate,
     ) -> Result<String, TokenEndpointError> {
-        if let Some(known) = self.shared.known_token_endpoint(issuer, now) {
-            return known;
+        if let Some(endpoint) = self.shared.fresh_token_endpoint(issuer, now) {
+            return endpoint;
         }
         let slot = self.shared.metadata_slot(issuer, now);
-        let found = self.look_up(&slot, issuer, Goal::Fresh, now).await;
-        self.shared.token_endpoint(found, issuer, now)
+        let fetched = self.look_up(&slot, issuer, Goal::Fresh, now).await;
+        self.shared.token_endpoint(fetched, issuer, now)
     }
 
-    /// See [`crate::KeyCache::reload`].
-    ///
-    /// # Errors
-    ///
-    /// The same.
+    /// See [`crate::KeyCache::reload`]. It returns the same errors.
     pub async fn reload(
         &self,
         issuer: &Issuer,
@@ -156,14 +144,14 @@ impl KeyCache {
         self.shared.status(now)
     }
 
-    /// See [`crate::KeyCache::adapter_misses`].
-    pub fn adapter_misses(&self) -> u64 {
-        self.shared.misses().count()
+    /// See [`crate::KeyCache::adapter_failures`].
+    pub fn adapter_failures(&self) -> u64 {
+        self.shared.adapter_failures().count()
     }
 
     /// See [`crate::KeyCache::last_adapter_error`].
     pub fn last_adapter_error(&self) -> Option<CacheAdapterError> {
-        self.shared.misses().last_error()
+        self.shared.adapter_failures().last_error()
     }
 
     async fn look_up<'q, T: Refreshable>(
@@ -178,35 +166,27 @@ impl KeyCache {
             next = match next {
                 Next::Done(answer) => return answer,
                 Next::DoneAndRefresh(served) => {
-                    self.shared.queue_refresh(issuer, T::what(slot), now);
-                    self.refresh().await;
+                    self.shared.queue_refresh(issuer, T::target(slot), now);
+                    self.start_refreshes().await;
                     return Ok(served);
                 }
-                Next::Wait(waiting) => waiting.wait(self.sleep.as_deref()).await,
+                Next::Wait(waiting) => waiting.wait_async(self.sleep.as_deref()).await,
                 Next::Lead(flight, waiting) => {
-                    self.fetch(flight, issuer, goal).await;
-                    // The task may still be at it, or its runtime may be gone.
-                    waiting.wait(self.sleep.as_deref()).await
+                    self.fetch(flight, issuer).await;
+                    // The task may still be running, or its runtime may be gone.
+                    waiting.wait_async(self.sleep.as_deref()).await
                 }
             };
         }
     }
 
-    /// Has a round carried out by a task. If there is none, the caller does it.
-    async fn fetch<T: Fetched>(&self, flight: Flight<T>, issuer: &Issuer, goal: Goal<'_>) {
+    /// Spawns a task that carries out a round. If it cannot be spawned, the caller carries out the
+    /// round.
+    async fn fetch<T: Fetchable>(&self, flight: Flight<T>, issuer: &Issuer) {
         let by_caller = flight.by_caller();
         let (fetcher, client, issuer) = (self.fetcher(), self.client(), issuer.clone());
-        // A task outlives the caller's texts.
-        let wanted = match goal {
-            Goal::Key(key_id, algorithm) => Some((key_id.to_owned(), algorithm)),
-            Goal::Fresh | Goal::Newest => None,
-        };
         let task: Task = Box::pin(async move {
-            let goal = match &wanted {
-                Some((key_id, algorithm)) => Goal::Key(key_id, *algorithm),
-                None => Goal::Fresh,
-            };
-            fetcher.carry_out(flight, &client, &issuer, goal).await;
+            fetcher.carry_out(flight, &client, &issuer).await;
         });
         if let Some(task) = (self.spawn)(task) {
             by_caller.store(true, Ordering::Release);
@@ -214,18 +194,18 @@ impl KeyCache {
         }
     }
 
-    /// Spawns a task for every background refresh that has a place. Each goes on with the queue when it
-    /// has ended. If there are no tasks, the caller carries out one refresh itself.
-    async fn refresh(&self) {
+    /// Spawns a task for each background refresh that gets a permit. Each task then continues with
+    /// the queue. If a task cannot be spawned, the caller carries out one refresh.
+    async fn start_refreshes(&self) {
         while let Some(first) = self.shared.next_refresh() {
             let by_caller = first.by_caller();
             let (fetcher, client) = (self.fetcher(), self.client());
-            let (cache, is_alone) = (Arc::downgrade(&self.shared), Arc::clone(&by_caller));
+            let (cache, is_by_caller) = (Arc::downgrade(&self.shared), Arc::clone(&by_caller));
             let task: Task = Box::pin(async move {
                 let mut next = Some(first);
                 while let Some(begun) = next.take() {
                     fetcher.carry_out_refresh(begun, &client).await;
-                    if !is_alone.load(Ordering::Acquire) {
+                    if !is_by_caller.load(Ordering::Acquire) {
                         next = cache.upgrade().and_then(|cache| cache.next_refresh());
                     }
                 }
@@ -241,21 +221,21 @@ impl KeyCache {
         Arc::clone(&self.shared.fetcher)
     }
 
-    fn client(&self) -> Leashed {
-        Leashed {
+    fn client(&self) -> ClientOfLiveCache {
+        ClientOfLiveCache {
             client: Arc::clone(&self.shared.fetcher.client),
             cache: Arc::downgrade(&self.shared),
         }
     }
 }
 
-/// A client that stops sending requests once the last clone of its cache is dropped.
-struct Leashed {
+/// A client that sends no further requests once the last clone of its cache is dropped.
+struct ClientOfLiveCache {
     client: Arc<dyn AsyncHttpClient>,
     cache: Weak<Shared>,
 }
 
-impl AsyncHttpClient for Leashed {
+impl AsyncHttpClient for ClientOfLiveCache {
     fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_> {
         match self.cache.strong_count() {
             0 => Box::pin(async { Err(TransportError::from(TransportErrorKind::Other)) }),
@@ -265,26 +245,25 @@ impl AsyncHttpClient for Leashed {
 }
 
 impl Fetcher {
-    async fn carry_out_refresh(&self, begun: BegunRefresh, client: &Leashed) {
+    async fn carry_out_refresh(&self, begun: BegunRefresh, client: &ClientOfLiveCache) {
         match begun {
             BegunRefresh::Keys(flight, issuer) => {
-                self.carry_out(flight, client, &issuer, Goal::Fresh).await;
+                self.carry_out(flight, client, &issuer).await;
             }
             BegunRefresh::Metadata(flight, issuer) => {
-                self.carry_out(flight, client, &issuer, Goal::Fresh).await;
+                self.carry_out(flight, client, &issuer).await;
             }
         }
     }
 
-    async fn carry_out<T: Fetched>(
+    async fn carry_out<T: Fetchable>(
         &self,
         flight: Flight<T>,
-        client: &Leashed,
+        client: &ClientOfLiveCache,
         issuer: &Issuer,
-        goal: Goal<'_>,
     ) {
-        let since = self.now();
-        let mut step = self.begin(&flight, issuer, goal);
+        let since = self.clock.now();
+        let mut step = self.begin(&flight, issuer);
         let (outcome, entries) = loop {
             step = match step {
                 Step::Read(key, then) => then(self.read(&key).await),
@@ -292,7 +271,7 @@ impl Fetcher {
                 Step::Done(outcome, entries) => break (outcome, entries),
             };
         };
-        if flight.finish(outcome, since, self.now()) {
+        if flight.finish(outcome, since, self.clock.now()) {
             for entry in &entries {
                 self.write(entry).await;
             }
@@ -301,7 +280,7 @@ impl Fetcher {
 
     async fn read(&self, key: &str) -> Option<String> {
         let entry = self.adapter.as_ref()?.get(key).await;
-        self.rules.misses.answered(entry)?
+        self.rules.adapter_failures.take_response(entry)?
     }
 
     async fn write(&self, entry: &Entry) {
@@ -309,13 +288,13 @@ impl Fetcher {
             return;
         };
         let stored = adapter.get(&entry.key).await;
-        let Some(stored) = self.rules.misses.answered(stored) else {
-            // A newer document may stand there.
+        let Some(stored) = self.rules.adapter_failures.take_response(stored) else {
+            // The unreadable entry may hold a newer document.
             return;
         };
-        if stored.is_none_or(|stored| entry.may_replace(&stored, self.now())) {
+        if stored.is_none_or(|stored| entry.may_replace(&stored, self.clock.now())) {
             let written = adapter.set(&entry.key, &entry.value, entry.ttl).await;
-            self.rules.misses.answered(written);
+            self.rules.adapter_failures.take_response(written);
         }
     }
 }

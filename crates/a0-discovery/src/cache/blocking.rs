@@ -1,4 +1,4 @@
-//! The cache for callers that block.
+//! The cache for blocking callers, and the driver of its queries and rounds.
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use super::builder::KeyCacheBuilder;
 use super::flight::{Flight, Slot};
 use super::query::{Goal, Next};
 use super::refreshes::{BegunRefresh, Refreshable};
-use super::round::{Fetched, Step};
+use super::round::{Fetchable, Step};
 use super::second_level::Entry;
 use super::shared;
 use super::status::IssuerStatus;
@@ -21,16 +21,19 @@ use crate::error::{TokenEndpointError, Unavailable};
 use crate::fetch::{FetchRules, IssuerKeys};
 use crate::issuer::Issuer;
 
-/// The keys of issuers, each issuer's apart from all others'. Cheap to clone; clones share the keys.
+/// Fetches and caches the keys of issuers. Each issuer's keys are separate. Cloning is cheap, and
+/// all clones share one cache.
 ///
-/// For each issuer there is one fetch at a time. Whoever else needs its result waits for it, at most
-/// for [`max_wait`](crate::CachePolicy::max_wait), and shares it, a failure too. A call that fetches is
-/// bounded by its client and its adapter: two exchanges, and a few calls of the adapter. When keys are
-/// fetched and served is up to the [`CachePolicy`](crate::CachePolicy).
+/// The [`CachePolicy`](crate::CachePolicy) says when keys are fetched and how long they are served.
 ///
-/// At most 64 calls fetch at once, half of them for issuers that have not answered yet or are failing.
-/// Further calls are served what there is, or refused. Background refreshes run on at most 4 threads,
-/// which exist only while there is work.
+/// Each issuer has one fetch at a time. Other calls that need its result wait for it and share it,
+/// even if it is a failure. A call waits for others for at most
+/// [`max_wait`](crate::CachePolicy::max_wait). A call that fetches takes as long as its HTTP client
+/// and its adapter: at most two exchanges and a few calls of the adapter.
+///
+/// At most 64 calls fetch at the same time, at most 32 of them for issuers that have not answered
+/// yet or are failing. A call beyond these limits gets keys that may be served, or an error.
+/// Background refreshes run on at most 4 threads, which exist only while there are refreshes.
 #[derive(Clone)]
 pub struct KeyCache(Arc<Shared>);
 
@@ -39,8 +42,8 @@ type Shared = shared::Shared<dyn HttpClient, dyn CacheAdapter>;
 type Fetcher = shared::Fetcher<dyn HttpClient, dyn CacheAdapter>;
 
 impl KeyCacheBuilder {
-    /// Sets a second level behind the memory: a store that several processes share. It is read before a
-    /// fetch and written after it.
+    /// Sets a second level behind the memory: a store that several processes share. The cache reads
+    /// it before a fetch and writes to it after a fetch.
     pub fn adapter(self, adapter: impl CacheAdapter + 'static) -> Self {
         self.with_adapter(Arc::new(adapter))
     }
@@ -52,7 +55,7 @@ impl KeyCacheBuilder {
 }
 
 impl KeyCache {
-    /// Begins a cache that fetches with `client`.
+    /// Returns a builder for a cache that fetches with `client`.
     pub fn builder(rules: FetchRules, client: Arc<dyn HttpClient>) -> KeyCacheBuilder {
         KeyCacheBuilder::new(rules, client)
     }
@@ -61,19 +64,20 @@ impl KeyCache {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] if they cannot be fetched and none in memory may be served.
+    /// [`Unavailable`] if the keys cannot be fetched and none in memory may be served.
     pub fn keys(&self, issuer: &Issuer, now: NumericDate) -> Result<Arc<IssuerKeys>, Unavailable> {
         let slot = self.0.keys_slot(issuer, now);
         self.look_up(&slot, issuer, Goal::Fresh, now)
     }
 
-    /// Returns the keys of `issuer`. If none of them has this `kid` and algorithm, they are fetched once
-    /// more, within the policy's limits. The caller looks whether the key is there then.
+    /// Returns the keys of `issuer`. If none of them has this `kid` and algorithm, the cache
+    /// fetches the keys again, within the policy's limits. The result may still lack the key.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`], also if that fetch fails, or if the last one did and it is too early for
-    /// another: then nobody knows whether the issuer has such a key.
+    /// [`Unavailable`] as for [`keys`](KeyCache::keys). It is also returned if the second fetch
+    /// fails, or if a back-off forbids it, because it is then unknown whether the issuer has the
+    /// key.
     pub fn keys_with(
         &self,
         issuer: &Issuer,
@@ -85,31 +89,32 @@ impl KeyCache {
         self.look_up(&slot, issuer, Goal::Key(key_id, algorithm), now)
     }
 
-    /// Returns the token endpoint of `issuer` (RFC 8414 section 2), which is on the issuer's own origin
-    /// or a trusted one. It comes from the metadata of its keys, or from metadata that is fetched alone.
+    /// Returns the token endpoint of `issuer` (RFC 8414 section 2). It comes from the metadata of
+    /// fresh keys in memory; if there are none, the metadata alone is fetched.
     ///
     /// # Errors
     ///
-    /// [`TokenEndpointError`].
+    /// [`TokenEndpointError`] if the metadata is unavailable or has no token endpoint, or if the
+    /// endpoint is not on the issuer's own origin or a trusted one.
     pub fn token_endpoint(
         &self,
         issuer: &Issuer,
         now: NumericDate,
     ) -> Result<String, TokenEndpointError> {
-        if let Some(known) = self.0.known_token_endpoint(issuer, now) {
-            return known;
+        if let Some(endpoint) = self.0.fresh_token_endpoint(issuer, now) {
+            return endpoint;
         }
         let slot = self.0.metadata_slot(issuer, now);
-        let found = self.look_up(&slot, issuer, Goal::Fresh, now);
-        self.0.token_endpoint(found, issuer, now)
+        let fetched = self.look_up(&slot, issuer, Goal::Fresh, now);
+        self.0.token_endpoint(fetched, issuer, now)
     }
 
-    /// Fetches the keys of `issuer` from the issuer itself, whatever is in memory or in the second
-    /// level, and replaces what was there.
+    /// Fetches the keys of `issuer` from the issuer itself and replaces those in memory and in the
+    /// second level.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`]. Keys in memory are then served as before.
+    /// [`Unavailable`] if the fetch fails. The cache then serves the keys in memory as before.
     pub fn reload(
         &self,
         issuer: &Issuer,
@@ -119,19 +124,19 @@ impl KeyCache {
         self.look_up(&slot, issuer, Goal::Newest, now)
     }
 
-    /// Returns what is known of every issuer in memory.
+    /// Returns the status of every issuer in memory.
     pub fn status(&self, now: NumericDate) -> Vec<IssuerStatus> {
         self.0.status(now)
     }
 
-    /// Returns how often the adapter failed, or held something unusable.
-    pub fn adapter_misses(&self) -> u64 {
-        self.0.misses().count()
+    /// Returns how often the adapter failed or an entry in it was unusable.
+    pub fn adapter_failures(&self) -> u64 {
+        self.0.adapter_failures().count()
     }
 
     /// Returns the last error of the adapter.
     pub fn last_adapter_error(&self) -> Option<CacheAdapterError> {
-        self.0.misses().last_error()
+        self.0.adapter_failures().last_error()
     }
 
     fn look_up<'q, T: Refreshable>(
@@ -147,28 +152,29 @@ impl KeyCache {
             next = match next {
                 Next::Done(answer) => return answer,
                 Next::DoneAndRefresh(served) => {
-                    self.0.queue_refresh(issuer, T::what(slot), now);
-                    self.refresh();
+                    self.0.queue_refresh(issuer, T::target(slot), now);
+                    self.start_refreshes();
                     return Ok(served);
                 }
-                Next::Wait(waiting) => waiting.block(),
+                Next::Wait(waiting) => waiting.wait_blocking(),
                 Next::Lead(flight, waiting) => {
-                    fetcher.carry_out(flight, &*fetcher.client, issuer, goal);
+                    fetcher.carry_out(flight, &*fetcher.client, issuer);
                     waiting.ended()
                 }
             };
         }
     }
 
-    /// Starts a thread for every background refresh that has a place. If none can be had, the refresh is
-    /// cancelled and becomes due again, and the others stay in the queue until a caller comes.
-    fn refresh(&self) {
+    /// Starts a thread for each background refresh that gets a permit. If a thread cannot be
+    /// started, its refresh is cancelled and will be due again. The others stay in the queue until
+    /// the next caller.
+    fn start_refreshes(&self) {
         while let Some(first) = self.0.next_refresh() {
             let (cache, fetcher) = (Arc::downgrade(&self.0), Arc::clone(&self.0.fetcher));
             let thread = std::thread::Builder::new().name("a0-discovery".into());
             first.by_caller().store(true, Ordering::Release);
             if thread
-                .spawn(move || refresh(first, &cache, &fetcher))
+                .spawn(move || run_refreshes(first, &cache, &fetcher))
                 .is_err()
             {
                 return;
@@ -177,9 +183,9 @@ impl KeyCache {
     }
 }
 
-/// Carries out background refreshes until none is due. The client stops sending requests once the last
-/// clone of the cache is dropped.
-fn refresh(first: BegunRefresh, cache: &Weak<Shared>, fetcher: &Fetcher) {
+/// Carries out background refreshes until the queue is empty. It sends no further requests once the
+/// last clone of the cache is dropped.
+fn run_refreshes(first: BegunRefresh, cache: &Weak<Shared>, fetcher: &Fetcher) {
     first.by_caller().store(false, Ordering::Release);
     let client = |request: Request<Vec<u8>>| match cache.strong_count() {
         0 => Err(TransportError::from(TransportErrorKind::Other)),
@@ -189,10 +195,10 @@ fn refresh(first: BegunRefresh, cache: &Weak<Shared>, fetcher: &Fetcher) {
     while let Some(begun) = next {
         match begun {
             BegunRefresh::Keys(flight, issuer) => {
-                fetcher.carry_out(flight, &client, &issuer, Goal::Fresh)
+                fetcher.carry_out(flight, &client, &issuer);
             }
             BegunRefresh::Metadata(flight, issuer) => {
-                fetcher.carry_out(flight, &client, &issuer, Goal::Fresh);
+                fetcher.carry_out(flight, &client, &issuer);
             }
         }
         next = cache.upgrade().and_then(|cache| cache.next_refresh());
@@ -200,21 +206,15 @@ fn refresh(first: BegunRefresh, cache: &Weak<Shared>, fetcher: &Fetcher) {
 }
 
 impl Fetcher {
-    fn carry_out<T: Fetched>(
-        &self,
-        flight: Flight<T>,
-        client: &dyn HttpClient,
-        issuer: &Issuer,
-        goal: Goal<'_>,
-    ) {
-        let since = self.now();
-        let mut step = self.begin(&flight, issuer, goal);
+    fn carry_out<T: Fetchable>(&self, flight: Flight<T>, client: &dyn HttpClient, issuer: &Issuer) {
+        let since = self.clock.now();
+        let mut step = self.begin(&flight, issuer);
         loop {
             step = match step {
                 Step::Read(key, then) => then(self.read(&key)),
                 Step::Exchange(request, then) => then(client.exchange(request)),
                 Step::Done(outcome, entries) => {
-                    if flight.finish(outcome, since, self.now()) {
+                    if flight.finish(outcome, since, self.clock.now()) {
                         entries.iter().for_each(|entry| self.write(entry));
                     }
                     return;
@@ -225,7 +225,7 @@ impl Fetcher {
 
     fn read(&self, key: &str) -> Option<String> {
         let entry = self.adapter.as_ref()?.get(key);
-        self.rules.misses.answered(entry)?
+        self.rules.adapter_failures.take_response(entry)?
     }
 
     fn write(&self, entry: &Entry) {
@@ -233,13 +233,13 @@ impl Fetcher {
             return;
         };
         let stored = adapter.get(&entry.key);
-        let Some(stored) = self.rules.misses.answered(stored) else {
-            // A newer document may stand there.
+        let Some(stored) = self.rules.adapter_failures.take_response(stored) else {
+            // The unreadable entry may hold a newer document.
             return;
         };
-        if stored.is_none_or(|stored| entry.may_replace(&stored, self.now())) {
+        if stored.is_none_or(|stored| entry.may_replace(&stored, self.clock.now())) {
             let written = adapter.set(&entry.key, &entry.value, entry.ttl);
-            self.rules.misses.answered(written);
+            self.rules.adapter_failures.take_response(written);
         }
     }
 }

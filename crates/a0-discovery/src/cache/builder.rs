@@ -1,4 +1,4 @@
-//! The options of a cache.
+//! The options of a key cache.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,8 +8,9 @@ use a0_http::HttpClient;
 
 use super::adapter::CacheAdapter;
 use super::round::Rules;
-use super::second_level::Misses;
-use super::shared::{Clock, Fetcher, Shared};
+use super::second_level::AdapterFailures;
+use super::shared::{Fetcher, Shared};
+use crate::clock::Clock;
 use crate::fetch::FetchRules;
 use crate::policy::CachePolicy;
 
@@ -32,22 +33,23 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             client,
             policy: CachePolicy::default(),
             adapter: None,
-            clock: Arc::new(SystemTime::now),
+            clock: Clock::default(),
             #[cfg(feature = "async")]
             sleep: None,
         }
     }
 
-    /// Sets when keys are fetched and served. Values beyond the bounds that [`CachePolicy`] names count
-    /// as the bound.
+    /// Sets when keys are fetched and served. A value outside the bounds in [`CachePolicy`] is
+    /// clamped.
     pub fn policy(mut self, policy: CachePolicy) -> Self {
         self.policy = policy.clamped();
         self
     }
 
-    /// Overrides the system clock, which dates the end of a fetch. All other times are arguments.
+    /// Overrides the system clock. The cache reads it to date the end of a fetch; all other times
+    /// are arguments of the calls.
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.clock = Arc::new(now);
+        self.clock = Clock::new(now);
         self
     }
 
@@ -61,8 +63,8 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             fetch: Arc::new(self.rules),
             policy: self.policy,
             has_second_level: self.adapter.is_some(),
-            misses: Misses::default(),
-            places: Arc::default(),
+            adapter_failures: AdapterFailures::default(),
+            permits: Arc::default(),
         };
         Shared::new(Fetcher {
             rules,

@@ -1,29 +1,29 @@
-//! The values that a cache keeps.
+//! The values that a cache holds for an issuer.
 
 use a0_jose::Algorithm;
 
 use crate::age::Stamp;
 use crate::fetch::{IssuerKeys, ServerMetadata};
 
-/// A value that a cache keeps for an issuer: its keys, or its metadata alone.
+/// A value that a cache holds for an issuer: its keys, or its metadata alone.
 pub(crate) trait Cached: Send + Sync + Sized + 'static {
-    /// Whether it is shared through the second level.
+    /// Whether the value is shared through the second level.
     const IS_SHARED: bool;
 
-    /// The stamps of its documents; one document counts twice.
+    /// The stamps of its documents. A value of one document repeats its stamp.
     fn stamps(&self) -> [Stamp; 2];
 
     fn has_key(&self, _key_id: &str, _algorithm: Algorithm) -> bool {
         false
     }
 
-    /// Whether a lease on it was used since the last call of this.
+    /// Whether its lease was used since the last call of this function.
     fn take_used(&self) -> bool {
         false
     }
 
-    /// Ends its lease: it was replaced or evicted.
-    fn end(&self) {}
+    /// Ends its lease, because it was replaced or evicted.
+    fn end_lease(&self) {}
 }
 
 impl Cached for IssuerKeys {
@@ -41,7 +41,7 @@ impl Cached for IssuerKeys {
         self.lease().take_used()
     }
 
-    fn end(&self) {
+    fn end_lease(&self) {
         self.lease().end();
     }
 }

@@ -1,4 +1,4 @@
-//! Decisions for a caller: pure functions of an issuer's record and the time.
+//! Decisions for a caller, as pure functions of an issuer's record and the time.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use a0_single_flight::{Round, Running};
 
 use super::cached::Cached;
 use super::good::Good;
-use super::record::{Failure, Record, Work, moment};
+use super::record::{Failure, Purpose, Record, moment};
 use crate::age::elapsed;
 use crate::error::Unavailable;
 use crate::policy::CachePolicy;
@@ -15,26 +15,27 @@ use crate::policy::CachePolicy;
 /// The shortest time between the starts of two background refreshes of one issuer.
 const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How long a failure says that the next attempt would most likely fail too: longer than any back-off.
-const FAILURE_LASTS: Duration = Duration::from_secs(360);
+/// How long after a failure the next attempt is expected to fail too. Longer than any back-off.
+const FAILURE_MEMORY: Duration = Duration::from_secs(360);
 
-/// The shortest time between two readings of the second level during a back-off.
+/// The shortest time between two reads of the second level during a back-off.
 const MIN_REREAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The next action of a caller.
 #[derive(Debug)]
 pub(crate) enum Decision<T> {
     Serve(Good<T>),
-    /// Serve stale keys, which are due for a refresh.
+    /// Serve stale keys and refresh them.
     Refresh(Good<T>),
+    /// Wait for a running round.
     Join(Running),
-    /// Lead a round. If it finds no place among the rounds under way, serve this instead.
-    Lead(Work, Option<Good<T>>),
+    /// Lead a round. If no permit is left for it, serve the value, if there is one.
+    Lead(Purpose, Option<Good<T>>),
     Refuse(Unavailable),
 }
 
 impl<T: Cached> Record<T> {
-    /// Decides for a caller that wants keys.
+    /// Decides for a caller that needs keys.
     pub(crate) fn decide(
         &mut self,
         policy: &CachePolicy,
@@ -48,39 +49,41 @@ impl<T: Cached> Record<T> {
         let servable = self.servable(policy, now);
         if let Some(good) = servable.clone() {
             let is_young = policy.is_young(good.age(now));
-            let in_background = running.is_some_and(|it| it.round() == self.background);
-            // Nobody waits for an issuer that is known to fail, nor for a background refresh.
-            if is_young || in_background || self.has_failed_lately(policy, now) {
+            let is_refreshing = running.is_some_and(|it| it.round() == self.background);
+            // No caller waits for a failing issuer or a background refresh if it can be served.
+            if is_young || is_refreshing || self.is_likely_to_fail(policy, now) {
                 let is_due = running.is_none() && self.may_refresh(policy, now);
-                return match is_due {
-                    true => Decision::Refresh(good),
-                    false => Decision::Serve(good),
+                return if is_due {
+                    Decision::Refresh(good)
+                } else {
+                    Decision::Serve(good)
                 };
             }
         }
         match (running, self.unavailable(policy, now)) {
             (Some(running), _) => Decision::Join(running),
             (None, Some(error)) if self.is_left_alone(policy, now) => {
-                match has_second_level && self.may_reread(now) {
-                    // Another process may have what this one cannot fetch.
-                    true => Decision::Lead(Work::Reread, servable),
-                    false => Decision::Refuse(error),
+                // Another process may have stored what this one cannot fetch.
+                if has_second_level && self.may_reread(now) {
+                    Decision::Lead(Purpose::Reread, servable)
+                } else {
+                    Decision::Refuse(error)
                 }
             }
-            (None, _) => Decision::Lead(Work::Refresh, servable),
+            (None, _) => Decision::Lead(Purpose::Refresh, servable),
         }
     }
 
-    /// Decides for a caller whose `kid` is not among the keys it was served. `begun_before` rounds had
-    /// begun when it came.
+    /// Decides for a caller whose `kid` is not among the keys in memory. `begun_before` is the
+    /// number of rounds that had begun before the call.
     pub(crate) fn decide_search(
         &mut self,
         begun_before: Round,
         policy: &CachePolicy,
         now: NumericDate,
     ) -> Decision<T> {
-        let newer = |good: &&Good<T>| good.of_issuer && good.round > begun_before;
-        if let Some(good) = self.good.as_ref().filter(newer) {
+        let is_newer = |good: &&Good<T>| good.from_issuer && good.round > begun_before;
+        if let Some(good) = self.good.as_ref().filter(is_newer) {
             return Decision::Serve(good.clone());
         }
         if let Some(running) = self.rounds.running(&moment(now)) {
@@ -88,19 +91,19 @@ impl<T: Cached> Record<T> {
         }
         let cooling = self.cool_down(policy, now);
         match (self.unavailable(policy, now), &self.good) {
-            _ if cooling.is_zero() => Decision::Lead(Work::Search, None),
-            // Nobody can tell whether the issuer has the key by now.
+            _ if cooling.is_zero() => Decision::Lead(Purpose::Search, None),
+            // The issuer may have published the key since; only a fetch can tell.
             (Some(error), _) => Decision::Refuse(error.not_before(cooling)),
             (None, Some(good)) => Decision::Serve(good.clone()),
-            (None, None) => Decision::Lead(Work::Search, None),
+            (None, None) => Decision::Lead(Purpose::Search, None),
         }
     }
 
-    /// Decides for a caller that wants newer keys than there are, whatever happened before.
+    /// Decides for a caller that wants newer keys than those in memory, regardless of any back-off.
     pub(crate) fn decide_reload(&mut self, now: NumericDate) -> Decision<T> {
         match self.rounds.running(&moment(now)) {
             Some(running) => Decision::Join(running),
-            None => Decision::Lead(Work::Reload, None),
+            None => Decision::Lead(Purpose::Reload, None),
         }
     }
 
@@ -109,35 +112,36 @@ impl<T: Cached> Record<T> {
         self.back_off_left(policy, now).is_zero() && !self.refreshed_at.is_some_and(is_early)
     }
 
-    /// Whether the second level may have what the issuer does not give. An adapter that panics is left
-    /// alone like an issuer that fails.
+    /// Whether the second level may be read during a back-off. It is not read if the last round was
+    /// abandoned, because the adapter may be what panics.
     fn may_reread(&self, now: NumericDate) -> bool {
-        let at = [self.refreshed_at, self.reread_at];
+        let last_reads = [self.refreshed_at, self.reread_at];
         let is_early = |at: &NumericDate| elapsed(*at, now) < MIN_REREAD_INTERVAL;
         let failure = self.failure.as_ref();
-        !at.iter().flatten().any(is_early)
+        !last_reads.iter().flatten().any(is_early)
             && !failure.is_some_and(|failure| failure.error.is_abandonment())
     }
 
-    /// Whether asking the issuer again would most likely fail again. A failure from before a pause says
-    /// nothing. If keys are fetched for every call, only the back-off counts, and so it does for rounds
-    /// that were abandoned: they say nothing of the issuer.
-    fn has_failed_lately(&self, policy: &CachePolicy, now: NumericDate) -> bool {
-        let Some(failure) = self.failure.as_ref().filter(|_| self.failures > 0) else {
+    /// Whether another attempt would probably fail. A failure counts for [`FAILURE_MEMORY`]. Only
+    /// the back-off counts if the policy fetches keys for every call, or if the round was
+    /// abandoned: that says nothing about the issuer.
+    fn is_likely_to_fail(&self, policy: &CachePolicy, now: NumericDate) -> bool {
+        let Some(failure) = self.ongoing_failure() else {
             return false;
         };
-        match policy.ttl.is_zero() || failure.error.is_abandonment() {
-            true => self.is_left_alone(policy, now),
-            false => elapsed(failure.at, now) < FAILURE_LASTS,
+        if policy.ttl.is_zero() || failure.error.is_abandonment() {
+            self.is_left_alone(policy, now)
+        } else {
+            elapsed(failure.at, now) < FAILURE_MEMORY
         }
     }
 
-    /// Whether a back-off keeps callers from asking the issuer. That of an abandoned refresh in the
-    /// background does not: a runtime that drops its tasks may well carry a caller's own.
+    /// Whether a back-off keeps callers from fetching. The back-off of an abandoned background
+    /// refresh does not: a runtime that drops background tasks may still run the caller's own.
     pub(super) fn is_left_alone(&self, policy: &CachePolicy, now: NumericDate) -> bool {
-        let by_background =
+        let in_background =
             |failure: &Failure| failure.round == self.background && failure.error.is_abandonment();
         !self.back_off_left(policy, now).is_zero()
-            && !self.failure.as_ref().is_some_and(by_background)
+            && !self.failure.as_ref().is_some_and(in_background)
     }
 }

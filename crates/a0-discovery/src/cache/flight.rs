@@ -1,30 +1,34 @@
-//! A round under way: the duty of its leader to end it.
+//! A running round, and its leader's duty to end it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use a0_jose::NumericDate;
+use a0_jose::{Algorithm, NumericDate};
 use a0_single_flight::{Monitor, Round};
 
 use super::cached::Cached;
-use super::places::Place;
-use super::record::{Outcome, Record, Work, moment};
+use super::permits::Permit;
+use super::record::{Outcome, Purpose, Record, moment};
 use crate::error::{Document, FetchError, FetchFailure};
 use crate::policy::CachePolicy;
 
-/// The record of one issuer. Its lock is held for a moment only, never during a fetch.
+/// The `kid` and the algorithm of the key that a caller wants.
+pub(crate) type WantedKey = (String, Algorithm);
+
+/// The record of one issuer. Its lock is held briefly, never during a fetch.
 pub(crate) type Slot<T> = Monitor<Record<T>>;
 
-/// The time a round may take beyond its exchanges: for the second level, a name lookup, a busy machine.
+/// The time that a round may take in addition to its exchanges: for the second level, name
+/// resolution, or a busy machine.
 const OVERTIME: Duration = Duration::from_secs(5);
 
-/// The time that a round may take; after it the round is overdue.
-pub(crate) fn limit(work: Work, policy: &CachePolicy) -> Duration {
-    let exchanges = match work {
-        Work::Refresh | Work::Reload => 2,
-        Work::Search => 1,
-        Work::Reread => 0,
+/// The time after which a round is overdue.
+pub(crate) fn limit(purpose: Purpose, policy: &CachePolicy) -> Duration {
+    let exchanges = match purpose {
+        Purpose::Refresh | Purpose::Reload => 2,
+        Purpose::Search => 1,
+        Purpose::Reread => 0,
     };
     policy
         .timeout
@@ -32,21 +36,22 @@ pub(crate) fn limit(work: Work, policy: &CachePolicy) -> Duration {
         .saturating_add(OVERTIME)
 }
 
-/// The time of a caller whose clock said `now` at `since`, in whole seconds, so that injected times stay
-/// round.
-pub(crate) fn later(now: NumericDate, since: Instant) -> NumericDate {
+/// The current time for a caller whose clock read `now` at `since`. Only whole seconds are added,
+/// so that times in tests stay whole.
+fn later(now: NumericDate, since: Instant) -> NumericDate {
     now.plus(Duration::from_secs(since.elapsed().as_secs()))
 }
 
-/// The duty to carry out a round. Dropped without [`finish`](Flight::finish), as when its thread panics
-/// or its runtime is dropped, it abandons the round and wakes those who wait.
+/// The duty to carry out a round. If it is dropped without [`finish`](Flight::finish), because its
+/// thread panicked or its runtime was dropped, it abandons the round and wakes the waiters.
 pub(crate) struct Flight<T: Cached> {
     slot: Arc<Slot<T>>,
     round: Round,
-    work: Work,
+    purpose: Purpose,
+    wanted: Option<WantedKey>,
     now: NumericDate,
     began: Instant,
-    place: Option<Place>,
+    permit: Option<Permit>,
     by_caller: Arc<AtomicBool>,
 }
 
@@ -54,23 +59,30 @@ impl<T: Cached> Flight<T> {
     pub(crate) fn new(
         slot: &Arc<Slot<T>>,
         round: Round,
-        work: Work,
+        purpose: Purpose,
+        wanted: Option<WantedKey>,
         now: NumericDate,
-        place: Place,
+        permit: Permit,
     ) -> Self {
         Flight {
             slot: Arc::clone(slot),
             round,
-            work,
+            purpose,
+            wanted,
             now,
             began: Instant::now(),
-            place: Some(place),
+            permit: Some(permit),
             by_caller: Arc::default(),
         }
     }
 
-    pub(crate) fn work(&self) -> Work {
-        self.work
+    pub(crate) fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// The key that the caller wants, if it wants a particular one.
+    pub(crate) fn wanted(&self) -> Option<WantedKey> {
+        self.wanted.clone()
     }
 
     /// When the round began.
@@ -78,25 +90,27 @@ impl<T: Cached> Flight<T> {
         self.now
     }
 
-    /// Whether dropping the round says nothing against the issuer or the client: its caller carries it out
-    /// in a future of its own, or its thread could not be started.
+    /// Whether dropping this flight cancels the round instead of abandoning it. This is so if a
+    /// caller carries it out in its own future, or if no thread could be started: neither is a
+    /// failure.
     pub(crate) fn by_caller(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.by_caller)
     }
 
-    /// The value that the round is to replace, and whether its dates can be trusted.
-    pub(crate) fn in_hand(&self) -> (Option<Arc<T>>, bool) {
+    /// The value that the round may replace, and whether its dates are reliable.
+    pub(crate) fn current(&self) -> (Option<Arc<T>>, bool) {
         let record = self.slot.lock();
-        match record.good() {
+        match &record.good {
             Some(good) => (Some(Arc::clone(&good.value)), good.has_known_age()),
             None => (None, false),
         }
     }
 
-    /// Ends the round, which was carried out from `since` to `at` by the cache's clock. Returns whether
-    /// its result counts.
+    /// Ends the round, which ran from `since` to `at` by the cache's clock. Returns whether its
+    /// result counts.
     pub(crate) fn finish(self, outcome: Outcome<T>, since: NumericDate, at: NumericDate) -> bool {
-        // By one clock: the time of a caller may come from another.
+        // Both times come from the cache's clock. `self.now` is the caller's and may be of another
+        // one.
         let took = (at.as_seconds() - since.as_seconds()).max(0.0);
         let took = Duration::try_from_secs_f64(took).unwrap_or(Duration::MAX);
         let end = moment(self.now.plus(took));
@@ -106,23 +120,23 @@ impl<T: Cached> Flight<T> {
 
 impl<T: Cached> Drop for Flight<T> {
     fn drop(&mut self) {
-        // No clock is read here: it is the user's code, and this may be an unwinding thread.
+        // The cache's clock may be user code, which must not run while a thread unwinds.
         let at = later(self.now, self.began);
         let is_cancelled = self.by_caller.load(Ordering::Acquire) && !std::thread::panicking();
         let mut record = self.slot.lock();
         if is_cancelled {
             record.cancel(self.round);
         } else {
-            let document = match self.work {
-                Work::Search => Document::Jwks,
-                Work::Refresh | Work::Reload | Work::Reread => Document::Metadata,
+            let document = match self.purpose {
+                Purpose::Search => Document::Jwks,
+                Purpose::Refresh | Purpose::Reload | Purpose::Reread => Document::Metadata,
             };
             let error = FetchError::new(document, FetchFailure::Abandoned);
             record.abandon(self.round, error, at);
         }
         drop(record);
-        // Before anybody is woken: whoever leads next needs a place.
-        self.place = None;
+        // The permit is returned before the waiters wake, because the next leader needs one.
+        self.permit = None;
         self.slot.notify_all();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use a0_jose::NumericDate;
@@ -10,15 +10,18 @@ use lru::LruCache;
 
 use super::adapter::{CacheAdapter, CacheAdapterError};
 use crate::age::elapsed;
+use crate::clock::Clock;
 use crate::lock::lock;
 
-/// A [`CacheAdapter`] in the memory of one process, for tests and for several clients in one process.
+/// A [`CacheAdapter`] in the memory of one process, for tests and for several clients in one
+/// process.
 ///
-/// It is bounded. Expired values give up their places first, then the least recently used one.
+/// It holds a limited number of values. At the limit it drops an expired value, or else the least
+/// recently used one.
 pub struct InMemoryCache {
     max_entries: NonZeroUsize,
     entries: Mutex<LruCache<String, Entry>>,
-    clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    clock: Clock,
 }
 
 struct Entry {
@@ -28,29 +31,25 @@ struct Entry {
 }
 
 impl InMemoryCache {
-    /// A cache for `max_entries` values, at least one, on the system's clock.
+    /// Creates a cache for `max_entries` values, at least one.
     pub fn new(max_entries: usize) -> Self {
         InMemoryCache {
             max_entries: NonZeroUsize::new(max_entries).unwrap_or(NonZeroUsize::MIN),
-            // Bounded by hand: a bounded one takes the room for all its entries at once.
+            // `put` enforces the limit: a bounded `LruCache` allocates all its entries at once.
             entries: Mutex::new(LruCache::unbounded()),
-            clock: Arc::new(SystemTime::now),
+            clock: Clock::default(),
         }
     }
 
     /// Overrides the system clock.
     #[must_use]
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.clock = Arc::new(now);
+        self.clock = Clock::new(now);
         self
     }
 
     fn lock(&self) -> MutexGuard<'_, LruCache<String, Entry>> {
         lock(&self.entries)
-    }
-
-    fn now(&self) -> NumericDate {
-        (self.clock)().into()
     }
 
     fn put(
@@ -82,8 +81,8 @@ impl Entry {
     }
 }
 
-/// The value of `key`. An expired one is removed.
-fn alive<'e>(
+/// Returns the value of `key`, and removes it if it has expired.
+fn get_alive<'e>(
     entries: &'e mut LruCache<String, Entry>,
     key: &str,
     now: NumericDate,
@@ -96,12 +95,12 @@ fn alive<'e>(
 
 impl CacheAdapter for InMemoryCache {
     fn get(&self, key: &str) -> Result<Option<String>, CacheAdapterError> {
-        let now = self.now();
-        Ok(alive(&mut self.lock(), key, now).map(str::to_owned))
+        let now = self.clock.now();
+        Ok(get_alive(&mut self.lock(), key, now).map(str::to_owned))
     }
 
     fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<(), CacheAdapterError> {
-        let now = self.now();
+        let now = self.clock.now();
         self.put(&mut self.lock(), (key, value), ttl, now);
         Ok(())
     }
@@ -112,13 +111,13 @@ impl CacheAdapter for InMemoryCache {
         value: &str,
         ttl: Duration,
     ) -> Result<bool, CacheAdapterError> {
-        let now = self.now();
+        let now = self.clock.now();
         let mut entries = self.lock();
-        let absent = alive(&mut entries, key, now).is_none();
-        if absent {
+        let is_absent = get_alive(&mut entries, key, now).is_none();
+        if is_absent {
             self.put(&mut entries, (key, value), ttl, now);
         }
-        Ok(absent)
+        Ok(is_absent)
     }
 
     fn delete(&self, key: &str) -> Result<(), CacheAdapterError> {

@@ -1,4 +1,4 @@
-//! The records of issuers, by issuer.
+//! The records of all issuers.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,22 +7,24 @@ use lru::LruCache;
 
 use super::cached::Cached;
 use super::flight::Slot;
+use super::good::Good;
 use crate::issuer::Issuer;
 use crate::lock::lock;
 use crate::policy::CachePolicy;
 
-/// How many issuers with used leases are spared before one of them is evicted all the same.
+/// How many issuers with recently used leases are spared in one eviction. The next one is evicted
+/// even if its lease was used.
 const SPARED: usize = 8;
 
-/// How many evicted issuers are remembered for each one that is kept, without their keys: for their
-/// back-off and cool-down, which an eviction must not end.
+/// How many evicted issuers are remembered for each cached one. Their keys are dropped; their
+/// back-off and cool-down must outlive the eviction.
 const REMEMBERED: usize = 8;
 
-/// The records of issuers. At the limit the least recently used one is evicted.
+/// The records of all issuers. At the limit the least recently used one is evicted.
 pub(crate) struct Issuers<T: Cached>(Mutex<Records<T>>);
 
 struct Records<T: Cached> {
-    // Bounded by hand: a bounded map allocates all its entries at once.
+    // `make_room` enforces the limits: a bounded `LruCache` allocates all its entries at once.
     kept: LruCache<Issuer, Arc<Slot<T>>>,
     evicted: LruCache<Issuer, Arc<Slot<T>>>,
 }
@@ -35,7 +37,7 @@ impl<T: Cached> Issuers<T> {
         }))
     }
 
-    /// The record of an issuer.
+    /// Returns the record of an issuer, and makes one if there is none.
     pub(crate) fn slot(
         &self,
         issuer: &Issuer,
@@ -58,26 +60,14 @@ impl<T: Cached> Issuers<T> {
         slot
     }
 
-    /// The last good value of an issuer, however old.
-    pub(crate) fn peek(&self, issuer: &Issuer) -> Option<Arc<T>> {
+    /// The last good value of an issuer, however old. This does not count as a use of the record.
+    pub(crate) fn peek(&self, issuer: &Issuer) -> Option<Good<T>> {
         let slot = lock(&self.0).kept.peek(issuer).map(Arc::clone)?;
         let record = slot.lock();
-        record.good().map(|good| Arc::clone(&good.value))
+        record.good.clone()
     }
 
-    /// The last good value of an issuer, if it may be served.
-    pub(crate) fn servable(
-        &self,
-        issuer: &Issuer,
-        policy: &CachePolicy,
-        now: NumericDate,
-    ) -> Option<Arc<T>> {
-        let slot = lock(&self.0).kept.peek(issuer).map(Arc::clone)?;
-        let record = slot.lock();
-        record.servable(policy, now).map(|good| good.value)
-    }
-
-    /// All records that are kept, with their issuers.
+    /// All records with their issuers, without the evicted ones.
     pub(crate) fn all(&self) -> Vec<(Issuer, Arc<Slot<T>>)> {
         let records = lock(&self.0);
         let kept = records.kept.iter();
@@ -93,7 +83,7 @@ impl<T: Cached> Records<T> {
             && let Some((issuer, slot)) = self.kept.pop_lru()
         {
             let mut record = slot.lock();
-            // Callers that cache verifications check their lease, and do not come here.
+            // Callers that cache verified tokens check the lease and do not look the record up.
             if spared < SPARED && record.take_used() {
                 spared += 1;
                 drop(record);

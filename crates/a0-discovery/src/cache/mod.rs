@@ -1,8 +1,9 @@
-//! Keys in memory: when they are fetched, by whom, and who waits meanwhile.
+//! The key cache: when keys are fetched, which caller fetches them, and how long the others wait.
 //!
-//! A call goes down these files: a driver ([`blocking`] or `asynchronous`) holds a query ([`query`])
-//! that asks the record of its issuer ([`decision`], [`record`]) what to do. If it leads a round
-//! ([`flight`]), the driver carries it out as [`round`] says.
+//! One attempt to fetch an issuer's documents is a *round*. A call passes through these files: a
+//! driver ([`blocking`] or `asynchronous`) runs a query ([`query`]). The query asks the record of
+//! its issuer ([`record`]) for a decision ([`decision`]). A call that leads a round holds a flight
+//! ([`flight`]), and its driver carries out the steps of the round ([`round`]).
 
 mod adapter;
 #[cfg(feature = "async")]
@@ -17,7 +18,7 @@ mod flight;
 mod good;
 mod in_memory;
 mod issuers;
-mod places;
+mod permits;
 mod query;
 mod record;
 mod refreshes;

@@ -1,5 +1,5 @@
-//! One caller's way to what an issuer publishes: what to do next, until there is an answer. It does no
-//! input or output.
+//! One call's query: a state machine that yields what to do next until there is a result. It does
+//! no input or output.
 
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
@@ -9,54 +9,56 @@ use a0_single_flight::{Round, Running};
 
 use super::cached::Cached;
 use super::decision::Decision;
-use super::flight::{Flight, Slot, limit};
+use super::flight::{Flight, Slot, WantedKey, limit};
 use super::good::Good;
-use super::places::{Class, Places};
-use super::record::{Record, Work, moment};
+use super::permits::{Class, Permits};
+use super::record::{Purpose, Record, moment};
 use crate::error::{Document, FetchError, FetchFailure, Unavailable};
 use crate::policy::{CachePolicy, Refresh};
 
-/// During a search's first second everybody may wait for it, so that a rotation refuses nobody.
+/// During the first second of a search any caller may wait for it, so that a key rotation refuses
+/// none.
 const OPEN_SEARCH: Duration = Duration::from_secs(1);
 
-/// Callers in the blocking client that wait for a search beyond that second: each one holds a thread of
-/// the API, and strangers can send as many as they like.
-const PATIENT: usize = 8;
+/// How many blocking callers may wait for a search after its first second. Each one holds a thread
+/// of the API, and anybody can send tokens with unknown `kid`s.
+const MAX_LATE_WAITERS: usize = 8;
 
-/// How soon a caller that ran out of time or found no place may ask again.
-const RETRY: Duration = Duration::from_secs(1);
+/// When a caller may try again after it ran out of time or got no permit.
+const RETRY_IN: Duration = Duration::from_secs(1);
 
-/// How a task sleeps until a deadline.
+/// The function that makes timers for tasks.
 #[cfg(feature = "async")]
 pub(super) type SleepFn = dyn Fn(Duration) -> a0_single_flight::Sleep + Send + Sync;
 
 /// The goal of a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Goal<'q> {
-    /// Fresh keys, or stale ones that may be served in their place.
+    /// Fresh keys, or stale ones that may be served.
     Fresh,
-    /// The same, with a key of this `kid` for this algorithm.
+    /// The same, with a key of this `kid` and algorithm.
     Key(&'q str, Algorithm),
-    /// Keys from the issuer itself, requested after the call.
+    /// Keys from the issuer itself, requested after the call began.
     Newest,
 }
 
-/// The next need of a query. Each kind resumes the query.
+/// The next action of a query's driver.
 pub(crate) enum Next<'q, T: Cached> {
+    /// Return this result.
     Done(Result<Arc<T>, Unavailable>),
-    /// The answer; and a background refresh is in the queue.
+    /// Queue a background refresh, then return this value.
     DoneAndRefresh(Arc<T>),
-    /// Wait for the round of another caller.
+    /// Wait for another caller's round.
     Wait(Waiting<'q, T>),
-    /// Carry out this round, then go on with [`Waiting::ended`].
+    /// Carry out this round, then continue with [`Waiting::ended`].
     Lead(Flight<T>, Waiting<'q, T>),
 }
 
-/// A caller's query.
+/// The inputs of a query.
 pub(crate) struct Query<'q, T> {
     pub(crate) slot: &'q Arc<Slot<T>>,
     pub(crate) policy: &'q CachePolicy,
-    pub(crate) places: &'q Arc<Places>,
+    pub(crate) permits: &'q Arc<Permits>,
     pub(crate) has_second_level: bool,
     pub(crate) goal: Goal<'q>,
     pub(crate) now: NumericDate,
@@ -65,11 +67,11 @@ pub(crate) struct Query<'q, T> {
 /// A query that has begun.
 struct Begun<'q, T> {
     query: Query<'q, T>,
-    /// The rounds that had begun when the call came.
-    before: Round,
-    /// Whether there are keys, and the wanted one is not among them.
+    /// The number of rounds that had begun before the call.
+    rounds_before: Round,
+    /// Whether the wanted key is missing from the keys in memory.
     searching: bool,
-    /// When the caller first waited for another, by the monotonic clock.
+    /// When the caller first began to wait for another one, by the monotonic clock.
     waiting_since: Option<Instant>,
 }
 
@@ -77,20 +79,30 @@ struct Begun<'q, T> {
 pub(crate) struct Waiting<'q, T> {
     begun: Begun<'q, T>,
     round: Round,
-    /// When the caller leaves.
+    /// When the caller stops waiting.
     leave_at: Instant,
-    /// When the round is overdue, and another may begin in its place.
+    /// When the round is overdue and another may replace it.
     overdue_at: Option<Instant>,
-    /// Until when anybody may wait for a search.
+    /// Until when any caller may wait for a search.
     open_until: Option<Instant>,
 }
 
+impl Goal<'_> {
+    fn wanted_key(self) -> Option<WantedKey> {
+        match self {
+            Goal::Key(key_id, algorithm) => Some((key_id.to_owned(), algorithm)),
+            Goal::Fresh | Goal::Newest => None,
+        }
+    }
+}
+
 impl<'q, T: Cached> Query<'q, T> {
+    /// Takes the first decision.
     pub(crate) fn begin(self) -> Next<'q, T> {
         let mut record = self.slot.lock();
-        record.see_clock(self.now);
+        record.observe_clock(self.now);
         let begun = Begun {
-            before: record.rounds.begun(),
+            rounds_before: record.rounds.begun(),
             query: self,
             searching: false,
             waiting_since: None,
@@ -106,17 +118,17 @@ impl<'q, T: Cached> Begun<'q, T> {
             let now = self.query.now;
             let decision = match goal {
                 Goal::Newest => record.decide_reload(now),
-                _ if self.searching => record.decide_search(self.before, policy, now),
+                _ if self.searching => record.decide_search(self.rounds_before, policy, now),
                 _ => record.decide(policy, self.query.has_second_level, now),
             };
             match decision {
                 Decision::Refuse(error) => return Next::Done(Err(error)),
                 Decision::Join(running) => return self.wait_for(running),
                 Decision::Refresh(good) if policy.refresh == Refresh::Inline => {
-                    return self.lead(record, Work::Refresh, Some(good));
+                    return self.lead(record, Purpose::Refresh, Some(good));
                 }
-                Decision::Lead(work, instead) => return self.lead(record, work, instead),
-                // A search brings newer keys than a refresh that has not begun.
+                Decision::Lead(purpose, fallback) => return self.lead(record, purpose, fallback),
+                // A search brings the newer keys sooner than a refresh that has not begun.
                 Decision::Serve(good) | Decision::Refresh(good) if !self.is_enough(&good) => {
                     self.searching = true;
                 }
@@ -129,30 +141,32 @@ impl<'q, T: Cached> Begun<'q, T> {
     fn lead(
         self,
         mut record: MutexGuard<'q, Record<T>>,
-        work: Work,
-        instead: Option<Good<T>>,
+        purpose: Purpose,
+        fallback: Option<Good<T>>,
     ) -> Next<'q, T> {
         let Query {
             slot,
             policy,
-            places,
+            permits,
             ..
         } = self.query;
         let now = self.query.now;
-        let limit = limit(work, policy);
-        let class = match record.good().is_some() && !record.is_failing() {
-            true => Class::Proven,
-            false => Class::Unproven,
+        let limit = limit(purpose, policy);
+        let class = if record.good.is_some() && record.failures == 0 {
+            Class::Proven
+        } else {
+            Class::Unproven
         };
-        let Some(place) = places.take(class, moment(now), limit) else {
-            return match instead {
+        let Some(permit) = permits.take(class, moment(now), limit) else {
+            return match fallback {
                 Some(good) if self.is_enough(&good) => Next::Done(Ok(good.value)),
                 _ => self.refuse(&record, FetchFailure::Overloaded),
             };
         };
-        let round = record.begin(work, now, limit);
+        let round = record.begin(purpose, now, limit);
         drop(record);
-        let flight = Flight::new(slot, round, work, now, place);
+        let wanted = self.query.goal.wanted_key();
+        let flight = Flight::new(slot, round, purpose, wanted, now, permit);
         let leave_at = after(Instant::now(), limit);
         let waiting = Waiting {
             begun: self,
@@ -176,49 +190,51 @@ impl<'q, T: Cached> Begun<'q, T> {
         })
     }
 
-    /// Refuses a caller that ran out of time or found no place.
+    /// Refuses a caller that ran out of time or got no permit.
     fn refuse(&self, record: &Record<T>, failure: FetchFailure) -> Next<'q, T> {
-        let document = match record.good() {
+        let document = match record.good {
             Some(_) => Document::Jwks,
             None => Document::Metadata,
         };
         let error = FetchError::new(document, failure);
         Next::Done(Err(Unavailable {
             error,
-            retry_in: RETRY,
+            retry_in: RETRY_IN,
         }))
     }
 
-    /// Whether this is the answer. A caller that searched takes what the search brought.
+    /// Whether this value is the result. After a search it is, with the wanted key or without.
     fn is_enough(&self, good: &Good<T>) -> bool {
-        self.searching || self.has_what_is_wanted(good)
+        self.searching || self.has_wanted_key(good)
     }
 
-    fn has_what_is_wanted(&self, good: &Good<T>) -> bool {
+    fn has_wanted_key(&self, good: &Good<T>) -> bool {
         match self.query.goal {
             Goal::Key(key_id, algorithm) => good.value.has_key(key_id, algorithm),
             Goal::Fresh | Goal::Newest => true,
         }
     }
 
-    /// The meaning of a finished round for this caller; `None` if it has to decide anew.
+    /// The result of a finished round for this caller; `None` if the caller must decide again.
     fn settle(&self, record: &mut Record<T>, round: Round) -> Option<Result<Good<T>, Unavailable>> {
         let (policy, now) = (self.query.policy, self.query.now);
         match self.query.goal {
-            // A round that began before the call may have missed what is new, and so may have another
-            // process.
+            // A round that began before the call may have missed the newest keys, and so may the
+            // second level.
             Goal::Newest => {
-                let newer = |good: &&Good<T>| good.of_issuer && good.round > self.before;
-                match record.good().filter(newer) {
+                let is_newer =
+                    |good: &&Good<T>| good.from_issuer && good.round > self.rounds_before;
+                match record.good.as_ref().filter(is_newer) {
                     Some(good) => Some(Ok(good.clone())),
                     None => record
-                        .failed_since(self.before.saturating_add(1), policy, now)
+                        .failed_since(self.rounds_before.saturating_add(1), policy, now)
                         .map(Err),
                 }
             }
-            // If the round failed, nobody knows whether the issuer has the key.
+            // If the round failed, it is unknown whether the issuer has the key.
             Goal::Key(..) if self.searching => {
-                match record.good().filter(|good| self.has_what_is_wanted(good)) {
+                let good = record.good.as_ref();
+                match good.filter(|good| self.has_wanted_key(good)) {
                     Some(good) => Some(Ok(good.clone())),
                     None => record
                         .failed_since(round, policy, now)
@@ -231,8 +247,8 @@ impl<'q, T: Cached> Begun<'q, T> {
 }
 
 impl<'q, T: Cached> Waiting<'q, T> {
-    /// Blocks until the round is over or the caller has to leave.
-    pub(crate) fn block(self) -> Next<'q, T> {
+    /// Blocks the thread until the round is over or the caller's time is up.
+    pub(crate) fn wait_blocking(self) -> Next<'q, T> {
         let slot = self.begun.query.slot;
         let ended = |until: Instant| slot.wait(until, self.is_over()).is_some();
         let until = self.until();
@@ -240,24 +256,23 @@ impl<'q, T: Cached> Waiting<'q, T> {
         let ended = match open_until {
             None => ended(until),
             Some(open_until) if ended(open_until) => true,
-            Some(_) if slot.lock().be_patient(self.round, PATIENT) => ended(until),
+            Some(_) if slot.lock().join_late(self.round, MAX_LATE_WAITERS) => ended(until),
             Some(_) => return self.begun.refuse(&slot.lock(), FetchFailure::Overloaded),
         };
         self.woken(ended)
     }
 
-    /// Waits in a task until the round is over or the caller has to leave.
+    /// Waits in a task until the round is over or the caller's time is up.
     #[cfg(feature = "async")]
-    pub(crate) async fn wait(self, sleep: Option<&SleepFn>) -> Next<'q, T> {
+    pub(crate) async fn wait_async(self, sleep: Option<&SleepFn>) -> Next<'q, T> {
         let slot = self.begun.query.slot;
         let ended = slot.wait_async(self.until(), sleep, self.is_over()).await;
         self.woken(ended.is_some())
     }
 
-    /// Goes on after the round has ended.
+    /// Continues after the round has ended.
     pub(crate) fn ended(self) -> Next<'q, T> {
-        let Begun { ref query, .. } = self.begun;
-        let mut record = query.slot.lock();
+        let mut record = self.begun.query.slot.lock();
         match self.begun.settle(&mut record, self.round) {
             Some(Ok(good)) if self.begun.is_enough(&good) => Next::Done(Ok(good.value)),
             Some(Err(error)) => Next::Done(Err(error)),
@@ -279,9 +294,10 @@ impl<'q, T: Cached> Waiting<'q, T> {
         let now = Instant::now();
         let is_overdue = self.overdue_at.is_some_and(|at| at <= now);
         let record = self.begun.query.slot.lock();
-        match is_overdue && now < self.leave_at {
-            true => self.begun.decide(record),
-            false => self.begun.leave(record),
+        if is_overdue && now < self.leave_at {
+            self.begun.decide(record)
+        } else {
+            self.begun.leave(record)
         }
     }
 
@@ -297,13 +313,13 @@ impl<'q, T: Cached> Waiting<'q, T> {
 }
 
 impl<'q, T: Cached> Begun<'q, T> {
-    /// Leaves a round that takes too long, with what may be served. That is no failure.
+    /// Stops waiting for a round that takes too long, and returns a value if one may be served.
     fn leave(self, record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
         let servable = match self.query.goal {
             Goal::Newest => None,
             Goal::Fresh | Goal::Key(..) => record.servable(self.query.policy, self.query.now),
         };
-        match servable.filter(|good| self.has_what_is_wanted(good)) {
+        match servable.filter(|good| self.has_wanted_key(good)) {
             Some(good) => Next::Done(Ok(good.value)),
             None => self.refuse(&record, FetchFailure::NotInTime),
         }

@@ -1,4 +1,4 @@
-//! The record of one issuer, and how a round changes it.
+//! The record of one issuer, and how rounds change it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,29 +17,30 @@ const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
 
 const MAX_BACK_OFF: Duration = Duration::from_secs(60);
 
-/// The longest `Retry-After` that is honoured while there are keys to serve.
+/// The longest `Retry-After` that is honoured while keys can be served.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// The same while nothing can be served: a tenant that is back must not be left alone for minutes.
+/// The longest `Retry-After` that is honoured while no keys can be served. Every request fails
+/// then, so a recovered tenant must be noticed soon.
 const MAX_RETRY_AFTER_UNSERVED: Duration = Duration::from_secs(30);
 
-/// The second abandoned round in a row starts the back-off.
+/// How many rounds in a row may be abandoned without a back-off.
 const TOLERATED_ABANDONMENTS: u32 = 1;
 
 /// The purpose of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Work {
-    /// Fresh keys.
+pub(crate) enum Purpose {
+    /// Fetch fresh keys.
     Refresh,
-    /// The keys alone, for a `kid` that is unknown.
+    /// Fetch the keys alone, for an unknown `kid`.
     Search,
-    /// New documents from the issuer, whatever the second level has.
+    /// Fetch new documents from the issuer and bypass the second level.
     Reload,
-    /// The documents in the second level alone.
+    /// Read the second level and send no request.
     Reread,
 }
 
-/// Everything known of one issuer's keys, or of its metadata.
+/// The state of one issuer's keys, or of its metadata.
 #[derive(Debug)]
 pub(crate) struct Record<T> {
     pub(super) good: Option<Good<T>>,
@@ -47,20 +48,21 @@ pub(crate) struct Record<T> {
     pub(super) failure: Option<Failure>,
     /// Failures since the last success.
     pub(super) failures: u32,
-    /// When the last round began that was neither for an unknown `kid` nor for the second level alone.
+    /// When the last [`Purpose::Refresh`] or [`Purpose::Reload`] began.
     pub(super) refreshed_at: Option<NumericDate>,
-    /// When the second level was last read during a back-off.
+    /// When the last [`Purpose::Reread`] began.
     pub(super) reread_at: Option<NumericDate>,
-    /// The last round for an unknown `kid`, and when it began.
+    /// The last [`Purpose::Search`], and when it began.
     pub(super) search: Option<(Round, NumericDate)>,
-    /// Whether a background refresh waits for its turn.
+    /// Whether a background refresh is in the queue.
     pub(crate) refresh_is_queued: bool,
-    /// The last round in the background.
+    /// The last background round.
     pub(super) background: Round,
     /// Whether the issuer was evicted.
     evicted: bool,
-    /// Callers that wait for a search beyond its first second, and the round that they wait for.
-    patient: (Round, usize),
+    /// A round, and the number of callers that wait for it although it has run for more than a
+    /// second.
+    late_waiters: (Round, usize),
 }
 
 #[derive(Debug)]
@@ -70,14 +72,14 @@ pub(super) struct Failure {
     pub(super) round: Round,
 }
 
-/// The result of a round: something newer, or why there is nothing newer. Both, if the second level had
-/// something and the issuer then failed.
+/// The result of a round: a newer value, or the error. It has both if the second level had a value
+/// and the issuer then failed.
 #[derive(Debug)]
 pub(crate) struct Outcome<T> {
     pub(crate) value: Option<Arc<T>>,
     pub(crate) error: Option<FetchError>,
-    /// Whether the issuer was asked.
-    pub(crate) asked: bool,
+    /// Whether a request was sent to the issuer.
+    pub(crate) asked_issuer: bool,
 }
 
 impl<T> From<Result<T, FetchError>> for Outcome<T> {
@@ -89,7 +91,7 @@ impl<T> From<Result<T, FetchError>> for Outcome<T> {
         Outcome {
             value,
             error,
-            asked: true,
+            asked_issuer: true,
         }
     }
 }
@@ -107,30 +109,30 @@ impl<T> Default for Record<T> {
             refresh_is_queued: false,
             background: 0,
             evicted: false,
-            patient: (0, 0),
+            late_waiters: (0, 0),
         }
     }
 }
 
 impl<T: Cached> Record<T> {
     /// Begins a round.
-    pub(crate) fn begin(&mut self, work: Work, now: NumericDate, limit: Duration) -> Round {
+    pub(crate) fn begin(&mut self, purpose: Purpose, now: NumericDate, limit: Duration) -> Round {
         let round = self.rounds.begin(moment(now), limit);
-        match work {
-            Work::Refresh | Work::Reload => self.refreshed_at = Some(now),
-            Work::Search => self.search = Some((round, now)),
-            Work::Reread => self.reread_at = Some(now),
+        match purpose {
+            Purpose::Refresh | Purpose::Reload => self.refreshed_at = Some(now),
+            Purpose::Search => self.search = Some((round, now)),
+            Purpose::Reread => self.reread_at = Some(now),
         }
         round
     }
 
     /// Begins a refresh in the background.
     pub(crate) fn begin_in_background(&mut self, now: NumericDate, limit: Duration) -> Round {
-        self.background = self.begin(Work::Refresh, now, limit);
+        self.background = self.begin(Purpose::Refresh, now, limit);
         self.background
     }
 
-    /// Whether a refresh that waited for its turn is still due. It leaves the queue either way.
+    /// Takes a refresh out of the queue. Returns whether it is still due.
     pub(crate) fn leave_queue(&mut self, policy: &CachePolicy, now: NumericDate) -> bool {
         self.refresh_is_queued = false;
         let is_fresh = |good: &Good<T>| good.is_fresh(policy, now);
@@ -140,8 +142,8 @@ impl<T: Cached> Record<T> {
             && self.may_refresh(policy, now)
     }
 
-    /// Ends a round; its value replaces the one before, whole. A failure is dated `at`. Returns whether
-    /// the result counts.
+    /// Ends a round. Its value replaces the earlier one as a whole. A failure is dated `at`.
+    /// Returns whether the result counts.
     pub(crate) fn finish(
         &mut self,
         round: Round,
@@ -155,20 +157,20 @@ impl<T: Cached> Record<T> {
             return false;
         }
         if let Some(value) = outcome.value {
-            self.replace(value, round, outcome.asked && succeeded);
+            self.replace(value, round, outcome.asked_issuer && succeeded);
         }
         match outcome.error {
             Some(error) if ending == Ending::Counts => self.fail(round, error, at),
             Some(error) => self.abandoned(ending, round, error, at),
-            None if outcome.asked => self.failures = 0,
-            // The issuer was not asked: no cool-down.
+            None if outcome.asked_issuer => self.failures = 0,
+            // Only a request to the issuer starts a cool-down.
             None => self.forget_search(round),
         }
         true
     }
 
-    /// Ends a round whose leader is gone. Its waiters elect another; a second one in a row is a failure
-    /// that starts the back-off.
+    /// Ends a round whose leader is gone. Its waiters elect another leader. The second abandoned
+    /// round in a row counts as a failure and starts the back-off.
     pub(crate) fn abandon(&mut self, round: Round, error: FetchError, at: NumericDate) {
         let ending = self.rounds.abandon(round);
         self.abandoned(ending, round, error, at);
@@ -199,46 +201,47 @@ impl<T: Cached> Record<T> {
         self.search = self.search.filter(|(search, _)| *search != round);
     }
 
-    fn replace(&mut self, value: Arc<T>, round: Round, of_issuer: bool) {
+    fn replace(&mut self, value: Arc<T>, round: Round, from_issuer: bool) {
         if self.evicted {
-            value.end();
+            value.end_lease();
         }
-        let good = Good::new(Arc::clone(&value), round, of_issuer);
-        let before = self.good.replace(good);
-        if let Some(before) = before.filter(|before| !Arc::ptr_eq(&before.value, &value)) {
-            before.value.end();
+        let good = Good::new(Arc::clone(&value), round, from_issuer);
+        let previous = self.good.replace(good);
+        if let Some(previous) = previous.filter(|good| !Arc::ptr_eq(&good.value, &value)) {
+            previous.value.end_lease();
         }
     }
 
-    /// Gives up the keys of an issuer that is evicted. What is known of its failures and its cool-down
-    /// stays.
+    /// Drops the value of an evicted issuer. Its failures and its cool-down stay.
     pub(crate) fn evict(&mut self) {
         self.evicted = true;
         if let Some(good) = self.good.take() {
-            good.value.end();
+            good.value.end_lease();
         }
     }
 
-    /// Takes an evicted issuer back, without keys.
+    /// Takes an evicted issuer back, without a value.
     pub(crate) fn readmit(&mut self) {
         self.evicted = false;
         self.good = None;
     }
 
-    /// Whether anything is known that a new record would not know.
+    /// Whether the record of an evicted issuer has a failure, a running round or a cool-down to
+    /// remember.
     pub(crate) fn is_worth_keeping(&self, policy: &CachePolicy, now: NumericDate) -> bool {
         self.failures > 0
             || self.rounds.is_running(self.rounds.begun())
             || !self.cool_down(policy, now).is_zero()
     }
 
-    /// Whether a lease on its keys was used: callers that hold one do not come here.
+    /// Whether the lease of its keys was used since the last call of this function.
     pub(crate) fn take_used(&self) -> bool {
         let good = self.good.as_ref();
         good.is_some_and(|good| good.value.take_used())
     }
 
-    /// The result of a finished round for a caller that waited for it; `None` if it was abandoned.
+    /// The result of a finished round for a caller that waited for it; `None` if the round was
+    /// abandoned.
     pub(crate) fn outcome(
         &self,
         round: Round,
@@ -259,25 +262,27 @@ impl<T: Cached> Record<T> {
         policy: &CachePolicy,
         now: NumericDate,
     ) -> Option<Unavailable> {
-        let is_later = |failure: &Failure| failure.round >= round;
-        let failure = self.failure.as_ref().filter(|failure| is_later(failure));
-        failure.and_then(|_| self.unavailable(policy, now))
+        let failure = self.failure.as_ref();
+        failure
+            .filter(|failure| failure.round >= round)
+            .and_then(|_| self.unavailable(policy, now))
     }
 
-    /// Notices whether the clock was set back, from the time of a caller that has not waited.
-    pub(crate) fn see_clock(&mut self, now: NumericDate) {
+    /// Records the time of a caller that has not waited, and notices if the clock was set back.
+    pub(crate) fn observe_clock(&mut self, now: NumericDate) {
         if let Some(good) = &mut self.good {
-            good.see_clock(now);
+            good.observe_clock(now);
         }
     }
 
-    /// Counts a caller that goes on waiting for a search, unless `limit` others have.
-    pub(crate) fn be_patient(&mut self, round: Round, limit: usize) -> bool {
-        if self.patient.0 != round {
-            self.patient = (round, 0);
+    /// Counts a caller that waits for a search after its first second. Returns `false` if `limit`
+    /// callers wait already.
+    pub(crate) fn join_late(&mut self, round: Round, limit: usize) -> bool {
+        if self.late_waiters.0 != round {
+            self.late_waiters = (round, 0);
         }
-        let has_room = self.patient.1 < limit;
-        self.patient.1 += usize::from(has_room);
+        let has_room = self.late_waiters.1 < limit;
+        self.late_waiters.1 += usize::from(has_room);
         has_room
     }
 
@@ -287,64 +292,56 @@ impl<T: Cached> Record<T> {
         good.may_be_served(policy, now).then(|| good.clone())
     }
 
-    /// The last good value, whether or not it may be served.
-    pub(crate) fn good(&self) -> Option<&Good<T>> {
-        self.good.as_ref()
+    /// The last failure, if the issuer is failing: no round has succeeded since.
+    pub(super) fn ongoing_failure(&self) -> Option<&Failure> {
+        self.failure.as_ref().filter(|_| self.failures > 0)
     }
 
-    /// When fetching last failed, and how; and how often it did since the last success.
-    pub(crate) fn failure(&self) -> (Option<(NumericDate, &FetchError)>, u32) {
-        let failure = self.failure.as_ref();
-        (failure.map(|it| (it.at, &it.error)), self.failures)
-    }
-
-    /// The last failure, if the issuer is failing.
+    /// The error for a caller that cannot be served, if the issuer is failing.
     pub(super) fn unavailable(
         &self,
         policy: &CachePolicy,
         now: NumericDate,
     ) -> Option<Unavailable> {
-        let failure = self.failure.as_ref().filter(|_| self.failures > 0)?;
+        let failure = self.ongoing_failure()?;
         Some(Unavailable {
             error: failure.error.clone(),
             retry_in: self.back_off_left(policy, now),
         })
     }
 
-    pub(crate) fn is_failing(&self) -> bool {
-        self.failures > 0
-    }
-
-    /// How long the issuer is left alone because it failed.
+    /// How much of the back-off is left.
     pub(crate) fn back_off_left(&self, policy: &CachePolicy, now: NumericDate) -> Duration {
-        let Some(failure) = self.failure.as_ref().filter(|_| self.failures > 0) else {
+        let Some(failure) = self.ongoing_failure() else {
             return Duration::ZERO;
         };
         let doublings = 2_u32.saturating_pow(self.failures.saturating_sub(1));
         let own = FIRST_BACK_OFF.saturating_mul(doublings).min(MAX_BACK_OFF);
         let good = self.good.as_ref();
-        let honoured = match good.is_some_and(|good| good.may_be_served(policy, now)) {
-            true => MAX_RETRY_AFTER,
-            false => MAX_RETRY_AFTER_UNSERVED,
+        let max_retry_after = if good.is_some_and(|good| good.may_be_served(policy, now)) {
+            MAX_RETRY_AFTER
+        } else {
+            MAX_RETRY_AFTER_UNSERVED
         };
-        let asked_for = failure.error.retry_after.unwrap_or_default();
-        let wait = own.max(asked_for.min(honoured));
-        wait.saturating_sub(elapsed(failure.at, now))
+        let retry_after = failure.error.retry_after.unwrap_or_default();
+        let back_off = own.max(retry_after.min(max_retry_after));
+        back_off.saturating_sub(elapsed(failure.at, now))
     }
 
-    /// How long an unknown `kid` causes no fetch.
+    /// How long an unknown `kid` will not cause a fetch.
     pub(crate) fn cool_down(&self, policy: &CachePolicy, now: NumericDate) -> Duration {
         let since = self.search.map(|(_, at)| elapsed(at, now));
         let left = since.map(|since| policy.kid_cooldown.saturating_sub(since));
         let left = left.unwrap_or_default();
-        match self.is_left_alone(policy, now) {
-            true => left.max(self.back_off_left(policy, now)),
-            false => left,
+        if self.is_left_alone(policy, now) {
+            left.max(self.back_off_left(policy, now))
+        } else {
+            left
         }
     }
 }
 
-/// This moment, for a caller whose clock says `now`.
+/// The current moment, for a caller whose clock reads `now`.
 pub(crate) fn moment(now: NumericDate) -> Moment {
     Moment::now(now.as_seconds())
 }

@@ -1,4 +1,4 @@
-//! Background refreshes that wait for their turn.
+//! The queue of background refreshes.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
@@ -9,47 +9,48 @@ use a0_jose::NumericDate;
 
 use super::cached::Cached;
 use super::flight::{Flight, Slot, limit};
-use super::places::{Class, Place, Places};
-use super::record::{Work, moment};
-use super::round::Fetched;
+use super::permits::{Class, Permit, Permits};
+use super::record::{Purpose, moment};
+use super::round::Fetchable;
 use crate::age::elapsed;
 use crate::fetch::{IssuerKeys, ServerMetadata};
 use crate::issuer::Issuer;
 use crate::lock::lock;
 use crate::policy::CachePolicy;
 
-/// The queue of background refreshes. Each issuer stands in it once.
+/// The queue of background refreshes. Each record is in it at most once.
 #[derive(Default)]
 pub(crate) struct Refreshes(Mutex<VecDeque<Queued>>);
 
 pub(crate) struct Queued {
     issuer: Issuer,
-    what: What,
-    /// The time of the caller that found the refresh due, and the cache's clock then.
+    target: Target,
+    /// The time of the caller that found the refresh due.
     now: NumericDate,
-    since: NumericDate,
+    /// The cache's clock at that moment.
+    queued_at: NumericDate,
 }
 
-/// The thing to be refreshed.
-pub(crate) enum What {
+/// The record to refresh.
+pub(crate) enum Target {
     Keys(Arc<Slot<IssuerKeys>>),
     Metadata(Arc<Slot<ServerMetadata>>),
 }
 
-/// Keys and metadata, which the background can refresh.
-pub(crate) trait Refreshable: Fetched {
-    fn what(slot: &Arc<Slot<Self>>) -> What;
+/// A value that can be refreshed in the background.
+pub(crate) trait Refreshable: Fetchable {
+    fn target(slot: &Arc<Slot<Self>>) -> Target;
 }
 
 impl Refreshable for IssuerKeys {
-    fn what(slot: &Arc<Slot<Self>>) -> What {
-        What::Keys(Arc::clone(slot))
+    fn target(slot: &Arc<Slot<Self>>) -> Target {
+        Target::Keys(Arc::clone(slot))
     }
 }
 
 impl Refreshable for ServerMetadata {
-    fn what(slot: &Arc<Slot<Self>>) -> What {
-        What::Metadata(Arc::clone(slot))
+    fn target(slot: &Arc<Slot<Self>>) -> Target {
+        Target::Metadata(Arc::clone(slot))
     }
 }
 
@@ -74,44 +75,50 @@ impl Refreshes {
         lock(&self.0).len()
     }
 
-    /// Puts an issuer into the queue, unless it is there.
-    pub(crate) fn push(&self, issuer: &Issuer, what: What, now: NumericDate, clock: NumericDate) {
-        let is_queued = match &what {
-            What::Keys(slot) => std::mem::replace(&mut slot.lock().refresh_is_queued, true),
-            What::Metadata(slot) => std::mem::replace(&mut slot.lock().refresh_is_queued, true),
+    /// Adds a record to the queue, unless it is queued already.
+    pub(crate) fn push(
+        &self,
+        issuer: &Issuer,
+        target: Target,
+        now: NumericDate,
+        clock_time: NumericDate,
+    ) {
+        let is_queued = match &target {
+            Target::Keys(slot) => std::mem::replace(&mut slot.lock().refresh_is_queued, true),
+            Target::Metadata(slot) => std::mem::replace(&mut slot.lock().refresh_is_queued, true),
         };
         if !is_queued {
             lock(&self.0).push_back(Queued {
                 issuer: issuer.clone(),
-                what,
+                target,
                 now,
-                since: clock,
+                queued_at: clock_time,
             });
         }
     }
 
-    /// Begins the next refresh, if there is one and there is a place for it.
+    /// Begins the next refresh that is still due, if there is one and a permit for it.
     pub(crate) fn begin_next(
         &self,
         policy: &CachePolicy,
-        places: &Arc<Places>,
-        clock: NumericDate,
+        permits: &Arc<Permits>,
+        clock_time: NumericDate,
     ) -> Option<BegunRefresh> {
         while !lock(&self.0).is_empty() {
-            // The queue may grow between the two: then the next turn of the loop sees it.
-            let now = moment(lock(&self.0).front()?.now(clock));
-            let place = places.take(Class::Background, now, limit(Work::Refresh, policy))?;
+            // The permit is taken first, so that a refresh leaves the queue only if it can begin.
+            let now = moment(lock(&self.0).front()?.now(clock_time));
+            let permit = permits.take(Class::Background, now, limit(Purpose::Refresh, policy))?;
             let Some(next) = lock(&self.0).pop_front() else {
                 continue;
             };
-            let now = next.now(clock);
-            let begun = match next.what {
-                What::Keys(slot) => {
-                    let flight = begin(&slot, policy, now, place);
+            let now = next.now(clock_time);
+            let begun = match next.target {
+                Target::Keys(slot) => {
+                    let flight = begin(&slot, policy, now, permit);
                     flight.map(|flight| BegunRefresh::Keys(flight, next.issuer))
                 }
-                What::Metadata(slot) => {
-                    let flight = begin(&slot, policy, now, place);
+                Target::Metadata(slot) => {
+                    let flight = begin(&slot, policy, now, permit);
                     flight.map(|flight| BegunRefresh::Metadata(flight, next.issuer))
                 }
             };
@@ -124,10 +131,10 @@ impl Refreshes {
 }
 
 impl Queued {
-    /// The caller's time by now, in whole seconds. The cache's clock may be another one, but it runs as
-    /// fast.
-    fn now(&self, clock: NumericDate) -> NumericDate {
-        match elapsed(self.since, clock) {
+    /// The caller's time, moved on by the whole seconds that the cache's clock has counted since.
+    /// The two clocks may differ.
+    fn now(&self, clock_time: NumericDate) -> NumericDate {
+        match elapsed(self.queued_at, clock_time) {
             // The clock was set back.
             Duration::MAX => self.now,
             waited => self.now.plus(Duration::from_secs(waited.as_secs())),
@@ -135,18 +142,25 @@ impl Queued {
     }
 }
 
-/// Begins a refresh, if it is still due.
+/// Begins a refresh if it is still due.
 fn begin<T: Cached>(
     slot: &Arc<Slot<T>>,
     policy: &CachePolicy,
     now: NumericDate,
-    place: Place,
+    permit: Permit,
 ) -> Option<Flight<T>> {
     let mut record = slot.lock();
     if !record.leave_queue(policy, now) {
         return None;
     }
-    let round = record.begin_in_background(now, limit(Work::Refresh, policy));
+    let round = record.begin_in_background(now, limit(Purpose::Refresh, policy));
     drop(record);
-    Some(Flight::new(slot, round, Work::Refresh, now, place))
+    Some(Flight::new(
+        slot,
+        round,
+        Purpose::Refresh,
+        None,
+        now,
+        permit,
+    ))
 }

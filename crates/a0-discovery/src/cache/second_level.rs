@@ -1,4 +1,4 @@
-//! Documents as a cache adapter holds them. They are read before a fetch and written after it.
+//! The entries in a cache adapter. They are read before a fetch and written after it.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,10 +14,10 @@ use crate::fetch::{DocumentText, MAX_BODY};
 use crate::issuer::Issuer;
 use crate::lock::lock;
 
-/// The longest entry that is read, in bytes: a document in which every octet is escaped.
+/// The longest entry that is accepted, in bytes: the largest document with every octet escaped.
 const MAX_ENTRY: usize = 6 * MAX_BODY + 4096;
 
-/// An entry to be written.
+/// An entry to write.
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) value: String,
@@ -26,22 +26,22 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Whether it may replace `stored`: a slow process must not write an older document over a newer one.
-    /// Garbage, and a document from the future, may be replaced.
+    /// Whether this entry may replace `stored`. A slow process must not replace a newer document
+    /// with an older one. A malformed entry or a document from the future may be replaced.
     pub(crate) fn may_replace(&self, stored: &str, now: NumericDate) -> bool {
         let stored = parse(stored, now);
         !stored.is_some_and(|stored| stored.stamp.requested_at > self.requested_at)
     }
 }
 
-/// Counts errors of the adapter, and entries that cannot be used.
+/// Counts the adapter's errors and unusable entries.
 #[derive(Debug, Default)]
-pub(crate) struct Misses {
+pub(crate) struct AdapterFailures {
     count: AtomicU64,
     last_error: Mutex<Option<CacheAdapterError>>,
 }
 
-impl Misses {
+impl AdapterFailures {
     pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
@@ -50,19 +50,19 @@ impl Misses {
         lock(&self.last_error).clone()
     }
 
-    /// Takes the adapter's answer; an error counts as a miss.
-    pub(crate) fn answered<T>(&self, answer: Result<T, CacheAdapterError>) -> Option<T> {
-        match answer {
+    /// Unwraps a result of the adapter, and counts an error.
+    pub(crate) fn take_response<T>(&self, result: Result<T, CacheAdapterError>) -> Option<T> {
+        match result {
             Ok(value) => Some(value),
             Err(error) => {
                 *lock(&self.last_error) = Some(error);
-                self.usable(None)
+                self.take_entry(None)
             }
         }
     }
 
-    /// Counts a miss if there is nothing usable.
-    pub(crate) fn usable<T>(&self, entry: Option<T>) -> Option<T> {
+    /// Passes on what was read from an entry, and counts an unusable entry.
+    pub(crate) fn take_entry<T>(&self, entry: Option<T>) -> Option<T> {
         if entry.is_none() {
             self.count.fetch_add(1, Ordering::Relaxed);
         }
@@ -70,6 +70,7 @@ impl Misses {
     }
 }
 
+/// The key of a document in the adapter.
 pub(crate) fn key(issuer: &Issuer, document: Document) -> String {
     let name = match document {
         Document::Metadata => "metadata",
@@ -78,7 +79,7 @@ pub(crate) fn key(issuer: &Issuer, document: Document) -> String {
     format!("a0-discovery:1:{name}:{issuer}")
 }
 
-/// `None` for a document that is not UTF-8.
+/// Makes an entry of a document. Returns `None` if the document is not UTF-8.
 pub(crate) fn encode(key: String, text: &DocumentText, ttl: Duration) -> Option<Entry> {
     let requested_at = text.stamp.requested_at;
     let value = json!({
@@ -95,12 +96,12 @@ pub(crate) fn encode(key: String, text: &DocumentText, ttl: Duration) -> Option<
     })
 }
 
-/// The document in an entry; `None` for one from another address.
+/// Reads the document in an entry. Returns `None` if the document came from another URL.
 pub(crate) fn decode(entry: &str, url: &str, now: NumericDate) -> Option<DocumentText> {
     parse(entry, now).filter(|document| document.url == url)
 }
 
-/// `None` for everything that [`encode`] does not write, and for a document from the future.
+/// Returns `None` for anything that [`encode`] does not write, and for a document from the future.
 fn parse(entry: &str, now: NumericDate) -> Option<DocumentText> {
     if entry.len() > MAX_ENTRY {
         return None;

@@ -1,36 +1,35 @@
-//! The state that all clones of a cache share, for blocking and async callers alike.
+//! The state that all clones of a cache share, for blocking and async callers.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use a0_jose::NumericDate;
 
 use super::cached::Cached;
 use super::flight::{Flight, Slot};
+use super::good::Good;
 use super::issuers::Issuers;
 use super::query::{Goal, Query};
-use super::refreshes::{BegunRefresh, Refreshes, What};
-use super::round::{Fetched, Plan, Rules, Step};
-use super::second_level::Misses;
+use super::refreshes::{BegunRefresh, Refreshes, Target};
+use super::round::{Fetchable, Plan, Rules, Step};
+use super::second_level::AdapterFailures;
 use super::status::IssuerStatus;
+use crate::clock::Clock;
 use crate::error::{TokenEndpointError, Unavailable};
 use crate::fetch::{IssuerKeys, ServerMetadata};
 use crate::issuer::Issuer;
 use crate::policy::CachePolicy;
 
-pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
-
 pub(crate) struct Shared<C: ?Sized, A: ?Sized> {
     keys: Issuers<IssuerKeys>,
-    /// For client flows of issuers whose keys nobody asked for.
+    /// Metadata without keys, for the token endpoint of issuers whose keys are not in memory.
     metadata: Issuers<ServerMetadata>,
     refreshes: Refreshes,
     pub(super) fetcher: Arc<Fetcher<C, A>>,
 }
 
-/// Everything that carries out rounds. Background work holds this and not the cache, so that it ends
-/// with the last clone.
+/// Everything that rounds need. Background threads and tasks hold this instead of the cache, so
+/// that they do not keep the cache alive.
 pub(crate) struct Fetcher<C: ?Sized, A: ?Sized> {
     pub(super) rules: Rules,
     pub(super) client: Arc<C>,
@@ -39,29 +38,20 @@ pub(crate) struct Fetcher<C: ?Sized, A: ?Sized> {
 }
 
 impl<C: ?Sized, A: ?Sized> Fetcher<C, A> {
-    pub(super) fn now(&self) -> NumericDate {
-        (self.clock)().into()
-    }
-
     /// The first step of a round.
-    pub(super) fn begin<'r, T: Fetched>(
+    pub(super) fn begin<'r, T: Fetchable>(
         &'r self,
         flight: &Flight<T>,
         issuer: &'r Issuer,
-        goal: Goal<'_>,
     ) -> Step<'r, T> {
-        let wanted = match goal {
-            Goal::Key(key_id, algorithm) => Some((key_id.to_owned(), algorithm)),
-            Goal::Fresh | Goal::Newest => None,
-        };
-        let (in_hand, has_known_age) = flight.in_hand();
+        let (current, has_known_age) = flight.current();
         T::begin(Plan {
             rules: &self.rules,
             issuer,
-            work: flight.work(),
-            wanted,
+            purpose: flight.purpose(),
+            wanted: flight.wanted(),
             now: flight.now(),
-            in_hand,
+            current,
             has_known_age,
         })
     }
@@ -99,50 +89,52 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
         Query {
             slot,
             policy: &rules.policy,
-            places: &rules.places,
+            permits: &rules.permits,
             has_second_level: rules.has_second_level && T::IS_SHARED,
             goal,
             now,
         }
     }
 
-    /// Puts a background refresh into the queue.
-    pub(super) fn queue_refresh(&self, issuer: &Issuer, what: What, now: NumericDate) {
-        self.refreshes.push(issuer, what, now, self.fetcher.now());
+    /// Queues a background refresh.
+    pub(super) fn queue_refresh(&self, issuer: &Issuer, target: Target, now: NumericDate) {
+        self.refreshes
+            .push(issuer, target, now, self.fetcher.clock.now());
     }
 
-    /// Begins the next background refresh, if there is a place for one.
+    /// Begins the next background refresh, if there is a permit for one.
     pub(super) fn next_refresh(&self) -> Option<BegunRefresh> {
         let rules = &self.fetcher.rules;
         self.refreshes
-            .begin_next(&rules.policy, &rules.places, self.fetcher.now())
+            .begin_next(&rules.policy, &rules.permits, self.fetcher.clock.now())
     }
 
-    /// The token endpoint in the metadata that came with keys, if those are fresh.
-    pub(super) fn known_token_endpoint(
+    /// The token endpoint in the metadata of the keys in memory, if they are fresh.
+    pub(super) fn fresh_token_endpoint(
         &self,
         issuer: &Issuer,
         now: NumericDate,
     ) -> Option<Result<String, TokenEndpointError>> {
-        let keys = self.keys.peek(issuer)?;
+        let keys = self.keys.peek(issuer)?.value;
         let fetch = &self.fetcher.rules.fetch;
         let is_fresh = self.policy().are_fresh(keys.stamps(), now);
         is_fresh.then(|| fetch.token_endpoint(keys.metadata(), issuer))
     }
 
-    /// The token endpoint in metadata that was fetched alone. If that cannot be had, the one that came
-    /// with keys which may still be served.
+    /// The token endpoint in metadata that was fetched alone. If that metadata is unavailable, this
+    /// falls back to the metadata of keys that may still be served.
     pub(super) fn token_endpoint(
         &self,
-        found: Result<Arc<ServerMetadata>, Unavailable>,
+        fetched: Result<Arc<ServerMetadata>, Unavailable>,
         issuer: &Issuer,
         now: NumericDate,
     ) -> Result<String, TokenEndpointError> {
         let fetch = &self.fetcher.rules.fetch;
-        match found {
-            Ok(found) => fetch.token_endpoint(&found.metadata, issuer),
-            Err(error) => match self.keys.servable(issuer, self.policy(), now) {
-                Some(keys) => fetch.token_endpoint(keys.metadata(), issuer),
+        let is_servable = |keys: &Good<IssuerKeys>| keys.may_be_served(self.policy(), now);
+        match fetched {
+            Ok(fetched) => fetch.token_endpoint(&fetched.metadata, issuer),
+            Err(error) => match self.keys.peek(issuer).filter(is_servable) {
+                Some(keys) => fetch.token_endpoint(keys.value.metadata(), issuer),
                 None => Err(error.into()),
             },
         }
@@ -151,14 +143,14 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
     pub(super) fn status(&self, now: NumericDate) -> Vec<IssuerStatus> {
         let status = |(issuer, slot): (Issuer, Arc<Slot<_>>)| {
             let mut record = slot.lock();
-            record.see_clock(now);
+            record.observe_clock(now);
             IssuerStatus::new(issuer, &record, self.policy(), now)
         };
         self.keys.all().into_iter().map(status).collect()
     }
 
-    pub(super) fn misses(&self) -> &Misses {
-        &self.fetcher.rules.misses
+    pub(super) fn adapter_failures(&self) -> &AdapterFailures {
+        &self.fetcher.rules.adapter_failures
     }
 
     fn policy(&self) -> &CachePolicy {

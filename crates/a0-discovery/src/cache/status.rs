@@ -1,4 +1,4 @@
-//! The state of one issuer in a cache.
+//! The status of one issuer in a cache.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::fetch::IssuerKeys;
 use crate::issuer::Issuer;
 use crate::policy::CachePolicy;
 
-/// The state of one issuer in a [`KeyCache`](crate::KeyCache) at one moment: for a health check, a
-/// metric, or a log. It holds no secret.
+/// The status of one issuer in a [`KeyCache`](crate::KeyCache) at one moment, for health checks,
+/// metrics and logs. It contains no secrets.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct IssuerStatus {
     /// The issuer.
     pub issuer: Issuer,
-    /// Whether there are keys to serve.
+    /// Whether keys can be served.
     pub freshness: Freshness,
     /// The `kid` of every key in memory, in alphabetical order.
     pub key_ids: Vec<String>,
@@ -26,15 +26,15 @@ pub struct IssuerStatus {
     pub last_success: Option<NumericDate>,
     /// The time since then; [`Duration::MAX`] if the clock was set back.
     pub age: Option<Duration>,
-    /// When fetching last failed, and how.
+    /// The last failure and when it happened. A success does not clear it.
     pub last_failure: Option<(NumericDate, FetchError)>,
     /// Failures since the last success.
     pub failures: u32,
-    /// Whether a fetch is under way that callers may join.
+    /// Whether a fetch is running that callers may join.
     pub fetching: bool,
-    /// How long the issuer is left alone because it failed.
+    /// How long the back-off after a failure still lasts.
     pub retry_in: Duration,
-    /// How long an unknown `kid` fetches nothing.
+    /// How long an unknown `kid` will not cause a fetch.
     pub kid_cooldown_left: Duration,
 }
 
@@ -45,9 +45,9 @@ impl IssuerStatus {
         policy: &CachePolicy,
         now: NumericDate,
     ) -> Self {
-        let good = record.good();
+        let good = record.good.as_ref();
         let keys = good.map(|good| &*good.value);
-        let (failure, failures) = record.failure();
+        let failure = record.failure.as_ref();
         IssuerStatus {
             issuer,
             freshness: match good {
@@ -56,14 +56,14 @@ impl IssuerStatus {
                 _ => Freshness::Absent,
             },
             key_ids: keys.map_or_else(Vec::new, |keys| {
-                let mut names: Vec<String> = keys.keys().key_ids().map(str::to_owned).collect();
-                names.sort_unstable();
-                names
+                let mut key_ids: Vec<String> = keys.keys().key_ids().map(str::to_owned).collect();
+                key_ids.sort_unstable();
+                key_ids
             }),
             last_success: keys.map(IssuerKeys::requested_at),
             age: keys.map(|keys| elapsed(keys.requested_at(), now)),
-            last_failure: failure.map(|(at, error)| (at, error.clone())),
-            failures,
+            last_failure: failure.map(|failure| (failure.at, failure.error.clone())),
+            failures: record.failures,
             fetching: record.rounds.running(&moment(now)).is_some(),
             retry_in: record.back_off_left(policy, now),
             kid_cooldown_left: record.cool_down(policy, now),
@@ -71,14 +71,14 @@ impl IssuerStatus {
     }
 }
 
-/// Whether there are keys to serve.
+/// Whether an issuer's keys can be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Freshness {
-    /// There are none that may be served. The next call waits for a fetch.
+    /// No keys may be served. The next call waits for a fetch.
     Absent,
-    /// They are within their time to live.
+    /// The keys are within their time to live.
     Fresh,
-    /// Past it, and still served while newer ones are fetched or cannot be had.
+    /// The keys are past their time to live. They are served until newer ones have been fetched.
     Stale,
 }

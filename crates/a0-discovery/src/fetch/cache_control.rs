@@ -1,12 +1,12 @@
-//! Cache-Control, RFC 9111 section 5.2.2.1.
+//! `Cache-Control`, RFC 9111 section 5.2.2.1.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::CACHE_CONTROL;
 
-/// The first `max-age` in an answer's Cache-Control; `None` where it is absent, negative or not a
-/// number. A number beyond `u64` is the largest there is.
+/// Returns the first `max-age` of a response's `Cache-Control`, or `None` if it is absent, negative
+/// or not a number. A number above `u64::MAX` counts as `u64::MAX`.
 ///
 /// ```
 /// use std::time::Duration;

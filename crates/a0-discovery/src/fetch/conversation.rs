@@ -1,4 +1,4 @@
-//! The exchanges of one fetch: metadata, then the JWK Set it points to.
+//! The exchanges of one fetch: the metadata, then the JWK Set it points to.
 
 use std::sync::Arc;
 
@@ -14,27 +14,27 @@ use crate::age::Stamp;
 use crate::error::{Document, FetchError, FetchFailure};
 use crate::issuer::Issuer;
 
-/// The largest document that is read: 1 MiB of decoded body. A tenant's are a few kilobytes.
+/// The largest document that is accepted: 1 MiB of decoded body. Auth0's are a few kilobytes.
 pub const MAX_BODY: usize = 1024 * 1024;
 
 /// The result of a fetch: the keys, and the documents they were read from.
 #[derive(Debug)]
 pub struct FetchedKeys {
     pub(crate) keys: IssuerKeys,
-    /// `None` if the fetch used metadata that was in hand.
+    /// `None` if the fetch reused metadata.
     pub(crate) metadata: Option<DocumentText>,
     pub(crate) jwks: DocumentText,
 }
 
 impl FetchedKeys {
-    /// The keys.
+    /// Returns the keys.
     pub fn into_keys(self) -> IssuerKeys {
         self.keys
     }
 }
 
-/// The conversation that fetches an issuer's keys. Begin with [`start`](FetchKeys::start), then hand the
-/// step to [`a0_http::drive`], or resume it by hand.
+/// The conversation that fetches an issuer's keys. Begin with [`start`](FetchKeys::start), then
+/// pass the step to [`a0_http::drive`] or resume it yourself.
 #[derive(Debug)]
 pub struct FetchKeys {
     rules: Arc<FetchRules>,
@@ -42,11 +42,11 @@ pub struct FetchKeys {
     next: Next,
 }
 
-/// Which document the next answer holds.
+/// The document in the next response.
 #[derive(Debug)]
 enum Next {
     Metadata(Issuer),
-    /// The keys. The text of the metadata is there if this conversation fetched it.
+    /// The keys. The text of the metadata is present if this conversation fetched it.
     Keys(Arc<KeySource>, Option<DocumentText>),
 }
 
@@ -55,7 +55,7 @@ impl FetchKeys {
     ///
     /// # Errors
     ///
-    /// None in practice: an [`Issuer`] always makes a valid URL.
+    /// None in practice: the metadata URL of an [`Issuer`] is always valid.
     pub fn start(
         issuer: Issuer,
         rules: Arc<FetchRules>,
@@ -66,17 +66,13 @@ impl FetchKeys {
         Ok(Step::Fetch(request, FetchKeys { rules, now, next }))
     }
 
-    /// Requests the keys alone, from the place that the metadata in hand names.
-    ///
-    /// # Errors
-    ///
-    /// None in practice: the URL was checked with the metadata.
-    pub fn start_with(
-        in_hand: &IssuerKeys,
+    /// Requests the keys alone, from the `jwks_uri` of the metadata that came with `current`.
+    pub(crate) fn start_with_metadata_of(
+        current: &IssuerKeys,
         rules: Arc<FetchRules>,
         now: NumericDate,
     ) -> Result<Step<Self>, FetchError> {
-        FetchKeys::request_keys(rules, now, Arc::clone(&in_hand.source), None)
+        FetchKeys::request_keys(rules, now, Arc::clone(&current.source), None)
     }
 
     fn request_keys(
@@ -95,19 +91,19 @@ impl Conversation for FetchKeys {
     type Output = FetchedKeys;
     type Error = FetchError;
 
-    fn resume(self, answer: Answer) -> Result<Step<Self>, FetchError> {
+    fn resume(self, result: ExchangeResult) -> Result<Step<Self>, FetchError> {
         let FetchKeys { rules, now, next } = self;
         match next {
             Next::Metadata(issuer) => {
                 let document = Document::Metadata;
-                let text = read_answer(answer, document, issuer.metadata_url(), now)?;
+                let text = read_document(result, document, issuer.metadata_url(), now)?;
                 let source = rules.read_metadata(&issuer, &text);
                 let source = source.map_err(|failure| FetchError::new(document, failure))?;
                 FetchKeys::request_keys(rules, now, Arc::new(source), Some(text))
             }
             Next::Keys(source, metadata) => {
                 let document = Document::Jwks;
-                let jwks = read_answer(answer, document, source.jwks_uri.to_string(), now)?;
+                let jwks = read_document(result, document, source.jwks_uri.to_string(), now)?;
                 let keys = rules.read_keys(source, &jwks);
                 let keys = keys.map_err(|failure| FetchError::new(document, failure))?;
                 Ok(Step::Done(FetchedKeys {
@@ -120,8 +116,8 @@ impl Conversation for FetchKeys {
     }
 }
 
-/// The conversation that fetches metadata alone. Such metadata may lack `issuer`: no key is taken from
-/// it, and its endpoints are checked by their origin.
+/// The conversation that fetches metadata alone. This metadata may lack `issuer`, because no keys
+/// come from it and its endpoints are checked by their origin.
 #[derive(Debug)]
 pub(crate) struct FetchMetadata {
     issuer: Issuer,
@@ -139,41 +135,41 @@ impl Conversation for FetchMetadata {
     type Output = ServerMetadata;
     type Error = FetchError;
 
-    fn resume(self, answer: Answer) -> Result<Step<Self>, FetchError> {
+    fn resume(self, result: ExchangeResult) -> Result<Step<Self>, FetchError> {
         let document = Document::Metadata;
-        let text = read_answer(answer, document, self.issuer.metadata_url(), self.now)?;
-        let metadata = Metadata::parse_unnamed(&text.body, &self.issuer)
+        let text = read_document(result, document, self.issuer.metadata_url(), self.now)?;
+        let metadata = Metadata::parse_with_optional_issuer(&text.body, &self.issuer)
             .map_err(|failure| FetchError::new(document, failure))?;
         let stamp = text.stamp;
         Ok(Step::Done(ServerMetadata { metadata, stamp }))
     }
 }
 
-type Answer = Result<Response<Vec<u8>>, TransportError>;
+type ExchangeResult = Result<Response<Vec<u8>>, TransportError>;
 
-/// Takes a 200 (RFC 8414 section 3.2). Anything else is a failure that may pass.
-fn read_answer(
-    answer: Answer,
+/// Accepts a 200 (RFC 8414 section 3.2). Anything else is a temporary failure.
+fn read_document(
+    result: ExchangeResult,
     document: Document,
     url: String,
     now: NumericDate,
 ) -> Result<DocumentText, FetchError> {
     let fail = |failure| FetchError::new(document, failure);
-    let answer = answer.map_err(|error| fail(FetchFailure::Transport(error)))?;
-    if answer.status() != StatusCode::OK {
-        let mut error = fail(FetchFailure::Status(answer.status().as_u16()));
-        error.retry_after = retry_after(&answer);
+    let response = result.map_err(|error| fail(FetchFailure::Transport(error)))?;
+    if response.status() != StatusCode::OK {
+        let mut error = fail(FetchFailure::Status(response.status().as_u16()));
+        error.retry_after = retry_after(&response, now);
         return Err(error);
     }
-    // The built-in clients stop earlier; others may have no limit.
-    if answer.body().len() > MAX_BODY {
+    // The built-in clients enforce this limit themselves; other clients may not.
+    if response.body().len() > MAX_BODY {
         return Err(fail(FetchFailure::TooLarge));
     }
     let stamp = Stamp {
         requested_at: now,
-        max_age: max_age(answer.headers()),
+        max_age: max_age(response.headers()),
     };
-    let body = answer.into_body();
+    let body = response.into_body();
     Ok(DocumentText { url, body, stamp })
 }
 

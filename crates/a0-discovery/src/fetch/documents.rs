@@ -1,4 +1,4 @@
-//! The documents of an issuer, and the rules they must meet.
+//! The documents of an issuer and the rules they must meet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::error::{FetchFailure, TokenEndpointError};
 use crate::issuer::Issuer;
 use crate::lease::Lease;
 
-/// Which keys are taken from which places.
+/// Which keys are accepted, and from which origins.
 #[derive(Debug, Clone)]
 pub struct FetchRules {
     algorithms: Vec<Algorithm>,
@@ -22,8 +22,8 @@ pub struct FetchRules {
 }
 
 impl FetchRules {
-    /// Takes keys for these algorithms (see [`VerifyingKey::new`](a0_jose::VerifyingKey::new)), from
-    /// the issuer's own origin only.
+    /// Accepts keys for these algorithms (see [`VerifyingKey::new`](a0_jose::VerifyingKey::new))
+    /// from the issuer's own origin only.
     pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         FetchRules {
             algorithms: algorithms.into_iter().collect(),
@@ -32,21 +32,21 @@ impl FetchRules {
         }
     }
 
-    /// Adds origins that a `jwks_uri` may point to.
+    /// Adds origins that a `jwks_uri` or a `token_endpoint` may point to.
     #[must_use]
     pub fn trust(mut self, origins: impl IntoIterator<Item = Origin>) -> Self {
         self.trusted_endpoints.extend(origins);
         self
     }
 
-    /// Sets the library that checks signatures with the keys. Defaults to OpenSSL.
+    /// Sets the library that verifies signatures with the keys. Defaults to OpenSSL.
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
         self
     }
 
-    /// Checks metadata, wherever it comes from.
+    /// Checks metadata, whether it was fetched or read from the second level.
     pub(crate) fn read_metadata(
         &self,
         issuer: &Issuer,
@@ -67,14 +67,14 @@ impl FetchRules {
         metadata: &Metadata,
         issuer: &Issuer,
     ) -> Result<String, TokenEndpointError> {
-        let named = metadata.get("token_endpoint").filter(|text| *text != "");
-        match named.and(metadata.endpoint("token_endpoint", issuer, &self.trusted_endpoints)) {
+        let present = metadata.get("token_endpoint").filter(|text| *text != "");
+        match present.and(metadata.endpoint("token_endpoint", issuer, &self.trusted_endpoints)) {
             None => Err(TokenEndpointError::Missing),
             Some(url) => url.map(String::from).ok_or(TokenEndpointError::NotAllowed),
         }
     }
 
-    /// Checks a key set, wherever it comes from.
+    /// Checks a key set, whether it was fetched or read from the second level.
     pub(crate) fn read_keys(
         &self,
         source: Arc<KeySource>,
@@ -93,7 +93,7 @@ impl FetchRules {
     }
 }
 
-/// A document as its server sent it.
+/// A document as the server sent it.
 #[derive(Debug)]
 pub(crate) struct DocumentText {
     pub(crate) url: String,
@@ -101,7 +101,7 @@ pub(crate) struct DocumentText {
     pub(crate) stamp: Stamp,
 }
 
-/// Metadata, and the place of the keys that it names.
+/// Metadata, and the URL of the keys in it.
 #[derive(Debug)]
 pub(crate) struct KeySource {
     metadata: Metadata,
@@ -124,18 +124,19 @@ impl IssuerKeys {
         &self.source.metadata
     }
 
-    /// The keys, of which there is at least one.
+    /// The keys. There is at least one.
     pub fn keys(&self) -> &JwkSet {
         &self.keys
     }
 
-    /// How long the server allows them to be kept: the lower `max-age` of the two answers.
+    /// How long the server allows the documents to be cached: the lower `max-age` of the two
+    /// responses.
     pub fn max_age(&self) -> Option<Duration> {
         let ages = [self.source.stamp.max_age, self.stamp.max_age];
         ages.into_iter().flatten().min()
     }
 
-    /// The time of these keys in the cache that served them.
+    /// The lease of these keys in the cache that served them.
     pub fn lease(&self) -> &Lease {
         &self.lease
     }
@@ -150,7 +151,7 @@ impl IssuerKeys {
     }
 }
 
-/// An issuer's metadata alone, for the endpoints in it.
+/// An issuer's metadata without its keys, for the endpoints in it. It may lack `issuer`.
 #[derive(Debug)]
 pub(crate) struct ServerMetadata {
     pub(crate) metadata: Metadata,

@@ -1,4 +1,4 @@
-//! OpenID Provider metadata, OpenID Connect Discovery 1.0 section 3 and RFC 8414 section 2.
+//! Issuer metadata, OpenID Connect Discovery 1.0 section 3 and RFC 8414 section 2.
 
 use a0_jose::json;
 use serde_json::{Map, Value};
@@ -8,39 +8,41 @@ use super::origin::Origin;
 use crate::error::FetchFailure;
 use crate::issuer::Issuer;
 
-/// The metadata of one issuer, which names that issuer, or nobody where it was read for its token
-/// endpoint alone. `mtls_endpoint_aliases` play no part.
+/// The metadata of one issuer. `mtls_endpoint_aliases` are ignored.
 #[derive(Debug, Clone)]
 pub struct Metadata {
     object: Map<String, Value>,
 }
 
 impl Metadata {
-    /// Takes a document that names exactly `issuer` (RFC 8414 section 3.3).
+    /// Accepts a document whose `issuer` is exactly `issuer` (RFC 8414 section 3.3).
     pub(crate) fn parse(text: &[u8], issuer: &Issuer) -> Result<Self, FetchFailure> {
-        let metadata = Metadata::parse_unnamed(text, issuer)?;
-        match metadata.object.contains_key("issuer") {
-            true => Ok(metadata),
-            false => Err(FetchFailure::IssuerMissing),
+        let metadata = Metadata::parse_with_optional_issuer(text, issuer)?;
+        if metadata.object.contains_key("issuer") {
+            Ok(metadata)
+        } else {
+            Err(FetchFailure::IssuerMissing)
         }
     }
 
-    /// Takes a document that names `issuer`, or nobody.
-    pub(crate) fn parse_unnamed(text: &[u8], issuer: &Issuer) -> Result<Self, FetchFailure> {
+    /// Accepts a document whose `issuer` is exactly `issuer` or absent.
+    pub(crate) fn parse_with_optional_issuer(
+        text: &[u8],
+        issuer: &Issuer,
+    ) -> Result<Self, FetchFailure> {
         let object = json::parse_object(text).map_err(|_| FetchFailure::NotAnObject)?;
         match object.get("issuer") {
-            Some(Value::String(named)) if named == issuer.as_str() => Ok(Metadata { object }),
-            Some(_) => Err(FetchFailure::IssuerMismatch),
-            None => Ok(Metadata { object }),
+            Some(found) if found != issuer.as_str() => Err(FetchFailure::IssuerMismatch),
+            _ => Ok(Metadata { object }),
         }
     }
 
-    /// A member by name.
+    /// Returns a member by name.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.object.get(name)
     }
 
-    /// The URL in `jwks_uri`, if it is one that keys of `issuer` may come from.
+    /// The URL in `jwks_uri`, if keys of `issuer` may come from there.
     pub(crate) fn jwks_uri(
         &self,
         issuer: &Issuer,
@@ -52,8 +54,8 @@ impl Metadata {
         }
     }
 
-    /// The URL in a member, `None` where there is none, and `Some(None)` where it is not https or not
-    /// of the issuer's origin or a trusted one.
+    /// The URL in a member: `None` if the member is absent, `Some(None)` if its value is not an
+    /// https URL on the issuer's origin or a trusted one.
     pub(crate) fn endpoint(
         &self,
         name: &str,

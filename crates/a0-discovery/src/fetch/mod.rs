@@ -1,4 +1,4 @@
-//! One fetch: what is requested, from where, and what a document must hold to be used.
+//! One fetch: its requests, the origins they may go to, and the checks on the documents.
 
 mod cache_control;
 mod conversation;

@@ -1,4 +1,4 @@
-//! Origins: where keys may come from, and where credentials may go.
+//! The origins that keys may come from and credentials may go to.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::issuer::Issuer;
 
-/// Scheme `https`, host and effective port (RFC 6454 section 4): `:443` and none are the same.
+/// An https origin: host and effective port (RFC 6454 section 4). No port means port 443.
 ///
 /// ```
 /// use a0_discovery::Origin;
@@ -30,12 +30,12 @@ impl Origin {
             .and_then(|url| Origin::of(&url))
     }
 
-    /// `None` unless the URL is https without user name and password.
+    /// `None` if the URL is not https, or has a user name or a password.
     pub(crate) fn of(url: &Url) -> Option<Self> {
-        let plain =
+        let is_plain_https =
             url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
         match (url.host_str(), url.port_or_known_default()) {
-            (Some(host), Some(port)) if plain => Some(Origin {
+            (Some(host), Some(port)) if is_plain_https => Some(Origin {
                 host: host.to_owned(),
                 port,
             }),
@@ -62,7 +62,7 @@ impl FromStr for Origin {
     }
 }
 
-/// A text that is not an https origin, such as `https://keys.example`.
+/// The text is not an https origin such as `https://keys.example`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an https origin: give scheme, host and port only, as in https://keys.example:8443")]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! A cache over a scripted tenant, without a socket.
+//! Caches over a scripted tenant, without a socket.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
@@ -22,14 +22,15 @@ pub fn rules() -> FetchRules {
     FetchRules::new([Algorithm::Rs256])
 }
 
-/// The default, but for refreshes on the caller's own thread: nothing then happens behind a test.
+/// The default policy with refreshes on the caller's thread, so that nothing runs in the
+/// background.
 pub fn policy() -> CachePolicy {
     let mut policy = CachePolicy::default();
     policy.refresh = Refresh::Inline;
     policy
 }
 
-/// Failures are dated by the tenant's clock.
+/// Makes a cache that uses the tenant's clock.
 pub fn cache_of(tenant: &LocalTenant) -> KeyCache {
     let clock = tenant.clone();
     KeyCache::builder(rules(), Arc::new(tenant.client()))
@@ -53,7 +54,7 @@ pub fn keys_of(
     cache.keys(&normalize_domain(tenant.domain()).unwrap(), at(seconds))
 }
 
-/// Requests for metadata and for keys so far.
+/// The numbers of requests for metadata and for keys so far.
 pub fn fetches(tenant: &LocalTenant) -> (usize, usize) {
     (
         tenant.request_count(Endpoint::Discovery),
@@ -61,7 +62,7 @@ pub fn fetches(tenant: &LocalTenant) -> (usize, usize) {
     )
 }
 
-/// Holds threads up until it is opened, and counts them.
+/// Holds threads until it is opened, and counts them.
 #[derive(Default)]
 pub struct Stop {
     state: Mutex<(usize, bool)>,

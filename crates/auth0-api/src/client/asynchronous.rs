@@ -295,7 +295,7 @@ impl ApiClient {
     /// See [`crate::ApiClient::cache_misses`].
     pub fn cache_misses(&self) -> (u64, Option<CacheAdapterError>) {
         let keys = &self.0.keys;
-        (keys.adapter_misses(), keys.last_adapter_error())
+        (keys.adapter_failures(), keys.last_adapter_error())
     }
 }
 

@@ -270,7 +270,7 @@ impl ApiClient {
     /// could not be used, and its last error.
     pub fn cache_misses(&self) -> (u64, Option<CacheAdapterError>) {
         let keys = &self.0.keys;
-        (keys.adapter_misses(), keys.last_adapter_error())
+        (keys.adapter_failures(), keys.last_adapter_error())
     }
 }
 
