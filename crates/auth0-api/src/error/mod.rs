@@ -51,7 +51,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     challenges: Vec<Challenge>,
-    diagnosis: Option<Diagnosis>,
+    diagnosis: Option<Box<Diagnosis>>,
 }
 
 /// A replay store that failed is asked again at the next request, so a client may come back soon.
@@ -60,7 +60,7 @@ const REPLAY_STORE_RETRY_SECONDS: u64 = 1;
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, diagnosis: Option<Diagnosis>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, diagnosis: Option<Box<Diagnosis>>) -> Self {
         Error(Box::new(Inner {
             kind,
             challenges: Vec::new(),
@@ -178,7 +178,10 @@ impl Error {
     /// # Ok::<(), auth0_api::Error>(())
     /// ```
     pub fn diagnosis(&self) -> Option<String> {
-        self.0.diagnosis.as_ref().map(Diagnosis::to_string)
+        self.0
+            .diagnosis
+            .as_ref()
+            .map(|diagnosis| diagnosis.to_string())
     }
 
     /// The name of the missing argument, for `MissingRequiredArgument`.

@@ -14,7 +14,7 @@ use super::{ArgumentSource, ErrorKind, IssuerError, Outage, TokenError};
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) kind: ErrorKind,
-    pub(crate) diagnosis: Option<Diagnosis>,
+    pub(crate) diagnosis: Option<Box<Diagnosis>>,
 }
 
 impl From<ErrorKind> for Refusal {
@@ -27,7 +27,7 @@ impl From<ErrorKind> for Refusal {
 impl Refusal {
     /// Adds what an operator may know.
     pub(crate) fn with_diagnosis(mut self, diagnosis: impl Into<Option<Diagnosis>>) -> Self {
-        self.diagnosis = diagnosis.into();
+        self.diagnosis = diagnosis.into().map(Box::new);
         self
     }
 

@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 
 use a0_discovery::{Issuer, IssuerKeys, Unavailable};
 use a0_dpop::UnverifiedProof;
-use a0_jose::{Algorithm, ClaimValidationError, Claims, Compact, NumericDate, sha256};
+use a0_jose::{Algorithm, ClaimValidationError, Claims, Compact, NumericDate, ParseError, sha256};
 
 use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
@@ -159,9 +159,9 @@ impl<R, S> Verifier<R, S> {
             .into());
         }
         // Checking the form first saves the hash of a text that is no token.
-        let compact = Compact::parse(text, self.max_token_size);
-        let compact = compact
-            .map_err(|error| Refusal::from(error).with_diagnosis(Diagnosis::of_text(text)))?;
+        let unreadable =
+            |error: ParseError| Refusal::from(error).with_diagnosis(Diagnosis::of_text(text));
+        let compact = Compact::parse(text, self.max_token_size).map_err(unreadable)?;
         // The signature of a cached token was verified when the token came first.
         let tokens = self.tokens.as_ref();
         let digest = tokens.map(|_| TokenDigest::from(sha256(text)));
@@ -176,7 +176,10 @@ impl<R, S> Verifier<R, S> {
         let token = match cached {
             Some(cached) => cached,
             None => PresentedToken::New {
-                verifiable: compact.decode()?.validate_header(&self.header_rules)?,
+                verifiable: compact
+                    .decode()
+                    .map_err(unreadable)?
+                    .validate_header(&self.header_rules)?,
                 digest,
             },
         };
