@@ -80,7 +80,8 @@ pub use verification::request::RequestContext;
 pub use verification::resolver_error::{DomainsResolverError, ResolverFault};
 pub use verification::scheme::{DpopMode, Scheme};
 pub use verification::token_cache::TokenCacheStatus;
-pub use verification::verified::{Verified, VerifiedToken};
+pub use verification::typed::Verified;
+pub use verification::verified::VerifiedToken;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

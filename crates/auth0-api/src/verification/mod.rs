@@ -15,7 +15,9 @@ mod replay;
 pub(crate) mod request;
 pub(crate) mod resolver_error;
 pub(crate) mod scheme;
+mod shape;
 pub(crate) mod token_cache;
+pub(crate) mod typed;
 pub(crate) mod verified;
 
 use a0_jose::{ClaimRules, HeaderRules};
