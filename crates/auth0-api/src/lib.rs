@@ -24,6 +24,7 @@
 //! clients are cheap to clone, and any number of threads may use them.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![deny(
     clippy::unwrap_used,
