@@ -37,7 +37,10 @@ const OWN_ENDPOINT: &str = r#""token_endpoint":"https://a.example/oauth/token""#
 #[test]
 fn a_member_that_nobody_reads_is_no_outage() {
     for (name, members) in [
-        ("scopes_supported", r#""scopes_supported":["a"]"#),
+        (
+            "response_types_supported",
+            r#""response_types_supported":["token"]"#,
+        ),
         ("x", r#""x":1,"x":2"#),
         ("x", r#""x":1,"\u0078":2"#),
         ("x", r#""x":1,"x":1,"x":1"#),
