@@ -85,6 +85,7 @@ impl Builder {
                 .require_strings(profile_claims)
                 .require(self.required_claims.clone()),
             counters: Counters::default(),
+            audiences: self.audiences.clone(),
             challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
             dpop,
             replay_store,
@@ -165,8 +166,16 @@ impl Builder {
         Ok(ClientFlows {
             credentials: issuer.zip(auth),
             dpop_key: self.flows.dpop_key.clone().map(DpopKey::new),
+            same_tenant: self.same_tenant_issuers()?,
             obo_cache: None,
         })
+    }
+
+    fn same_tenant_issuers(&self) -> Result<HashSet<Issuer>, Error> {
+        let domains = self.flows.same_tenant.iter();
+        domains
+            .map(|domain| issuer("same_tenant", domain))
+            .collect()
     }
 
     fn new_obo_cache(&self, policy: &CachePolicy) -> Option<OboCache> {

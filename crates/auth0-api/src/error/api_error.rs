@@ -14,6 +14,13 @@ pub enum ClientFlowError {
     /// The request cannot be sent.
     #[error(transparent)]
     Request(RequestError),
+    /// The access token to exchange was issued by neither `domain` nor a domain in `same_tenant`. It was not
+    /// sent.
+    #[error(
+        "the access token is of another issuer than domain; if that issuer is a domain of the same tenant, \
+         name it in same_tenant"
+    )]
+    OtherIssuer,
     /// Neither `client_id` with `client_secret` nor `client_auth` is configured.
     #[error(
         "Client credentials are required: configure domain, and client_id with client_secret, \

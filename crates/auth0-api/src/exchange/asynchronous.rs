@@ -41,6 +41,10 @@ impl ApiClient {
     ) -> Result<IssuedToken, Error> {
         let kind = ErrorKind::GetTokenByExchangeProfile;
         request_error(request.validate(), kind)?;
+        let max_size = self.0.verifier.max_token_size;
+        self.0
+            .flows
+            .check_issuer(request.access_token(), max_size, kind)?;
         let exchange = async {
             let endpoint = self.endpoint(kind).await?;
             let token_request = request_error(endpoint.client.on_behalf_of(request), kind)?;
@@ -49,7 +53,7 @@ impl ApiClient {
             Ok(token)
         };
         let verifier = &self.0.verifier;
-        let (max_size, now) = (verifier.max_token_size, verifier.clock.now());
+        let now = verifier.clock.now();
         match self.0.flows.obo_entry(request, max_size, now, kind)? {
             Some(entry) => {
                 let (timer, is_usable) = (&self.0.timer, entry.is_usable());
@@ -73,6 +77,10 @@ impl ApiClient {
     ) -> Result<IssuedToken, Error> {
         let kind = ErrorKind::GetAccessTokenForConnection;
         request_error(request.validate(), kind)?;
+        let max_size = self.0.verifier.max_token_size;
+        self.0
+            .flows
+            .check_issuer(request.access_token(), max_size, kind)?;
         let endpoint = self.endpoint(kind).await?;
         let token_request = request_error(endpoint.client.connection_token(request), kind)?;
         let now = self.0.verifier.clock.system_time();

@@ -4,6 +4,7 @@
 pub(crate) mod confirmation;
 pub(crate) mod counters;
 pub(crate) mod credentials;
+pub(crate) mod diagnosis;
 pub(crate) mod issuers;
 pub(crate) mod options;
 mod order;
@@ -40,6 +41,8 @@ pub(crate) struct Verifier<R, S> {
     pub(crate) keep_access_tokens: bool,
     pub(crate) header_rules: HeaderRules,
     pub(crate) claim_rules: ClaimRules,
+    /// For diagnoses: `claim_rules` compare the audience.
+    pub(crate) audiences: Vec<String>,
     pub(crate) dpop: DpopSettings,
     pub(crate) challenger: Challenger,
     pub(crate) counters: Counters,

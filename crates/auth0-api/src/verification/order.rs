@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 
 use a0_discovery::{Issuer, IssuerKeys, Unavailable};
 use a0_dpop::UnverifiedProof;
-use a0_jose::{Algorithm, Compact, NumericDate, sha256};
+use a0_jose::{Algorithm, ClaimValidationError, Claims, Compact, NumericDate, ParseError, sha256};
 
 use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
@@ -33,6 +33,7 @@ use crate::error::{ArgumentSource, Error, ErrorKind, IssuerError, Outage};
 
 use super::Verifier;
 use super::credentials::{Credentials, RequestProof};
+use super::diagnosis::Diagnosis;
 use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
 use super::options::TokenOptions;
 use super::presented::PresentedToken;
@@ -158,7 +159,9 @@ impl<R, S> Verifier<R, S> {
             .into());
         }
         // Checking the form first saves the hash of a text that is no token.
-        let compact = Compact::parse(text, self.max_token_size)?;
+        let unreadable =
+            |error: ParseError| Refusal::from(error).with_diagnosis(Diagnosis::of_text(text));
+        let compact = Compact::parse(text, self.max_token_size).map_err(unreadable)?;
         // The signature of a cached token was verified when the token came first.
         let tokens = self.tokens.as_ref();
         let digest = tokens.map(|_| TokenDigest::from(sha256(text)));
@@ -173,14 +176,20 @@ impl<R, S> Verifier<R, S> {
         let token = match cached {
             Some(cached) => cached,
             None => PresentedToken::New {
-                verifiable: compact.decode()?.validate_header(&self.header_rules)?,
+                verifiable: compact
+                    .decode()
+                    .map_err(unreadable)?
+                    .validate_header(&self.header_rules)?,
                 digest,
             },
         };
         let Ok(Some(iss)) = token.claims().issuer() else {
             return Err(IssuerError::Missing.into());
         };
-        let trust = self.issuers.trust(iss)?;
+        let trust = self.issuers.trust(iss).map_err(|error| {
+            let expected = self.issuers.configured().map(Issuer::as_str);
+            Refusal::from(error).with_diagnosis(Diagnosis::of_issuer(expected, iss))
+        })?;
         let parsed = Parsed {
             verifier: self,
             text,
@@ -197,6 +206,19 @@ impl<R, S> Verifier<R, S> {
                 issuer,
             })),
         }
+    }
+}
+
+impl<R, S> Verifier<R, S> {
+    fn diagnose(&self, error: ClaimValidationError, claims: &Claims, now: NumericDate) -> Refusal {
+        let diagnosis = match error {
+            ClaimValidationError::Audience => Diagnosis::of_audience(&self.audiences, claims),
+            ClaimValidationError::Expired | ClaimValidationError::NotYetValid => {
+                Diagnosis::of_times(claims, now)
+            }
+            error => return error.into(),
+        };
+        Refusal::from(error).with_diagnosis(diagnosis)
     }
 }
 
@@ -279,7 +301,8 @@ impl<'v, R, S> Trusted<'v, R, S> {
             now,
             keys_now,
         } = self.parsed;
-        verifier.claim_rules.validate(token.claims(), now)?;
+        let valid = verifier.claim_rules.validate(token.claims(), now);
+        valid.map_err(|error| verifier.diagnose(error, token.claims(), now))?;
         let (challenger, scheme, proof) = match sender {
             Sender::Any(options) => {
                 token.claims().require(&options.required_claims)?;

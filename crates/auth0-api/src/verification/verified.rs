@@ -14,6 +14,7 @@ use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, TokenError};
 
+use super::diagnosis::Diagnosis;
 use super::scheme::Scheme;
 use super::token_cache::SignedToken;
 
@@ -300,11 +301,15 @@ impl VerifiedToken {
     ///
     /// # Errors
     ///
-    /// `invalid_token` if the claims do not fit the type.
+    /// `invalid_token` if the claims do not fit the type. [`Error::diagnosis`] names the field.
     pub fn claims_as<C: DeserializeOwned>(&self) -> Result<C, Error> {
-        // The reason is dropped, because it may contain the value of a claim.
-        C::deserialize(&Value::Object(self.as_object().clone()))
-            .map_err(|_| self.refused(TokenError::ClaimsForm))
+        let claims = Value::Object(self.as_object().clone());
+        serde_path_to_error::deserialize(&claims).map_err(|error| {
+            let refusal = Refusal::from(TokenError::ClaimsForm);
+            let diagnosis = Diagnosis::of_typed_claims(error.path(), error.inner());
+            self.challenger
+                .error(refusal.with_diagnosis(diagnosis), Some(self.scheme))
+        })
     }
 
     /// Combines this token with its claims as your own type.

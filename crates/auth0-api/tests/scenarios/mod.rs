@@ -117,6 +117,7 @@ macro_rules! all_scenarios {
             }
             errors {
                 errors_are_equal_by_what_they_say,
+                a_diagnosis_says_what_was_expected_and_what_was_there,
                 rfc6750_3_a_parameter_holds_the_allowed_characters_only,
                 no_error_holds_a_part_of_a_token_or_of_an_answer,
                 rfc6750_3_every_error_is_an_http_answer,
@@ -191,6 +192,7 @@ macro_rules! all_scenarios {
             }
             verified {
                 a_machine_is_told_from_a_user,
+                a_token_says_how_it_came_and_keeps_its_text_only_if_asked,
                 a_wrong_type_is_an_error_and_never_absent,
                 claims_come_typed_by_name_and_as_a_type_of_the_callers,
                 rfc8693_4_1_the_actors_are_read_from_the_token,
