@@ -1,9 +1,11 @@
 //! The documents of an issuer and the rules they must meet.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use a0_jose::{Algorithm, Backend, JwkSet, NumericDate};
+use serde_json::Value;
 use url::Url;
 
 use super::metadata::{EndpointFault, Metadata};
@@ -18,6 +20,7 @@ use crate::skipped_keys::SkippedKeys;
 #[derive(Debug, Clone)]
 pub struct FetchRules {
     algorithms: Vec<Algorithm>,
+    issuer_algorithms: HashMap<Issuer, Vec<Algorithm>>,
     backend: Backend,
     trusted_endpoints: Vec<Origin>,
 }
@@ -28,9 +31,23 @@ impl FetchRules {
     pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         FetchRules {
             algorithms: algorithms.into_iter().collect(),
+            issuer_algorithms: HashMap::new(),
             backend: Backend::default(),
             trusted_endpoints: Vec::new(),
         }
+    }
+
+    /// Accepts keys of one issuer for these algorithms only, in place of the common ones (RFC 8725 section
+    /// 3.1).
+    #[must_use]
+    pub fn issuer_algorithms(
+        mut self,
+        issuer: Issuer,
+        algorithms: impl IntoIterator<Item = Algorithm>,
+    ) -> Self {
+        let algorithms = algorithms.into_iter().collect();
+        self.issuer_algorithms.insert(issuer, algorithms);
+        self
     }
 
     /// Adds origins that a `jwks_uri` or a `token_endpoint` may point to.
@@ -86,7 +103,11 @@ impl FetchRules {
         source: Arc<KeySource>,
         text: &DocumentText,
     ) -> Result<IssuerKeys, FetchFailure> {
-        let keys = JwkSet::parse_with_backend(&text.body, &self.algorithms, self.backend)
+        // Metadata has the issuer's name, or it would not have been accepted.
+        let issuer = source.metadata.get("issuer").and_then(Value::as_str);
+        let own = issuer.and_then(|issuer| self.issuer_algorithms.get(issuer));
+        let algorithms = own.unwrap_or(&self.algorithms);
+        let keys = JwkSet::parse_with_backend(&text.body, algorithms, self.backend)
             .map_err(|_| FetchFailure::NotAKeySet)?;
         if keys.is_empty() {
             return Err(match SkippedKeys::of(&keys) {

@@ -291,7 +291,7 @@ impl<'v, R, S> Parsed<'v, R, S> {
 }
 
 impl<'v, R, S> Trusted<'v, R, S> {
-    /// Checks the claims, then the sender.
+    /// Checks the algorithm, which the issuer may restrict, then the claims, then the sender.
     fn check(self) -> Result<Need<'v, R, S>, Refusal> {
         let Parsed {
             verifier,
@@ -301,6 +301,8 @@ impl<'v, R, S> Trusted<'v, R, S> {
             now,
             keys_now,
         } = self.parsed;
+        let algorithms = &verifier.allowed_algorithms;
+        algorithms.check(&self.issuer, token.algorithm())?;
         let valid = verifier.claim_rules.validate(token.claims(), now);
         valid.map_err(|error| verifier.diagnose(error, token.claims(), now))?;
         let (challenger, scheme, proof) = match sender {

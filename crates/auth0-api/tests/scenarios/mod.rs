@@ -143,6 +143,7 @@ macro_rules! all_scenarios {
                 a_resolver_names_the_domains_of_each_request,
                 a_resolver_that_gives_no_domains_is_an_error_of_the_api,
                 a_token_of_any_listed_domain_is_taken_and_of_no_other,
+                rfc8725_3_1_the_algorithms_of_an_issuer_are_its_own,
                 rfc8725_3_8_issuers_that_name_their_keys_alike_do_not_share_them,
                 the_domain_alone_is_not_trusted_where_domains_are_given,
             }
