@@ -8,12 +8,13 @@ use a0_jose::{Algorithm, Backend, JwkSet, NumericDate};
 use serde_json::Value;
 use url::Url;
 
-use super::metadata::Metadata;
+use super::metadata::{EndpointFault, Metadata};
 use super::origin::Origin;
 use crate::age::{Stamp, older};
 use crate::error::{FetchFailure, TokenEndpointError};
 use crate::issuer::Issuer;
 use crate::lease::Lease;
+use crate::skipped_keys::SkippedKeys;
 
 /// Which keys are accepted, and from which origins.
 #[derive(Debug, Clone)]
@@ -84,10 +85,15 @@ impl FetchRules {
         metadata: &Metadata,
         issuer: &Issuer,
     ) -> Result<String, TokenEndpointError> {
-        let present = metadata.get("token_endpoint").filter(|text| *text != "");
-        match present.and(metadata.endpoint("token_endpoint", issuer, &self.trusted_endpoints)) {
-            None => Err(TokenEndpointError::Missing),
-            Some(url) => url.map(String::from).ok_or(TokenEndpointError::NotAllowed),
+        let name = "token_endpoint";
+        if metadata.get(name).is_some_and(|text| text == "") {
+            return Err(TokenEndpointError::Missing);
+        }
+        match metadata.endpoint(name, issuer, &self.trusted_endpoints) {
+            Ok(url) => Ok(url.into()),
+            Err(EndpointFault::Missing) => Err(TokenEndpointError::Missing),
+            Err(EndpointFault::Unreadable) => Err(TokenEndpointError::Unreadable),
+            Err(EndpointFault::NotAllowed) => Err(TokenEndpointError::NotAllowed),
         }
     }
 
@@ -102,9 +108,13 @@ impl FetchRules {
         let own = issuer.and_then(|issuer| self.issuer_algorithms.get(issuer));
         let algorithms = own.unwrap_or(&self.algorithms);
         let keys = JwkSet::parse_with_backend(&text.body, algorithms, self.backend)
-            .ok()
-            .filter(|keys| !keys.is_empty())
-            .ok_or(FetchFailure::NoUsableKey)?;
+            .map_err(|_| FetchFailure::NotAKeySet)?;
+        if keys.is_empty() {
+            return Err(match SkippedKeys::of(&keys) {
+                none if none.total() == 0 => FetchFailure::EmptyKeySet,
+                skipped => FetchFailure::NoUsableKey(skipped),
+            });
+        }
         Ok(IssuerKeys {
             lease: Lease::new([source.stamp, text.stamp]),
             source,

@@ -74,7 +74,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     fn warm_up(&self) -> Result<(), Error>;
     fn reload(&self, domain: &str) -> Result<(), Error>;
     fn key_status(&self) -> Vec<IssuerStatus>;
-    fn cache_misses(&self) -> u64;
+    fn cache_failures(&self) -> u64;
     fn counts(&self) -> auth0_api::Counts;
     fn token_cache_status(&self) -> Option<TokenCacheStatus>;
     fn get_token_by_exchange_profile(
