@@ -62,10 +62,7 @@ impl ApiClient {
     pub fn get_token_on_behalf_of(&self, request: &OnBehalfOf<'_>) -> Result<IssuedToken, Error> {
         let kind = ErrorKind::GetTokenByExchangeProfile;
         request_error(request.validate(), kind)?;
-        let max_size = self.0.verifier.max_token_size;
-        self.0
-            .flows
-            .check_issuer(request.access_token(), max_size, kind)?;
+        self.0.flows.check_issuer(request.access_token(), kind)?;
         let exchange = || {
             let endpoint = self.endpoint(kind)?;
             let token_request = request_error(endpoint.client.on_behalf_of(request), kind)?;
@@ -75,7 +72,7 @@ impl ApiClient {
         };
         let verifier = &self.0.verifier;
         let now = verifier.clock.now();
-        match self.0.flows.obo_entry(request, max_size, now, kind)? {
+        match self.0.flows.obo_entry(request, verifier.max_token_size, now, kind)? {
             Some(entry) => entry.cache.get(&entry.key, entry.is_usable(), exchange),
             None => exchange(),
         }
@@ -93,10 +90,7 @@ impl ApiClient {
     ) -> Result<IssuedToken, Error> {
         let kind = ErrorKind::GetAccessTokenForConnection;
         request_error(request.validate(), kind)?;
-        let max_size = self.0.verifier.max_token_size;
-        self.0
-            .flows
-            .check_issuer(request.access_token(), max_size, kind)?;
+        self.0.flows.check_issuer(request.access_token(), kind)?;
         let endpoint = self.endpoint(kind)?;
         let token_request = request_error(endpoint.client.connection_token(request), kind)?;
         // An external provider's token cannot be bound to a key of this client.
