@@ -69,7 +69,7 @@ impl ApiError {
         match self {
             ApiError::Exchange(error) => error.error_code(),
             ApiError::Discovery(error) if is_timeout(error) => "timeout_error",
-            ApiError::Discovery(error) => match error.error.failure {
+            ApiError::Discovery(error) => match error.error.failure() {
                 FetchFailure::Transport(_) => "network_error",
                 _ => "invalid_response",
             },
@@ -88,14 +88,14 @@ impl ApiError {
     pub(crate) fn cause(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             ApiError::Exchange(error) => error.source(),
-            ApiError::Discovery(error) => Some(&error.error.failure),
+            ApiError::Discovery(error) => error.error.source(),
         }
     }
 }
 
 fn is_timeout(error: &Unavailable) -> bool {
     matches!(
-        &error.error.failure,
+        error.error.failure(),
         FetchFailure::Transport(error) if error.kind() == TransportErrorKind::Timeout
     )
 }

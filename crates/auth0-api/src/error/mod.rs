@@ -38,10 +38,7 @@ pub use kind::{
 /// let error = client.verify_request(&http::Request::new(())).unwrap_err();
 /// assert_eq!(*error.kind(), ErrorKind::MissingAuthorization);
 /// assert_eq!(error.status_code(), 401);
-/// assert_eq!(
-///     error.www_authenticate().as_deref(),
-///     Some(r#"Bearer realm="api", DPoP algs="ES256""#),
-/// );
+/// assert_eq!(error.www_authenticate().as_deref(), Some(r#"Bearer realm="api""#));
 /// # Ok::<(), auth0_api::Error>(())
 /// ```
 #[derive(Clone)]

@@ -3,7 +3,11 @@
 use std::fmt;
 
 use a0_jose::json::Node;
-use a0_jose::{Claims, NumericDate};
+use a0_jose::{ClaimValidationError, Claims, NumericDate};
+
+use crate::error::refusal::Refusal;
+
+use super::Verifier;
 
 /// Values of a token are cut to this length.
 const MAX_CHARS: usize = 200;
@@ -96,6 +100,25 @@ impl Diagnosis {
             expires_at: claims.expires_at().ok().flatten(),
             not_before: claims.not_before().ok().flatten(),
         }
+    }
+}
+
+impl<R, S> Verifier<R, S> {
+    /// Adds what an operator may know to a refusal of the claims.
+    pub(super) fn diagnose(
+        &self,
+        error: ClaimValidationError,
+        claims: &Claims,
+        now: NumericDate,
+    ) -> Refusal {
+        let diagnosis = match error {
+            ClaimValidationError::Audience => Diagnosis::of_audience(&self.audiences, claims),
+            ClaimValidationError::Expired | ClaimValidationError::NotYetValid => {
+                Diagnosis::of_times(claims, now)
+            }
+            error => return error.into(),
+        };
+        Refusal::from(error).with_diagnosis(diagnosis)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::error::{Error, TokenError};
 use super::diagnosis::Diagnosis;
 use super::scheme::Scheme;
 use super::token_cache::SignedToken;
+use super::typed::Verified;
 
 /// The claims of a verified access token. Only a verification creates one.
 ///
@@ -319,10 +320,7 @@ impl VerifiedToken {
     /// The errors of [`claims_as`](VerifiedToken::claims_as).
     pub fn typed<C: DeserializeOwned>(self) -> Result<Verified<C>, Error> {
         let claims = self.claims_as()?;
-        Ok(Verified {
-            token: self,
-            claims,
-        })
+        Ok(Verified::new(self, claims))
     }
 }
 
@@ -339,54 +337,5 @@ impl fmt::Debug for VerifiedToken {
             .debug_struct("VerifiedToken")
             .field("claims", self.claims())
             .finish()
-    }
-}
-
-/// A verified token with its claims as your own type. Only a verification creates one, so a handler that
-/// takes it cannot run without.
-///
-/// ```
-/// # fn handler(token: auth0_api::VerifiedToken) -> Result<(), auth0_api::Error> {
-/// #[derive(serde::Deserialize)]
-/// struct Claims {
-///     sub: String,
-///     #[serde(rename = "https://api.example/plan")]
-///     plan: String,
-/// }
-///
-/// let verified = token.typed::<Claims>()?;
-/// println!("{} is on {}", verified.claims().sub, verified.claims().plan);
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, PartialEq)]
-pub struct Verified<C> {
-    token: VerifiedToken,
-    claims: C,
-}
-
-impl<C> Verified<C> {
-    /// The claims.
-    pub fn claims(&self) -> &C {
-        &self.claims
-    }
-
-    /// The claims, by value.
-    pub fn into_claims(self) -> C {
-        self.claims
-    }
-
-    /// The token.
-    pub fn token(&self) -> &VerifiedToken {
-        &self.token
-    }
-}
-
-impl<C> fmt::Debug for Verified<C> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Verified")
-            .field("token", &self.token)
-            .finish_non_exhaustive()
     }
 }

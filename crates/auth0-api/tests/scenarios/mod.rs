@@ -80,7 +80,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     fn warm_up(&self) -> Result<(), Error>;
     fn reload(&self, domain: &str) -> Result<(), Error>;
     fn key_status(&self) -> Vec<IssuerStatus>;
-    fn cache_misses(&self) -> u64;
+    fn cache_failures(&self) -> u64;
     fn counts(&self) -> auth0_api::Counts;
     fn token_cache_status(&self) -> Option<TokenCacheStatus>;
     fn get_token_by_exchange_profile(
@@ -135,8 +135,8 @@ macro_rules! all_scenarios {
                 unencoded_characters_match_their_percent_encoding,
             }
             errors {
-                a_diagnosis_shows_the_expected_and_the_actual_value,
                 a_challenge_can_be_extended_and_each_parameter_occurs_once,
+                a_diagnosis_shows_the_expected_and_the_actual_value,
                 errors_with_the_same_content_are_equal,
                 no_error_contains_a_part_of_a_token_or_a_response,
                 rfc6750_3_a_challenge_parameter_holds_only_allowed_characters,
@@ -159,6 +159,7 @@ macro_rules! all_scenarios {
                 a_resolver_chooses_the_domains_of_each_request,
                 a_resolver_without_usable_domains_is_a_server_error,
                 only_tokens_of_listed_domains_are_accepted,
+                rfc8725_3_1_the_algorithms_of_an_issuer_are_its_own,
                 rfc8725_3_8_issuers_with_the_same_kid_do_not_share_keys,
                 the_domain_is_not_trusted_unless_domains_lists_it,
                 warm_up_and_reload_fetch_the_keys_of_listed_domains,
