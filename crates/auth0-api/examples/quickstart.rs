@@ -70,7 +70,7 @@ fn local_tenant() -> Result<(), Box<dyn Error>> {
         server.issuer()
     );
 
-    // A real tenant does not need this client.
+    // The local tenant has its own CA. A real tenant does not need this client.
     let http = UreqClient::builder()
         .root_certificates_pem(server.ca_pem().as_bytes())?
         .build();

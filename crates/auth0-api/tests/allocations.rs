@@ -96,9 +96,9 @@ fn a_verification_stays_within_its_allocation_limits() {
     let bearer = || bearer.clone();
     for (case, counted, limit) in [
         ("Bearer", allocations(&without_cache, bearer), 5),
-        ("Bearer, cached", allocations(&with_cache, bearer), 0),
+        ("Bearer, seen before", allocations(&with_cache, bearer), 0),
         ("DPoP", allocations(&without_cache, dpop), 10),
-        ("DPoP, cached", allocations(&with_cache, dpop), 3),
+        ("DPoP, seen before", allocations(&with_cache, dpop), 3),
     ] {
         println!("{case}: {counted}");
         assert!(counted <= limit, "{case}: {counted}, limit {limit}");

@@ -33,18 +33,18 @@ pub fn rfc6750_2_1_and_rfc9110_11_1_the_field_is_scheme_spaces_token<D: Driver>(
     let none = world.client.verify_request(RequestContext::new());
     assert_eq!(none.unwrap_err().kind(), &ErrorKind::MissingAuthorization);
 
-    // Nothing may stand behind the token either.
-    for behind in [
+    // Nothing may follow the token either.
+    for suffix in [
         " x", ",", ", x", "\n", "\t\n", "=", "==", ".", " Bearer", "\u{a0}",
     ] {
-        let field = format!("Bearer {token}{behind}");
+        let field = format!("Bearer {token}{suffix}");
         let request = RequestContext::new().header("Authorization", field);
         let error = world.client.verify_request(request).unwrap_err();
-        assert_eq!(error.error_code(), "invalid_token", "{behind:?}");
+        assert_eq!(error.error_code(), "invalid_token", "{suffix:?}");
         let description = error.error_description();
         assert!(
             description.starts_with("Failed to parse token"),
-            "{behind:?}: {description}"
+            "{suffix:?}: {description}"
         );
     }
 }
