@@ -1,6 +1,5 @@
-//! What a warm verification costs an async program: by the blocking client as it is, by the async
-//! one, and by the blocking one through `spawn_blocking`. All interleaved in one run, medians of many
-//! rounds.
+//! The time of a verification with cached keys: with the blocking client, with the async client, and with
+//! the blocking client through `spawn_blocking`. The rounds alternate, and the results are medians.
 //!
 //! `cargo bench -p auth0-api --features async --bench asynchronous`
 
@@ -37,7 +36,7 @@ fn main() {
 
     let verify = |client: &ApiClient| {
         let verified = client.verify_access_token(black_box(&token));
-        black_box(verified.expect("a good token"));
+        black_box(verified.expect("a valid token"));
     };
     let mut times = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
@@ -46,7 +45,7 @@ fn main() {
             runtime.block_on(async {
                 for _ in 0..BATCH {
                     let verified = client.verify_access_token(black_box(&token)).await;
-                    black_box(verified.expect("a good token"));
+                    black_box(verified.expect("a valid token"));
                 }
             });
         }));
@@ -54,7 +53,7 @@ fn main() {
             runtime.block_on(async {
                 for _ in 0..BATCH {
                     let (client, token) = (blocking.clone(), token.clone());
-                    let call = move || client.verify_access_token(&token).expect("a good token");
+                    let call = move || client.verify_access_token(&token).expect("a valid token");
                     black_box(tokio::task::spawn_blocking(call).await.expect("a thread"));
                 }
             });

@@ -1,6 +1,6 @@
-//! Warm verifications, for a program that counts instructions: `cargo xtask ci --only instructions`.
+//! Verifications with cached keys, whose instructions `cargo xtask ci --only instructions` counts.
 //!
-//! What is counted is what happens in [`measured`] and not in OpenSSL's own check of a signature.
+//! It counts the instructions of [`measured`], without OpenSSL's own signature verification.
 
 use std::hint::black_box;
 
@@ -12,7 +12,7 @@ use serde_json::json;
 const AUDIENCE: &str = "https://api.example/";
 
 fn main() {
-    // `cargo bench` gives an argument of its own, which is no kind: one bearer token then.
+    // `cargo bench` passes an argument that is not a kind. Then the benchmark verifies one bearer token.
     let kind = std::env::args().nth(1).unwrap_or_default();
     let calls = std::env::args().nth(2).and_then(|calls| calls.parse().ok());
     let with_proof = kind.starts_with("dpop");
@@ -33,26 +33,27 @@ fn main() {
         .scope("openid profile read:orders write:orders")
         .client("tQ5w8KdYpG3sXv9rUeZbNcJmLhAfRoIy")
         .claim("permissions", json!(["read:orders", "write:orders"]));
-    let token = match with_proof {
-        true => token.bound_to(&key).mint().expect("a token"),
-        false => token.mint().expect("a token"),
+    let token = if with_proof {
+        token.bound_to(&key)
+    } else {
+        token
     };
+    let token = token.mint().expect("a token");
     let request = || {
         let scheme = if with_proof { "DPoP" } else { "Bearer" };
         let request = Request::builder().method("GET").uri("/v1/orders");
         let request = request.header("authorization", format!("{scheme} {token}"));
-        let request = match with_proof {
-            true => {
-                let proof = key.proof("GET", "https://api.example/v1/orders");
-                let proof = proof.for_token(&token).at(tenant.now());
-                request.header("dpop", proof.mint().expect("a proof"))
-            }
-            false => request,
+        let request = if with_proof {
+            let proof = key.proof("GET", "https://api.example/v1/orders");
+            let proof = proof.for_token(&token).at(tenant.now());
+            request.header("dpop", proof.mint().expect("a proof"))
+        } else {
+            request
         };
         request.body(()).expect("a request")
     };
     for _ in 0..4 {
-        client.verify_request(&request()).expect("a good request");
+        client.verify_request(&request()).expect("a valid request");
     }
     for _ in 0..calls.unwrap_or(1_u32) {
         let request = request();
@@ -65,6 +66,6 @@ fn measured(client: &ApiClient, request: &Request<()>) {
     drop(black_box(
         client
             .verify_request(black_box(request))
-            .expect("a good request"),
+            .expect("a valid request"),
     ));
 }

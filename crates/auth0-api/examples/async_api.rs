@@ -1,4 +1,4 @@
-//! An async API: one client for all tasks, against a tenant on this machine.
+//! An async API: all tasks share one client. The tenant runs on this machine.
 //!
 //! ```text
 //! cargo run -p auth0-api --features async --example async_api
@@ -14,10 +14,10 @@ use http::StatusCode;
 const AUDIENCE: &str = "https://api.example/";
 
 const HELP: &str = "\
-Starts a tenant on loopback, and lets tasks verify requests against it at once.
+Starts a tenant on loopback and verifies requests of 30 tasks.
 
-  async_api           runs
-  async_api --help    prints this
+  async_api           runs the example
+  async_api --help    prints this text
 ";
 
 #[tokio::main(flavor = "current_thread")]
@@ -28,10 +28,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             print!("{HELP}");
             return Ok(());
         }
-        Some(_) => return Err("this takes no argument but --help".into()),
+        Some(_) => return Err("unknown arguments; see --help".into()),
     }
     let server = TenantServer::start()?;
-    // Only because of the tenant's own CA: a real tenant needs no client of one's own.
+    // The local tenant has its own CA. A real tenant does not need this client.
     let http = ReqwestClient::builder()
         .root_certificates_pem(server.ca_pem().as_bytes())?
         .build();
@@ -52,22 +52,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
             tokio::spawn(handle(api.clone(), field))
         })
         .collect();
-    let mut answers = std::collections::BTreeMap::new();
+    let mut counts = std::collections::BTreeMap::new();
     for task in tasks {
-        *answers.entry(task.await?.as_u16()).or_insert(0) += 1;
+        *counts.entry(task.await?.as_u16()).or_insert(0) += 1;
     }
-    println!("30 requests at once: {answers:?} (status and how often)");
+    println!("Responses to 30 concurrent requests, by status: {counts:?}");
     println!(
-        "the tenant was asked {} time for its keys",
+        "Requests for the keys of the tenant: {}",
         server.tenant().request_count(Endpoint::Jwks)
     );
-    match answers.get(&200) {
-        Some(20) => Ok(()),
-        _ => Err("this should not have happened".into()),
+    if counts.get(&200) == Some(&20) {
+        Ok(())
+    } else {
+        Err("expected 20 responses with status 200".into())
     }
 }
 
-/// What a handler does: it awaits the decision, and answers.
+/// A handler: it awaits the verification and responds.
 async fn handle(api: ApiClient, field: String) -> StatusCode {
     let request = http::Request::get("/things").header("authorization", field);
     let Ok(request) = request.body(()) else {

@@ -1,4 +1,4 @@
-//! Verifies requests against a tenant on this machine, or a token of a real tenant.
+//! Verifies requests with tokens of a tenant on this machine, or a token of a real tenant.
 //!
 //! ```text
 //! cargo run --example quickstart
@@ -17,17 +17,17 @@ use auth0_api::{
 use http::{Request, Response, StatusCode};
 
 const HELP: &str = "\
-Shows what auth0-api decides, and why.
+Shows which requests auth0-api accepts and refuses.
 
   quickstart
-      Starts a tenant on loopback, with real HTTPS, and sends requests to an API that trusts it.
+      Starts a tenant with HTTPS on loopback and sends requests to an API that trusts it.
 
   quickstart --domain DOMAIN --audience AUDIENCE
-      Verifies an access token of a real tenant. The token is read from the variable AUTH0_TOKEN,
-      or else from standard input, because arguments can be seen by every user of a machine.
+      Verifies an access token of a real tenant. The token comes from the variable AUTH0_TOKEN, or
+      from standard input if it is not set. Every user of a machine can see arguments.
 
   quickstart --help
-      Prints this.
+      Prints this text.
 ";
 
 fn main() -> ExitCode {
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         ["--domain", domain, "--audience", audience]
         | ["--audience", audience, "--domain", domain] => real_tenant(domain, audience),
         _ => {
-            eprintln!("these arguments are not understood; see --help");
+            eprintln!("unknown arguments; see --help");
             return ExitCode::from(2);
         }
     };
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
             eprintln!("error: {error}");
             let mut source = error.source();
             while let Some(cause) = source {
-                eprintln!("  because: {cause}");
+                eprintln!("  caused by: {cause}");
                 source = cause.source();
             }
             ExitCode::FAILURE
@@ -70,7 +70,7 @@ fn local_tenant() -> Result<(), Box<dyn Error>> {
         server.issuer()
     );
 
-    // Only because of that CA: a real tenant needs no client of one's own.
+    // The local tenant has its own CA. A real tenant does not need this client.
     let http = UreqClient::builder()
         .root_certificates_pem(server.ca_pem().as_bytes())?
         .build();
@@ -79,7 +79,7 @@ fn local_tenant() -> Result<(), Box<dyn Error>> {
         .audience(AUDIENCE)
         .http_client(http)
         .build()?;
-    println!("An API trusts it and calls itself {AUDIENCE}\n");
+    println!("The API {AUDIENCE} trusts it.\n");
 
     let token = || {
         tenant
@@ -87,44 +87,48 @@ fn local_tenant() -> Result<(), Box<dyn Error>> {
             .audience(AUDIENCE)
             .scope("read:things")
     };
-    for (what, request, expected) in [
+    for (case, request, expected) in [
         (
-            "a request with a good token",
+            "a request with a valid token",
             bearer(&token().mint()?),
             true,
         ),
         (
-            "the same with an expired token",
+            "a request with an expired token",
             bearer(&token().expires_in(-60).mint()?),
             false,
         ),
         (
-            "with a forged token: the right key's name, somebody else's signature",
+            "a request with a forged token: a published kid and another signature",
             bearer(&token().with_signature([7; 256]).mint()?),
             false,
         ),
         (
-            "with a good token for another API",
+            "a request with a token for another API",
             bearer(&token().audience("https://other.example/").mint()?),
             false,
         ),
-        ("with a token that is no JWT", bearer("opaque"), false),
-        ("with no token", RequestContext::new(), false),
+        (
+            "a request with a token that is not a JWT",
+            bearer("opaque"),
+            false,
+        ),
+        ("a request without a token", RequestContext::new(), false),
     ] {
-        report(what, api.verify_request(request), expected)?;
+        report(case, api.verify_request(request), expected)?;
     }
     bound_requests(&api, tenant)?;
     println!(
-        "\nUp to here the tenant was asked {} time for its metadata and {} time for its keys.",
+        "\nRequests to the tenant so far: {} for metadata, {} for keys.",
         tenant.request_count(Endpoint::Discovery),
         tenant.request_count(Endpoint::Jwks),
     );
     delegated_request(&server)?;
-    println!("Next: give --domain and --audience of a tenant of your own (--help says how).");
+    println!("Next: verify a token of your own tenant with --domain and --audience. See --help.");
     Ok(())
 }
 
-/// Requests whose token is bound to a key of the client: DPoP, RFC 9449.
+/// Requests with a token that is bound to a key of the client: DPoP, RFC 9449.
 fn bound_requests(api: &ApiClient, tenant: &LocalTenant) -> Result<(), Box<dyn Error>> {
     let url = "https://api.example/things";
     let key = ProofKey::generate()?;
@@ -141,24 +145,24 @@ fn bound_requests(api: &ApiClient, tenant: &LocalTenant) -> Result<(), Box<dyn E
             .header("Authorization", format!("DPoP {token}"))
             .header("DPoP", proof.to_owned())
     };
-    let good = proof(&key)?;
-    println!("\nThe same for a token that is bound to a key of its client:");
-    for (what, request, expected) in [
-        ("with a proof by that key", request(&good), true),
-        ("with the same proof again", request(&good), false),
+    let valid = proof(&key)?;
+    println!("\nRequests with a token that is bound to a key of its client:");
+    for (case, request, expected) in [
+        ("a proof by that key", request(&valid), true),
+        ("the same proof again", request(&valid), false),
         (
-            "with a proof by another key",
+            "a proof by another key",
             request(&proof(&ProofKey::generate()?)?),
             false,
         ),
-        ("as a bearer token, without a proof", bearer(&token), false),
+        ("the scheme Bearer without a proof", bearer(&token), false),
     ] {
-        report(what, api.verify_request(request), expected)?;
+        report(case, api.verify_request(request), expected)?;
     }
     Ok(())
 }
 
-/// API A is called by a user and calls API B on behalf of that user: two servers, three parties.
+/// A user calls API A, and API A calls API B on behalf of that user.
 fn delegated_request(tenant: &TenantServer) -> Result<(), Box<dyn Error>> {
     const A: &str = "https://a.example/";
     const B: &str = "https://b.example/";
@@ -170,22 +174,22 @@ fn delegated_request(tenant: &TenantServer) -> Result<(), Box<dyn Error>> {
         Ok(builder.audience(audience).http_client(http))
     };
 
-    // API B verifies, and reads who acts for whom.
+    // API B verifies the token and reads its user and its actors.
     let verifier = api(B)?.build()?;
     let b = HttpsServer::start(move |request| {
-        answer(verifier.verify_request(&request).and_then(|token| {
+        respond(verifier.verify_request(&request).and_then(|token| {
             let user = token.subject()?.unwrap_or_default().to_owned();
             let actor = token.current_actor()?;
             let actor = actor.map_or("nobody", |actor| actor.sub()).to_owned();
             let chain = token.delegation_chain()?;
             let chain: Vec<&str> = chain.iter().map(|actor| actor.sub()).collect();
             Ok(format!(
-                "B served {user}; {actor} acts for them; the chain is {chain:?}"
+                "response of B: user {user}, current actor {actor}, delegation chain {chain:?}"
             ))
         }))
     })?;
 
-    // API A verifies, exchanges the user's token for one of B's, and calls B with it.
+    // API A verifies the user's token, exchanges it for a token for B, and calls B.
     tenant
         .tenant()
         .register_client("api-a", "a secret of api-a");
@@ -204,15 +208,13 @@ fn delegated_request(tenant: &TenantServer) -> Result<(), Box<dyn Error>> {
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default();
             let bearer = field.split(' ').next_back().unwrap_or_default();
-            let wanted = OnBehalfOf::new(bearer, B).scope("read:reports");
-            client.get_token_on_behalf_of(&wanted)
+            let exchange = OnBehalfOf::new(bearer, B).scope("read:reports");
+            client.get_token_on_behalf_of(&exchange)
         });
         match token {
             Ok(token) if token.is_token_type("Bearer") => get(&to_b, &url, token.access_token()),
-            Ok(_) => Err(io::Error::other(
-                "a token of a type that this API does not know",
-            )),
-            Err(error) => answer(Err(error)),
+            Ok(_) => Err(io::Error::other("this API does not support the token type")),
+            Err(error) => respond(Err(error)),
         }
     })?;
 
@@ -226,7 +228,7 @@ fn delegated_request(tenant: &TenantServer) -> Result<(), Box<dyn Error>> {
         .build();
     let token = tenant.tenant().access_token().subject("auth0|ada");
     let url = format!("{}/", a.origin());
-    for (what, token, expected) in [
+    for (case, token, expected) in [
         (
             "a user with a token for A",
             token.clone().audience(A).mint()?,
@@ -238,27 +240,27 @@ fn delegated_request(tenant: &TenantServer) -> Result<(), Box<dyn Error>> {
             401,
         ),
     ] {
-        let answer = get(&user, &url, &token)?;
-        println!("{what}:");
+        let response = get(&user, &url, &token)?;
+        println!("{case}:");
         println!(
             "  {}: {}",
-            answer.status(),
-            String::from_utf8_lossy(answer.body())
+            response.status(),
+            String::from_utf8_lossy(response.body())
         );
-        if answer.status() != expected {
-            return Err(format!("{what}: this should not have happened").into());
+        if response.status() != expected {
+            return Err(format!("{case}: expected status {expected}").into());
         }
     }
     Ok(())
 }
 
-/// What an API answers: a text, or the error with its challenges.
-fn answer(outcome: Result<String, auth0_api::Error>) -> io::Result<Response<Vec<u8>>> {
+/// The response of an API: a text, or the error with its challenges.
+fn respond(outcome: Result<String, auth0_api::Error>) -> io::Result<Response<Vec<u8>>> {
     let mut response = Response::new(Vec::new());
     match outcome {
         Ok(text) => *response.body_mut() = text.into_bytes(),
         Err(error) => {
-            // What goes wrong between this API and the token endpoint is not its caller's fault.
+            // The caller is not to blame for an error between this API and the token endpoint.
             *response.status_mut() = match error.kind() {
                 ErrorKind::Api(_)
                 | ErrorKind::GetTokenByExchangeProfile(_)
@@ -279,11 +281,11 @@ fn get(client: &UreqClient, url: &str, token: &str) -> io::Result<Response<Vec<u
 }
 
 fn report(
-    what: &str,
+    case: &str,
     outcome: Result<VerifiedToken, auth0_api::Error>,
     expected: bool,
 ) -> Result<(), Box<dyn Error>> {
-    println!("{what}:");
+    println!("{case}:");
     let accepted = outcome.is_ok();
     match outcome {
         Ok(token) => println!("  accepted: {}", describe(&token)?),
@@ -294,9 +296,10 @@ fn report(
             }
         }
     }
-    match accepted == expected {
-        true => Ok(()),
-        false => Err(format!("{what}: this should not have happened").into()),
+    if accepted == expected {
+        Ok(())
+    } else {
+        Err(format!("{case}: expected the opposite").into())
     }
 }
 
@@ -309,14 +312,14 @@ fn real_tenant(domain: &str, audience: &str) -> Result<(), Box<dyn Error>> {
         .domain(domain)
         .audience(audience)
         .build()?;
-    let token = token_of_the_caller()?;
-    println!("asking {domain} for its keys and verifying");
+    let token = read_token()?;
+    println!("verifying with the keys of {domain}");
     let verified = api.verify_access_token(token.trim())?;
     println!("accepted: {}", describe(&verified)?);
     Ok(())
 }
 
-fn token_of_the_caller() -> Result<String, Box<dyn Error>> {
+fn read_token() -> Result<String, Box<dyn Error>> {
     if let Ok(token) = std::env::var("AUTH0_TOKEN") {
         return Ok(token);
     }
@@ -336,7 +339,7 @@ fn describe(token: &VerifiedToken) -> Result<String, auth0_api::Error> {
         } else {
             "user"
         },
-        token.subject()?.unwrap_or("without a name"),
+        token.subject()?.unwrap_or("without a subject"),
         token.scopes()?,
         token.expires_at()?.map_or(0, |time| time.as_unix_seconds()),
     ))

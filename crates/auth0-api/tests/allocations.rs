@@ -1,5 +1,5 @@
-//! How often a warm verification asks for memory. OpenSSL's own requests are not counted: they do not
-//! go through Rust's allocator.
+//! Counts the allocations of a verification. OpenSSL's own allocations are not counted, because they do
+//! not go through Rust's allocator.
 
 use a0_testkit::{AccessTokenBuilder, LocalTenant, ProofKey};
 use auth0_api::ApiClient;
@@ -8,12 +8,12 @@ use serde_json::json;
 
 const AUDIENCE: &str = "https://api.example/";
 
-fn client(tenant: &LocalTenant, known_tokens: usize) -> ApiClient {
+fn client(tenant: &LocalTenant, cached_tokens: usize) -> ApiClient {
     let client = ApiClient::builder()
         .domain(tenant.domain())
         .audience(AUDIENCE)
         .public_url("https://api.example")
-        .token_cache(known_tokens)
+        .token_cache(cached_tokens)
         .http_client(tenant.client())
         .build()
         .unwrap();
@@ -36,12 +36,12 @@ fn builder(tenant: &LocalTenant) -> AccessTokenBuilder {
         .claim("permissions", json!(["read:orders", "write:orders"]))
 }
 
-fn token_of(tenant: &LocalTenant) -> String {
+fn mint(tenant: &LocalTenant) -> String {
     builder(tenant).mint().unwrap()
 }
 
-/// The fewest of so many requests that some part of the replay store is met twice: the first proof in
-/// a part asks for its table, and now and then a table grows.
+/// The fewest allocations of many requests. The replay store has parts. The first proof in a part
+/// allocates its table, and a table grows now and then.
 fn allocations(client: &ApiClient, request: impl Fn() -> Request<()>) -> u64 {
     let counted = (0..64).map(|_| {
         let request = request();
@@ -51,14 +51,14 @@ fn allocations(client: &ApiClient, request: impl Fn() -> Request<()>) -> u64 {
     counted.min().unwrap()
 }
 
-/// What is written in docs/performance.md: a figure that goes up is to be explained there. The one of a
-/// known token with a proof goes up where the header of its proof is judged again.
+/// docs/performance.md states these limits and explains each increase. The limit for a cached token with
+/// a proof does not allow the header of the proof to be validated again.
 #[test]
-fn a_verification_asks_for_memory_so_often() {
+fn a_verification_stays_within_its_allocation_limits() {
     let tenant = LocalTenant::new("tenant.example").unwrap();
     let key = ProofKey::generate().unwrap();
     let bound = builder(&tenant).bound_to(&key).mint().unwrap();
-    let token = token_of(&tenant);
+    let token = mint(&tenant);
     let bearer = request("Bearer", &token).body(()).unwrap();
     let dpop = || {
         let proof = key.proof("GET", "https://api.example/v1/orders");
@@ -69,34 +69,38 @@ fn a_verification_asks_for_memory_so_often() {
             .unwrap()
     };
 
-    let cold = client(&tenant, 0);
-    let warm = client(&tenant, 100);
-    for client in [&cold, &warm] {
+    let without_cache = client(&tenant, 0);
+    let with_cache = client(&tenant, 100);
+    for client in [&without_cache, &with_cache] {
         for _ in 0..3 {
             client.verify_request(&bearer).unwrap();
             client.verify_request(&dpop()).unwrap();
         }
     }
-    // What a known token keeps, in bytes: one that comes for the first time, in a table with room.
+    // The memory of a cache entry, in bytes: of a new token, in a table with room for it.
     for _ in 0..40 {
         let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
-        warm.verify_access_token(&token).unwrap();
+        with_cache.verify_access_token(&token).unwrap();
     }
-    let kept = allocation_counter::measure(|| drop(warm.verify_request(&bearer).unwrap()));
-    assert_eq!(kept.bytes_current, 0, "a known token keeps nothing more");
-    let other = request("Bearer", &token_of(&tenant)).body(()).unwrap();
-    let kept = allocation_counter::measure(|| drop(warm.verify_request(&other).unwrap()));
-    println!("an entry: {} bytes", kept.bytes_current);
-    assert!(kept.bytes_current <= 1536, "{}", kept.bytes_current);
+    let retained =
+        allocation_counter::measure(|| drop(with_cache.verify_request(&bearer).unwrap()));
+    assert_eq!(
+        retained.bytes_current, 0,
+        "a cached token allocates nothing more"
+    );
+    let other = request("Bearer", &mint(&tenant)).body(()).unwrap();
+    let retained = allocation_counter::measure(|| drop(with_cache.verify_request(&other).unwrap()));
+    println!("an entry: {} bytes", retained.bytes_current);
+    assert!(retained.bytes_current <= 1536, "{}", retained.bytes_current);
 
     let bearer = || bearer.clone();
-    for (what, counted, most) in [
-        ("Bearer", allocations(&cold, bearer), 5),
-        ("Bearer, seen before", allocations(&warm, bearer), 0),
-        ("DPoP", allocations(&cold, dpop), 10),
-        ("DPoP, seen before", allocations(&warm, dpop), 3),
+    for (case, counted, limit) in [
+        ("Bearer", allocations(&without_cache, bearer), 5),
+        ("Bearer, seen before", allocations(&with_cache, bearer), 0),
+        ("DPoP", allocations(&without_cache, dpop), 10),
+        ("DPoP, seen before", allocations(&with_cache, dpop), 3),
     ] {
-        println!("{what}: {counted}");
-        assert!(counted <= most, "{what}: {counted}, at most {most}");
+        println!("{case}: {counted}");
+        assert!(counted <= limit, "{case}: {counted}, limit {limit}");
     }
 }

@@ -1,4 +1,4 @@
-//! The scenarios, over the async client, and what only async callers can do to it.
+//! The scenarios with the async client, and tests of dropped, unpolled and concurrent futures.
 
 #![cfg(feature = "async")]
 
@@ -28,10 +28,10 @@ use auth0_api::{
 use scenarios::{AUDIENCE, Driver, Handle};
 use tokio::runtime::Runtime;
 
-/// A client, and a runtime of one thread that all callers share.
+/// An async client and the runtime of one thread that all calls share.
 struct Async(ApiClient, Runtime);
 
-/// What blocks for a moment only.
+/// A blocking store that answers at once.
 struct Immediate<T>(T);
 
 impl<S: ReplayStore> AsyncReplayStore for Immediate<S> {
@@ -76,10 +76,10 @@ impl Driver for Async {
     ) -> Builder {
         let resolver = Arc::new(resolver);
         builder.async_domains_resolver(move |context| {
-            let answer = resolver(context).map_err(Into::into);
+            let domains = resolver(context).map_err(Into::into);
             Box::pin(async move {
                 tokio::task::yield_now().await;
-                answer
+                domains
             })
         })
     }
@@ -164,11 +164,11 @@ impl Driver for Async {
 
 all_scenarios!(Async);
 
-/// Polls `future` so often at most, and lets all other tasks have a turn each time.
-async fn cut_off(future: impl Future, polls: usize) {
+/// Polls `future` at most `polls` times, lets all other tasks run each time, and drops it.
+async fn poll_and_drop(future: impl Future, polls: usize) {
     let mut future = pin!(future);
     for _ in 0..polls {
-        let polled = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
+        let polled = poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
         if polled.await.is_ready() {
             return;
         }
@@ -178,7 +178,7 @@ async fn cut_off(future: impl Future, polls: usize) {
     }
 }
 
-/// Answers at the second look.
+/// A client whose responses are ready at the second poll.
 struct Slow(LocalNetwork);
 
 impl AsyncHttpClient for Slow {
@@ -191,8 +191,8 @@ impl AsyncHttpClient for Slow {
 }
 
 #[test]
-fn a_call_that_is_dropped_anywhere_strands_nobody() {
-    for cut in 0..16 {
+fn a_dropped_call_does_not_block_other_callers() {
+    for polls in 0..16 {
         let network = LocalNetwork::new();
         let tenant = network.tenant("tenant.example").unwrap();
         tenant.register_client("id", "secret");
@@ -206,12 +206,12 @@ fn a_call_that_is_dropped_anywhere_strands_nobody() {
             .build_async()
             .unwrap();
         let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
-        // A call is cut off while two others wait for what it fetches.
+        // A call is dropped while two others wait for its fetch.
         runtime().block_on(async {
             let call = async |client: ApiClient, token: String| {
-                let wanted = OnBehalfOf::new(&token, "https://downstream.example/");
+                let request = OnBehalfOf::new(&token, "https://downstream.example/");
                 client.verify_access_token(&token).await.is_ok()
-                    && client.get_token_on_behalf_of(&wanted).await.is_ok()
+                    && client.get_token_on_behalf_of(&request).await.is_ok()
             };
             let first = call(client.clone(), token.clone());
             let others = async {
@@ -220,50 +220,50 @@ fn a_call_that_is_dropped_anywhere_strands_nobody() {
                 let [one, other] = others;
                 tokio::join!(one, other)
             };
-            let ((), others) = tokio::join!(cut_off(first, cut), others);
-            assert_eq!(others, (true, true), "{cut}");
+            let ((), others) = tokio::join!(poll_and_drop(first, polls), others);
+            assert_eq!(others, (true, true), "{polls}");
         });
         assert!(tenant.request_count(Endpoint::Token) <= 2);
     }
 }
 
-/// Exchanges that end as a script says, one after the other; then as the tenant does.
-struct Exchanges {
+/// A client whose exchanges follow a script. After its end, the tenant answers at once.
+struct Scripted {
     tenant: LocalTenant,
-    script: Mutex<VecDeque<Fate>>,
+    script: Mutex<VecDeque<Step>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Fate {
-    /// It has no answer at the first look.
-    AtSecondLook,
+enum Step {
+    /// The response is ready at the second poll.
+    AtSecondPoll,
     Never,
     Panic,
 }
 
-impl AsyncHttpClient for Exchanges {
+impl AsyncHttpClient for Scripted {
     fn exchange(&self, request: http::Request<Vec<u8>>) -> ResponseFuture<'_> {
         Box::pin(async move {
             if request.uri().path() == "/oauth/token" {
-                let fate = self.script.lock().unwrap().pop_front();
-                let mut looks = 0;
-                let fate = poll_fn(|_| {
-                    looks += 1;
-                    match fate {
-                        Some(Fate::AtSecondLook | Fate::Panic) if looks == 1 => Poll::Pending,
-                        Some(Fate::Never) => Poll::Pending,
-                        fate => Poll::Ready(fate),
+                let step = self.script.lock().unwrap().pop_front();
+                let mut polls = 0;
+                let step = poll_fn(|_| {
+                    polls += 1;
+                    match step {
+                        Some(Step::AtSecondPoll | Step::Panic) if polls == 1 => Poll::Pending,
+                        Some(Step::Never) => Poll::Pending,
+                        step => Poll::Ready(step),
                     }
                 });
-                let panics = matches!(fate.await, Some(Fate::Panic));
-                assert!(!panics, "an exchange panics");
+                let panics = matches!(step.await, Some(Step::Panic));
+                assert!(!panics, "this exchange panics");
             }
             Ok(self.tenant.handle(request)?)
         })
     }
 }
 
-/// A client whose metadata is in memory, and calls of it for one token on behalf of a user.
+/// A client that has the metadata in memory, for calls with one access token of a user.
 struct Callers {
     tenant: LocalTenant,
     client: ApiClient,
@@ -273,7 +273,7 @@ struct Callers {
 type Call<'c> = Pin<Box<dyn Future<Output = Result<IssuedToken, Error>> + Send + 'c>>;
 
 impl Callers {
-    fn new(script: &[Fate], max_wait: Duration) -> Self {
+    fn new(script: &[Step], max_wait: Duration) -> Self {
         let tenant = LocalTenant::new("tenant.example").unwrap();
         tenant.set_now(scenarios::at(scenarios::NOW));
         tenant.register_client("id", "secret");
@@ -286,7 +286,7 @@ impl Callers {
             .obo_cache(10)
             .max_wait(max_wait)
             .clock(move || clock.now())
-            .async_http_client(Exchanges {
+            .async_http_client(Scripted {
                 tenant: tenant.clone(),
                 script: Mutex::new(script.iter().copied().collect()),
             })
@@ -313,13 +313,13 @@ impl Callers {
     }
 }
 
-/// Without timers: many programs do not switch them on.
+/// A runtime without timers, as in many programs.
 fn bare_runtime() -> Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.build().unwrap()
 }
 
-/// Polls `call` once. It is not ready yet.
+/// Polls `call` once, which leaves it pending.
 fn begin(runtime: &Runtime, call: &mut Call<'_>) {
     runtime.block_on(poll_fn(|context| {
         assert!(call.as_mut().poll(context).is_pending());
@@ -328,52 +328,52 @@ fn begin(runtime: &Runtime, call: &mut Call<'_>) {
 }
 
 #[test]
-fn an_exchange_whose_runtime_is_not_driven_holds_nobody_up() {
-    let callers = Callers::new(&[Fate::AtSecondLook], Duration::from_millis(10));
-    let (parked, driven) = (bare_runtime(), bare_runtime());
+fn an_exchange_on_an_idle_runtime_does_not_block_other_callers() {
+    let callers = Callers::new(&[Step::AtSecondPoll], Duration::from_millis(10));
+    let (idle, running) = (bare_runtime(), bare_runtime());
     let mut leader = callers.call();
-    begin(&parked, &mut leader);
+    begin(&idle, &mut leader);
 
-    // A waiter leaves in time, although its runtime has no timers.
-    let error = driven.block_on(callers.call()).unwrap_err();
+    // A waiter gives up in time, although its runtime has no timers.
+    let error = running.block_on(callers.call()).unwrap_err();
     assert_eq!(error.error_code(), "timeout_error");
     assert_eq!(error.status_code(), 504);
-    // After the exchange's own time limits nobody depends on it.
+    // After its time limit, other callers no longer wait for the exchange.
     callers
         .tenant
         .set_now(callers.tenant.now() + Duration::from_secs(96));
-    let token = driven.block_on(callers.call()).unwrap();
+    let token = running.block_on(callers.call()).unwrap();
     assert_eq!(callers.exchanges(), 1);
 
-    // Driven again, it ends for its own caller, and does not replace the newer token.
-    let late = parked.block_on(leader).unwrap();
+    // When the runtime goes on, the first caller gets its token, which does not replace the newer one.
+    let late = idle.block_on(leader).unwrap();
     assert_ne!(late.access_token(), token.access_token());
-    let kept = driven.block_on(callers.call()).unwrap();
-    assert_eq!(kept.access_token(), token.access_token());
+    let cached = running.block_on(callers.call()).unwrap();
+    assert_eq!(cached.access_token(), token.access_token());
     assert_eq!(callers.exchanges(), 2);
 }
 
 #[test]
-fn an_exchange_whose_runtime_is_dropped_is_made_by_one_of_its_waiters() {
-    let callers = Arc::new(Callers::new(&[Fate::Never], Duration::MAX));
-    let (dropped, kept) = (bare_runtime(), bare_runtime());
+fn a_waiter_takes_over_the_exchange_of_a_dropped_runtime() {
+    let callers = Arc::new(Callers::new(&[Step::Never], Duration::MAX));
+    let (dropped, running) = (bare_runtime(), bare_runtime());
     let leader = Arc::clone(&callers);
     dropped.spawn(async move { leader.call().await.is_ok() });
     dropped.block_on(tokio::task::yield_now());
     let mut waiters = [callers.call(), callers.call()];
     for waiter in &mut waiters {
-        begin(&kept, waiter);
+        begin(&running, waiter);
     }
     drop(dropped);
     for waiter in waiters {
-        assert!(kept.block_on(waiter).is_ok());
+        assert!(running.block_on(waiter).is_ok());
     }
     assert_eq!(callers.exchanges(), 1);
 }
 
 #[test]
-fn callers_that_go_away_leave_the_exchange_to_the_others() {
-    let callers = Callers::new(&[Fate::Never; 3], Duration::MAX);
+fn a_waiter_takes_over_the_exchange_of_a_dropped_call() {
+    let callers = Callers::new(&[Step::Never; 3], Duration::MAX);
     let runtime = bare_runtime();
     let mut calls: Vec<_> = (0..5).map(|_| callers.call()).collect();
     for call in &mut calls {
@@ -392,8 +392,8 @@ fn callers_that_go_away_leave_the_exchange_to_the_others() {
 }
 
 #[test]
-fn two_exchanges_that_panic_end_their_waiters() {
-    let callers = Callers::new(&[Fate::Panic; 9], Duration::MAX);
+fn waiters_of_polled_futures_give_up_after_two_exchanges_panic() {
+    let callers = Callers::new(&[Step::Panic; 9], Duration::MAX);
     let runtime = bare_runtime();
     let mut calls: Vec<_> = (0..5).map(|_| callers.call()).collect();
     for call in &mut calls {
@@ -421,15 +421,15 @@ fn two_exchanges_that_panic_end_their_waiters() {
         assert_eq!(error.status_code(), 502);
     }
     assert_eq!(callers.exchanges(), 0);
-    // Who comes later begins anew, and its own exchange panics.
+    // A later caller begins again, and its own exchange panics.
     let mut later = callers.call();
     begin(&runtime, &mut later);
     assert!(panics(&mut later));
 }
 
-/// On one thread.
+/// All tasks run on one thread.
 #[test]
-fn an_issuer_that_does_not_answer_delays_no_other_task() {
+fn a_hanging_issuer_does_not_delay_other_tasks() {
     struct Stalling(LocalNetwork);
     impl AsyncHttpClient for Stalling {
         fn exchange(&self, request: http::Request<Vec<u8>>) -> ResponseFuture<'_> {
@@ -442,7 +442,8 @@ fn an_issuer_that_does_not_answer_delays_no_other_task() {
         }
     }
     let network = LocalNetwork::new();
-    let [stalled, quick] = ["stalled.example", "quick.example"].map(|d| network.tenant(d).unwrap());
+    let [stalled, quick] =
+        ["stalled.example", "quick.example"].map(|domain| network.tenant(domain).unwrap());
     let client = ApiClient::builder()
         .domains(["stalled.example", "quick.example"])
         .audience(AUDIENCE)
@@ -450,17 +451,17 @@ fn an_issuer_that_does_not_answer_delays_no_other_task() {
         .build_async()
         .unwrap();
     let mint = |tenant: &LocalTenant| tenant.access_token().audience(AUDIENCE).mint().unwrap();
-    let (of_stalled, of_quick) = (mint(&stalled), mint(&quick));
+    let (stalled_token, quick_token) = (mint(&stalled), mint(&quick));
     runtime().block_on(async {
         let waiting: Vec<_> = (0..10)
             .map(|_| {
-                let (client, token) = (client.clone(), of_stalled.clone());
+                let (client, token) = (client.clone(), stalled_token.clone());
                 tokio::spawn(async move { client.verify_access_token(&token).await.is_ok() })
             })
             .collect();
         tokio::task::yield_now().await;
         for _ in 0..100 {
-            assert!(client.verify_access_token(&of_quick).await.is_ok());
+            assert!(client.verify_access_token(&quick_token).await.is_ok());
         }
         for task in &waiting {
             assert!(!task.is_finished());
@@ -469,17 +470,16 @@ fn an_issuer_that_does_not_answer_delays_no_other_task() {
     });
 }
 
-/// The option reaches the default client: what is seen is that it gives up on a server that never
-/// answers the handshake.
+/// The server never answers the TLS handshake, because the default client trusts no local CA.
 #[test]
-fn the_timeout_is_an_option() {
+fn the_timeout_option_applies_to_the_default_client() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let domain = format!("localhost:{}", silent.local_addr().unwrap().port());
     let tenant = LocalTenant::new(&domain).unwrap();
     let client = ApiClient::builder()
         .domain(tenant.domain())
         .audience(AUDIENCE)
-        .timeout(std::time::Duration::from_millis(100))
+        .timeout(Duration::from_millis(100))
         .build_async()
         .unwrap();
     let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
@@ -497,7 +497,7 @@ fn the_timeout_is_an_option() {
     assert_eq!(kind, Some(TransportErrorKind::Timeout));
 }
 
-/// A future that a server may move between its threads, whatever the request's body is.
+/// A server may move these futures between its threads, whatever the type of the request's body.
 #[test]
 fn futures_are_send() {
     fn send<T: Send>(_: &T) {}
@@ -515,7 +515,7 @@ fn futures_are_send() {
 }
 
 #[test]
-fn options_of_the_other_kind_are_refused() {
+fn options_of_the_other_kind_of_client_are_refused() {
     let base = || ApiClient::builder().domain("a.example").audience("a");
     let text = |error: Error| {
         assert!(matches!(error.kind(), ErrorKind::Configuration(_)));
@@ -535,8 +535,8 @@ fn options_of_the_other_kind_are_refused() {
     }
     let immediate = |_: http::Request<Vec<u8>>| ready(Err(std::io::ErrorKind::NotFound.into()));
     let immediate = move |request| {
-        let answer: std::future::Ready<std::io::Result<_>> = immediate(request);
-        answer
+        let response: std::future::Ready<std::io::Result<_>> = immediate(request);
+        response
     };
     for (builder, name) in [
         (base().async_http_client(immediate), "http_client"),
@@ -552,9 +552,9 @@ fn options_of_the_other_kind_are_refused() {
     }
 }
 
-/// Over real HTTPS, with the refreshes behind it.
+/// Includes a refresh in the background.
 #[test]
-fn a_tenant_over_tls_is_asked_by_reqwest() {
+fn a_token_is_verified_over_tls_with_reqwest() {
     let server = TenantServer::start().unwrap();
     let tenant = server.tenant();
     tenant.set_now(std::time::SystemTime::now());
@@ -584,8 +584,8 @@ fn a_tenant_over_tls_is_asked_by_reqwest() {
             assert!(call.await.unwrap());
         }
         assert_eq!(tenant.request_count(Endpoint::Jwks), 1);
-        // The refresh is a task: nobody waits for it, and it ends.
-        tenant.set_now(tenant.now() + std::time::Duration::from_secs(300));
+        // The refresh is a task. No call waits for it.
+        tenant.set_now(tenant.now() + Duration::from_secs(300));
         assert!(client.verify_access_token(&token).await.is_ok());
         while client.key_status()[0].fetching {
             tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! The scenarios, over the blocking client.
+//! The scenarios with the blocking client.
 
 #[macro_use]
 mod scenarios;
@@ -15,7 +15,7 @@ use scenarios::{Driver, Handle};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// A client with options of its own.
+/// A blocking client with the options `O`.
 struct Blocking<O>(ApiClient, PhantomData<O>);
 
 trait Options: Send + Sync + 'static {
@@ -23,7 +23,7 @@ trait Options: Send + Sync + 'static {
 
     fn add(builder: Builder) -> Builder;
 
-    /// Waits for what goes on behind a call.
+    /// Waits until background refreshes have ended.
     fn settle(_client: &ApiClient) {}
 }
 
@@ -125,7 +125,7 @@ impl<O: Options> Driver for Blocking<O> {
     }
 }
 
-/// With refreshes by the caller: nothing happens behind a test.
+/// The caller refreshes keys, so nothing happens in the background of a test.
 mod plain {
     pub(super) struct Plain;
 
@@ -139,8 +139,8 @@ mod plain {
     all_scenarios!(Client);
 }
 
-/// With refreshes in the background, as most have it: a call that finds stale keys is served, and the next
-/// one finds what the refresh brought.
+/// Keys are refreshed in the background, as by default. A call that finds stale keys uses them, and the
+/// next call finds the new keys.
 mod background {
     pub(super) struct Background;
 
@@ -162,7 +162,7 @@ mod background {
     all_scenarios!(Client);
 }
 
-/// With signatures checked by AWS-LC: nothing else changes.
+/// AWS-LC checks the signatures.
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs {
     pub(super) struct AwsLcRs;
@@ -177,10 +177,9 @@ mod aws_lc_rs {
     all_scenarios!(Client);
 }
 
-/// A resolver that takes its time makes its caller late, and nobody else: the others' keys are as old as
-/// they are.
+/// The time that a slow resolver takes does not change the age of the keys for other calls.
 #[test]
-fn a_slow_resolver_does_not_set_the_clock_back_for_others() {
+fn a_slow_resolver_does_not_set_the_clock_back_for_other_calls() {
     use a0_testkit::{Endpoint, Fault, LocalTenant};
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -198,7 +197,7 @@ fn a_slow_resolver_does_not_set_the_clock_back_for_others() {
     let text = token.clone();
     let api = scenarios::builder::<Blocking<plain::Plain>>(&tenant)
         .domains_resolver(move |_| {
-            // Two calls take two minutes each; others come and go meanwhile.
+            // Every other call of the resolver takes two minutes. Another call ends in that time.
             if let Some(client) = others.get()
                 && slow.fetch_add(1, Ordering::SeqCst) % 2 == 0
             {

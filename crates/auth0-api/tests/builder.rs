@@ -1,4 +1,4 @@
-//! What cannot be configured, and what the environment may say.
+//! Invalid options, and options from the environment.
 
 use std::time::Duration;
 
@@ -10,35 +10,35 @@ fn complete() -> Builder {
         .audience("https://api.example/")
 }
 
-fn refusal(builder: Builder) -> String {
+fn description(builder: Builder) -> String {
     let error = builder.build().unwrap_err();
     assert!(error.challenges().is_empty(), "{error:?}");
-    let answer = (error.status_code().as_u16(), error.error_code());
-    assert_eq!(answer, (500, "invalid_configuration"), "{error:?}");
+    let actual = (error.status_code().as_u16(), error.error_code());
+    assert_eq!(actual, (500, "invalid_configuration"), "{error:?}");
     error.error_description()
 }
 
 #[test]
-fn unusable_options_are_refused_with_what_to_do() {
+fn an_invalid_option_is_refused_with_an_explanation() {
     let audience = "The argument 'audience' is required but was not provided. \
                     Set the option audience, or AUTH0_AUDIENCE and call from_env.";
     let domain = "Must provide either 'domain' or 'domains' parameter. Use 'domain' for \
                   single-domain mode, 'domains' for multi-domain support. The variables are \
                   AUTH0_DOMAIN and AUTH0_DOMAINS, with from_env.";
-    let around =
+    let white_space =
         "audience (AUTH0_AUDIENCE) must have no white space around it and no control characters";
     let quoted = "audience (AUTH0_AUDIENCE) must not be quoted: an API identifier has no quotes";
     let no_url = "with DPoP required, set public_url to the URL by which clients know this API, such as \
                   https://api.example/v1; or url_in_requests, if every request brings its URL";
     let post = || ClientAuth::post("id", "secret").unwrap();
-    let nobody = |_: &ResolverContext<'_>| Err("nobody");
+    let resolver = |_: &ResolverContext<'_>| Err("no domains");
     for (builder, expected) in [
         (ApiClient::builder().domain("tenant.example"), audience),
         (complete().audience(""), audience),
         (complete().audience("  "), audience),
-        (complete().audience(" https://a/"), around),
-        (complete().audience("https://a/\n"), around),
-        (complete().audience("https://a/\0b"), around),
+        (complete().audience(" https://a/"), white_space),
+        (complete().audience("https://a/\n"), white_space),
+        (complete().audience("https://a/\0b"), white_space),
         (complete().audience("\"https://a/\""), quoted),
         (complete().audience("'https://a/'"), quoted),
         (
@@ -82,7 +82,7 @@ fn unusable_options_are_refused_with_what_to_do() {
             "domain: invalid domain URL (https required)",
         ),
         (
-            complete().domains(["a.example"]).domains_resolver(nobody),
+            complete().domains(["a.example"]).domains_resolver(resolver),
             "set either domains or domains_resolver, not both",
         ),
         (
@@ -134,15 +134,17 @@ fn unusable_options_are_refused_with_what_to_do() {
              give scheme, host and port only, as in https://keys.example:8443",
         ),
     ] {
-        assert_eq!(refusal(builder), expected);
+        assert_eq!(description(builder), expected);
     }
     for builder in [
         complete(),
         complete().audience("second"),
         complete().domains(["a.example"]),
-        complete().domains_resolver(nobody),
+        complete().domains_resolver(resolver),
         ApiClient::builder().audience("a").domains(["a.example"]),
-        ApiClient::builder().audience("a").domains_resolver(nobody),
+        ApiClient::builder()
+            .audience("a")
+            .domains_resolver(resolver),
         complete().leeway(Duration::from_secs(300)),
         complete().cache_ttl(Duration::ZERO).cache_max_entries(2),
         complete().algorithms(auth0_api::jose::Algorithm::all().map(|algorithm| algorithm.name())),
@@ -152,10 +154,10 @@ fn unusable_options_are_refused_with_what_to_do() {
     }
 }
 
-/// An assertion that is sent to another server can be used at the one that it is for.
+/// Another server could use an assertion at the server that it is meant for.
 #[test]
 #[cfg(feature = "private-key-jwt")]
-fn assertions_are_for_the_domains_own_issuer() {
+fn client_assertions_are_only_for_the_issuer_of_the_domain() {
     for (issuer, accepted) in [
         ("https://tenant.example/", true),
         ("https://tenant.example", false),
@@ -168,9 +170,9 @@ fn assertions_are_for_the_domains_own_issuer() {
     }
 }
 
-/// A key that its issuer removed lives no longer than these options say.
+/// These options bound how long a removed key is used.
 #[test]
-fn times_of_keys_are_bounded_and_fit_each_other() {
+fn cache_ttl_and_max_stale_have_limits() {
     let seconds = Duration::from_secs;
     let variable = |value: &'static str| {
         move |name: &str| (name == "AUTH0_CACHE_TTL").then(|| value.to_owned())
@@ -192,7 +194,7 @@ fn times_of_keys_are_bounded_and_fit_each_other() {
         (environment("86400"), None),
         (environment("86400.5"), Some(variable_limit)),
         (environment("1e15"), Some(variable_limit)),
-        // What was set last counts, and is named.
+        // The last value counts, and the error names its source.
         (environment("1e15").cache_ttl(seconds(600)), None),
         (environment("600").cache_ttl(Duration::MAX), Some(ttl_limit)),
         (
@@ -217,20 +219,20 @@ fn times_of_keys_are_bounded_and_fit_each_other() {
         (complete().max_wait(Duration::MAX), None),
     ] {
         match expected {
-            Some(expected) => assert_eq!(refusal(builder), expected),
+            Some(expected) => assert_eq!(description(builder), expected),
             None => drop(builder.build().unwrap()),
         }
     }
 }
 
 #[test]
-fn a_client_is_made_for_many_threads() {
-    fn shared<T: Clone + Send + Sync + std::fmt::Debug + 'static>(_: &T) {}
-    shared(&complete().build().unwrap());
+fn a_client_is_clone_send_and_sync() {
+    fn assert_traits<T: Clone + Send + Sync + std::fmt::Debug + 'static>(_: &T) {}
+    assert_traits(&complete().build().unwrap());
 }
 
 #[test]
-fn variables_set_options_and_a_bad_one_is_named() {
+fn variables_set_options_and_an_error_names_the_invalid_one() {
     let from = |variables: &[(&'static str, &'static str)]| {
         let variables = variables.to_vec();
         ApiClient::builder().from_vars(move |name| {
@@ -254,16 +256,16 @@ fn variables_set_options_and_a_bad_one_is_named() {
         format!("{:?}", from(&one).build().unwrap()),
         "ApiClient { issuers: [Issuer(https://b.example/)], .. }"
     );
-    for good in ["0", "600", "2.5", " 7 ", ""] {
+    for valid in ["0", "600", "2.5", " 7 ", ""] {
         let variables = [
             base[0],
             base[1],
-            ("AUTH0_CACHE_TTL", good),
-            ("AUTH0_TIMEOUT", good),
+            ("AUTH0_CACHE_TTL", valid),
+            ("AUTH0_TIMEOUT", valid),
         ];
-        assert!(from(&variables).build().is_ok(), "{good:?}");
+        assert!(from(&variables).build().is_ok(), "{valid:?}");
     }
-    for (name, bad, reason) in [
+    for (name, invalid, reason) in [
         (
             "AUTH0_CACHE_TTL",
             "-1",
@@ -317,52 +319,49 @@ fn variables_set_options_and_a_bad_one_is_named() {
         let variables: Vec<_> = base
             .into_iter()
             .filter(|(present, _)| *present != name)
-            .chain([(name, bad)])
+            .chain([(name, invalid)])
             .collect();
         assert_eq!(
-            refusal(from(&variables)),
+            description(from(&variables)),
             format!("{name} {reason}"),
-            "{bad}"
+            "{invalid}"
         );
     }
-    // A variable takes the place of what was set before; an absent or empty one leaves it.
+    // A variable replaces an earlier value. An absent or empty one does not.
     let replaced = complete().from_vars(|name| (name == "AUTH0_AUDIENCE").then(|| "b\n".into()));
     assert!(
         format!("{replaced:?}").contains(r#"audiences: ["b"]"#),
         "{replaced:?}"
     );
-    let kept = complete().from_vars(|name| (name == "AUTH0_DOMAIN").then(String::new));
-    assert!(kept.build().is_ok());
+    let unchanged = complete().from_vars(|name| (name == "AUTH0_DOMAIN").then(String::new));
+    assert!(unchanged.build().is_ok());
 }
 
-/// The table of `from_env`: each mode that the code may have set, and each pair of variables.
+/// The table of `from_env`, for each mode set in code and each pair of variables.
 #[test]
-fn the_environment_may_strengthen_dpop_and_never_weakens_it() {
+fn the_environment_can_strengthen_dpop_but_never_weaken_it() {
     use DpopMode::{Allowed, Disabled, Required};
     let both = || Err("AUTH0_DPOP_REQUIRED cannot be true where AUTH0_DPOP_ENABLED is false");
     let enabled = || Err("AUTH0_DPOP_ENABLED cannot be false where the option dpop is Required");
     let required = || Err("AUTH0_DPOP_REQUIRED cannot be false where the option dpop is Required");
-    // What comes of: nothing, Disabled, Allowed, Required.
-    let before = [None, Some(Disabled), Some(Allowed), Some(Required)];
-    let kept = [Ok(Allowed), Ok(Disabled), Ok(Allowed)];
+    // The mode set in code. Each row of the table has the outcomes in the same order.
+    let modes = [None, Some(Disabled), Some(Allowed), Some(Required)];
+    let unchanged = [Ok(Allowed), Ok(Disabled), Ok(Allowed)];
     let table = [
-        ("", "", kept, Ok(Required)),
+        ("", "", unchanged, Ok(Required)),
         ("true", "", [Ok(Allowed); 3], Ok(Required)),
         ("false", "", [Ok(Disabled); 3], enabled()),
         ("", "true", [Ok(Required); 3], Ok(Required)),
         ("True", "TRUE", [Ok(Required); 3], Ok(Required)),
         ("False", "true", [both(); 3], both()),
-        ("", "false", kept, required()),
+        ("", "false", unchanged, required()),
         ("true", "false", [Ok(Allowed); 3], required()),
         ("false", "false", [Ok(Disabled); 3], enabled()),
     ];
-    for (enabled, required, others, of_required) in table {
-        for (mode, expected) in before
-            .into_iter()
-            .zip(others.into_iter().chain([of_required]))
-        {
-            let code = |builder| mode.into_iter().fold(builder, Builder::dpop);
-            let environment = |builder: Builder| {
+    for (enabled, required, others, last) in table {
+        for (mode, expected) in modes.into_iter().zip(others.into_iter().chain([last])) {
+            let set_mode = |builder| mode.into_iter().fold(builder, Builder::dpop);
+            let read_variables = |builder: Builder| {
                 builder.from_vars(|name| match name {
                     "AUTH0_DPOP_ENABLED" => Some(enabled.to_owned()),
                     "AUTH0_DPOP_REQUIRED" => Some(required.to_owned()),
@@ -371,14 +370,16 @@ fn the_environment_may_strengthen_dpop_and_never_weakens_it() {
             };
             let expected = expected.map_err(str::to_owned);
             let complete = || complete().public_url("https://api.example");
-            for builder in [environment(code(complete())), code(environment(complete()))] {
+            for builder in [
+                read_variables(set_mode(complete())),
+                set_mode(read_variables(complete())),
+            ] {
                 let outcome = mode_of(builder);
                 assert_eq!(outcome, expected, "{mode:?} {enabled:?} {required:?}");
             }
         }
     }
-    // The last mode that the code sets is the one that counts, and a variable that is absent later
-    // leaves what it said before.
+    // The last mode set in code counts, and a variable that is absent later keeps its earlier value.
     let required = |name: &str| (name == "AUTH0_DPOP_REQUIRED").then(|| "true".to_owned());
     let changed = complete().public_url("https://api.example");
     let changed = changed.dpop(Required).dpop(Disabled);
@@ -388,12 +389,15 @@ fn the_environment_may_strengthen_dpop_and_never_weakens_it() {
         Ok(Required)
     );
     for name in ["AUTH0_DPOP_ENABLED", "AUTH0_DPOP_REQUIRED"] {
-        let bad = complete().from_vars(|other| (other == name).then(|| "yes".to_owned()));
-        assert_eq!(refusal(bad), format!("{name} must be true or false"));
+        let invalid = complete().from_vars(|other| (other == name).then(|| "yes".to_owned()));
+        assert_eq!(
+            description(invalid),
+            format!("{name} must be true or false")
+        );
     }
 }
 
-/// The mode of a client, by what it challenges with.
+/// The DPoP mode of a client, read from its challenges.
 fn mode_of(builder: Builder) -> Result<DpopMode, String> {
     let client = builder.build().map_err(|error| {
         assert_eq!(error.error_code(), "invalid_configuration");
@@ -416,34 +420,34 @@ fn mode_of(builder: Builder) -> Result<DpopMode, String> {
 }
 
 #[test]
-fn of_several_bad_variables_the_first_is_named() {
-    let bad = |name: &str| (name != "AUTH0_DOMAIN").then(|| ",".to_owned());
+fn the_first_of_several_invalid_variables_is_reported() {
+    let invalid = |name: &str| (name != "AUTH0_DOMAIN").then(|| ",".to_owned());
     assert_eq!(
-        refusal(complete().from_vars(bad)),
+        description(complete().from_vars(invalid)),
         "AUTH0_DOMAINS holds no value"
     );
-    let bad_later = |name: &str| (name == "AUTH0_TIMEOUT").then(|| "x".to_owned());
-    let both = complete().from_vars(bad).from_vars(bad_later);
-    assert_eq!(refusal(both), "AUTH0_DOMAINS holds no value");
+    let invalid_later = |name: &str| (name == "AUTH0_TIMEOUT").then(|| "x".to_owned());
+    let both = complete().from_vars(invalid).from_vars(invalid_later);
+    assert_eq!(description(both), "AUTH0_DOMAINS holds no value");
 }
 
-/// Variables belong to the process, so this test runs itself as another one.
+/// Variables belong to a process, so this test runs itself in a second process.
 #[test]
-fn the_environment_of_the_process_is_read() {
+fn from_env_reads_the_process_environment() {
     const ROLE: &str = "BUILDER_TEST_ROLE";
     if std::env::var_os(ROLE).is_some() {
-        let shown = match ApiClient::builder().from_env().build() {
+        let text = match ApiClient::builder().from_env().build() {
             Ok(client) => format!("{client:?}"),
             Err(error) => error.to_string(),
         };
-        println!("<<{shown}>>");
+        println!("<<{text}>>");
         return;
     }
     let run = |domain: &std::ffi::OsStr| {
         let output = std::process::Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
-                "the_environment_of_the_process_is_read",
+                "from_env_reads_the_process_environment",
                 "--nocapture",
             ])
             .env(ROLE, "child")

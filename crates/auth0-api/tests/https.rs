@@ -1,4 +1,4 @@
-//! The whole way over real HTTPS on loopback: ureq and rustls on one side, OpenSSL on the other.
+//! The blocking client over HTTPS on loopback. The client uses ureq and rustls, the server OpenSSL.
 
 use std::sync::Barrier;
 use std::time::Duration;
@@ -30,12 +30,12 @@ fn bearer(server: &TenantServer) -> String {
     format!("Bearer {}", token.unwrap())
 }
 
-const PATIENT: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_request_is_verified_against_a_tenant_over_tls() {
     let server = TenantServer::start().unwrap();
-    let api = api(&server, PATIENT);
+    let api = api(&server, LONG);
     let field = bearer(&server);
     for _ in 0..3 {
         let request = RequestContext::new().header("Authorization", &*field);
@@ -47,7 +47,7 @@ fn a_request_is_verified_against_a_tenant_over_tls() {
 }
 
 #[test]
-fn a_tenant_whose_certificate_nobody_vouches_for_is_not_asked() {
+fn a_tenant_with_an_untrusted_certificate_gets_no_request() {
     let server = TenantServer::start().unwrap();
     let stranger = TenantServer::start().unwrap();
     let http = UreqClient::builder()
@@ -69,12 +69,12 @@ fn a_tenant_whose_certificate_nobody_vouches_for_is_not_asked() {
 }
 
 #[test]
-fn hostile_answers_end_within_the_limits() {
+fn hostile_responses_end_within_the_limits() {
     for endpoint in [Endpoint::Discovery, Endpoint::Jwks] {
         for (fault, timeout, expected) in [
             (
                 Fault::endless_body(),
-                PATIENT,
+                LONG,
                 TransportErrorKind::BodyTooLarge,
             ),
             (
@@ -89,13 +89,13 @@ fn hostile_answers_end_within_the_limits() {
             ),
             (
                 Fault::transport(std::io::ErrorKind::ConnectionReset),
-                PATIENT,
+                LONG,
                 TransportErrorKind::Io,
             ),
         ] {
             let server = TenantServer::start().unwrap();
-            // A slow machine may need longer than the short limit for the document before: only
-            // the kind of the failure is looked at, and that is the same.
+            // On a slow machine the short limit may end an earlier exchange. The kind of failure is the
+            // same then.
             server.tenant().misbehave(endpoint, fault);
             let error = api(&server, timeout)
                 .verify_request(RequestContext::new().header("Authorization", bearer(&server)))
@@ -106,10 +106,9 @@ fn hostile_answers_end_within_the_limits() {
     }
 }
 
-/// The option reaches the default client, which trusts no local CA: what is seen is that it gives up
-/// on a server that never answers the handshake.
+/// The server never answers the TLS handshake, because the default client trusts no local CA.
 #[test]
-fn the_timeout_is_an_option() {
+fn the_timeout_option_applies_to_the_default_client() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let tenant = LocalTenant::new(&format!(
         "localhost:{}",
@@ -128,7 +127,7 @@ fn the_timeout_is_an_option() {
 }
 
 #[test]
-fn what_is_no_document_is_an_outage() {
+fn an_unusable_response_is_an_outage() {
     let metadata = "Failed to fetch OIDC discovery metadata";
     for fault in [
         Fault::body(200, "text/html", "<html>Sign in</html>"),
@@ -142,12 +141,12 @@ fn what_is_no_document_is_an_outage() {
         ] {
             let server = TenantServer::start().unwrap();
             server.tenant().misbehave(endpoint, fault.clone());
-            let error = refusal(&server);
+            let error = outage(&server);
             assert_eq!(error.error_description(), description, "{fault:?}");
             assert!(error.headers().contains_key("retry-after"));
         }
     }
-    // Neither another host, nor one inside the network, nor http.
+    // Other hosts, hosts inside the network, and http are refused.
     let elsewhere = TenantServer::start().unwrap();
     let https = elsewhere.tenant().url(Endpoint::Jwks);
     for jwks_uri in [
@@ -159,20 +158,20 @@ fn what_is_no_document_is_an_outage() {
     ] {
         let server = TenantServer::start().unwrap();
         server.tenant().set_metadata("jwks_uri", jwks_uri);
-        assert_eq!(refusal(&server).error_description(), metadata, "{jwks_uri}");
+        assert_eq!(outage(&server).error_description(), metadata, "{jwks_uri}");
     }
     assert!(elsewhere.tenant().requests().is_empty());
 }
 
-fn refusal(server: &TenantServer) -> auth0_api::Error {
+fn outage(server: &TenantServer) -> auth0_api::Error {
     let request = RequestContext::new().header("Authorization", bearer(server));
-    let error = api(server, PATIENT).verify_request(request).unwrap_err();
+    let error = api(server, LONG).verify_request(request).unwrap_err();
     assert_eq!(error.status_code(), 503);
     error
 }
 
 #[test]
-fn whatever_max_age_says_the_tenant_is_asked_once() {
+fn a_short_or_invalid_max_age_causes_no_second_fetch() {
     for value in [
         "max-age=0",
         "max-age=-1",
@@ -182,7 +181,7 @@ fn whatever_max_age_says_the_tenant_is_asked_once() {
     ] {
         let server = TenantServer::start().unwrap();
         server.tenant().cache_control(Some(value));
-        let api = api(&server, PATIENT);
+        let api = api(&server, LONG);
         let field = bearer(&server);
         for _ in 0..3 {
             let request = RequestContext::new().header("Authorization", &*field);
@@ -199,10 +198,10 @@ fn sixty_four_callers_of_a_cold_client_make_two_requests() {
         (Fault::status(500), (1, 0), false),
     ] {
         let server = TenantServer::start().unwrap();
-        // By the tenant's clock, the failure is told to all without another request.
+        // The tenant's clock stands still, so every caller gets the first failure.
         server.tenant().set_now(std::time::SystemTime::now());
         let clock = server.tenant().clone();
-        let api = builder(&server, PATIENT).clock(move || clock.now());
+        let api = builder(&server, LONG).clock(move || clock.now());
         let api = api.build().unwrap();
         server.tenant().misbehave(Endpoint::Discovery, fault);
         let field = bearer(&server);
@@ -224,14 +223,14 @@ fn sixty_four_callers_of_a_cold_client_make_two_requests() {
     }
 }
 
-/// In the default mode, where a thread of its own fetches newer keys.
+/// In the default mode, a background thread fetches newer keys.
 #[test]
-fn nobody_waits_for_a_refresh_over_tls() {
+fn no_caller_waits_for_a_background_refresh() {
     let server = TenantServer::start().unwrap();
     let tenant = server.tenant();
     tenant.set_now(std::time::SystemTime::now());
     let clock = tenant.clone();
-    let builder = builder(&server, PATIENT).cache_min_ttl(Duration::from_secs(600));
+    let builder = builder(&server, LONG).cache_min_ttl(Duration::from_secs(600));
     let api = builder.clock(move || clock.now()).build().unwrap();
     let token = tenant.access_token().audience(AUDIENCE).expires_in(86_400);
     let token = token.mint().unwrap();
@@ -245,7 +244,7 @@ fn nobody_waits_for_a_refresh_over_tls() {
     assert!(gate.wait_arrived());
     assert!(api.key_status()[0].fetching);
     gate.release();
-    // What it brings is there for whoever comes later.
+    // Later calls use the new keys.
     while api.key_status()[0].fetching {
         std::thread::yield_now();
     }
@@ -262,7 +261,7 @@ fn a_redirect_is_not_followed() {
     server
         .tenant()
         .misbehave(Endpoint::Jwks, Fault::redirect(&target));
-    let api = api(&server, PATIENT);
+    let api = api(&server, LONG);
     let error = api
         .verify_request(RequestContext::new().header("Authorization", bearer(&server)))
         .unwrap_err();

@@ -31,7 +31,7 @@ pub fn rfc7800_3_1_and_rfc9449_7_2_a_bound_token_is_refused_as_a_bearer_token<D:
         assert_eq!(error.error_code(), "invalid_token");
         assert_eq!(world.fetches(), (0, 0), "{cnf}");
     }
-    // One exception: where DPoP is disabled, and nothing else binds the token.
+    // One exception: DPoP is disabled, and `jkt` is the only member of `cnf`.
     let disabled = World::<D>::with(|builder| builder.dpop(DpopMode::Disabled));
     for (cnf, description) in [
         (json!({"jkt": jkt}), None),
@@ -45,15 +45,15 @@ pub fn rfc7800_3_1_and_rfc9449_7_2_a_bound_token_is_refused_as_a_bearer_token<D:
         (Value::Null, Some(format)),
     ] {
         let token = disabled.token().claim("cnf", cnf.clone()).mint().unwrap();
-        let outcome = disabled.verify_bearer(&token).err();
-        let outcome = outcome.map(|error| error.error_description());
-        assert_eq!(outcome.as_deref(), description, "{cnf}");
+        let error = disabled.verify_bearer(&token).err();
+        let actual = error.map(|error| error.error_description());
+        assert_eq!(actual.as_deref(), description, "{cnf}");
     }
     let twice = r#"{"cnf":{"jkt":"a"},"cnf":{}}"#;
     let token = world.token().raw_payload(twice).mint().unwrap();
     assert!(world.verify_bearer(&token).is_err());
 
-    // `verify_access_token` alone does not judge `cnf`, as its documentation says.
+    // `verify_access_token` does not check `cnf`, as its documentation says.
     let token = world
         .token()
         .claim("cnf", json!({"jkt": jkt}))

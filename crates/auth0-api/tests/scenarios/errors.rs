@@ -1,4 +1,4 @@
-//! Errors as HTTP answers, and what never gets into them.
+//! Errors as HTTP responses, and the data that they never contain.
 
 use a0_testkit::{Endpoint, Fault};
 use auth0_api::{Challenge, DpopMode, RequestContext};
@@ -6,32 +6,24 @@ use serde_json::json;
 
 use super::{Driver, World};
 
-/// Status, code and challenges of every kind of refusal, in every mode.
-pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
+/// Status, code and challenges of refused requests in each DPoP mode.
+pub fn rfc6750_3_every_error_is_an_http_response<D: Driver>() {
     const BEARER: &str = r#"Bearer realm="api""#;
     const DPOP: &str = r#"DPoP algs="ES256""#;
-    let expired = |scheme: &str| match scheme {
-        "Bearer" => {
-            r#"Bearer realm="api", error="invalid_token", error_description="Token is expired""#
-        }
-        _ => r#"DPoP error="invalid_token", error_description="Token is expired", algs="ES256""#,
-    };
-    let two = |scheme: &str| match scheme {
-        "Bearer" => {
-            r#"Bearer realm="api", error="invalid_request", error_description="Multiple Authorization headers are not allowed""#
-        }
-        _ => {
-            r#"DPoP error="invalid_request", error_description="Multiple Authorization headers are not allowed", algs="ES256""#
-        }
-    };
-    let missing = r#"DPoP error="invalid_dpop_proof", error_description="The DPoP header with a proof is missing", algs="ES256""#;
-    let several = r#"DPoP error="invalid_dpop_proof", error_description="Multiple DPoP proofs are not allowed", algs="ES256""#;
-    let beside = r#"Bearer realm="api", error="invalid_request", error_description="DPoP proof requires DPoP authentication scheme, not Bearer""#;
+    let expired =
+        r#"Bearer realm="api", error="invalid_token", error_description="Token is expired""#;
+    let expired_dpop =
+        r#"DPoP error="invalid_token", error_description="Token is expired", algs="ES256""#;
+    let two_fields = r#"Bearer realm="api", error="invalid_request", error_description="Multiple Authorization headers are not allowed""#;
+    let two_fields_dpop = r#"DPoP error="invalid_request", error_description="Multiple Authorization headers are not allowed", algs="ES256""#;
+    let no_proof = r#"DPoP error="invalid_dpop_proof", error_description="The DPoP header with a proof is missing", algs="ES256""#;
+    let two_proofs = r#"DPoP error="invalid_dpop_proof", error_description="Multiple DPoP proofs are not allowed", algs="ES256""#;
+    let with_proof = r#"Bearer realm="api", error="invalid_request", error_description="DPoP proof requires DPoP authentication scheme, not Bearer""#;
     use DpopMode::{Allowed, Disabled, Required};
 
-    let of = |world: &World<D>, what: &str| {
-        let stale = world.token().expires_in(-1).mint().unwrap();
-        let good = world.token().mint().unwrap();
+    let request_for = |world: &World<D>, case: &str| {
+        let expired = world.token().expires_in(-1).mint().unwrap();
+        let valid = world.token().mint().unwrap();
         let bound = world
             .token()
             .claim("cnf", json!({"jkt": "x"}))
@@ -43,52 +35,64 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
                 .url("https://api.example/")
         };
         let field = |value: String| request().header("authorization", value);
-        let asked = |request: RequestContext<'static>| request.header("dpop", "a.b.c");
+        let add_proof = |request: RequestContext<'static>| request.header("dpop", "a.b.c");
         let no_url = |value: String| RequestContext::new().header("authorization", value);
-        match what {
-            "nothing" => request(),
-            "nothing, no URL" => RequestContext::new(),
-            "Bearer, no URL" => no_url(format!("Bearer {stale}")),
+        match case {
+            "no credentials" => request(),
+            "no credentials, no URL" => RequestContext::new(),
+            "Bearer, no URL" => no_url(format!("Bearer {expired}")),
             "no method" => request()
                 .method("")
                 .header("authorization", format!("DPoP {bound}")),
             "an empty field" => field(String::new()),
             "a scheme" => field("Bearer".into()),
-            "Basic" => field(format!("Basic {good}")),
-            "two fields" => field(format!("Bearer {good}")).header("authorization", "DPoP x"),
-            "Bearer" => field(format!("Bearer {stale}")),
-            "Bearer and a proof" => field(format!("Bearer {good}")).header("dpop", "a.b.c"),
-            "DPoP" => asked(field(format!("DPoP {stale}"))),
-            "DPoP without proof" => field(format!("DPoP {good}")),
-            "DPoP, two proofs" => asked(field(format!("DPoP {good}"))).header("DPOP", "a.b.c"),
-            "DPoP without URL" => asked(no_url(format!("DPoP {bound}"))),
-            "DPoP, a relative URL" => asked(no_url(format!("DPoP {bound}")))
+            "Basic" => field(format!("Basic {valid}")),
+            "two fields" => field(format!("Bearer {valid}")).header("authorization", "DPoP x"),
+            "Bearer" => field(format!("Bearer {expired}")),
+            "Bearer and a proof" => field(format!("Bearer {valid}")).header("dpop", "a.b.c"),
+            "DPoP" => add_proof(field(format!("DPoP {expired}"))),
+            "DPoP without proof" => field(format!("DPoP {valid}")),
+            "DPoP, two proofs" => add_proof(field(format!("DPoP {valid}"))).header("DPOP", "a.b.c"),
+            "DPoP without URL" => add_proof(no_url(format!("DPoP {bound}"))),
+            "DPoP, a relative URL" => add_proof(no_url(format!("DPoP {bound}")))
                 .method("GET")
                 .url("/orders"),
             other => panic!("{other}"),
         }
     };
-    for (what, mode, status, code, challenges) in [
-        // RFC 6750 section 3.1: no credentials, no error.
-        ("nothing", Disabled, 401, "invalid_request", &[BEARER][..]),
-        ("nothing", Allowed, 401, "invalid_request", &[BEARER, DPOP]),
-        ("nothing", Required, 401, "invalid_request", &[DPOP]),
+    for (case, mode, status, code, challenges) in [
+        // RFC 6750 section 3.1: without credentials the challenges have no error.
+        (
+            "no credentials",
+            Disabled,
+            401,
+            "invalid_request",
+            &[BEARER][..],
+        ),
+        (
+            "no credentials",
+            Allowed,
+            401,
+            "invalid_request",
+            &[BEARER, DPOP],
+        ),
+        ("no credentials", Required, 401, "invalid_request", &[DPOP]),
         // A scheme that the API cannot verify is not advertised.
         (
-            "nothing, no URL",
+            "no credentials, no URL",
             Allowed,
             401,
             "invalid_request",
             &[BEARER],
         ),
-        ("nothing, no URL", Required, 401, "invalid_request", &[DPOP]),
         (
-            "Bearer, no URL",
-            Allowed,
+            "no credentials, no URL",
+            Required,
             401,
-            "invalid_token",
-            &[expired("Bearer")],
+            "invalid_request",
+            &[DPOP],
         ),
+        ("Bearer, no URL", Allowed, 401, "invalid_token", &[expired]),
         ("an empty field", Required, 401, "invalid_request", &[DPOP]),
         ("a scheme", Disabled, 401, "invalid_request", &[BEARER]),
         ("a scheme", Allowed, 401, "invalid_request", &[BEARER, DPOP]),
@@ -101,43 +105,31 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
             Disabled,
             400,
             "invalid_request",
-            &[two("Bearer")],
+            &[two_fields],
         ),
         (
             "two fields",
             Allowed,
             400,
             "invalid_request",
-            &[two("Bearer"), DPOP],
+            &[two_fields, DPOP],
         ),
         (
             "two fields",
             Required,
             400,
             "invalid_request",
-            &[two("DPoP")],
+            &[two_fields_dpop],
         ),
-        (
-            "Bearer",
-            Disabled,
-            401,
-            "invalid_token",
-            &[expired("Bearer")],
-        ),
-        (
-            "Bearer",
-            Allowed,
-            401,
-            "invalid_token",
-            &[expired("Bearer"), DPOP],
-        ),
+        ("Bearer", Disabled, 401, "invalid_token", &[expired]),
+        ("Bearer", Allowed, 401, "invalid_token", &[expired, DPOP]),
         ("Bearer", Required, 401, "invalid_request", &[DPOP]),
         (
             "Bearer and a proof",
             Allowed,
             400,
             "invalid_request",
-            &[beside, DPOP],
+            &[with_proof, DPOP],
         ),
         ("DPoP", Disabled, 401, "invalid_request", &[BEARER]),
         (
@@ -145,38 +137,38 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
             Allowed,
             401,
             "invalid_token",
-            &[expired("DPoP"), BEARER],
+            &[expired_dpop, BEARER],
         ),
-        ("DPoP", Required, 401, "invalid_token", &[expired("DPoP")]),
+        ("DPoP", Required, 401, "invalid_token", &[expired_dpop]),
         (
             "DPoP without proof",
             Allowed,
             401,
             "invalid_dpop_proof",
-            &[missing, BEARER],
+            &[no_proof, BEARER],
         ),
         (
             "DPoP without proof",
             Required,
             401,
             "invalid_dpop_proof",
-            &[missing],
+            &[no_proof],
         ),
         (
             "DPoP, two proofs",
             Allowed,
             401,
             "invalid_dpop_proof",
-            &[several, BEARER],
+            &[two_proofs, BEARER],
         ),
         (
             "DPoP, two proofs",
             Required,
             401,
             "invalid_dpop_proof",
-            &[several],
+            &[two_proofs],
         ),
-        // The API's omission: 401, so that a client goes on with the scheme that can be served.
+        // The API did not pass a URL. Status 401 lets the client go on with the scheme that works.
         (
             "DPoP without URL",
             Allowed,
@@ -209,22 +201,22 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
         let world = World::<D>::with(|builder| builder.dpop(mode).url_in_requests());
         let error = world
             .client
-            .verify_request(of(&world, what))
-            .expect_err(what);
-        assert_eq!(error.status_code(), status, "{what}, {mode:?}");
-        assert_eq!(error.error_code(), code, "{what}, {mode:?}");
+            .verify_request(request_for(&world, case))
+            .expect_err(case);
+        assert_eq!(error.status_code(), status, "{case}, {mode:?}");
+        assert_eq!(error.error_code(), code, "{case}, {mode:?}");
         let headers = error.headers();
         let sent: Vec<_> = headers.get_all("www-authenticate").iter().collect();
-        assert_eq!(sent, challenges, "{what}, {mode:?}");
-        assert_eq!(world.fetches(), (0, 0), "{what}, {mode:?}");
+        assert_eq!(sent, challenges, "{case}, {mode:?}");
+        assert_eq!(world.fetches(), (0, 0), "{case}, {mode:?}");
 
-        let shown = match error.error_description() {
-            nothing if nothing.is_empty() => {
+        let text = match error.error_description() {
+            description if description.is_empty() => {
                 "the request carries no credentials that this API accepts".to_owned()
             }
             description => description,
         };
-        assert_eq!(error.to_string(), shown, "{what}, {mode:?}");
+        assert_eq!(error.to_string(), text, "{case}, {mode:?}");
 
         // RFC 9110 section 11.6.1: the joined form reads back as the same list.
         let joined = error.www_authenticate().unwrap_or_default();
@@ -232,16 +224,18 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
             assert_eq!(read_challenges(&joined), challenges, "{joined}");
         }
     }
-    // A bearer token with a proof, where nobody looks at proofs.
+    // With DPoP disabled, proofs are ignored.
     let world = World::<D>::with(|builder| builder.dpop(Disabled));
     assert!(
         world
             .client
-            .verify_request(of(&world, "Bearer and a proof"))
+            .verify_request(request_for(&world, "Bearer and a proof"))
             .is_ok()
     );
+}
 
-    // Texts of the caller's own leave nothing that a field may not hold, and names stay unique.
+/// Text from the configuration loses the characters that a challenge may not hold.
+pub fn a_challenge_can_be_extended_and_each_parameter_occurs_once<D: Driver>() {
     let world = World::<D>::with(|builder| builder.required_claims(["a\"b\\c\r\nd é"]));
     let token = world.token().mint().unwrap();
     let mut error = world.verify(&token).unwrap_err();
@@ -271,61 +265,61 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
     );
 }
 
-pub fn rfc6750_3_a_parameter_holds_the_allowed_characters_only<D: Driver>() {
+pub fn rfc6750_3_a_challenge_parameter_holds_only_allowed_characters<D: Driver>() {
     for octet in 0..=127_u8 {
         let allowed = matches!(octet, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         let text = format!("a{}b", char::from(octet));
         let mut challenge = Challenge::bearer();
         assert_eq!(challenge.set("scope", &text).is_ok(), allowed, "{octet:#x}");
 
-        // What comes from the configuration is cleaned instead.
+        // Text from the configuration is cleaned instead.
         let world = World::<D>::with(|builder| builder.required_claims([text.as_str()]));
         let error = world.verify(&world.token().mint().unwrap()).unwrap_err();
-        let said = error.challenges()[0]
+        let description = error.challenges()[0]
             .get("error_description")
             .unwrap()
             .to_owned();
-        let kept = if allowed { text } else { "ab".to_owned() };
-        assert_eq!(said, format!("Missing required claim: {kept}"));
-        assert_eq!(error.error_description(), said);
+        let claim = if allowed { text } else { "ab".to_owned() };
+        assert_eq!(description, format!("Missing required claim: {claim}"));
+        assert_eq!(error.error_description(), description);
     }
 }
 
-pub fn errors_are_equal_by_what_they_say<D: Driver>() {
+pub fn errors_with_the_same_content_are_equal<D: Driver>() {
     let world = World::<D>::new();
-    let refusal = |token: &str| world.verify(token).unwrap_err();
+    let error = |token: &str| world.verify(token).unwrap_err();
     let expired = world.token().expires_in(-1).mint().unwrap();
-    assert_eq!(refusal(&expired), refusal(&expired));
-    assert_ne!(refusal(&expired), refusal("x"));
-    assert_ne!(refusal(&expired), refusal(""));
+    assert_eq!(error(&expired), error(&expired));
+    assert_ne!(error(&expired), error("x"));
+    assert_ne!(error(&expired), error(""));
     let cause =
         |error: &auth0_api::Error| std::error::Error::source(error).map(ToString::to_string);
-    assert_eq!(cause(&refusal(&expired)), None);
+    assert_eq!(cause(&error(&expired)), None);
     world
         .tenant
         .misbehave(Endpoint::Discovery, Fault::status(500));
-    let outage = refusal(&world.token().mint().unwrap());
+    let outage = error(&world.token().mint().unwrap());
     let expected = "no usable keys of https://tenant.example/";
     assert_eq!(cause(&outage).as_deref(), Some(expected));
     let source = std::error::Error::source(&outage).unwrap();
-    let below = source.source().unwrap();
+    let inner = source.source().unwrap();
     assert_eq!(
-        below.to_string(),
+        inner.to_string(),
         "https://tenant.example/.well-known/openid-configuration"
     );
     assert_eq!(
-        below.source().unwrap().to_string(),
+        inner.source().unwrap().to_string(),
         "the server answered with status 500"
     );
 }
 
-/// An operator reads what was expected and what was there; the response says neither.
-pub fn a_diagnosis_says_what_was_expected_and_what_was_there<D: Driver>() {
+/// A diagnosis is for the operator. The response contains neither value.
+pub fn a_diagnosis_shows_the_expected_and_the_actual_value<D: Driver>() {
     let world = World::<D>::new();
     let mint = |builder: a0_testkit::AccessTokenBuilder| builder.mint().unwrap();
-    let good = mint(world.token());
+    let valid = mint(world.token());
     let audience = |value: &str| mint(world.tenant.access_token().audience(value));
-    let close = super::AUDIENCE.trim_end_matches('/');
+    let without_slash = super::AUDIENCE.trim_end_matches('/');
     let id_token = world.tenant.access_token().audience("the-client");
     let id_token = mint(
         id_token
@@ -339,7 +333,10 @@ pub fn a_diagnosis_says_what_was_expected_and_what_was_there<D: Driver>() {
             audience("https://other.example/"),
             &["https://other.example/", super::AUDIENCE][..],
         ),
-        (audience(close), &[close, "they differ only by a slash"]),
+        (
+            audience(without_slash),
+            &[without_slash, "they differ only by a slash"],
+        ),
         (audience(&super::AUDIENCE.to_uppercase()), &["or in case"]),
         (audience("a\r\nb"), &["a\\r\\nb"]),
         (id_token, &["the-client", "looks like an ID token"]),
@@ -352,8 +349,8 @@ pub fn a_diagnosis_says_what_was_expected_and_what_was_there<D: Driver>() {
         ),
         (mint(world.token().expires_in(-5)), &["expires at"]),
         ("opaque".to_owned(), &["does not request an audience"]),
-        (format!("\"{good}\""), &["quotes"]),
-        (format!("Bearer {good}"), &["more than one scheme"]),
+        (format!("\"{valid}\""), &["quotes"]),
+        (format!("Bearer {valid}"), &["more than one scheme"]),
         ("a.b.c.d.e".to_owned(), &["encrypted"]),
     ] {
         let error = world.verify(&token).unwrap_err();
@@ -413,7 +410,7 @@ pub fn a_diagnosis_says_what_was_expected_and_what_was_there<D: Driver>() {
     }
 }
 
-/// Reads a field of challenges as RFC 9110 section 11.6.1 has it, and writes each one out again.
+/// Splits a header field into its challenges, as RFC 9110 section 11.6.1 defines it.
 fn read_challenges(field: &str) -> Vec<String> {
     let mut parts = Vec::new();
     let (mut part, mut quoted) = (String::new(), false);
@@ -428,19 +425,19 @@ fn read_challenges(field: &str) -> Vec<String> {
     let mut challenges: Vec<String> = Vec::new();
     for part in parts.iter().map(|part| part.trim()) {
         // A part that begins with a scheme has a space before its first `=`.
-        let begins = part
+        let begins_challenge = part
             .find(' ')
             .is_some_and(|space| part.find('=').is_none_or(|equals| space < equals));
         match challenges.last_mut() {
-            Some(last) if !begins => last.push_str(&format!(", {part}")),
+            Some(last) if !begins_challenge => last.push_str(&format!(", {part}")),
             _ => challenges.push(part.to_owned()),
         }
     }
     challenges
 }
 
-/// Every text that an error can show, and everything below it.
-fn everything(error: &auth0_api::Error) -> String {
+/// All texts of an error and its sources.
+fn all_texts(error: &auth0_api::Error) -> String {
     let mut text = format!(
         "{error} {error:?} {} {:?}",
         error.error_description(),
@@ -454,7 +451,7 @@ fn everything(error: &auth0_api::Error) -> String {
     text
 }
 
-pub fn no_error_holds_a_part_of_a_token_or_of_an_answer<D: Driver>() {
+pub fn no_error_contains_a_part_of_a_token_or_a_response<D: Driver>() {
     const CANARY: &str = "cAnArY";
     let world = World::<D>::new();
     let token = || world.token().claim("canary", CANARY);
@@ -482,7 +479,7 @@ pub fn no_error_holds_a_part_of_a_token_or_of_an_answer<D: Driver>() {
         token().with_signature(CANARY).mint().unwrap(),
     ];
     for token in &tokens {
-        let text = everything(&world.verify_bearer(token).unwrap_err());
+        let text = all_texts(&world.verify_bearer(token).unwrap_err());
         assert!(!text.contains(CANARY), "{text}");
         for segment in token.split('.').filter(|segment| segment.len() > 8) {
             assert!(!text.contains(segment), "{text}");
@@ -506,7 +503,7 @@ pub fn no_error_holds_a_part_of_a_token_or_of_an_answer<D: Driver>() {
             let world = World::<D>::new();
             world.tenant.misbehave(endpoint, fault.clone());
             let token = world.token().mint().unwrap();
-            let text = everything(&world.verify_bearer(&token).unwrap_err());
+            let text = all_texts(&world.verify_bearer(&token).unwrap_err());
             assert!(!text.contains(CANARY), "{text}");
             assert!(!text.contains("eyJ"), "{text}");
         }

@@ -1,6 +1,5 @@
-//! The resource-server cases of the OpenID Foundation's conformance suite for FAPI 2 with DPoP, in
-//! this project's words and under the suite's idea of each case. All of them run against one client,
-//! one after the other, as the suite does it.
+//! The resource-server cases of the OpenID Foundation's conformance suite for FAPI 2 with DPoP, restated
+//! in this project's words. All of them run against one client, one after the other, as in the suite.
 
 use a0_testkit::{Algorithm, ProofBuilder, ProofKey, SigningKey};
 use auth0_api::{Error, RequestContext, VerifiedToken};
@@ -11,18 +10,18 @@ use super::{Driver, NOW};
 
 const URL: &str = "https://api.example/v1/orders";
 
-/// What is sent instead of a good request.
+/// The request of a case.
 enum Sent {
-    /// A good request with this proof.
+    /// A valid request with this proof.
     Proof(ProofBuilder),
-    /// A good request with this text in its `DPoP` field.
+    /// A valid request with this text in its `DPoP` field.
     Text(String),
-    Whole(RequestContext<'static>),
+    Request(RequestContext<'static>),
 }
 
-pub fn every_case_of_the_certification_suite<D: Driver>() {
+pub fn every_case_of_the_certification_suite_has_the_expected_outcome<D: Driver>() {
     let bound = Bound::<D>::new();
-    let good = || {
+    let valid = || {
         bound
             .key
             .proof("GET", URL)
@@ -37,24 +36,24 @@ pub fn every_case_of_the_certification_suite<D: Driver>() {
     let request = || to(URL).header("Authorization", authorization("DPoP"));
     let mut private = bound.key.public_jwk();
     private["d"] = "AAAA".into();
-    let one = mint(good().jti("used twice"));
-    let signed = mint(good());
+    let used_twice = mint(valid().jti("used twice"));
+    let signed = mint(valid());
     let (input, _) = signed.rsplit_once('.').unwrap();
 
-    use Sent::{Proof, Text, Whole};
+    use Sent::{Proof, Request, Text};
     let cases: [(&str, bool, Sent); 35] = [
         (
             "header name DPOP upper case",
             true,
-            Whole(request().header("DPOP", mint(good()))),
+            Request(request().header("DPOP", mint(valid()))),
         ),
         (
             "two DPoP headers",
             false,
-            Whole(
+            Request(
                 request()
-                    .header("DPoP", mint(good()))
-                    .header("DPoP", mint(good())),
+                    .header("DPoP", mint(valid()))
+                    .header("DPoP", mint(valid())),
             ),
         ),
         (
@@ -62,22 +61,22 @@ pub fn every_case_of_the_certification_suite<D: Driver>() {
             false,
             Text(input.to_owned()),
         ),
-        ("typ missing", false, Proof(good().without_header("typ"))),
+        ("typ missing", false, Proof(valid().without_header("typ"))),
         (
             "alg renamed to alg2 after signing",
             false,
-            Proof(good().without_header("alg").header("alg2", "ES256")),
+            Proof(valid().without_header("alg").header("alg2", "ES256")),
         ),
-        ("jwk missing", false, Proof(good().without_header("jwk"))),
-        ("jti missing", false, Proof(good().without_claim("jti"))),
-        ("htm missing", false, Proof(good().without_claim("htm"))),
-        ("htu missing", false, Proof(good().without_claim("htu"))),
-        ("iat missing", false, Proof(good().without_claim("iat"))),
-        ("ath missing", false, Proof(good().without_claim("ath"))),
+        ("jwk missing", false, Proof(valid().without_header("jwk"))),
+        ("jti missing", false, Proof(valid().without_claim("jti"))),
+        ("htm missing", false, Proof(valid().without_claim("htm"))),
+        ("htu missing", false, Proof(valid().without_claim("htu"))),
+        ("iat missing", false, Proof(valid().without_claim("iat"))),
+        ("ath missing", false, Proof(valid().without_claim("ath"))),
         (
             "typ is dpop+jwt+wrongyousee",
             false,
-            Proof(good().header("typ", "dpop+jwt+wrongyousee")),
+            Proof(valid().header("typ", "dpop+jwt+wrongyousee")),
         ),
         (
             "RS256 proof with RSA key (FAPI2 profile only)",
@@ -88,7 +87,7 @@ pub fn every_case_of_the_certification_suite<D: Driver>() {
             "alg none, no jwk",
             false,
             Proof(
-                good()
+                valid()
                     .header("alg", "none")
                     .without_header("jwk")
                     .unsigned(),
@@ -97,55 +96,55 @@ pub fn every_case_of_the_certification_suite<D: Driver>() {
         (
             "signature altered",
             false,
-            Proof(good().with_signature([1; 64])),
+            Proof(valid().with_signature([1; 64])),
         ),
         (
             "jwk carries the private key",
             false,
-            Proof(good().header("jwk", private)),
+            Proof(valid().header("jwk", private)),
         ),
         (
             "htm PUT on another method",
             false,
-            Proof(good().claim("htm", "PUT")),
+            Proof(valid().claim("htm", "PUT")),
         ),
         (
             "htu with added query and fragment",
             true,
-            Proof(good().claim("htu", format!("{URL}?a=b#c"))),
+            Proof(valid().claim("htu", format!("{URL}?a=b#c"))),
         ),
         (
             "request with query, htu without",
             true,
-            Whole(
+            Request(
                 to("https://api.example/v1/orders?page=2")
                     .header("Authorization", authorization("DPoP"))
-                    .header("DPoP", mint(good())),
+                    .header("DPoP", mint(valid())),
             ),
         ),
         (
             "htu of another URL",
             false,
-            Proof(good().claim("htu", "https://api.example/v1/other")),
+            Proof(valid().claim("htu", "https://api.example/v1/other")),
         ),
         (
             "iat one hour ahead, no nonce in use",
             false,
-            Proof(good().issued_at(NOW + 3600)),
+            Proof(valid().issued_at(NOW + 3600)),
         ),
         (
             "iat one hour ago, no nonce in use",
             false,
-            Proof(good().issued_at(NOW - 3600)),
+            Proof(valid().issued_at(NOW - 3600)),
         ),
-        ("iat 10 s ahead", true, Proof(good().issued_at(NOW + 10))),
-        ("iat 10 s ago", true, Proof(good().issued_at(NOW - 10))),
-        ("jti first use", true, Text(one.clone())),
-        ("jti second use", false, Text(one)),
+        ("iat 10 s ahead", true, Proof(valid().issued_at(NOW + 10))),
+        ("iat 10 s ago", true, Proof(valid().issued_at(NOW - 10))),
+        ("jti first use", true, Text(used_twice.clone())),
+        ("jti second use", false, Text(used_twice)),
         (
             "ath of another value",
             false,
-            Proof(good().for_token("another token")),
+            Proof(valid().for_token("another token")),
         ),
         (
             "proof by another key",
@@ -160,42 +159,42 @@ pub fn every_case_of_the_certification_suite<D: Driver>() {
         (
             "extra header and claim members",
             true,
-            Proof(good().header("x", json!({"y": 1})).claim("z", Value::Null)),
+            Proof(valid().header("x", json!({"y": 1})).claim("z", Value::Null)),
         ),
         (
             "htu scheme and host in upper case",
             true,
-            Proof(good().claim("htu", "HTTPS://API.EXAMPLE/v1/orders")),
+            Proof(valid().claim("htu", "HTTPS://API.EXAMPLE/v1/orders")),
         ),
         (
             "htu with :443",
             true,
-            Proof(good().claim("htu", "https://api.example:443/v1/orders")),
+            Proof(valid().claim("htu", "https://api.example:443/v1/orders")),
         ),
-        ("DPoP scheme without proof", false, Whole(request())),
+        ("DPoP scheme without proof", false, Request(request())),
         (
             "bound token as Bearer without proof",
             false,
-            Whole(to(URL).header("Authorization", authorization("Bearer"))),
+            Request(to(URL).header("Authorization", authorization("Bearer"))),
         ),
         (
             "nbf now and exp +5 min inside the proof",
             true,
-            Proof(good().claim("nbf", NOW).claim("exp", NOW + 300)),
+            Proof(valid().claim("nbf", NOW).claim("exp", NOW + 300)),
         ),
-        ("valid proof after all of the above", true, Proof(good())),
+        ("valid proof after all of the above", true, Proof(valid())),
     ];
     for (case, accepted, sent) in cases {
         let request = match sent {
             Proof(proof) => request().header("DPoP", mint(proof)),
             Text(text) => request().header("DPoP", text),
-            Whole(request) => request,
+            Request(request) => request,
         };
         let outcome: Result<VerifiedToken, Error> = bound.world.client.verify_request(request);
         match outcome {
-            Ok(_) => assert!(accepted, "accepted: {case}"),
+            Ok(_) => assert!(accepted, "{case}"),
             Err(error) => {
-                assert!(!accepted, "refused: {case}: {error}");
+                assert!(!accepted, "{case}: {error}");
                 assert!([400, 401].contains(&error.status_code().as_u16()), "{case}");
             }
         }

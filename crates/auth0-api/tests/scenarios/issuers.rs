@@ -1,4 +1,4 @@
-//! Whose tokens are taken: one domain's, a list's, or those that a function names.
+//! Accepted issuers: one domain, a list of domains, or the domains of a resolver.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -53,7 +53,7 @@ fn verify<D: Driver>(client: &D, token: &str) -> Result<String, ErrorKind> {
     }
 }
 
-pub fn a_token_of_any_listed_domain_is_taken_and_of_no_other<D: Driver>() {
+pub fn only_tokens_of_listed_domains_are_accepted<D: Driver>() {
     let world = World::new();
     let [a, b, evil] = &world.tenants;
     let builder = world
@@ -85,26 +85,32 @@ pub fn a_token_of_any_listed_domain_is_taken_and_of_no_other<D: Driver>() {
             assert_eq!(verify(&client, &forged), Err(expected), "{iss}");
         }
     }
-    assert!(evil.requests().is_empty(), "a stranger's server was asked");
-    let described = NOT_ALLOWED;
+    assert!(
+        evil.requests().is_empty(),
+        "no request goes to an unknown issuer"
+    );
     let error = client.verify_access_token(&token(evil).mint().unwrap(), &TokenOptions::new());
     let error = error.unwrap_err();
-    assert_eq!(*error.kind(), described);
+    assert_eq!(*error.kind(), NOT_ALLOWED);
     assert_eq!(
         error.error_description(),
         "Token issuer is not in the list of allowed domains"
     );
     assert_eq!(error.status_code(), 401);
+}
 
-    // All of the list is warmed up, also where that fails for one.
+/// One failing issuer does not keep the others from being warmed up.
+pub fn warm_up_and_reload_fetch_the_keys_of_listed_domains<D: Driver>() {
+    let world = World::new();
+    let [a, b, evil] = &world.tenants;
     for failing in [a, b] {
         failing.misbehave_times(Endpoint::Jwks, 1, Fault::status(500));
         let client = D::build(world.builder::<D>().domains(["a.example", "b.example"])).unwrap();
-        let asked = [a, b].map(|tenant| tenant.request_count(Endpoint::Jwks) + 1);
+        let expected = [a, b].map(|tenant| tenant.request_count(Endpoint::Jwks) + 1);
         assert!(client.warm_up().is_err());
         assert_eq!(
             [a, b].map(|tenant| tenant.request_count(Endpoint::Jwks)),
-            asked
+            expected
         );
     }
     for tenant in [a, b] {
@@ -115,14 +121,14 @@ pub fn a_token_of_any_listed_domain_is_taken_and_of_no_other<D: Driver>() {
     for tenant in [a, b] {
         assert_eq!(tenant.request_count(Endpoint::Jwks), 1);
     }
-    // Nor is a stranger asked because somebody reloads its keys.
+    // A reload of an unknown domain sends no request.
     let error = client.reload("evil.example").unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Configuration(_)));
     assert!(evil.requests().is_empty());
     assert!(client.reload("A.example").is_ok());
 }
 
-pub fn rfc8725_3_8_issuers_that_name_their_keys_alike_do_not_share_them<D: Driver>() {
+pub fn rfc8725_3_8_issuers_with_the_same_kid_do_not_share_keys<D: Driver>() {
     let world = World::new();
     let [a, b, _] = &world.tenants;
     for tenant in [a, b] {
@@ -131,17 +137,20 @@ pub fn rfc8725_3_8_issuers_that_name_their_keys_alike_do_not_share_them<D: Drive
         tenant.set_jwks_body(Some(jwks.to_string().as_bytes()));
     }
     let client = D::build(world.builder::<D>().domains(["a.example", "b.example"])).unwrap();
-    let of = |tenant: &LocalTenant| token(tenant).kid("shared");
+    let shared_kid = |tenant: &LocalTenant| token(tenant).kid("shared");
     for tenant in [a, b] {
-        assert!(verify(&client, &of(tenant).mint().unwrap()).is_ok());
+        assert!(verify(&client, &shared_kid(tenant).mint().unwrap()).is_ok());
     }
-    for (signer, named) in [(a, b), (b, a)] {
-        let forged = of(signer).claim("iss", named.issuer()).mint().unwrap();
+    for (signer, issuer) in [(a, b), (b, a)] {
+        let forged = shared_kid(signer)
+            .claim("iss", issuer.issuer())
+            .mint()
+            .unwrap();
         assert!(verify(&client, &forged).is_err());
     }
 }
 
-pub fn the_domain_alone_is_not_trusted_where_domains_are_given<D: Driver>() {
+pub fn the_domain_is_not_trusted_unless_domains_lists_it<D: Driver>() {
     let world = World::new();
     let [a, b, _] = &world.tenants;
     let builder = world
@@ -154,7 +163,7 @@ pub fn the_domain_alone_is_not_trusted_where_domains_are_given<D: Driver>() {
     assert!(a.requests().is_empty());
 }
 
-pub fn a_resolver_names_the_domains_of_each_request<D: Driver>() {
+pub fn a_resolver_chooses_the_domains_of_each_request<D: Driver>() {
     let world = World::new();
     let [a, b, evil] = &world.tenants;
     type Seen = (Option<String>, Vec<(String, String)>, String);
@@ -162,7 +171,7 @@ pub fn a_resolver_names_the_domains_of_each_request<D: Driver>() {
     let resolver = {
         let seen = Arc::clone(&seen);
         move |context: &ResolverContext<'_>| {
-            // Nothing of it may be in a log by accident.
+            // A log must not show values of the request by accident.
             assert!(!format!("{context:?}").contains("canary"));
             let fields = context.request_headers();
             let fields = fields
@@ -205,14 +214,14 @@ pub fn a_resolver_names_the_domains_of_each_request<D: Driver>() {
         let (url, fields, iss) = seen.lock().unwrap().pop().unwrap();
         assert_eq!(url.as_deref(), Some("https://api.example/v1/orders"));
         assert_eq!(iss, tenant.issuer());
-        let field = |wanted: &str| {
-            let found = fields.iter().find(|(name, _)| name == wanted);
-            found.map(|(_, value)| value.clone())
+        let value_of = |wanted: &str| {
+            let field = fields.iter().find(|(name, _)| name == wanted);
+            field.map(|(_, value)| value.clone())
         };
-        assert_eq!(field("authorization"), Some(format!("Bearer {token}")));
-        assert_eq!(field("x-tenant").as_deref(), Some(name));
+        assert_eq!(value_of("authorization"), Some(format!("Bearer {token}")));
+        assert_eq!(value_of("x-tenant").as_deref(), Some(name));
 
-        // The same, for a token by itself.
+        // The same for `verify_access_token`.
         let options = TokenOptions::new().request(&request);
         assert_eq!(
             client.verify_access_token(&token, &options).is_ok(),
@@ -220,7 +229,7 @@ pub fn a_resolver_names_the_domains_of_each_request<D: Driver>() {
         );
         assert!(
             seen.lock().unwrap().pop().is_some(),
-            "it is asked every time"
+            "the resolver is called each time"
         );
         let context = RequestContext::new()
             .header("x-TENANT", name)
@@ -236,28 +245,28 @@ pub fn a_resolver_names_the_domains_of_each_request<D: Driver>() {
     }
     assert!(evil.requests().is_empty());
 
-    // It is not asked for what no answer could let in.
-    for refused in [
+    // The resolver is not called for a token that no domain could make valid.
+    for token in [
         token(a).header("alg", "HS256").mint().unwrap(),
         token(a).claim("iss", "https://A.example/").mint().unwrap(),
         token(a).claim("iss", "http://a.example/").mint().unwrap(),
         token(a).claim("iss", 7).mint().unwrap(),
     ] {
-        assert!(verify(&client, &refused).is_err());
+        assert!(verify(&client, &token).is_err());
         assert!(seen.lock().unwrap().is_empty());
     }
-    // There is nobody to warm up for.
+    // With a resolver, there is nothing to warm up.
     assert!(client.warm_up().is_ok());
 }
 
-pub fn a_resolver_that_gives_no_domains_is_an_error_of_the_api<D: Driver>() {
+pub fn a_resolver_without_usable_domains_is_a_server_error<D: Driver>() {
     let world = World::new();
     let [a, ..] = &world.tenants;
     let token = token(a).mint().unwrap();
-    type Answer = fn() -> Result<Vec<&'static str>, &'static str>;
-    for (answer, fault, description) in [
+    type Resolver = fn() -> Result<Vec<&'static str>, &'static str>;
+    for (resolve, fault, description) in [
         (
-            (|| Err("canary")) as Answer,
+            (|| Err("canary")) as Resolver,
             ResolverFault::Failed,
             "Domains resolver function failed",
         ),
@@ -278,7 +287,7 @@ pub fn a_resolver_that_gives_no_domains_is_an_error_of_the_api<D: Driver>() {
         ),
     ] {
         let resolver = move |_: &ResolverContext<'_>| {
-            answer().map(|domains| domains.into_iter().map(str::to_owned).collect())
+            resolve().map(|domains| domains.into_iter().map(str::to_owned).collect())
         };
         let client = D::build(D::domains_resolver(world.builder::<D>(), resolver)).unwrap();
         let error = client
@@ -293,10 +302,10 @@ pub fn a_resolver_that_gives_no_domains_is_an_error_of_the_api<D: Driver>() {
         assert_eq!(error.error_description(), description);
         assert!(error.challenges().is_empty());
         assert!(!format!("{error} {error:?}").contains("canary"));
-        // The resolver's own error is there for a log of the API's own.
+        // The resolver's own error is the source.
         let source = std::error::Error::source(&error).map(ToString::to_string);
-        let own = (fault == ResolverFault::Failed).then(|| "canary".to_owned());
-        assert_eq!(source, own);
+        let expected = (fault == ResolverFault::Failed).then(|| "canary".to_owned());
+        assert_eq!(source, expected);
     }
     assert!(a.requests().is_empty());
 }

@@ -1,4 +1,4 @@
-//! Where keys come from, how long they are used, and what an outage is.
+//! Fetching keys, how long they are used, and outages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,17 +18,17 @@ pub fn a_cold_client_makes_two_requests_and_a_warm_one_none<D: Driver>() {
         assert!(world.verify(&token).is_ok());
         assert_eq!(world.fetches(), (1, 1));
     }
-    // Nor for tokens that nobody signed.
+    // A forged signature causes no request.
     let forged = world.token().with_signature([1; 256]).mint().unwrap();
     let error = world.verify(&forged).unwrap_err();
     assert_eq!(error.error_description(), "Signature verification failed");
     assert_eq!(world.fetches(), (1, 1));
 }
 
-pub fn keys_are_used_for_their_time_to_live<D: Driver>() {
+pub fn keys_are_fresh_for_their_time_to_live<D: Driver>() {
     let seconds = Duration::from_secs;
-    // (max-age, cache_ttl, cache_min_ttl, seconds that the keys are used)
-    for (max_age, ttl, min_ttl, used_for) in [
+    // (max-age, cache_ttl, cache_min_ttl, seconds for which the keys are fresh)
+    for (max_age, ttl, min_ttl, fresh_for) in [
         (None, 600, 300, 600),
         (Some("max-age=15"), 600, 300, 300),
         (Some("max-age=400"), 600, 300, 400),
@@ -50,8 +50,8 @@ pub fn keys_are_used_for_their_time_to_live<D: Driver>() {
         world.tenant.cache_control(max_age);
         let token = world.token().mint().unwrap();
         assert!(world.verify(&token).is_ok());
-        if used_for > 0 {
-            world.advance(used_for - 1);
+        if fresh_for > 0 {
+            world.advance(fresh_for - 1);
             assert!(world.verify(&token).is_ok());
             assert_eq!(world.fetches(), (1, 1), "{max_age:?} {ttl} {min_ttl}");
             world.advance(1);
@@ -59,7 +59,7 @@ pub fn keys_are_used_for_their_time_to_live<D: Driver>() {
         assert!(world.verify(&token).is_ok());
         assert_eq!(world.fetches(), (2, 2), "{max_age:?} {ttl} {min_ttl}");
     }
-    // A clock that goes back makes their age unknown.
+    // If the clock is set back by more than a minute, the age of the keys is unknown.
     let world = World::<D>::new();
     let token = world.token().mint().unwrap();
     assert!(world.verify(&token).is_ok());
@@ -70,18 +70,18 @@ pub fn keys_are_used_for_their_time_to_live<D: Driver>() {
     }
 }
 
-pub fn a_rotation_refuses_nobody<D: Driver>() {
+pub fn tokens_stay_valid_during_a_key_rotation<D: Driver>() {
     let world = World::<D>::new();
     let old = world.token().mint().unwrap();
     assert!(world.verify(&old).is_ok());
     world.tenant.rotate_keys().unwrap();
-    // Both keys are published: tokens of the new one pass after one more request for keys.
+    // Both keys are published. The first token of the new one causes one more request for keys.
     let new = world.token().mint().unwrap();
     for token in [&old, &new, &old, &new] {
         assert!(world.verify(token).is_ok());
     }
     assert_eq!(world.fetches(), (1, 2));
-    // The old one is withdrawn: its tokens pass until the set is replaced.
+    // The old key is removed. Its tokens are accepted until the client fetches the new set.
     world.tenant.replace_keys().unwrap();
     assert!(world.verify(&old).is_ok());
     world.advance(30);
@@ -95,10 +95,10 @@ pub fn a_rotation_refuses_nobody<D: Driver>() {
     assert_eq!(world.fetches(), (1, 3));
 }
 
-pub fn ten_thousand_forged_tokens_make_one_request<D: Driver>() {
+pub fn ten_thousand_forged_tokens_cause_one_request<D: Driver>() {
     let world = World::<D>::new();
-    let honest = world.token().mint().unwrap();
-    assert!(world.verify(&honest).is_ok());
+    let genuine = world.token().mint().unwrap();
+    assert!(world.verify(&genuine).is_ok());
     let forged = world.token().with_signature([1; 256]);
     for number in 0..10_000 {
         let forged = forged
@@ -110,11 +110,11 @@ pub fn ten_thousand_forged_tokens_make_one_request<D: Driver>() {
         assert_eq!(error.error_description(), "No matching key found in JWKS");
     }
     assert_eq!(world.fetches(), (1, 2));
-    assert!(world.verify(&honest).is_ok());
+    assert!(world.verify(&genuine).is_ok());
 }
 
-/// Half an hour without the tenant, whose keys may be cached for 15 seconds.
-pub fn an_outage_is_outlived<D: Driver>() {
+/// The tenant fails for an hour. Its `max-age` is 15 seconds.
+pub fn stale_keys_are_used_during_an_outage<D: Driver>() {
     let world = World::<D>::new();
     let token = world.token().expires_in(86_400);
     let token = token.mint().unwrap();
@@ -134,7 +134,7 @@ pub fn an_outage_is_outlived<D: Driver>() {
         "{metadata} {keys}"
     );
 
-    // A token of a key that nobody here knows: no verdict, and when to come back.
+    // An unknown `kid` is an outage too, and the response says when to try again.
     let unknown = world.token().kid("unknown").mint().unwrap();
     let error = world.verify(&unknown).unwrap_err();
     assert_eq!(error.error_code(), "temporarily_unavailable");
@@ -154,7 +154,7 @@ pub fn an_outage_is_outlived<D: Driver>() {
     assert!(world.verify(&token).is_ok());
 }
 
-pub fn the_client_tells_the_state_of_its_keys<D: Driver>() {
+pub fn key_status_reports_the_state_of_the_keys<D: Driver>() {
     let world = World::<D>::new();
     assert!(world.client.key_status().is_empty());
     world.client.warm_up().unwrap();
@@ -229,26 +229,23 @@ pub fn rfc8725_3_8_only_keys_of_the_issuer_verify<D: Driver>() {
             .map(|_| ())
             .map_err(|error| error.error_description())
     };
-    // Named by their key's name, and by ours.
-    let named_theirs = forged.clone().kid(&theirs.kid()).mint().unwrap();
+    // With the `kid` of their key, and with the `kid` of ours.
+    let their_kid = forged.clone().kid(&theirs.kid()).mint().unwrap();
     assert_eq!(
-        verify(named_theirs),
+        verify(their_kid),
         Err("No matching key found in JWKS".into())
     );
-    let named_ours = forged.clone().kid(&ours.kid()).mint().unwrap();
-    assert_eq!(
-        verify(named_ours),
-        Err("Signature verification failed".into())
-    );
+    let our_kid = forged.clone().kid(&ours.kid()).mint().unwrap();
+    assert_eq!(verify(our_kid), Err("Signature verification failed".into()));
     assert!(
         theirs.requests().is_empty(),
-        "the attacker's tenant was asked"
+        "the attacker's tenant gets no request"
     );
-    let honest = ours.access_token().audience(AUDIENCE).mint().unwrap();
-    assert_eq!(verify(honest), Ok(()));
+    let genuine = ours.access_token().audience(AUDIENCE).mint().unwrap();
+    assert_eq!(verify(genuine), Ok(()));
 }
 
-pub fn rfc8414_3_3_metadata_of_another_issuer_is_of_no_use<D: Driver>() {
+pub fn rfc8414_3_3_metadata_of_another_issuer_is_not_used<D: Driver>() {
     for (issuer, description) in [
         (
             Some(json!("https://evil.example/")),
@@ -288,7 +285,7 @@ pub fn rfc8414_3_3_metadata_of_another_issuer_is_of_no_use<D: Driver>() {
 
 pub fn keys_come_only_from_the_issuer_or_a_trusted_endpoint<D: Driver>() {
     let refused = "Failed to fetch OIDC discovery metadata";
-    for (jwks_uri, outcome) in [
+    for (jwks_uri, refusal) in [
         (json!("https://tenant.example/keys"), None),
         (json!("https://TENANT.example:443/keys"), None),
         (json!("http://tenant.example/keys"), Some(refused)),
@@ -320,12 +317,12 @@ pub fn keys_come_only_from_the_issuer_or_a_trusted_endpoint<D: Driver>() {
     ] {
         let world = World::<D>::new();
         world.tenant.set_metadata("jwks_uri", jwks_uri.clone());
-        match outcome {
+        match refusal {
             Some(description) => {
                 assert_outage(&world, description);
                 assert!(world.tenant.refused().is_empty(), "{jwks_uri}");
             }
-            // The tenant has nothing at that path: it is enough that it was asked.
+            // The tenant has no keys at that path, but it received the request.
             None => assert_outage(&world, "Failed to fetch JWKS"),
         }
     }
@@ -350,7 +347,7 @@ pub fn keys_come_only_from_the_issuer_or_a_trusted_endpoint<D: Driver>() {
     }
 }
 
-pub fn a_document_that_cannot_be_had_is_an_outage_and_no_verdict<D: Driver>() {
+pub fn an_unusable_document_is_an_outage_and_not_an_invalid_token<D: Driver>() {
     let big = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(1024 * 1024));
     let ok = |body: &str| Fault::body(200, "application/json", body);
     let faults = [
@@ -388,30 +385,34 @@ pub fn a_document_that_cannot_be_had_is_an_outage_and_no_verdict<D: Driver>() {
             let world = World::<D>::new();
             world.tenant.misbehave(endpoint, fault.clone());
             let error = outage(&world);
-            let described = error.error_description();
-            // An object that is no metadata lacks an issuer.
-            let expected = described == description
-                || described == "Discovery metadata missing 'issuer' field";
-            assert!(expected, "{described}");
-            assert!(world.tenant.refused().is_empty(), "a redirect was followed");
+            let actual = error.error_description();
+            // Some of these documents are metadata without an issuer.
+            let expected =
+                actual == description || actual == "Discovery metadata missing 'issuer' field";
+            assert!(expected, "{actual}");
+            assert!(world.tenant.refused().is_empty(), "no redirect is followed");
         }
     }
 }
 
-pub fn a_failure_is_not_kept<D: Driver>() {
+pub fn a_failed_fetch_is_retried_after_one_second<D: Driver>() {
     let world = World::<D>::new();
     world
         .tenant
         .misbehave_times(Endpoint::Jwks, 1, Fault::status(500));
     let token = world.token().mint().unwrap();
     assert!(world.verify(&token).is_err());
-    // It is told for a second more, and nobody asks meanwhile.
+    // For one second, calls get the same failure without another request.
     assert!(world.verify(&token).is_err());
     assert_eq!(world.fetches(), (1, 1));
     world.advance(1);
     assert!(world.verify(&token).is_ok());
+}
 
-    // A set that is replaced is replaced, not merged.
+pub fn a_new_key_set_replaces_the_old_one<D: Driver>() {
+    let world = World::<D>::new();
+    let token = world.token().mint().unwrap();
+    assert!(world.verify(&token).is_ok());
     let stranger = SigningKey::cached_rsa("stranger").unwrap();
     world.tenant.replace_keys().unwrap();
     world.advance(600);

@@ -1,23 +1,29 @@
-//! Scenarios, each written once and run by every driver: a driver is a kind of client.
+//! Scenarios: tests that are written once and run with every driver. A driver is a kind of client.
 //!
-//! A test file implements [`Driver`] and names it in `all_scenarios!`. A scenario that stands in no
-//! list is dead code, which does not pass clippy.
+//! A test file implements [`Driver`] and passes it to `all_scenarios!`. A scenario that is missing from
+//! the list there is dead code, and clippy refuses it.
 
 #![allow(
     unreachable_pub,
-    reason = "a test binary has no outside, but its modules share items"
+    reason = "nothing uses a test binary from outside, but its modules share items"
 )]
 
 pub mod confirmation;
 pub mod dpop;
+pub mod dpop_nonces;
+pub mod dpop_replay;
+pub mod dpop_url;
 pub mod errors;
 pub mod exchange;
+pub mod exchange_dpop;
 pub mod fapi2;
 pub mod issuers;
 pub mod keys;
+pub mod obo_cache;
 pub mod request;
 pub mod token;
 pub mod token_cache;
+pub mod token_endpoint;
 pub mod verified;
 
 use std::io;
@@ -36,7 +42,7 @@ use auth0_api::{
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// What answers requests.
+/// A closure that answers HTTP requests.
 pub trait Handle:
     Fn(http::Request<Vec<u8>>) -> io::Result<http::Response<Vec<u8>>> + Send + Sync + 'static
 {
@@ -48,12 +54,12 @@ impl<F> Handle for F where
 }
 
 pub trait Driver: Sized + Send + Sync + 'static {
-    /// Whether a call that finds stale keys is served by them, while they are refreshed.
+    /// Whether a call that finds stale keys uses them while they are refreshed.
     const SERVES_STALE: bool = false;
 
     fn build(builder: Builder) -> Result<Self, Error>;
 
-    // The options that differ in kind.
+    // Options that the kinds of clients take in different types.
     fn http_client(builder: Builder, handle: impl Handle) -> Builder;
     fn domains_resolver<E: Into<Cause> + 'static>(
         builder: Builder,
@@ -88,7 +94,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     ) -> Result<IssuedToken, Error>;
 }
 
-/// The list of all scenarios, as tests of one driver.
+/// Declares every scenario as a test of one driver.
 macro_rules! all_scenarios {
     ($driver:ident) => {
         scenarios! { $driver:
@@ -96,106 +102,134 @@ macro_rules! all_scenarios {
                 rfc7800_3_1_and_rfc9449_7_2_a_bound_token_is_refused_as_a_bearer_token,
             }
             dpop {
-                a_nonce_is_asked_for_where_the_api_wants_one,
-                a_proof_alone_can_be_verified,
-                a_proof_alone_is_verified_where_dpop_is_disabled_too,
-                a_proof_beside_a_bearer_token,
-                a_proof_is_remembered_for_longer_than_it_is_accepted,
-                a_replay_store_that_fails_is_an_outage_unless_said_otherwise,
-                a_request_without_a_method_or_an_absolute_url_is_refused_as_such,
-                nothing_is_spent_or_fetched_for_a_request_that_is_refused,
-                rfc7800_3_1_and_rfc9449_6_the_token_names_the_key_of_the_proof,
-                rfc9449_11_1_a_proof_serves_once,
-                rfc9449_4_2_the_url_is_the_one_that_clients_know,
-                rfc9449_4_3_1_there_is_one_proof,
-                rfc9449_7_1_the_first_failure_in_order_is_the_one_reported,
-                the_size_limit_is_for_proofs_too,
-                the_window_and_the_algorithms_of_proofs_are_options,
+                a_proof_with_a_bearer_token_is_refused,
+                a_refused_request_fetches_nothing_and_does_not_use_up_its_proof,
+                max_token_size_limits_proofs_too,
+                rfc7800_3_1_and_rfc9449_6_cnf_jkt_is_the_thumbprint_of_the_proof_key,
+                rfc9449_4_3_1_a_request_has_exactly_one_proof,
+                rfc9449_7_1_the_first_failed_check_is_reported,
+                the_error_of_an_accessor_is_on_the_dpop_challenge,
+                the_iat_window_and_the_algorithms_of_proofs_are_configurable,
+                verify_dpop_proof_verifies_only_the_proof,
+                verify_dpop_proof_works_with_dpop_disabled,
             }
-            fapi2 {
-                every_case_of_the_certification_suite,
+            dpop_nonces {
+                a_proof_needs_a_current_nonce_if_nonces_are_enabled,
+            }
+            dpop_replay {
+                a_failing_replay_store_is_an_outage_unless_replay_fail_open_is_set,
+                a_proof_is_remembered_for_longer_than_it_is_accepted,
+                clients_share_only_a_replay_store_that_is_given_to_both,
+                rfc9449_11_1_a_proof_is_accepted_once,
+                without_replay_protection_a_proof_is_accepted_again,
+            }
+            dpop_url {
+                a_missing_method_or_url_is_reported_as_a_missing_argument,
+                a_path_does_not_leave_public_url,
+                an_absolute_request_target_does_not_replace_public_url,
+                an_explicit_path_is_appended_to_public_url,
+                an_explicit_url_is_used_instead_of_public_url,
+                an_invalid_public_url_is_refused,
+                an_invalid_request_target_matches_no_htu,
+                rfc9449_4_2_htu_matches_the_public_url,
+                unencoded_characters_match_their_percent_encoding,
             }
             errors {
-                errors_are_equal_by_what_they_say,
-                a_diagnosis_says_what_was_expected_and_what_was_there,
-                rfc6750_3_a_parameter_holds_the_allowed_characters_only,
-                no_error_holds_a_part_of_a_token_or_of_an_answer,
-                rfc6750_3_every_error_is_an_http_answer,
+                a_challenge_can_be_extended_and_each_parameter_occurs_once,
+                a_diagnosis_shows_the_expected_and_the_actual_value,
+                errors_with_the_same_content_are_equal,
+                no_error_contains_a_part_of_a_token_or_a_response,
+                rfc6750_3_a_challenge_parameter_holds_only_allowed_characters,
+                rfc6750_3_every_error_is_an_http_response,
             }
             exchange {
-                a_waiter_leaves_while_the_exchange_hangs,
-                an_exchange_that_is_overdue_is_nobodys_to_join,
-                an_exchange_that_panics_strands_nobody,
-                a_kept_token_outlives_neither_itself_nor_its_subject,
-                callers_with_one_token_make_one_exchange,
-                credentials_go_to_the_domains_own_endpoint,
-                exchanges_that_panic_end_their_waiters,
+                an_invalid_token_request_is_not_sent,
+                client_auth_selects_the_authentication_method,
                 each_flow_sends_its_form_and_the_credentials,
-                no_credential_is_in_an_error_or_a_debug_output,
-                nothing_is_sent_for_what_cannot_be_asked,
-                other_ways_to_authenticate_are_an_option,
-                rfc9449_5_a_key_binds_the_tokens_of_exchanges,
-                the_endpoint_comes_through_the_same_cache,
-                tokens_on_behalf_of_a_user_are_kept_where_that_is_asked_for,
-                what_the_endpoint_or_the_way_to_it_does_is_an_api_error,
+                no_error_or_debug_output_contains_a_credential,
+                token_endpoint_and_discovery_failures_are_api_errors,
+            }
+            exchange_dpop {
+                rfc9449_5_exchanged_tokens_are_bound_to_the_dpop_key,
+            }
+            fapi2 {
+                every_case_of_the_certification_suite_has_the_expected_outcome,
             }
             issuers {
-                a_resolver_names_the_domains_of_each_request,
-                a_resolver_that_gives_no_domains_is_an_error_of_the_api,
-                a_token_of_any_listed_domain_is_taken_and_of_no_other,
+                a_resolver_chooses_the_domains_of_each_request,
+                a_resolver_without_usable_domains_is_a_server_error,
+                only_tokens_of_listed_domains_are_accepted,
                 rfc8725_3_1_the_algorithms_of_an_issuer_are_its_own,
-                rfc8725_3_8_issuers_that_name_their_keys_alike_do_not_share_them,
-                the_domain_alone_is_not_trusted_where_domains_are_given,
+                rfc8725_3_8_issuers_with_the_same_kid_do_not_share_keys,
+                the_domain_is_not_trusted_unless_domains_lists_it,
+                warm_up_and_reload_fetch_the_keys_of_listed_domains,
             }
             keys {
                 a_cold_client_makes_two_requests_and_a_warm_one_none,
-                a_document_that_cannot_be_had_is_an_outage_and_no_verdict,
-                a_failure_is_not_kept,
-                a_rotation_refuses_nobody,
-                an_outage_is_outlived,
+                a_failed_fetch_is_retried_after_one_second,
+                a_new_key_set_replaces_the_old_one,
+                an_unusable_document_is_an_outage_and_not_an_invalid_token,
                 clients_share_keys_through_an_adapter,
-                keys_are_used_for_their_time_to_live,
+                key_status_reports_the_state_of_the_keys,
+                keys_are_fresh_for_their_time_to_live,
                 keys_come_only_from_the_issuer_or_a_trusted_endpoint,
-                rfc8414_3_3_metadata_of_another_issuer_is_of_no_use,
+                rfc8414_3_3_metadata_of_another_issuer_is_not_used,
                 rfc8725_3_8_only_keys_of_the_issuer_verify,
-                ten_thousand_forged_tokens_make_one_request,
-                the_client_tells_the_state_of_its_keys,
+                stale_keys_are_used_during_an_outage,
+                ten_thousand_forged_tokens_cause_one_request,
+                tokens_stay_valid_during_a_key_rotation,
+            }
+            obo_cache {
+                a_cached_token_is_not_returned_after_it_or_its_subject_token_expires,
+                a_waiter_gives_up_after_max_wait,
+                a_waiter_takes_over_if_the_exchange_panics,
+                callers_do_not_join_an_overdue_exchange,
+                concurrent_callers_with_the_same_token_share_one_exchange,
+                on_behalf_of_tokens_are_cached_if_obo_cache_is_set,
+                the_least_recently_used_on_behalf_of_token_is_evicted,
+                waiters_give_up_after_two_exchanges_panic,
             }
             request {
-                an_http_request_is_a_request,
-                only_the_field_authorization_counts,
+                an_http_request_converts_to_a_request_context,
+                only_the_authorization_header_is_read,
                 rfc6750_2_1_and_rfc9110_11_1_the_field_is_scheme_spaces_token,
                 rfc9110_5_3_two_authorization_fields_are_refused,
             }
             token {
-                a_token_is_judged_before_anything_is_fetched,
-                rfc7519_4_1_4_leeway_is_for_expiry_and_not_before,
-                rfc8725_3_8_and_rfc9068_4_the_issuer_is_the_configured_one,
-                rfc9068_2_2_and_4_the_strict_profile,
-                required_claims_of_client_and_call_are_asked_for,
-                several_audiences_and_algorithms_are_alternatives,
-                the_algorithms_of_the_client_bind_the_keys,
-                the_first_failure_in_order_is_the_one_reported,
-                the_size_limit_is_an_option,
+                a_key_without_alg_is_used_for_the_first_configured_rsa_algorithm,
+                a_token_is_validated_before_anything_is_fetched,
+                any_configured_audience_or_algorithm_is_accepted,
+                max_token_size_limits_tokens,
+                required_claims_of_the_client_and_the_call_are_checked,
+                rfc7519_4_1_4_leeway_applies_to_exp_and_nbf,
+                rfc8725_3_8_and_rfc9068_4_iss_equals_the_configured_issuer,
+                rfc9068_2_2_and_4_the_strict_profile_requires_typ_and_all_claims,
+                the_first_failed_check_is_reported,
             }
             token_cache {
-                a_bound_token_needs_its_proof_each_time,
-                a_proof_whose_header_is_known_has_to_be_signed_too,
-                a_resolver_is_asked_each_time,
-                a_token_that_comes_again_says_what_it_said,
-                all_but_the_signature_is_judged_each_time,
-                an_issuer_that_is_dropped_takes_its_tokens_along,
-                an_outage_is_outlived_as_long_as_by_the_keys,
-                it_is_off_by_default,
-                its_bound_holds,
-                keys_that_are_replaced_empty_it,
-                nothing_is_kept_of_what_was_refused,
+                a_cached_bound_token_still_needs_a_proof,
+                a_cached_token_has_the_same_claims,
+                cached_tokens_are_accepted_during_an_outage_as_long_as_the_keys,
+                every_check_except_the_signature_runs_for_cached_tokens,
+                evicting_an_issuer_evicts_its_cached_tokens,
+                refused_tokens_are_not_cached,
+                replaced_keys_invalidate_cached_tokens,
+                the_resolver_is_called_for_cached_tokens_too,
+                the_signature_of_a_proof_with_a_cached_header_is_checked,
+                the_token_cache_is_off_by_default,
+                the_token_cache_keeps_to_its_capacity,
+            }
+            token_endpoint {
+                a_token_of_another_issuer_is_sent_only_if_same_tenant_names_it,
+                a_trusted_token_endpoint_may_have_another_origin,
+                credentials_go_only_to_the_token_endpoint_of_the_domain,
+                the_token_endpoint_comes_from_cached_metadata,
             }
             verified {
-                a_machine_is_told_from_a_user,
-                a_token_says_how_it_came_and_keeps_its_text_only_if_asked,
-                a_wrong_type_is_an_error_and_never_absent,
-                claims_come_typed_by_name_and_as_a_type_of_the_callers,
+                a_claim_of_a_wrong_type_is_an_error_and_never_absent,
+                a_verified_token_has_its_scheme_and_keeps_its_text_only_on_request,
+                claims_are_read_by_accessor_by_name_or_as_a_type,
+                is_machine_distinguishes_clients_from_users,
                 rfc8693_4_1_the_actors_are_read_from_the_token,
                 rfc8693_4_2_scopes_are_whole_values,
             }
@@ -213,10 +247,10 @@ macro_rules! scenarios {
 
 pub const AUDIENCE: &str = "https://api.example/";
 
-/// Seconds since 1970 at which every scenario begins.
+/// The time at which every scenario begins, in seconds since 1970.
 pub const NOW: i64 = 1_700_000_000;
 
-/// A tenant, and an API that trusts it.
+/// A tenant and the client of an API that trusts it.
 pub struct World<D> {
     pub tenant: LocalTenant,
     pub client: D,
@@ -227,7 +261,7 @@ impl<D: Driver> World<D> {
         World::with(|builder| builder)
     }
 
-    /// With other options than `domain` and `audience`.
+    /// Adds `options` to `domain` and `audience`.
     pub fn with(options: impl FnOnce(Builder) -> Builder) -> Self {
         let tenant = LocalTenant::new("tenant.example").unwrap();
         tenant.set_now(at(NOW));
@@ -251,7 +285,7 @@ impl<D: Driver> World<D> {
             .verify_request(RequestContext::new().header("Authorization", field))
     }
 
-    /// Requests for metadata and for keys so far.
+    /// The number of requests for metadata and for keys so far.
     pub fn fetches(&self) -> (usize, usize) {
         (
             self.tenant.request_count(Endpoint::Discovery),
@@ -265,7 +299,8 @@ impl<D: Driver> World<D> {
     }
 }
 
-/// An API of `tenant`, without a socket and on the tenant's clock; nothing happens behind a test.
+/// Options for a client of `tenant`. It opens no socket, uses the tenant's clock, and refreshes keys
+/// inline.
 pub fn builder<D: Driver>(tenant: &LocalTenant) -> Builder {
     let clock = tenant.clone();
     let builder = ApiClient::builder()

@@ -1,4 +1,4 @@
-//! The shape of a request.
+//! How a request is read.
 
 use auth0_api::{ErrorKind, RequestContext};
 
@@ -33,30 +33,30 @@ pub fn rfc6750_2_1_and_rfc9110_11_1_the_field_is_scheme_spaces_token<D: Driver>(
     let none = world.client.verify_request(RequestContext::new());
     assert_eq!(none.unwrap_err().kind(), &ErrorKind::MissingAuthorization);
 
-    // Nothing may stand behind the token either.
-    for behind in [
+    // Nothing may follow the token either.
+    for suffix in [
         " x", ",", ", x", "\n", "\t\n", "=", "==", ".", " Bearer", "\u{a0}",
     ] {
-        let field = format!("Bearer {token}{behind}");
+        let field = format!("Bearer {token}{suffix}");
         let request = RequestContext::new().header("Authorization", field);
         let error = world.client.verify_request(request).unwrap_err();
-        assert_eq!(error.error_code(), "invalid_token", "{behind:?}");
+        assert_eq!(error.error_code(), "invalid_token", "{suffix:?}");
         let description = error.error_description();
         assert!(
             description.starts_with("Failed to parse token"),
-            "{behind:?}: {description}"
+            "{suffix:?}: {description}"
         );
     }
 }
 
 pub fn rfc9110_5_3_two_authorization_fields_are_refused<D: Driver>() {
     let world = World::<D>::new();
-    let good = format!("Bearer {}", world.token().mint().unwrap());
+    let valid = format!("Bearer {}", world.token().mint().unwrap());
     for (first, second) in [
-        (&*good, &*good),
-        (&good, ""),
-        ("", &good),
-        (&good, "Bearer x"),
+        (&*valid, &*valid),
+        (&valid, ""),
+        ("", &valid),
+        (&valid, "Bearer x"),
     ] {
         let request = RequestContext::new()
             .header("authorization", first)
@@ -65,16 +65,16 @@ pub fn rfc9110_5_3_two_authorization_fields_are_refused<D: Driver>() {
         assert!(matches!(error.kind(), ErrorKind::InvalidAuthScheme(_)));
         assert_eq!(error.status_code(), 400);
     }
-    // The same where fields come in maps, or in both ways.
+    // The same for fields in maps, and for both forms together.
     let mut one = http::HeaderMap::new();
-    one.insert("authorization", good.parse().unwrap());
+    one.insert("authorization", valid.parse().unwrap());
     let mut two = one.clone();
     two.append("authorization", "Bearer x".parse().unwrap());
-    let by_hand = || RequestContext::new().header("authorization", &*good);
+    let single = || RequestContext::new().header("authorization", &*valid);
     for request in [
         RequestContext::new().headers(&two),
         RequestContext::new().headers(&one).headers(&one),
-        by_hand().headers(&one),
+        single().headers(&one),
         RequestContext::new()
             .headers(&one)
             .header("Authorization", "Bearer x"),
@@ -83,12 +83,12 @@ pub fn rfc9110_5_3_two_authorization_fields_are_refused<D: Driver>() {
         assert!(matches!(error.kind(), ErrorKind::InvalidAuthScheme(_)));
     }
     assert_eq!(world.fetches(), (0, 0));
-    let nothing_there = http::HeaderMap::new();
-    let request = by_hand().headers(&nothing_there);
+    let no_fields = http::HeaderMap::new();
+    let request = single().headers(&no_fields);
     assert!(world.client.verify_request(request).is_ok());
 }
 
-pub fn only_the_field_authorization_counts<D: Driver>() {
+pub fn only_the_authorization_header_is_read<D: Driver>() {
     let world = World::<D>::new();
     let token = world.token().mint().unwrap();
     let request = RequestContext::new()
@@ -99,7 +99,7 @@ pub fn only_the_field_authorization_counts<D: Driver>() {
     assert_eq!(error.kind(), &ErrorKind::MissingAuthorization);
 }
 
-pub fn an_http_request_is_a_request<D: Driver>() {
+pub fn an_http_request_converts_to_a_request_context<D: Driver>() {
     let world = World::<D>::new();
     let field = format!("Bearer {}", world.token().mint().unwrap());
     let request = http::Request::get("/things?page=2")
@@ -112,7 +112,7 @@ pub fn an_http_request_is_a_request<D: Driver>() {
     let context = RequestContext::new().header("authorization", &*field);
     assert!(world.client.verify_request((&context).into()).is_ok());
 
-    // A field that is no text at all.
+    // The field value is not text.
     let request = http::Request::get("/")
         .header("authorization", &b"Bearer \xff.\xff.\xff"[..])
         .body(())

@@ -1,4 +1,4 @@
-//! What makes an access token acceptable, and in which order it is judged.
+//! The checks of an access token and their order.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 
 use super::{AUDIENCE, Driver, NOW, World};
 
-/// Everything that is refused without a key: nothing is fetched for it.
-pub fn a_token_is_judged_before_anything_is_fetched<D: Driver>() {
+/// Every token here is refused before its key is needed.
+pub fn a_token_is_validated_before_anything_is_fetched<D: Driver>() {
     let world = World::<D>::new();
-    let good = || world.token();
-    let header = |text: &str| good().raw_header(text).mint().unwrap();
-    let payload = |text: &str| good().raw_payload(text).mint().unwrap();
-    let claim = |name: &str, value: Value| good().claim(name, value).mint().unwrap();
-    let without = |name: &str| good().without_claim(name).mint().unwrap();
+    let valid = || world.token();
+    let header = |text: &str| valid().raw_header(text).mint().unwrap();
+    let payload = |text: &str| valid().raw_payload(text).mint().unwrap();
+    let claim = |name: &str, value: Value| valid().claim(name, value).mint().unwrap();
+    let without = |name: &str| valid().without_claim(name).mint().unwrap();
     let hmac = SigningKey::secret(world.tenant.signing_key().public_pem().unwrap()).unwrap();
-    let no_kid = good().without_header("kid").mint().unwrap();
-    let huge = good().claim("huge", "x".repeat(20_000)).mint().unwrap();
+    let no_kid = valid().without_header("kid").mint().unwrap();
+    let huge = valid().claim("huge", "x".repeat(20_000)).mint().unwrap();
     let wrong_type = "Invalid 'exp' claim: not a number";
     for (token, description) in [
         (
@@ -47,7 +47,7 @@ pub fn a_token_is_judged_before_anything_is_fetched<D: Driver>() {
             "Failed to parse token: the payload holds a member name twice",
         ),
         (
-            good()
+            valid()
                 .algorithm(Algorithm::Hs256)
                 .signed_with(&hmac)
                 .mint()
@@ -55,35 +55,35 @@ pub fn a_token_is_judged_before_anything_is_fetched<D: Driver>() {
             "Symmetric algorithm 'HS256' is not supported. Only asymmetric algorithms (e.g., RS256) are allowed.",
         ),
         (
-            good().header("alg", "none").unsigned().mint().unwrap(),
+            valid().header("alg", "none").unsigned().mint().unwrap(),
             "Algorithm is not allowed",
         ),
         (
-            good().header("alg", "none").mint().unwrap(),
+            valid().header("alg", "none").mint().unwrap(),
             "Algorithm is not allowed",
         ),
         (
-            good().header("alg", "ES256").mint().unwrap(),
+            valid().header("alg", "ES256").mint().unwrap(),
             "Algorithm is not allowed",
         ),
         (
-            good().without_header("alg").mint().unwrap(),
+            valid().without_header("alg").mint().unwrap(),
             "Token header has no 'alg'",
         ),
         (
-            good().header("crit", json!([])).mint().unwrap(),
+            valid().header("crit", json!([])).mint().unwrap(),
             "Token header has a 'crit' parameter, which is not supported",
         ),
         (
-            good().header("b64", false).mint().unwrap(),
+            valid().header("b64", false).mint().unwrap(),
             "Token header has a 'b64' parameter, which is not supported",
         ),
         (
-            good().header("cty", "JWT").mint().unwrap(),
+            valid().header("cty", "JWT").mint().unwrap(),
             "Nested tokens are not supported",
         ),
         (
-            good().header("typ", "dpop+jwt").mint().unwrap(),
+            valid().header("typ", "dpop+jwt").mint().unwrap(),
             "Unexpected JWT 'typ'",
         ),
         (without("iss"), "Token missing 'iss' claim"),
@@ -118,7 +118,7 @@ pub fn a_token_is_judged_before_anything_is_fetched<D: Driver>() {
         (claim("sub", json!(7)), "Invalid 'sub' claim: not a string"),
         (no_kid, "Token header missing 'kid' claim"),
         (
-            good().header("kid", 7).mint().unwrap(),
+            valid().header("kid", 7).mint().unwrap(),
             "Token header missing 'kid' claim",
         ),
     ] {
@@ -138,13 +138,16 @@ pub fn a_token_is_judged_before_anything_is_fetched<D: Driver>() {
         r#"Bearer realm="api", error="invalid_request", error_description="The argument 'access_token' is required but was not provided.", DPoP algs="ES256""#
     );
 
-    assert_eq!(world.fetches(), (0, 0), "nothing was fetched");
-    assert!(world.tenant.refused().is_empty(), "nobody else was asked");
-    assert!(world.verify(&good().mint().unwrap()).is_ok());
+    assert_eq!(world.fetches(), (0, 0), "nothing is fetched");
+    assert!(
+        world.tenant.refused().is_empty(),
+        "no other host gets a request"
+    );
+    assert!(world.verify(&valid().mint().unwrap()).is_ok());
 }
 
-/// A token with every fault, from which one after the other is taken away.
-pub fn the_first_failure_in_order_is_the_one_reported<D: Driver>() {
+/// The token has every fault. Each step repairs one of them.
+pub fn the_first_failed_check_is_reported<D: Driver>() {
     let world = World::<D>::with(|builder| builder.required_claims(["org_id"]));
     let stranger = SigningKey::cached_rsa("stranger").unwrap();
     let faulty = world
@@ -161,8 +164,8 @@ pub fn the_first_failure_in_order_is_the_one_reported<D: Driver>() {
         .claim("sub", 7)
         .claim("cnf", json!({"jkt": "x"}));
     let kid = world.tenant.kid();
-    type Mend = Box<dyn Fn(a0_testkit::AccessTokenBuilder) -> a0_testkit::AccessTokenBuilder>;
-    let steps: [(&str, Mend); 12] = [
+    type Repair = Box<dyn Fn(a0_testkit::AccessTokenBuilder) -> a0_testkit::AccessTokenBuilder>;
+    let steps: [(&str, Repair); 12] = [
         (
             "Algorithm is not allowed",
             Box::new(|t| t.header("alg", "RS256")),
@@ -201,19 +204,19 @@ pub fn the_first_failure_in_order_is_the_one_reported<D: Driver>() {
         ("Signature verification failed", Box::new(|t| t)),
     ];
     let mut token = faulty;
-    for (description, mend) in steps {
+    for (description, repair) in steps {
         let error = world
             .verify_bearer(&token.clone().mint().unwrap())
             .unwrap_err();
         assert_eq!(error.error_description(), description);
-        token = mend(token);
+        token = repair(token);
     }
-    assert_eq!(world.fetches(), (1, 1), "only the last needed keys");
-    let honest = world.token().claim("org_id", "x").mint().unwrap();
-    assert!(world.verify_bearer(&honest).is_ok());
+    assert_eq!(world.fetches(), (1, 1), "only the last step needs keys");
+    let valid = world.token().claim("org_id", "x").mint().unwrap();
+    assert!(world.verify_bearer(&valid).is_ok());
 }
 
-pub fn rfc8725_3_8_and_rfc9068_4_the_issuer_is_the_configured_one<D: Driver>() {
+pub fn rfc8725_3_8_and_rfc9068_4_iss_equals_the_configured_issuer<D: Driver>() {
     let world = World::<D>::new();
     let mismatch = "Token issuer does not match the discovery issuer";
     let format = "Invalid token issuer format";
@@ -239,14 +242,17 @@ pub fn rfc8725_3_8_and_rfc9068_4_the_issuer_is_the_configured_one<D: Driver>() {
         ("", Some(format)),
     ] {
         let token = world.token().claim("iss", issuer).mint().unwrap();
-        let refusal = world.verify(&token).err();
-        let description = refusal.map(|error| error.error_description());
+        let error = world.verify(&token).err();
+        let description = error.map(|error| error.error_description());
         assert_eq!(description.as_deref(), expected, "{issuer:?}");
     }
-    assert!(world.tenant.refused().is_empty(), "no other host was asked");
+    assert!(
+        world.tenant.refused().is_empty(),
+        "no other host gets a request"
+    );
 }
 
-pub fn rfc9068_2_2_and_4_the_strict_profile<D: Driver>() {
+pub fn rfc9068_2_2_and_4_the_strict_profile_requires_typ_and_all_claims<D: Driver>() {
     let world = World::<D>::with(|builder| builder.token_profile(TokenProfile::Rfc9068));
     let complete = || {
         world
@@ -285,7 +291,7 @@ pub fn rfc9068_2_2_and_4_the_strict_profile<D: Driver>() {
     assert!(world.verify(&token).is_err());
 }
 
-pub fn rfc7519_4_1_4_leeway_is_for_expiry_and_not_before<D: Driver>() {
+pub fn rfc7519_4_1_4_leeway_applies_to_exp_and_nbf<D: Driver>() {
     let world = World::<D>::with(|builder| builder.leeway(Duration::from_secs(10)));
     for (name, seconds, accepted) in [
         ("exp", NOW - 9, true),
@@ -296,7 +302,7 @@ pub fn rfc7519_4_1_4_leeway_is_for_expiry_and_not_before<D: Driver>() {
         let token = world.token().claim(name, seconds).mint().unwrap();
         assert_eq!(world.verify(&token).is_ok(), accepted, "{name} {seconds}");
     }
-    // Between two verifications the clock moves on: the same token expires.
+    // The same token expires between two verifications.
     let world = World::<D>::new();
     let token = world.token().expires_in(60).mint().unwrap();
     world.advance(59);
@@ -306,7 +312,7 @@ pub fn rfc7519_4_1_4_leeway_is_for_expiry_and_not_before<D: Driver>() {
     assert_eq!(error.error_description(), "Token is expired");
 }
 
-pub fn required_claims_of_client_and_call_are_asked_for<D: Driver>() {
+pub fn required_claims_of_the_client_and_the_call_are_checked<D: Driver>() {
     let world = World::<D>::with(|builder| builder.required_claims(["org_id"]));
     let options = TokenOptions::new().require(["other"]).require(["tier"]);
     for (claims, missing) in [
@@ -327,7 +333,7 @@ pub fn required_claims_of_client_and_call_are_asked_for<D: Driver>() {
             expected
         );
     }
-    // The claims that every token needs come first.
+    // The standard claims are checked first.
     let expired = world
         .token()
         .claim("org_id", 1)
@@ -340,7 +346,7 @@ pub fn required_claims_of_client_and_call_are_asked_for<D: Driver>() {
     assert_eq!(error.error_description(), "Token is expired");
 }
 
-pub fn several_audiences_and_algorithms_are_alternatives<D: Driver>() {
+pub fn any_configured_audience_or_algorithm_is_accepted<D: Driver>() {
     let world = World::<D>::with(|builder| {
         builder
             .audience("https://second.example/")
@@ -364,19 +370,19 @@ pub fn several_audiences_and_algorithms_are_alternatives<D: Driver>() {
     ] {
         assert!(world.verify(&token).is_ok());
     }
-    // The RSA key's name with an ES256 signature, and the other way round.
-    let crossed = es256().kid(&world.tenant.kid()).mint().unwrap();
-    let error = world.verify(&crossed).unwrap_err();
+    // The `kid` of the RSA key with an ES256 signature, and the other way round.
+    let wrong_kid = es256().kid(&world.tenant.kid()).mint().unwrap();
+    let error = world.verify(&wrong_kid).unwrap_err();
     assert_eq!(error.error_description(), "No matching key found in JWKS");
-    let crossed = world.token().kid(&kid).mint().unwrap();
-    assert!(world.verify(&crossed).is_err());
+    let wrong_kid = world.token().kid(&kid).mint().unwrap();
+    assert!(world.verify(&wrong_kid).is_err());
 }
 
-pub fn the_size_limit_is_an_option<D: Driver>() {
-    let sized = |bytes: usize| World::<D>::with(|builder| builder.max_token_size(bytes));
+pub fn max_token_size_limits_tokens<D: Driver>() {
+    let limited_to = |bytes: usize| World::<D>::with(|builder| builder.max_token_size(bytes));
     let token = World::<D>::new().token().mint().unwrap();
-    assert!(sized(token.len()).verify(&token).is_ok());
-    let error = sized(token.len() - 1).verify(&token).unwrap_err();
+    assert!(limited_to(token.len()).verify(&token).is_ok());
+    let error = limited_to(token.len() - 1).verify(&token).unwrap_err();
     let expected = format!(
         "Failed to parse token: larger than {} bytes",
         token.len() - 1
@@ -384,8 +390,7 @@ pub fn the_size_limit_is_an_option<D: Driver>() {
     assert_eq!(error.error_description(), expected);
 }
 
-/// A key that does not say what it is for serves the first RSA algorithm of the client's own list.
-pub fn the_algorithms_of_the_client_bind_the_keys<D: Driver>() {
+pub fn a_key_without_alg_is_used_for_the_first_configured_rsa_algorithm<D: Driver>() {
     for (algorithms, algorithm, accepted) in [
         (["RS256", "PS256"], Algorithm::Rs256, true),
         (["RS256", "PS256"], Algorithm::Ps256, false),

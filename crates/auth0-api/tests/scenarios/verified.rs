@@ -1,4 +1,4 @@
-//! What a verified token says.
+//! The accessors of a verified token.
 
 use auth0_api::{Builder, Scheme, VerifiedToken};
 use serde::Deserialize;
@@ -20,12 +20,12 @@ fn verified<D: Driver>(claims: Value) -> VerifiedToken {
     world.verify(&token.mint().unwrap()).unwrap()
 }
 
-/// The text of a token is a credential, so it is kept only by choice, and never shown.
-pub fn a_token_says_how_it_came_and_keeps_its_text_only_if_asked<D: Driver>() {
-    for (cached_tokens, keeps) in [(0, false), (0, true), (10, false), (10, true)] {
+/// The text of a token is a credential. It is kept only on request and never shown.
+pub fn a_verified_token_has_its_scheme_and_keeps_its_text_only_on_request<D: Driver>() {
+    for (cached_tokens, keeps_text) in [(0, false), (0, true), (10, false), (10, true)] {
         let options = |builder: Builder| {
             let builder = builder.token_cache(cached_tokens);
-            if keeps {
+            if keeps_text {
                 builder.keep_access_tokens()
             } else {
                 builder
@@ -36,20 +36,23 @@ pub fn a_token_says_how_it_came_and_keeps_its_text_only_if_asked<D: Driver>() {
         for _ in 0..2 {
             let token = bound.world.verify_bearer(&bearer).unwrap();
             assert_eq!(token.scheme(), Scheme::Bearer);
-            assert_eq!(token.access_token(), keeps.then_some(bearer.as_str()));
+            assert_eq!(token.access_token(), keeps_text.then_some(bearer.as_str()));
             assert_eq!(token.clone().access_token(), token.access_token());
             assert!(!format!("{token:?}").contains(&bearer));
-            for (scope, has) in [
+            for (scope, expected) in [
                 ("read:a", true),
                 ("read:ab", true),
                 ("read:", false),
                 ("", false),
             ] {
-                assert_eq!(token.has_scope(scope), Ok(has), "{scope}");
+                assert_eq!(token.has_scope(scope), Ok(expected), "{scope}");
             }
             let token = bound.send(&bound.proof().mint().unwrap()).unwrap();
             assert_eq!(token.scheme(), Scheme::Dpop);
-            assert_eq!(token.access_token(), keeps.then_some(bound.token.as_str()));
+            assert_eq!(
+                token.access_token(),
+                keeps_text.then_some(bound.token.as_str())
+            );
         }
     }
     assert!(
@@ -59,7 +62,7 @@ pub fn a_token_says_how_it_came_and_keeps_its_text_only_if_asked<D: Driver>() {
     );
 }
 
-pub fn claims_come_typed_by_name_and_as_a_type_of_the_callers<D: Driver>() {
+pub fn claims_are_read_by_accessor_by_name_or_as_a_type<D: Driver>() {
     let token = verified::<D>(json!({
         "sub": "auth0|1", "exp": NOW + 60, "iat": NOW, "nbf": NOW as f64 - 1.5, "jti": "id",
         "azp": "app", "client_id": "app", "permissions": ["read:a"],
@@ -92,29 +95,29 @@ pub fn claims_come_typed_by_name_and_as_a_type_of_the_callers<D: Driver>() {
         seats: u8,
     }
     #[derive(Deserialize)]
-    struct Mine {
+    struct OwnClaims {
         sub: String,
         #[serde(rename = "https://api.example/plan")]
         plan: Plan,
         exp: i64,
     }
-    let mine = token.clone().typed::<Mine>().unwrap();
-    assert_eq!(mine.claims().sub, "auth0|1");
-    assert_eq!(mine.claims().plan.seats, 3);
-    assert_eq!(mine.claims().exp, NOW + 60);
-    assert_eq!(mine.token(), &token);
+    let own = token.clone().typed::<OwnClaims>().unwrap();
+    assert_eq!(own.claims().sub, "auth0|1");
+    assert_eq!(own.claims().plan.seats, 3);
+    assert_eq!(own.claims().exp, NOW + 60);
+    assert_eq!(own.token(), &token);
 
     #[derive(Deserialize)]
-    struct Other {
+    struct WrongType {
         #[serde(rename = "sub")]
         _sub: u8,
     }
-    let error = token.claims_as::<Other>().err().unwrap();
+    let error = token.claims_as::<WrongType>().err().unwrap();
     assert_eq!(error.error_code(), "invalid_token");
     assert!(!format!("{error} {error:?}").contains("auth0|1"));
 }
 
-pub fn a_wrong_type_is_an_error_and_never_absent<D: Driver>() {
+pub fn a_claim_of_a_wrong_type_is_an_error_and_never_absent<D: Driver>() {
     let token = verified::<D>(json!({
         "scope": ["a"], "permissions": "a", "azp": 1, "client_id": null, "org_id": 1,
         "org_name": [], "jti": 1, "cnf": 1, "act": 1, "nbf": NOW,
@@ -162,8 +165,8 @@ pub fn rfc8693_4_2_scopes_are_whole_values<D: Driver>() {
     }
 }
 
-pub fn a_machine_is_told_from_a_user<D: Driver>() {
-    for (claims, machine) in [
+pub fn is_machine_distinguishes_clients_from_users<D: Driver>() {
+    for (claims, expected) in [
         (
             json!({"sub": "auth0|1", "azp": "app", "gty": "(absent)"}),
             false,
@@ -179,7 +182,7 @@ pub fn a_machine_is_told_from_a_user<D: Driver>() {
         ),
         (json!({"sub": "app@clients", "azp": "app"}), true),
         (json!({"sub": "app@clients", "azp": "(absent)"}), true),
-        // A token on behalf of a client, given to another client.
+        // A token on behalf of one client that was issued to another client.
         (json!({"sub": "other@clients", "azp": "app"}), true),
         (
             json!({"sub": "auth0|1", "azp": "app", "gty": ["x", "client-credentials"]}),
@@ -197,7 +200,7 @@ pub fn a_machine_is_told_from_a_user<D: Driver>() {
         (json!({"sub": "", "azp": "", "client_id": ""}), false),
     ] {
         let token = verified::<D>(claims.clone());
-        assert_eq!(token.is_machine(), Ok(machine), "{claims}");
+        assert_eq!(token.is_machine(), Ok(expected), "{claims}");
     }
     for claims in [
         json!({"gty": 1}),

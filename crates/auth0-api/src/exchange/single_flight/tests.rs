@@ -1,10 +1,10 @@
-//! Each schedule is forced: a test goes on when as many callers have joined as it wants.
+//! Each test forces its schedule: it waits until the callers that it needs have joined.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "tests, which stand here because they look at what is private"
+    reason = "unit tests of private items"
 )]
 
 #[cfg(feature = "async")]
@@ -35,9 +35,10 @@ const WAITED_TOO_LONG: Failure = Failure::Stranded(Stranded::WaitedTooLong);
 
 type Outcome = Result<u32, Failure>;
 
+/// No caller gives up.
 const LONG: Duration = Duration::MAX;
 
-/// The time limit of a call, where a test does not say another.
+/// The time limit of a call, unless a test sets another one.
 const CALL: Duration = Duration::from_secs(35);
 
 struct World {
@@ -81,20 +82,20 @@ impl World {
         }
     }
 
-    /// Every value is good. `call` is told how many calls there were before it.
+    /// Every value is usable. `call` gets the number of calls before it.
     fn get(&self, call: impl FnOnce(usize) -> Outcome) -> Outcome {
         let call = || call(self.calls.fetch_add(1, Ordering::SeqCst));
         self.flights.get("key", |_| true, call)
     }
 
-    /// The same on so many threads; `None` where the call panicked. The first call goes on when all have
-    /// joined.
+    /// Calls `get` on `count` threads. The first call goes on when all callers have joined. `None` means
+    /// that the call panicked.
     fn get_on_threads(
         &self,
         count: usize,
         call: impl Fn(usize) -> Outcome + Sync,
     ) -> Vec<Option<Outcome>> {
-        let one = || {
+        let get = || {
             let call = |before| {
                 if before == 0 {
                     self.wait_for_callers(count);
@@ -104,23 +105,24 @@ impl World {
             catch_unwind(AssertUnwindSafe(|| self.get(call))).ok()
         };
         thread::scope(|scope| {
-            let threads: Vec<_> = (0..count).map(|_| scope.spawn(one)).collect();
+            let threads: Vec<_> = (0..count).map(|_| scope.spawn(get)).collect();
             let threads = threads.into_iter();
             threads.map(|thread| thread.join().unwrap()).collect()
         })
     }
 
-    /// Leads a call on another thread, and runs `meanwhile` before it ends. Returns what the leader got.
+    /// Leads a call on another thread and runs `meanwhile` before the call ends. Returns the outcome of the
+    /// leader.
     fn lead(&self, outcome: Outcome, meanwhile: impl FnOnce()) -> Outcome {
-        let (begun, end) = (Barrier::new(2), Barrier::new(2));
+        let (started, end) = (Barrier::new(2), Barrier::new(2));
         let call = |_| {
-            begun.wait();
+            started.wait();
             end.wait();
             outcome
         };
         thread::scope(|scope| {
             let leader = scope.spawn(|| self.get(call));
-            begun.wait();
+            started.wait();
             meanwhile();
             end.wait();
             leader.join().unwrap()
@@ -130,44 +132,43 @@ impl World {
     fn enter_as_leader(&self) -> (Caller<'_, u32, Failure>, Round) {
         match self.flights.enter("key", |_| true) {
             Lookup::Joined(caller, Turn::Lead(round)) => (caller, round),
-            _ => panic!("a value is kept, or somebody leads already"),
+            _ => panic!("expected to become the leader"),
         }
     }
 
-    fn assert_forgotten(&self) {
+    fn assert_no_flight(&self) {
         assert!(lock(&self.flights.entries).flights.is_empty());
     }
 }
 
-fn count(outcomes: &[Option<Outcome>], wanted: Option<Outcome>) -> usize {
-    outcomes.iter().filter(|it| **it == wanted).count()
+fn count(outcomes: &[Option<Outcome>], expected: Option<Outcome>) -> usize {
+    outcomes.iter().filter(|it| **it == expected).count()
 }
 
 fn no_call(_: usize) -> Outcome {
-    panic!("there is an outcome to share, or none to be had")
+    panic!("expected no call")
 }
 
 #[test]
-fn all_who_ask_meanwhile_share_one_outcome() {
+fn concurrent_callers_share_one_outcome() {
     for outcome in [Ok(7), Err(Failure::Refused)] {
         let world = World::new(LONG);
         let outcomes = world.get_on_threads(8, |_| outcome);
         assert_eq!(count(&outcomes, Some(outcome)), 8);
         assert_eq!(world.calls.load(Ordering::SeqCst), 1);
-        world.assert_forgotten();
-        // A failure is not kept.
+        world.assert_no_flight();
+        // A failure is not cached.
         assert_eq!(world.get(|_| Ok(8)), outcome.or(Ok(8)));
     }
 }
 
-/// A caller that finds nothing in entries has joined before the call under way can end: else it would
-/// make another one.
+/// Otherwise a caller that finds no cached value could miss the end of the call and make another one.
 #[test]
-fn a_caller_joins_under_the_lock_that_the_end_of_a_call_needs() {
+fn no_call_ends_between_the_lookup_and_the_join_of_a_caller() {
     let world = World::new(LONG);
     let (leader, round) = world.enter_as_leader();
     let duty = Duty::new(&leader, round);
-    // The caller stops where it joins.
+    // While the state is locked, the caller blocks in the middle of its join.
     let state = leader.flight.lock();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| world.get(no_call));
@@ -186,19 +187,19 @@ fn a_caller_joins_under_the_lock_that_the_end_of_a_call_needs() {
 }
 
 #[test]
-fn a_value_that_is_no_longer_good_is_dropped() {
+fn an_unusable_value_is_not_cached() {
     let world = World::new(LONG);
     assert_eq!(world.get(|_| Ok(1)), Ok(1));
     let refused = || Err(Failure::Refused);
     assert_eq!(world.flights.get("key", |_| false, refused), refused());
     assert!(lock(&world.flights.entries).cached.is_empty());
-    // Nor is one kept that is not good.
+    // An unusable result is not cached either.
     assert_eq!(world.flights.get("key", |_| false, || Ok(2)), Ok(2));
     assert!(lock(&world.flights.entries).cached.is_empty());
 }
 
 #[test]
-fn after_an_abandoned_call_one_of_its_waiters_makes_another() {
+fn a_waiter_takes_over_after_an_abandoned_call() {
     let world = World::new(LONG);
     let outcomes = world.get_on_threads(8, |before| match before {
         0 => panic!("the first call"),
@@ -207,44 +208,44 @@ fn after_an_abandoned_call_one_of_its_waiters_makes_another() {
     assert_eq!(count(&outcomes, None), 1);
     assert_eq!(count(&outcomes, Some(Ok(7))), 7);
     assert_eq!(world.calls.load(Ordering::SeqCst), 2);
-    world.assert_forgotten();
+    world.assert_no_flight();
 }
 
 #[test]
-fn a_second_abandoned_call_in_a_row_ends_the_waiters() {
+fn waiters_give_up_after_two_abandoned_calls() {
     let world = World::new(LONG);
     let outcomes = world.get_on_threads(8, |_| panic!("every call"));
     assert_eq!(count(&outcomes, None), 2);
     assert_eq!(count(&outcomes, Some(Err(ABANDONED))), 6);
     assert_eq!(world.calls.load(Ordering::SeqCst), 2);
-    world.assert_forgotten();
+    world.assert_no_flight();
     assert_eq!(world.get(|_| Ok(7)), Ok(7));
 }
 
 #[test]
-fn a_waiter_leaves_after_max_wait_and_that_is_no_failure() {
+fn a_waiter_gives_up_after_max_wait_and_the_call_goes_on() {
     for max_wait in [Duration::ZERO, Duration::from_millis(5)] {
         let world = World::new(max_wait);
         let outcome = world.lead(Ok(7), || {
-            let asked = Instant::now();
+            let start = Instant::now();
             assert_eq!(world.get(no_call), Err(WAITED_TOO_LONG));
-            assert!(asked.elapsed() >= max_wait);
+            assert!(start.elapsed() >= max_wait);
         });
         assert_eq!(outcome, Ok(7));
         assert_eq!(world.get(no_call), Ok(7));
-        world.assert_forgotten();
+        world.assert_no_flight();
     }
 }
 
 #[test]
-fn what_a_caller_waits_in_all_is_bounded() {
+fn max_wait_limits_the_total_wait_of_a_caller() {
     let world = World::new(LONG);
     let (leader, first) = world.enter_as_leader();
     let Lookup::Joined(mut waiter, Turn::Wait(..)) = world.flights.enter("key", |_| true) else {
-        panic!("there is a call to wait for");
+        panic!("expected to wait");
     };
     let deadline = waiter.deadline;
-    // The first leader goes, and another one comes.
+    // The first leader leaves, and another one takes over.
     drop(Duty::new(&leader, first));
     let (other, second) = world.enter_as_leader();
     assert!(matches!(waiter.turn(), Turn::Wait(round, _) if round == second));
@@ -253,13 +254,13 @@ fn what_a_caller_waits_in_all_is_bounded() {
     waiter.deadline = Some(Instant::now());
     let is_over = |turn| matches!(turn, Turn::End(Err(WAITED_TOO_LONG)));
     assert!(is_over(waiter.turn()));
-    // Nor does it lead then.
+    // A caller whose time is over does not become the leader.
     drop(Duty::new(&other, second));
     assert!(is_over(waiter.turn()));
 }
 
 #[test]
-fn an_overdue_call_is_nobodys_to_join_and_its_late_value_is_not_kept() {
+fn an_overdue_call_is_not_joined_and_replaces_no_newer_value() {
     let world = World::new(Duration::ZERO);
     let late = world.lead(Ok(1), || {
         world.advance(95);
@@ -269,16 +270,16 @@ fn an_overdue_call_is_nobodys_to_join_and_its_late_value_is_not_kept() {
     });
     assert_eq!(late, Ok(1));
     assert_eq!(world.get(no_call), Ok(2));
-    world.assert_forgotten();
+    world.assert_no_flight();
 
-    // If no later one began, it is.
+    // If no later call began, the late value is cached.
     let world = World::new(Duration::ZERO);
     assert_eq!(world.lead(Ok(1), || world.advance(3600)), Ok(1));
     assert_eq!(world.get(no_call), Ok(1));
 }
 
 #[test]
-fn a_late_failure_is_no_verdict_for_its_waiters() {
+fn waiters_do_not_share_the_failure_of_an_overdue_call() {
     let world = World::new(LONG);
     thread::scope(|scope| {
         let mut waiter = None;
@@ -290,7 +291,7 @@ fn a_late_failure_is_no_verdict_for_its_waiters() {
         assert_eq!(leader, Err(Failure::Refused));
         assert_eq!(waiter.unwrap().join().unwrap(), Ok(2));
     });
-    world.assert_forgotten();
+    world.assert_no_flight();
 }
 
 #[test]
@@ -309,7 +310,7 @@ fn a_waiter_shares_the_outcome_of_the_call_that_replaced_an_overdue_one() {
 }
 
 #[test]
-fn a_waiter_leads_once_the_call_that_it_waits_for_is_overdue() {
+fn a_waiter_becomes_the_leader_when_the_call_is_overdue() {
     let world = World::with(LONG, Duration::from_millis(5));
     let late = world.lead(Ok(1), || assert_eq!(world.get(|_| Ok(2)), Ok(2)));
     assert_eq!(late, Ok(1));

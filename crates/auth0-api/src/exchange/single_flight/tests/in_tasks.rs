@@ -1,11 +1,11 @@
-//! The same in tasks, which the tests poll by hand.
+//! The same for async callers. The tests poll the tasks by hand.
 
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::*;
 
-/// What a call does when it is polled.
+/// How a call reacts to a poll.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Step {
     Hang,
@@ -13,7 +13,7 @@ enum Step {
     End(u32),
 }
 
-/// Callers of one key, each of which leads by what `step` says then.
+/// Callers of one key. A call follows the current `step`.
 struct Tasks {
     world: World,
     step: Mutex<Step>,
@@ -40,7 +40,7 @@ impl Tasks {
             let step = *lock(&self.step);
             match step {
                 Step::Hang => Poll::Pending,
-                Step::Panic => panic!("a call"),
+                Step::Panic => panic!("this call panics"),
                 Step::End(value) => Poll::Ready(Ok(value)),
             }
         });
@@ -48,7 +48,7 @@ impl Tasks {
         Box::pin(flights.get_async("key", &self.timer, |_| true, call))
     }
 
-    /// So many tasks, the first of which leads a call that hangs.
+    /// Starts `count` tasks. The first one leads a call that hangs.
     fn tasks(&self, count: usize) -> Vec<Task<'_>> {
         self.step(Step::Hang);
         let mut tasks: Vec<_> = (0..count).map(|_| self.task()).collect();
@@ -69,7 +69,7 @@ fn panics(task: &mut Task<'_>) -> bool {
 }
 
 #[test]
-fn a_call_that_is_cut_off_is_no_failure() {
+fn a_dropped_call_is_not_a_failure() {
     let tasks = Tasks::new(LONG);
     let mut waiting = tasks.tasks(5).into_iter();
     for _ in 0..3 {
@@ -80,11 +80,11 @@ fn a_call_that_is_cut_off_is_no_failure() {
     for mut task in waiting {
         assert_eq!(poll(&mut task), Poll::Ready(Ok(7)));
     }
-    tasks.world.assert_forgotten();
+    tasks.world.assert_no_flight();
 }
 
 #[test]
-fn panics_are_counted_across_calls_that_are_cut_off() {
+fn panics_are_counted_across_dropped_calls() {
     let tasks = Tasks::new(LONG);
     let mut waiting = tasks.tasks(5);
     tasks.step(Step::Panic);
@@ -99,15 +99,15 @@ fn panics_are_counted_across_calls_that_are_cut_off() {
     }
 }
 
-/// A panic that is not the call's own drops its future too.
+/// A panic outside the call drops its future too.
 #[test]
-fn a_future_that_another_panic_drops_is_no_failure() {
+fn a_future_dropped_by_an_unrelated_panic_is_not_a_failure() {
     let tasks = Tasks::new(LONG);
     let mut waiting = tasks.tasks(3);
     let leader = waiting.remove(0);
     let unrelated = move || {
         let _leader = leader;
-        panic!("a handler");
+        panic!("the handler panics");
     };
     assert!(catch_unwind(AssertUnwindSafe(unrelated)).is_err());
     tasks.step(Step::Panic);
@@ -117,7 +117,7 @@ fn a_future_that_another_panic_drops_is_no_failure() {
 }
 
 #[test]
-fn a_task_that_leads_and_is_not_polled_holds_nobody_up() {
+fn a_leader_that_is_not_polled_does_not_block_other_tasks() {
     struct Unpark(thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -126,7 +126,7 @@ fn a_task_that_leads_and_is_not_polled_holds_nobody_up() {
     }
     let tasks = Tasks::new(Duration::from_millis(5));
     let mut leader = tasks.tasks(1);
-    // No runtime is here, and no timer but ours.
+    // There is no runtime, so the timer of the SDK wakes the task.
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut waiter = pin!(tasks.task());
     let outcome = loop {
