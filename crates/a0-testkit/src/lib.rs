@@ -40,8 +40,6 @@
         clippy::expect_used,
         clippy::indexing_slicing,
         clippy::panic,
-        clippy::todo,
-        clippy::dbg_macro,
         clippy::print_stdout
     )
 )]
