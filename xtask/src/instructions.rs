@@ -1,19 +1,17 @@
-//! How many instructions a verification takes beside the cryptography: a figure that does not depend on
-//! what else a machine does, so that it can stand in CI.
+//! The instructions of a verification without its cryptography. Unlike a time, a count does not
+//! depend on the load of the machine, so CI can hold it below a bound.
 //!
-//! Counted by callgrind of valgrind, which knows neither SHA nor ADX instructions. So what it counts of
-//! OpenSSL and of SHA-256 says nothing of a real machine, and is taken away.
+//! Valgrind's callgrind counts. It offers neither SHA nor ADX instructions, so its counts of OpenSSL
+//! and SHA-256 say nothing about a real machine and are subtracted.
 
-use std::path::Path;
-
-use crate::ci::process::Line;
+use crate::process::Line;
 use crate::workspace::Workspace;
 
-/// Verifications that are counted in one run.
+/// Verifications in one run.
 const CALLS: u64 = 16;
 
-/// A kind of request, and the most instructions that one may take: about a seventh above what was
-/// measured with Rust 1.95 and OpenSSL 3.0, on x86-64 with AVX2.
+/// Kinds of requests with the largest count allowed for each: about a seventh above the counts with
+/// Rust 1.95 and OpenSSL 3.0, on x86-64 with AVX2.
 const BOUNDS: [(&str, u64); 4] = [
     ("bearer", 22_200),
     ("bearer-known", 5_900),
@@ -21,7 +19,7 @@ const BOUNDS: [(&str, u64); 4] = [
     ("dpop-known", 23_500),
 ];
 
-/// Where what is counted begins, and the cryptography in it.
+/// The function that is counted, and the cryptography it calls.
 const MEASURED: &str = "instructions::measured";
 const CRYPTOGRAPHY: [&str; 3] = [
     "EVP_PKEY_verify",
@@ -29,59 +27,50 @@ const CRYPTOGRAPHY: [&str; 3] = [
     "sha2::sha256::compress256",
 ];
 
-pub(crate) fn is_there(workspace: &Workspace) -> bool {
-    Line::program(Path::new("valgrind"))
-        .arg("--version")
-        .succeeds_quietly(&workspace.root)
-}
-
 pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
-    let root = &workspace.root;
-    let program = built(workspace)?;
-    let counts = workspace.target_directory.join("callgrind.out");
+    let program = build()?;
+    let counts = workspace.target().join("callgrind.out");
     let mut missed = Vec::new();
     for (kind, bound) in BOUNDS {
-        Line::program(Path::new("valgrind"))
+        Line::program("valgrind")
             .args("--quiet --tool=callgrind --toggle-collect=*instructions*measured*")
             .arg(format!("--callgrind-out-file={}", counts.display()))
             .arg(&program)
-            .arg(kind)
-            .arg(CALLS.to_string())
-            .run(root)?;
-        let report = Line::program(Path::new("callgrind_annotate"))
+            .args(&format!("{kind} {CALLS}"))
+            .run()?;
+        let report = Line::program("callgrind_annotate")
             .args("--inclusive=yes --threshold=100 --show-percs=no")
-            .arg(counts.display().to_string())
-            .output(root)?;
+            .arg(&counts)
+            .output()?;
         let own = own(&report).ok_or("callgrind_annotate printed no counts")? / CALLS;
-        println!("    {kind}: {own} instructions beside the cryptography, at most {bound}");
+        println!(
+            "    {kind}: {own} instructions without the cryptography, at most {bound} allowed"
+        );
         if own > bound {
             missed.push(format!("{kind}: {own} is over {bound}"));
         }
     }
-    match missed.is_empty() {
-        true => Ok(()),
-        false => Err(format!(
-            "{}: see docs/performance.md for where they go",
-            missed.join("; ")
-        )),
+    if !missed.is_empty() {
+        let missed = missed.join("; ");
+        return Err(format!("{missed}: docs/performance.md says where they go"));
     }
+    Ok(())
 }
 
-/// The bench's program, built.
-fn built(workspace: &Workspace) -> Result<String, String> {
-    let line =
-        "bench -p auth0-api --bench instructions --no-run --message-format json-render-diagnostics";
-    let messages = Line::cargo(line).output(&workspace.root)?;
+/// Builds the bench and returns the path of its program.
+fn build() -> Result<String, String> {
+    let messages = Line::cargo("bench -p auth0-api --bench instructions --no-run")
+        .args("--message-format json-render-diagnostics")
+        .output()?;
     let program = messages.lines().rev().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let is_bench = message["target"]["name"] == "instructions";
-        let program = message["executable"].as_str()?.to_owned();
-        is_bench.then_some(program)
+        is_bench.then(|| message["executable"].as_str().map(str::to_owned))?
     });
     program.ok_or_else(|| "cargo names no program for the bench `instructions`".to_owned())
 }
 
-/// What is left of a report when the cryptography is taken away.
+/// The count of a report without the cryptography.
 fn own(report: &str) -> Option<u64> {
     let cost = |name: &str| {
         report.lines().find_map(|line| {
@@ -101,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cryptography_is_taken_away() {
+    fn the_cryptography_is_subtracted() {
         let report = "\
 --------
 5,724,295  PROGRAM TOTALS

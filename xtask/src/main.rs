@@ -1,157 +1,179 @@
-//! The project's own commands: `cargo xtask` lists them.
-//!
-//! One file or folder per command, each with a `COMMAND` that stands in [`COMMANDS`].
+//! The project's own commands. `cargo xtask` lists them.
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod bench;
 mod ci;
-mod help;
 mod instructions;
 mod parity;
+mod process;
 mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
 
+use lexopt::Parser;
+
 const COMMANDS: &[Command] = &[
     ci::COMMAND,
+    ci::VENDORED,
     tidy::COMMAND,
+    api::COMMAND,
     parity::COMMAND,
     bench::COMMAND,
-    help::COMMAND,
 ];
 
-pub(crate) struct Command {
+struct Command {
     name: &'static str,
     /// One line for the list of commands.
     about: &'static str,
-    /// What `--help` prints below the usage line.
-    help: &'static str,
-    /// The arguments as the usage line shows them.
+    /// The arguments in the usage line.
     usage: &'static str,
-    run: fn(&[String]) -> Result<(), Failure>,
+    /// The text of `--help` below the usage line.
+    help: &'static str,
+    run: fn(Parser) -> Result<(), Failure>,
 }
 
 #[derive(Debug, PartialEq)]
-pub(crate) enum Failure {
-    /// The command line cannot be followed: exit code 2.
+enum Failure {
+    /// The command line is wrong: exit code 2.
     Usage(String),
-    /// The work was tried and did not succeed: exit code 1.
+    /// The command failed: exit code 1.
     Failed(String),
-    /// As `Failed`, but the command itself has said so, because something had to follow.
-    Told,
+    /// As `Failed`, but the command has already printed its error.
+    Reported,
+}
+
+impl From<lexopt::Error> for Failure {
+    fn from(error: lexopt::Error) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::Failed(message)
+    }
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args_os()
-        .skip(1)
-        .map(|argument| argument.to_string_lossy().into_owned())
-        .collect();
-    match dispatch(&arguments) {
+    match dispatch(std::env::args_os().skip(1).collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {
-            eprintln!("error: {message}");
+            eprintln!(
+                "error: {message}\nsee `cargo xtask --help` and `cargo xtask COMMAND --help`"
+            );
             ExitCode::from(2)
         }
         Err(Failure::Failed(message)) => {
             eprintln!("error: {message}");
             ExitCode::FAILURE
         }
-        Err(Failure::Told) => ExitCode::FAILURE,
+        Err(Failure::Reported) => ExitCode::FAILURE,
     }
 }
 
-fn dispatch(arguments: &[String]) -> Result<(), Failure> {
-    let Some((first, rest)) = arguments.split_first() else {
-        return help::overview();
-    };
-    if is_help(first) {
-        return help::overview();
+fn dispatch(mut arguments: Vec<std::ffi::OsString>) -> Result<(), Failure> {
+    let count = arguments.len();
+    arguments.retain(|it| it != "--help" && it != "-h");
+    let mut wants_help = arguments.len() < count;
+    if arguments.first().is_some_and(|it| it == "help") {
+        arguments.remove(0);
+        wants_help = true;
     }
-    let command = find(first)?;
-    if rest.iter().any(|argument| is_help(argument)) {
-        return help::details(command);
+    if arguments.is_empty() {
+        return overview();
     }
-    (command.run)(rest)
+    let command = find(&arguments.remove(0))?;
+    if wants_help {
+        return details(command);
+    }
+    (command.run)(Parser::from_args(arguments))
 }
 
-pub(crate) fn find(name: &str) -> Result<&'static Command, Failure> {
-    COMMANDS
-        .iter()
-        .find(|command| command.name == name)
-        .ok_or_else(|| {
-            let known: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
-            Failure::Usage(format!(
-                "there is no command `{name}`: use one of {}, or `cargo xtask help`",
-                known.join(", ")
-            ))
-        })
+fn find(name: &std::ffi::OsStr) -> Result<&'static Command, Failure> {
+    let found = COMMANDS.iter().find(|command| name == command.name);
+    found.ok_or_else(|| Failure::Usage(format!("there is no command {name:?}")))
 }
 
-/// For commands that take no arguments at all.
-pub(crate) fn expect_no_arguments(command: &str, arguments: &[String]) -> Result<(), Failure> {
-    match arguments.first() {
+fn overview() -> Result<(), Failure> {
+    println!("The project's own commands.\n\nUsage: cargo xtask COMMAND [OPTIONS]\n");
+    for command in COMMANDS {
+        println!("  {:<8} {}", command.name, command.about);
+    }
+    println!("\n`cargo xtask COMMAND --help` explains a command.");
+    Ok(())
+}
+
+fn details(command: &Command) -> Result<(), Failure> {
+    let Command {
+        name,
+        about,
+        usage,
+        help,
+        ..
+    } = command;
+    println!("{about}\n\nUsage: cargo xtask {name} {usage}\n\n{help}");
+    Ok(())
+}
+
+/// For commands without arguments.
+fn expect_no_arguments(mut arguments: Parser) -> Result<(), Failure> {
+    match arguments.next()? {
+        Some(argument) => Err(argument.unexpected().into()),
         None => Ok(()),
-        Some(argument) => Err(unknown_argument(command, argument)),
     }
-}
-
-pub(crate) fn unknown_argument(command: &str, argument: &str) -> Failure {
-    Failure::Usage(format!(
-        "`cargo xtask {command}` does not know the argument `{argument}`: \
-         see `cargo xtask {command} --help`"
-    ))
-}
-
-fn is_help(argument: &str) -> bool {
-    matches!(argument, "--help" | "-h")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn run(arguments: &[&str]) -> Result<(), Failure> {
-        let arguments: Vec<String> = arguments.iter().map(|text| text.to_string()).collect();
-        dispatch(&arguments)
+    fn run(line: &str) -> Result<(), Failure> {
+        dispatch(line.split_whitespace().map(Into::into).collect())
     }
 
     #[test]
-    fn help_is_found_everywhere() {
-        for arguments in [
-            &[][..],
-            &["--help"],
-            &["-h"],
-            &["help"],
-            &["help", "ci"],
-            &["ci", "--help"],
-            &["tidy", "-h"],
-            &["help", "--help"],
-        ] {
-            assert_eq!(run(arguments), Ok(()), "{arguments:?}");
+    fn every_command_explains_itself() {
+        for line in ["", "--help", "-h", "help", "help ci", "help --help"] {
+            assert_eq!(run(line), Ok(()), "{line}");
+        }
+        for command in COMMANDS {
+            for help in ["--help", "-h"] {
+                let line = format!("{} {help}", command.name);
+                assert_eq!(run(&line), Ok(()), "{line}");
+            }
         }
     }
 
     #[test]
-    fn what_is_unknown_is_a_usage_error_that_says_what_to_do() {
-        for arguments in [
-            &["cli"][..],
-            &["--version"],
-            &["tidy", "--fix"],
-            &["ci", "--fast"],
-            &["ci", "--only"],
-            &["bench", "--fast"],
-            &["bench", "--rounds"],
-            &["ci", "--only", "nothing"],
-            &["ci", "--only", "fmt", "--from", "doc"],
-            &["help", "nothing"],
-            &["help", "ci", "tidy"],
+    fn an_unknown_argument_is_a_usage_error() {
+        for line in [
+            "cli",
+            "--version",
+            "help nothing",
+            "tidy --fix",
+            "vendored now",
+            "api --fast",
+            "ci --fast",
+            "ci --only",
+            "ci --only nothing",
+            "ci --only fmt --from doc",
+            "ci --list surplus",
+            "bench --fast",
+            "bench --rounds",
+            "bench --rounds many",
+            "parity --seed",
+            "parity --seed x",
+            "parity --cases -1",
+            "parity --page",
+            "parity 2000",
         ] {
-            let result = run(arguments);
+            let result = run(line);
             assert!(
-                matches!(&result, Err(Failure::Usage(text)) if text.contains("`cargo xtask")),
-                "{arguments:?}: {result:?}"
+                matches!(result, Err(Failure::Usage(_))),
+                "{line}: {result:?}"
             );
         }
     }

@@ -63,8 +63,6 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::todo,
-    clippy::dbg_macro,
     clippy::print_stdout
 )]
 #![deny(clippy::exhaustive_enums, clippy::exhaustive_structs)]

@@ -60,8 +60,6 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::todo,
-    clippy::dbg_macro,
     clippy::print_stdout,
     clippy::exhaustive_enums,
     clippy::exhaustive_structs

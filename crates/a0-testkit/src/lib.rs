@@ -41,8 +41,6 @@
         clippy::expect_used,
         clippy::indexing_slicing,
         clippy::panic,
-        clippy::todo,
-        clippy::dbg_macro,
         clippy::print_stdout
     )
 )]

@@ -1,16 +1,16 @@
 //! `cargo xtask ci`: every check of the project, in order, up to the first that fails.
 
 mod deny;
-pub(crate) mod process;
 mod steps;
-mod tally;
 
 use std::time::{Duration, Instant};
 
+use lexopt::{Arg::Long, Parser, ValueExt};
+
+use crate::process::Tally;
 use crate::workspace::Workspace;
-use crate::{Command, Failure, unknown_argument};
+use crate::{Command, Failure, expect_no_arguments};
 use steps::{STEPS, Step};
-use tally::Tally;
 
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
@@ -20,9 +20,29 @@ pub(crate) const COMMAND: Command = Command {
   --only STEP  runs one step
   --from STEP  runs this step and those after it
 
-Stops at the first step that fails. With tests among the steps, the last line of the output
-is the sum over all of them: `N passed, N failed`.",
-    run,
+Stops at the first step that fails. If the steps have tests, the last line of the output is the sum
+over all of them: `N passed, N failed`.",
+    run: |arguments| match parse(arguments)? {
+        Some(steps) => run(steps),
+        None => {
+            for step in STEPS {
+                println!("{:<12} {}", step.name, step.about);
+            }
+            Ok(())
+        }
+    },
+};
+
+pub(crate) const VENDORED: Command = Command {
+    name: "vendored",
+    about: "Builds OpenSSL from source and tests with it",
+    usage: "",
+    help: "Runs the tests of the crates that use OpenSSL themselves, with the feature `vendored-openssl`.
+Needs a C compiler, perl and make. Not a part of `cargo xtask ci`, because the build takes minutes.",
+    run: |arguments| {
+        expect_no_arguments(arguments)?;
+        run(steps::VENDORED)
+    },
 };
 
 /// What the steps share.
@@ -31,129 +51,83 @@ struct Ci {
     tally: Tally,
 }
 
-enum Outcome {
-    Done,
-    /// Done but for something that cannot be had here; the text says what.
-    DoneBut(String),
-    LeftOut(String),
-}
+/// A remark for the summary, if something was left out.
+type Outcome = Result<Option<String>, String>;
 
-fn run(arguments: &[String]) -> Result<(), Failure> {
-    let steps = match parse(arguments)? {
-        Request::Run(steps) => steps,
-        Request::List => {
-            for step in STEPS {
-                println!("{:<12} {}", step.name, step.about);
-            }
-            return Ok(());
+/// The chosen steps, or `None` to list them.
+fn parse(mut arguments: Parser) -> Result<Option<&'static [Step]>, Failure> {
+    let steps = match arguments.next()? {
+        None => return Ok(Some(STEPS)),
+        Some(Long("list")) => None,
+        Some(Long("only")) => {
+            let at = position(&arguments.value()?.string()?)?;
+            Some(&STEPS[at..=at])
         }
+        Some(Long("from")) => Some(&STEPS[position(&arguments.value()?.string()?)?..]),
+        Some(argument) => return Err(argument.unexpected().into()),
     };
-    let mut ci = Ci {
-        workspace: Workspace::load()?,
-        tally: Tally::default(),
-    };
-    let with_tests = steps.iter().any(|step| step.runs_tests);
-    let result = run_steps(steps, &mut ci).and_then(|()| {
-        if with_tests && ci.tally.executed() == 0 {
-            return Err("no test was run: look above for what the test commands found".to_owned());
-        }
-        Ok(())
-    });
-    if let Err(message) = &result {
-        eprintln!("\nerror: {message}");
-    }
-    if with_tests {
-        println!("\n{}", ci.tally);
-    }
-    result.map_err(|_| Failure::Told)
-}
-
-enum Request {
-    List,
-    Run(&'static [Step]),
-}
-
-fn parse(arguments: &[String]) -> Result<Request, Failure> {
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments[..] {
-        [] => Ok(Request::Run(STEPS)),
-        ["--list"] => Ok(Request::List),
-        ["--only", name] => {
-            let at = position(name)?;
-            Ok(Request::Run(STEPS.get(at..=at).unwrap_or_default()))
-        }
-        ["--from", name] => {
-            let at = position(name)?;
-            Ok(Request::Run(STEPS.get(at..).unwrap_or_default()))
-        }
-        ["--only" | "--from"] => Err(Failure::Usage(
-            "the name of a step is missing: see `cargo xtask ci --list`".to_owned(),
-        )),
-        ["--list", surplus, ..] | ["--only" | "--from", _, surplus, ..] | [surplus, ..] => {
-            Err(unknown_argument("ci", surplus))
-        }
-    }
+    expect_no_arguments(arguments)?;
+    Ok(steps)
 }
 
 fn position(name: &str) -> Result<usize, Failure> {
-    STEPS
-        .iter()
-        .position(|step| step.name == name)
-        .ok_or_else(|| {
-            Failure::Usage(format!(
-                "there is no step `{name}`: see `cargo xtask ci --list`"
-            ))
-        })
+    let at = STEPS.iter().position(|step| step.name == name);
+    at.ok_or_else(|| Failure::Usage(format!("no step `{name}`: see `cargo xtask ci --list`")))
+}
+
+fn run(steps: &[Step]) -> Result<(), Failure> {
+    let mut ci = Ci {
+        workspace: Workspace::enter()?,
+        tally: Tally::default(),
+    };
+    let has_tests = steps.iter().any(|step| step.has_tests);
+    let mut result = run_steps(steps, &mut ci);
+    if has_tests && result.is_ok() && ci.tally == Tally::default() {
+        result = Err("no test ran: see the output of the test commands above".to_owned());
+    }
+    if let Err(message) = &result {
+        eprintln!("\nerror: {message}");
+    }
+    if has_tests {
+        println!("\n{}", ci.tally);
+    }
+    result.map_err(|_| Failure::Reported)
 }
 
 fn run_steps(steps: &[Step], ci: &mut Ci) -> Result<(), String> {
-    let mut report = Vec::new();
+    let mut summary = Vec::new();
     let mut result = Ok(());
     for (index, step) in steps.iter().enumerate() {
-        println!(
-            "\n==> [{}/{}] {}: {}",
-            index + 1,
-            steps.len(),
-            step.name,
-            step.about
-        );
+        let Step { name, about, .. } = step;
+        println!("\n==> [{}/{}] {name}: {about}", index + 1, steps.len());
         let start = Instant::now();
         let outcome = (step.run)(ci);
-        let took = start.elapsed();
-        let remark = match &outcome {
-            Ok(Outcome::Done) => String::new(),
-            Ok(Outcome::DoneBut(what) | Outcome::LeftOut(what)) => what.clone(),
-            Err(_) => "FAILED".to_owned(),
-        };
-        match &outcome {
-            Ok(Outcome::LeftOut(why)) => println!("    {why}"),
-            _ => println!("    {} took {}", step.name, seconds(took)),
-        }
-        report.push((step.name, took, remark));
+        let time = start.elapsed();
+        let remark = outcome
+            .clone()
+            .unwrap_or_else(|_| Some("FAILED".to_owned()));
+        let remark = remark.unwrap_or_default();
+        println!("    {name} took {} {remark}", seconds(time));
+        summary.push((*name, time, remark));
         if let Err(message) = outcome {
-            result = Err(format!(
-                "step `{0}` failed: {message}\n       \
-                 `cargo xtask ci --only {0}` runs it alone, \
-                 `cargo xtask ci --from {0}` goes on from there",
-                step.name
-            ));
+            let repeat = format!(
+                "\n       `cargo xtask ci --only {name}` repeats it, \
+                 `cargo xtask ci --from {name}` continues with it"
+            );
+            let repeat = position(name).map_or(String::new(), |_| repeat);
+            result = Err(format!("step `{name}` failed: {message}{repeat}"));
             break;
         }
     }
-    print_summary(&report);
-    result
-}
-
-fn print_summary(report: &[(&str, Duration, String)]) {
     println!("\n==> summary");
-    for (name, took, remark) in report {
+    let total = summary.iter().map(|(_, time, _)| *time).sum();
+    for (name, time, remark) in summary.into_iter().chain([("total", total, String::new())]) {
         println!(
             "{}",
-            format!("    {name:<12} {:>9}   {remark}", seconds(*took)).trim_end()
+            format!("    {name:<12} {:>9}   {remark}", seconds(time)).trim_end()
         );
     }
-    let total = report.iter().map(|(_, took, _)| *took).sum();
-    println!("    {:<12} {:>9}", "total", seconds(total));
+    result
 }
 
 fn seconds(time: Duration) -> String {
@@ -164,49 +138,54 @@ fn seconds(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn names(arguments: &[&str]) -> Vec<&'static str> {
-        let arguments: Vec<String> = arguments.iter().map(|text| text.to_string()).collect();
-        match parse(&arguments) {
-            Ok(Request::Run(steps)) => steps.iter().map(|step| step.name).collect(),
-            _ => Vec::new(),
-        }
-    }
-
     #[test]
     fn steps_are_chosen_by_name() {
-        assert_eq!(names(&[]).len(), STEPS.len());
-        assert_eq!(names(&["--only", "doctest"]), ["doctest"]);
-        assert_eq!(names(&["--from", "package"]), ["package", "deny"]);
-        assert!(names(&["--only", "Doctest"]).is_empty());
-    }
-
-    #[test]
-    fn the_names_of_steps_are_unique_and_fit_the_summary() {
+        for (line, first, count) in [
+            ("", "fmt", STEPS.len()),
+            ("--only doctest", "doctest", 1),
+            ("--from package", "package", 2),
+        ] {
+            let steps = parse(Parser::from_args(line.split_whitespace()))
+                .unwrap()
+                .unwrap();
+            assert_eq!((steps[0].name, steps.len()), (first, count), "{line}");
+        }
+        assert!(parse(Parser::from_args(["--list"])).unwrap().is_none());
         for (index, step) in STEPS.iter().enumerate() {
             assert_eq!(position(step.name), Ok(index));
-            assert!(step.name.len() <= 12, "{}", step.name);
+            assert!(
+                step.name.len() <= 12,
+                "{} is too long for the summary",
+                step.name
+            );
         }
     }
 
     #[test]
     fn a_failing_step_ends_the_run_and_says_how_to_repeat_it() {
-        let step = |name, run| Step {
-            name,
-            about: "",
-            runs_tests: false,
-            run,
-        };
+        const fn step(name: &'static str, run: fn(&mut Ci) -> Outcome) -> Step {
+            Step {
+                name,
+                about: "",
+                has_tests: false,
+                run,
+            }
+        }
         let steps = [
-            step("good", |_| Ok(Outcome::Done)),
-            step("bad", |_| Err("broken".to_owned())),
+            step("good", |_| Ok(None)),
+            step("partly", |_| Ok(Some("left out".to_owned()))),
+            step("deny", |_| Err("broken".to_owned())),
             step("never", |_| Err("reached".to_owned())),
         ];
         let mut ci = Ci {
-            workspace: Workspace::default(),
+            workspace: Workspace::of(&[]),
             tally: Tally::default(),
         };
         let message = run_steps(&steps, &mut ci).unwrap_err();
-        assert!(message.contains("`bad` failed: broken"), "{message}");
-        assert!(message.contains("--only bad"), "{message}");
+        assert!(
+            message.starts_with("step `deny` failed: broken"),
+            "{message}"
+        );
+        assert!(message.contains("--only deny"), "{message}");
     }
 }

@@ -1,272 +1,245 @@
 //! The steps, in the order in which they run: the quick ones first.
+//!
+//! Cargo compiles a dependency again for each set of features. Hence the steps that build the whole
+//! workspace all turn on the same features, and xtask is built alone, as `cargo xtask` builds it.
 
-use super::process::Line;
+use std::path::PathBuf;
+
 use super::{Ci, Outcome, deny};
-use crate::workspace::{Package, Workspace};
-use crate::{instructions, parity, tidy};
+use crate::process::Line;
+use crate::{api, instructions, parity, tidy, workspace::Workspace};
 
-pub(crate) struct Step {
-    pub(crate) name: &'static str,
-    pub(crate) about: &'static str,
-    pub(crate) runs_tests: bool,
-    pub(crate) run: fn(&mut Ci) -> Result<Outcome, String>,
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) has_tests: bool,
+    pub(super) run: fn(&mut Ci) -> Outcome,
 }
 
-pub(crate) const STEPS: &[Step] = &[
+#[rustfmt::skip]
+pub(super) const STEPS: &[Step] = &[
     step("fmt", "the format of the sources", fmt),
-    step("tidy", "the rules of this project", run_tidy),
+    step("tidy", "the rules of this project", tidy),
+    step("api", "docs/api.md lists the public items", api),
     step("clippy", "lints, with all features and with few", clippy),
-    test_step(
-        "test",
-        "unit tests, integration tests, examples built",
-        test,
-    ),
-    test_step(
-        "precision",
-        "a0-jose when another crate switches on arbitrary precision in serde_json",
-        precision,
-    ),
-    test_step("doctest", "the examples in the documentation", doctest),
-    step(
-        "quickstart",
-        "the first example of the README, run",
-        quickstart,
-    ),
-    step(
-        "parity",
-        "the same cases through the Python package that this follows",
-        compare,
-    ),
-    step(
-        "instructions",
-        "what a verification costs beside its cryptography, counted",
-        count,
-    ),
+    tests("test", "unit tests, integration tests, examples built", test),
+    tests("precision", "a0-jose if another crate turns on arbitrary_precision in serde_json", precision),
+    tests("codings", "a0-http if another crate turns on gzip and brotli in its clients", codings),
+    tests("doctest", "the examples in the documentation", doctest),
+    step("quickstart", "the first example of the README, run", quickstart),
+    step("parity", "the same cases through the Python package", parity),
+    step("instructions", "the instructions of a verification without its cryptography", instructions),
     step("doc", "the documentation and its links", doc),
-    step("package", "what would be published", package),
-    step(
-        "deny",
-        "licences, sources and advisories of all dependencies",
-        deny::deny,
-    ),
+    step("package", "the contents of the packages", package),
+    step("deny", "licences, sources and advisories of all dependencies", deny::deny),
 ];
 
-type Run = fn(&mut Ci) -> Result<Outcome, String>;
+pub(super) const VENDORED: &[Step] = &[tests(
+    "vendored",
+    "tests with OpenSSL built from source",
+    vendored,
+)];
 
-const fn step(name: &'static str, about: &'static str, run: Run) -> Step {
+const fn step(name: &'static str, about: &'static str, run: fn(&mut Ci) -> Outcome) -> Step {
+    let has_tests = false;
     Step {
         name,
         about,
-        runs_tests: false,
+        has_tests,
         run,
     }
 }
 
-const fn test_step(name: &'static str, about: &'static str, run: Run) -> Step {
+const fn tests(name: &'static str, about: &'static str, run: fn(&mut Ci) -> Outcome) -> Step {
+    let has_tests = true;
     Step {
-        runs_tests: true,
-        ..step(name, about, run)
+        name,
+        about,
+        has_tests,
+        run,
     }
 }
 
-fn fmt(ci: &mut Ci) -> Result<Outcome, String> {
-    run_all(ci, [Line::cargo("fmt --all --check")])
+fn fmt(_: &mut Ci) -> Outcome {
+    Line::cargo("fmt --all --check").run()?;
+    Ok(None)
 }
 
-fn run_tidy(ci: &mut Ci) -> Result<Outcome, String> {
-    println!("    $ cargo xtask tidy");
+fn tidy(ci: &mut Ci) -> Outcome {
     tidy::check(&ci.workspace)?;
-    Ok(Outcome::Done)
+    Ok(None)
 }
 
-/// All features once, which also builds OpenSSL from source; then each library as a user has
-/// it who depends on it alone, because a workspace build unifies features; and each feature alone.
-fn clippy(ci: &mut Ci) -> Result<Outcome, String> {
-    let together = "clippy --workspace --all-targets --all-features -- -D warnings".to_owned();
-    let alone = ci.workspace.libraries().flat_map(|package| {
-        let name = &package.name;
-        [
-            format!("clippy -p {name} -- -D warnings"),
-            format!("clippy -p {name} --no-default-features -- -D warnings"),
-        ]
-    });
-    let optional = optional_features(&ci.workspace);
-    let features = optional.iter().filter_map(|feature| {
-        let (name, feature) = feature.split_once('/')?;
-        let only = format!("--no-default-features --features {feature}");
-        Some(format!("clippy -p {name} {only} -- -D warnings"))
-    });
-    let lines: Vec<Line> = [together]
-        .into_iter()
-        .chain(alone)
-        .chain(features)
-        .map(|arguments| Line::cargo(&arguments))
-        .collect();
-    run_all(ci, lines)
+fn api(ci: &mut Ci) -> Outcome {
+    api::check(&ci.workspace)?;
+    Ok(None)
 }
 
-/// Not `--all-targets`, which would run the benchmarks.
-fn test(ci: &mut Ci) -> Result<Outcome, String> {
-    let line = with_optional_features(
-        Line::cargo("test --workspace --lib --bins --tests --examples --no-fail-fast"),
-        &ci.workspace,
-    );
-    run_tests(ci, &line)
-}
-
-fn precision(ci: &mut Ci) -> Result<Outcome, String> {
-    let wanted = |package: &Package| {
-        package
-            .dependencies
-            .iter()
-            .any(|dependency| dependency.name == "serde_json")
-    };
-    if !ci.workspace.package("a0-jose").is_some_and(wanted) {
-        return Ok(Outcome::LeftOut(
-            "left out: a0-jose does not depend on serde_json".to_owned(),
-        ));
-    }
-    let line = Line::cargo(
-        "test -p a0-jose --features serde_json/arbitrary_precision --lib --tests --no-fail-fast",
-    );
-    run_tests(ci, &line)
-}
-
-fn doctest(ci: &mut Ci) -> Result<Outcome, String> {
-    let line = with_optional_features(
-        Line::cargo("test --workspace --doc --no-fail-fast"),
-        &ci.workspace,
-    );
-    run_tests(ci, &line)
-}
-
-fn quickstart(ci: &mut Ci) -> Result<Outcome, String> {
-    let wanted = |package: &Package| package.examples.iter().any(|name| name == "quickstart");
-    if !ci.workspace.package("auth0-api").is_some_and(wanted) {
-        return Ok(Outcome::LeftOut(
-            "left out: auth0-api has no example `quickstart` yet".to_owned(),
-        ));
-    }
-    run_all(ci, [Line::cargo("run -p auth0-api --example quickstart")])
-}
-
-/// Where there is no Python, or no way to the package index, there is nothing to compare with.
-fn compare(ci: &mut Ci) -> Result<Outcome, String> {
-    match parity::reference(&ci.workspace) {
-        Ok(python) => {
-            parity::compare(&ci.workspace, &python, &parity::DEFAULTS)?;
-            Ok(Outcome::Done)
+/// The workspace with all features; then each library as it is for a user who depends on it alone,
+/// because a build of the workspace unifies features; then each feature alone.
+fn clippy(ci: &mut Ci) -> Outcome {
+    let mut lines = vec![
+        everything("clippy", ci).args("--all-targets"),
+        Line::cargo("clippy -p xtask --all-targets"),
+        Line::cargo("clippy -p auth0-api --example quickstart"),
+    ];
+    for package in ci.workspace.libraries() {
+        let of = format!("clippy -p {}", package.name);
+        lines.push(Line::cargo(&of));
+        if !package.features.is_empty() {
+            lines.push(Line::cargo(&of).args("--no-default-features"));
         }
-        Err(message) => Ok(Outcome::LeftOut(format!("left out: {message}"))),
+        for feature in package.features.keys().filter(|name| is_checked(name)) {
+            let line = Line::cargo(&of).args("--no-default-features --features");
+            lines.push(line.arg(feature));
+        }
     }
-}
-
-/// Times would say more of the machine than of the code; a count is the same on each run.
-fn count(ci: &mut Ci) -> Result<Outcome, String> {
-    match instructions::is_there(&ci.workspace) {
-        true => instructions::check(&ci.workspace).map(|()| Outcome::Done),
-        false => Ok(Outcome::LeftOut(
-            "left out: valgrind is not there: install it to count instructions".to_owned(),
-        )),
-    }
-}
-
-/// Twice where there are optional features: a link from what is always there to what is not
-/// breaks only without them.
-fn doc(ci: &mut Ci) -> Result<Outcome, String> {
-    let line = || Line::cargo("doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings");
-    let mut lines = vec![line()];
-    if !optional_features(&ci.workspace).is_empty() {
-        lines.push(with_optional_features(line(), &ci.workspace));
-    }
-    run_all(ci, lines)
-}
-
-/// Without compiling the packages again: their contents are what the steps before have built.
-fn package(ci: &mut Ci) -> Result<Outcome, String> {
-    run_all(
-        ci,
-        [Line::cargo(
-            "package --workspace --exclude xtask --exclude a0-parity --no-verify --allow-dirty",
-        )],
-    )
-}
-
-fn run_all(ci: &Ci, lines: impl IntoIterator<Item = Line>) -> Result<Outcome, String> {
     for line in lines {
-        line.run(&ci.workspace.root)?;
+        line.args("-- -D warnings").run()?;
     }
-    Ok(Outcome::Done)
+    Ok(None)
 }
 
-fn run_tests(ci: &mut Ci, line: &Line) -> Result<Outcome, String> {
-    line.run_counting(&ci.workspace.root, &mut ci.tally)?;
-    Ok(Outcome::Done)
+/// Not `--all-targets`, which would run the benches.
+fn test(ci: &mut Ci) -> Outcome {
+    let line = everything("test", ci).args("--lib --bins --tests --examples --no-fail-fast");
+    line.run_tests(&mut ci.tally)?;
+    Line::cargo("test -p xtask").run_tests(&mut ci.tally)?;
+    Ok(None)
 }
 
-fn with_optional_features(line: Line, workspace: &Workspace) -> Line {
-    match optional_features(workspace) {
-        features if features.is_empty() => line,
-        features => line.arg("--features").arg(features.join(",")),
-    }
+fn precision(ci: &mut Ci) -> Outcome {
+    let line = Line::cargo("test -p a0-jose --features serde_json/arbitrary_precision");
+    let line = line.args("--lib --tests --no-fail-fast");
+    line.run_tests(&mut ci.tally)?;
+    Ok(None)
 }
 
-/// Every feature that is off by default, so that what it adds is tested and documented too.
-/// But for those that only choose how OpenSSL is built: they add nothing to test and would
-/// have the tests run on another OpenSSL than most users have.
-fn optional_features(workspace: &Workspace) -> Vec<String> {
-    let mut optional = Vec::new();
-    for package in workspace.libraries() {
-        let default = package.features.get("default");
-        for name in package.features.keys() {
-            let on_anyway = name == "default" || default.is_some_and(|on| on.contains(name));
-            if !on_anyway && !name.starts_with("vendored") {
-                optional.push(format!("{}/{name}", package.name));
-            }
-        }
+fn codings(ci: &mut Ci) -> Outcome {
+    let line = Line::cargo("test -p a0-http --lib --tests --no-fail-fast");
+    let line = line.args("--features reqwest,ureq/gzip,ureq/brotli,reqwest/gzip");
+    line.run_tests(&mut ci.tally)?;
+    Ok(None)
+}
+
+fn doctest(ci: &mut Ci) -> Outcome {
+    let line = everything("test", ci).args("--doc --no-fail-fast");
+    line.run_tests(&mut ci.tally)?;
+    Ok(None)
+}
+
+fn quickstart(ci: &mut Ci) -> Outcome {
+    everything("build", ci).args("--example quickstart").run()?;
+    Line::program(built(ci, "examples/quickstart")).run()?;
+    Ok(None)
+}
+
+fn parity(ci: &mut Ci) -> Outcome {
+    let python = match parity::reference(&ci.workspace) {
+        Ok(python) => python,
+        Err(message) => return Ok(Some(format!("LEFT OUT: {message}"))),
+    };
+    everything("build", ci).args("--bin a0-parity").run()?;
+    parity::compare(
+        Line::program(built(ci, "a0-parity")),
+        &python,
+        parity::DEFAULTS,
+    )?;
+    Ok(None)
+}
+
+fn instructions(ci: &mut Ci) -> Outcome {
+    if !Line::program("valgrind").arg("--version").succeeds() {
+        return Ok(Some("LEFT OUT: valgrind is not installed".to_owned()));
     }
-    optional
+    instructions::check(&ci.workspace)?;
+    Ok(None)
+}
+
+fn doc(ci: &mut Ci) -> Outcome {
+    // A link to an item that a feature adds breaks only without the feature.
+    let default = Line::cargo("doc --workspace --exclude xtask");
+    for line in [default, everything("doc", ci), Line::cargo("doc -p xtask")] {
+        line.args("--no-deps")
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .run()?;
+    }
+    Ok(None)
+}
+
+fn package(_: &mut Ci) -> Outcome {
+    // `--no-verify`: the steps before this one have compiled the sources.
+    let line = Line::cargo("package --workspace --exclude xtask --exclude a0-parity");
+    line.args("--no-verify --allow-dirty").run()?;
+    Ok(None)
+}
+
+fn vendored(ci: &mut Ci) -> Outcome {
+    let line = Line::cargo("test -p a0-jose -p a0-testkit --lib --tests --no-fail-fast");
+    let line = line.args("--features a0-jose/vendored-openssl,a0-testkit/vendored-openssl");
+    line.run_tests(&mut ci.tally)?;
+    Ok(None)
+}
+
+/// A command for the whole workspace but xtask, with the features that it always has here.
+fn everything(command: &str, ci: &Ci) -> Line {
+    let line = Line::cargo(command).args("--workspace --exclude xtask --features");
+    line.arg(features(&ci.workspace).join(","))
+}
+
+fn features(workspace: &Workspace) -> Vec<String> {
+    let of = |package| -> Vec<String> {
+        let package: &cargo_metadata::Package = package;
+        let names = package.features.keys().filter(|name| is_checked(name));
+        names
+            .map(|name| format!("{}/{name}", package.name))
+            .collect()
+    };
+    workspace.libraries().flat_map(of).collect()
+}
+
+/// A vendored OpenSSL adds nothing but minutes: see `cargo xtask vendored`.
+fn is_checked(feature: &str) -> bool {
+    feature != "default" && !feature.starts_with("vendored")
+}
+
+/// The path of a program that `cargo build` has built.
+fn built(ci: &Ci, name: &str) -> PathBuf {
+    let name = format!("debug/{name}{}", std::env::consts::EXE_SUFFIX);
+    ci.workspace.target().join(name)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn optional_features_are_those_that_add_something() {
-        let mut workspace = Workspace::default();
-        for (name, features) in [
-            (
-                "a0-http",
-                &[("default", &["ureq"][..]), ("ureq", &[]), ("async", &[])][..],
-            ),
-            ("a0-jose", &[("default", &[]), ("vendored-openssl", &[])]),
-            ("a0-act", &[]),
-        ] {
-            workspace.packages.push(Package {
-                name: name.to_owned(),
-                has_library: true,
-                features: features
-                    .iter()
-                    .map(|(name, on)| {
-                        let on = on.iter().map(|name| name.to_string()).collect();
-                        (name.to_string(), on)
-                    })
-                    .collect(),
-                ..Package::default()
+    fn all_features_are_checked_but_vendored_ones() {
+        let package = |name: &str, features: serde_json::Value, publish: Option<&[&str]>| {
+            let package = json!({
+                "name": name, "version": "0.1.0", "id": name, "manifest_path": "/w/Cargo.toml",
+                "dependencies": [], "targets": [], "features": features, "publish": publish,
             });
-        }
-        assert_eq!(optional_features(&workspace), ["a0-http/async"]);
-    }
-
-    #[test]
-    fn what_the_workspace_does_not_have_is_left_out() {
-        let mut ci = Ci {
-            workspace: Workspace::default(),
-            tally: Default::default(),
+            serde_json::from_value(package).unwrap()
         };
-        for run in [precision, quickstart] {
-            assert!(matches!(run(&mut ci), Ok(Outcome::LeftOut(_))));
-        }
+        let workspace = Workspace::of(&[
+            package(
+                "a0-http",
+                json!({"default": ["ureq"], "ureq": [], "async": []}),
+                None,
+            ),
+            package(
+                "a0-jose",
+                json!({"vendored-openssl": [], "aws-lc-rs": []}),
+                None,
+            ),
+            package("tool", json!({"x": []}), Some(&[])),
+        ]);
+        assert_eq!(
+            features(&workspace),
+            ["a0-http/async", "a0-http/ureq", "a0-jose/aws-lc-rs"]
+        );
     }
 }

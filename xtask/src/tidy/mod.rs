@@ -1,24 +1,20 @@
-//! `cargo xtask tidy`: the rules of this project that neither the compiler nor clippy knows.
+//! `cargo xtask tidy`: the rules of this project that the compiler, clippy and cargo-deny do not
+//! know.
 //!
-//! A rule is a function from the [`Project`] to what it found wrong. It reads nothing by
-//! itself, so that its tests give it a project of a few lines.
+//! A rule is a function from the [`Project`] to its findings, each as `path:line: what is wrong:
+//! what to do`. It reads no files, so that a test can give it a project of a few lines.
 
 mod arrows;
-mod conformance;
 mod crates;
-mod library;
-mod links;
-mod markdown;
-mod parity;
-mod shape;
-mod source;
-mod text;
+mod document;
+mod pages;
+mod texts;
 mod tree;
 
-use std::fmt;
+use std::path::Path;
 
 use crate::workspace::Workspace;
-use crate::{Command, Failure, expect_no_arguments};
+use crate::{Command, expect_no_arguments};
 use tree::Tree;
 
 pub(crate) const COMMAND: Command = Command {
@@ -26,191 +22,98 @@ pub(crate) const COMMAND: Command = Command {
     about: "Checks the rules of this project: arrows between crates, shape, texts, links",
     usage: "",
     help:
-        "Reads the manifests and every file that git has or would take; compiles nothing. Prints all
-that is wrong as `path:line: what is wrong: what to do`.",
-    run,
+        "Reads the manifests and every file outside target folders. Compiles nothing. Prints each finding
+as `path:line: what is wrong: what to do`.",
+    run: |arguments| {
+        expect_no_arguments(arguments)?;
+        Ok(check(&Workspace::enter()?)?)
+    },
 };
 
-struct Rule {
-    name: &'static str,
-    check: fn(&Project) -> Vec<Finding>,
-}
+type Rule = fn(&Project) -> Vec<String>;
 
-const RULES: &[Rule] = &[
-    rule("arrows between crates", arrows::arrows),
-    rule("dev-dependencies between crates", arrows::dev_arrows),
-    rule("what the lowest crates need", arrows::foundations),
-    rule("top-level entries", shape::top_level),
-    rule("members of the workspace", shape::members),
-    rule("length of files", shape::file_length),
-    rule("manifests", crates::manifest),
-    rule("files of each crate", crates::files),
-    rule("lints of each crate", library::lints),
-    rule("README of each crate as doc tests", library::readme_tests),
-    rule(
-        "README of the project as doc tests",
-        library::root_readme_tests,
-    ),
-    rule("guides as doc tests", library::guide_tests),
-    rule("paths in texts", links::paths),
-    rule("anchors in texts", links::anchors),
-    rule(
-        "tests of standards and their page",
-        conformance::conformance,
-    ),
-    rule("what shows the rows of the parity page", parity::parity),
-    rule("whitespace", text::whitespace),
-    rule("unfinished work", text::unfinished),
-    rule("reasons for exceptions", source::reasons),
+const RULES: &[(&str, Rule)] = &[
+    ("arrows between crates", arrows::arrows),
+    ("dependencies of the lowest crates", arrows::foundations),
+    ("manifests", crates::manifests),
+    ("files of each crate", crates::files),
+    ("lints of each crate", crates::lints),
+    ("top-level entries", texts::top_level),
+    ("length of files", texts::length),
+    ("paths in texts", texts::paths),
+    ("anchors in texts", texts::anchors),
+    ("texts with code as doc tests", texts::doc_tests),
+    ("tests of standards and their page", pages::conformance),
+    ("tests in the parity page", pages::parity),
 ];
 
-const fn rule(name: &'static str, check: fn(&Project) -> Vec<Finding>) -> Rule {
-    Rule { name, check }
-}
-
-/// All that the rules may look at.
+/// Everything that the rules may look at.
 struct Project<'a> {
     workspace: &'a Workspace,
     tree: &'a Tree,
 }
 
-#[derive(Debug, PartialEq)]
-struct Finding {
-    path: String,
-    line: Option<usize>,
-    wrong: String,
-    remedy: String,
-}
-
-impl Finding {
-    fn new(path: &str, wrong: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line: None,
-            wrong: wrong.into(),
-            remedy: remedy.into(),
-        }
-    }
-
-    fn at(mut self, line: usize) -> Self {
-        self.line = Some(line);
-        self
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path)?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-        }
-        write!(f, ": {}: {}", self.wrong, self.remedy)
-    }
-}
-
-fn run(arguments: &[String]) -> Result<(), Failure> {
-    expect_no_arguments("tidy", arguments)?;
-    check(&Workspace::load()?).map_err(Failure::Failed)
-}
-
 pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
-    let tree = Tree::load(&workspace.root, &workspace.target_directory)?;
-    let project = Project {
-        workspace,
-        tree: &tree,
-    };
-    let mut found = 0;
-    let mut broken = 0;
-    for rule in RULES {
-        let findings = (rule.check)(&project);
-        if findings.is_empty() {
-            continue;
+    let tree = &Tree::load(Path::new("."))?;
+    let project = Project { workspace, tree };
+    let mut count = 0;
+    for (name, rule) in RULES {
+        let findings = rule(&project);
+        if !findings.is_empty() {
+            println!("{name}:\n  {}", findings.join("\n  "));
         }
-        println!("{}:", rule.name);
-        for finding in &findings {
-            println!("  {finding}");
-        }
-        found += findings.len();
-        broken += 1;
+        count += findings.len();
     }
-    match found {
-        0 => {
-            println!(
-                "tidy: {} rules over {} files and {} crates, nothing to complain about",
-                RULES.len(),
-                tree.files.len(),
-                workspace.packages.len()
-            );
-            Ok(())
-        }
-        _ => Err(format!(
-            "tidy found {found} things that break {broken} of {} rules: each line above says what to do",
-            RULES.len()
-        )),
+    if count > 0 {
+        return Err(format!(
+            "tidy has {count} findings: each line above says what to do"
+        ));
     }
+    println!(
+        "    {} rules, {} files: tidy",
+        RULES.len(),
+        tree.paths().count()
+    );
+    Ok(())
 }
 
 #[cfg(test)]
 mod testing {
+    use cargo_metadata::Package;
+    use serde_json::{Value, json};
+
     use super::*;
-    use crate::workspace::Package;
 
-    /// Runs one rule over a tree without crates.
-    pub(super) fn over_files(
-        check: fn(&Project) -> Vec<Finding>,
-        files: &[(&str, &str)],
-    ) -> Vec<String> {
-        over(check, Vec::new(), files)
-    }
-
-    pub(super) fn over(
-        check: fn(&Project) -> Vec<Finding>,
-        packages: Vec<Package>,
-        files: &[(&str, &str)],
-    ) -> Vec<String> {
-        let workspace = Workspace {
-            packages,
-            ..Workspace::default()
-        };
-        let project = Project {
-            workspace: &workspace,
-            tree: &Tree::of(files),
-        };
-        check(&project).iter().map(Finding::to_string).collect()
-    }
-
-    /// A crate that has all that it must have.
-    pub(super) fn package(name: &str) -> Package {
-        let some = || Some("x".to_owned());
-        Package {
-            name: name.to_owned(),
-            directory: format!("crates/{name}"),
-            description: some(),
-            license: some(),
-            readme: some(),
-            rust_version: some(),
-            keywords: vec!["jwt".to_owned()],
-            categories: vec!["authentication".to_owned()],
-            has_docs_rs_metadata: true,
-            ..Package::default()
-        }
-    }
-
-    /// One finding for each expected beginning, and no other.
+    /// Runs one rule. Each finding must begin like a line of `expected`, in the same order.
     #[track_caller]
-    pub(super) fn assert_found(findings: &[String], expected: &[&str]) {
-        let same = findings.len() == expected.len()
-            && findings
-                .iter()
-                .zip(expected)
-                .all(|(finding, start)| finding.starts_with(start));
-        assert!(same, "found {findings:#?}\nexpected {expected:#?}");
+    pub(super) fn assert_finds(
+        rule: Rule,
+        packages: &[Package],
+        files: &[(&str, &str)],
+        expected: &str,
+    ) {
+        let workspace = &Workspace::of(packages);
+        let tree = &Tree::of(files);
+        let found = rule(&Project { workspace, tree });
+        let expected: Vec<&str> = expected.lines().collect();
+        let mut pairs = found.iter().zip(&expected);
+        let same = found.len() == expected.len() && pairs.all(|(it, start)| it.starts_with(start));
+        assert!(same, "{files:#?}\nfound {found:#?}\nexpected {expected:#?}");
     }
 
-    #[test]
-    fn a_finding_reads_path_line_wrong_remedy() {
-        let finding = Finding::new("a/b.rs", "is wrong", "do it right");
-        assert_eq!(finding.to_string(), "a/b.rs: is wrong: do it right");
-        assert_eq!(finding.at(7).to_string(), "a/b.rs:7: is wrong: do it right");
+    /// A package that breaks no rule, with some members of its metadata replaced.
+    pub(super) fn package(name: &str, changes: Value) -> Package {
+        let mut package = json!({
+            "name": name, "version": "0.1.0", "id": name, "authors": [], "edition": "2024",
+            "manifest_path": format!("/w/crates/{name}/Cargo.toml"),
+            "description": "x", "license": "MIT", "readme": "README.md", "rust_version": "1.88.0",
+            "keywords": ["jwt"], "categories": ["authentication"],
+            "metadata": {"docs": {"rs": {}}},
+            "dependencies": [], "targets": [], "features": {},
+        });
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            package[name] = value.clone();
+        }
+        serde_json::from_value(package).unwrap()
     }
 }

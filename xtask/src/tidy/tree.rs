@@ -1,136 +1,80 @@
-//! The files of the project: those that git has or would take, else all there are.
+//! The files of the project.
 
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use crate::workspace::slashed;
+use wildmatch::WildMatch;
 
-#[derive(Debug)]
-pub(super) struct Tree {
-    pub(super) files: Vec<File>,
-}
+/// Folders with files that do not belong to the project.
+const SKIPPED: &[&str] = &[".git", "target"];
 
-#[derive(Debug)]
-pub(super) struct File {
-    /// Relative to the workspace, with `/` between the parts.
-    pub(super) path: String,
-    /// `None` where the file is not text.
-    pub(super) text: Option<String>,
-}
+/// Files by their paths, relative to the workspace, with `/` between the parts. The value is `None`
+/// if the file is not text.
+#[derive(Debug, Default)]
+pub(super) struct Tree(BTreeMap<String, Option<String>>);
 
 impl Tree {
-    pub(super) fn load(root: &Path, target: &Path) -> Result<Self, String> {
-        let mut paths = match git_files(root) {
-            Some(paths) => paths,
-            None => walk(root, target)?,
-        };
-        paths.sort();
-        paths.dedup();
-        let mut files = Vec::with_capacity(paths.len());
-        for path in paths {
-            let on_disk = root.join(&path);
-            // Git still lists what was deleted a moment ago.
-            if on_disk.symlink_metadata().is_ok() {
-                let text = read(&on_disk)?;
-                files.push(File { path, text });
+    /// Reads all files below the folder.
+    pub(super) fn load(root: &Path) -> Result<Self, String> {
+        let mut tree = Self::default();
+        tree.add_folder(root, "")
+            .map_err(|error| format!("{}: {error}", root.display()))?;
+        Ok(tree)
+    }
+
+    fn add_folder(&mut self, root: &Path, folder: &str) -> std::io::Result<()> {
+        for entry in root.join(folder).read_dir()? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = [folder, &name].join(if folder.is_empty() { "" } else { "/" });
+            if !entry.file_type()?.is_dir() {
+                // A link may lead to a folder.
+                let bytes = std::fs::read(entry.path()).unwrap_or_default();
+                let text = Some(bytes).filter(|bytes| !bytes.contains(&0));
+                self.0
+                    .insert(path, text.and_then(|bytes| String::from_utf8(bytes).ok()));
+            } else if !SKIPPED.contains(&name.as_str()) {
+                self.add_folder(root, &path)?;
             }
         }
-        Ok(Self { files })
+        Ok(())
     }
 
     #[cfg(test)]
     pub(super) fn of(files: &[(&str, &str)]) -> Self {
-        let file = |(path, text): &(&str, &str)| File {
-            path: path.to_string(),
-            text: Some(text.to_string()),
-        };
-        Self {
-            files: files.iter().map(file).collect(),
-        }
+        let files = files
+            .iter()
+            .map(|(path, text)| (path.to_string(), Some(text.to_string())));
+        Self(files.collect())
     }
 
-    /// The text files whose name ends so, each with its text.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The path and the text of each text file whose name ends with `ending`.
     pub(super) fn texts<'a>(&'a self, ending: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.files
+        let files = self
+            .0
             .iter()
-            .filter(move |file| file.path.ends_with(ending))
-            .filter_map(|file| Some((file.path.as_str(), file.text.as_deref()?)))
+            .filter(move |(path, _)| path.ends_with(ending));
+        files.filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)))
     }
 
     pub(super) fn text(&self, path: &str) -> Option<&str> {
-        let file = self.files.iter().find(|file| file.path == path)?;
-        file.text.as_deref()
+        self.0.get(path)?.as_deref()
     }
 
-    /// Whether there is a file or a folder at this path; the empty path is the root.
+    /// Whether a file or a folder matches this path, in which `*` stands for any part of a name.
+    /// The empty path is the root.
     pub(super) fn exists(&self, path: &str) -> bool {
-        path.is_empty()
-            || self.files.iter().any(|file| {
-                file.path
-                    .strip_prefix(path)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-    }
-}
-
-/// What is tracked and what would be: a file not yet added is judged as it will be.
-fn git_files(root: &Path) -> Option<Vec<String>> {
-    let output = Command::new("git")
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
-        .current_dir(root)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let listing = String::from_utf8_lossy(&output.stdout);
-    let paths: Vec<String> = listing
-        .split('\0')
-        .filter(|path| !path.is_empty())
-        .map(str::to_owned)
-        .collect();
-    // A copy inside somebody else's checkout may be ignored there as a whole.
-    (output.status.success() && !paths.is_empty()).then_some(paths)
-}
-
-fn walk(root: &Path, target: &Path) -> Result<Vec<String>, String> {
-    let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let failed = |error| format!("{} cannot be listed: {error}", folder.display());
-        for entry in folder.read_dir().map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let path = entry.path();
-            let name = entry.file_name();
-            // The excluded packages have target folders of their own.
-            if path == target || name == "target" || name == ".git" {
-                continue;
-            }
-            if entry.file_type().map_err(failed)?.is_dir() {
-                folders.push(path);
-            } else if let Ok(relative) = path.strip_prefix(root) {
-                found.push(slashed(relative));
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn read(path: &Path) -> Result<Option<String>, String> {
-    match std::fs::read(path) {
-        Ok(bytes) if bytes.contains(&0) => Ok(None),
-        Ok(bytes) => Ok(String::from_utf8(bytes).ok()),
-        Err(error) if error.kind() == ErrorKind::IsADirectory => Ok(None),
-        Err(error) => Err(format!(
-            "{} cannot be read ({error}): repair or remove it",
-            path.display()
-        )),
+        let wanted: Vec<WildMatch> = path.split('/').map(WildMatch::new).collect();
+        let matches = |path: &str| {
+            let parts: Vec<&str> = path.split('/').collect();
+            let mut pairs = wanted.iter().zip(&parts);
+            parts.len() >= wanted.len() && pairs.all(|(wanted, part)| wanted.matches(part))
+        };
+        path.is_empty() || self.paths().any(matches)
     }
 }
 
@@ -139,98 +83,44 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// A folder of this test alone, gone after it.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str, files: &[(&str, &[u8])]) -> Self {
-            let root = std::env::temp_dir().join(format!("tidy-{name}-{}", std::process::id()));
-            for (path, content) in files {
-                let path = root.join(path);
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(path, content).unwrap();
-            }
-            Self(root)
-        }
-
-        fn git(&self, arguments: &[&str]) -> bool {
-            Command::new("git")
-                .args(arguments)
-                .current_dir(&self.0)
-                .output()
-                .is_ok_and(|output| output.status.success())
-        }
-
-        fn paths(&self) -> Vec<String> {
-            let tree = Tree::load(&self.0, &self.0.join("out")).unwrap();
-            tree.files.into_iter().map(|file| file.path).collect()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
     #[test]
-    fn without_git_all_but_the_products_of_builds_is_taken() {
-        let folder = Folder::new(
-            "walk",
-            &[
-                ("a.md", b"text"),
-                ("b/c.rs", b""),
-                ("out/x.rs", b""),
-                ("b/target/y.rs", b""),
-                (".ci/run", b""),
-            ],
+    fn builds_do_not_belong_to_the_project() {
+        let root = std::env::temp_dir().join(format!("tidy-{}", std::process::id()));
+        for (path, content) in [
+            ("a/target/y.rs", &b"text"[..]),
+            (".ci/run", b"text"),
+            (".git/z.rs", b"text"),
+            ("a/x.rs", b"text"),
+            ("bytes", b"a\0b"),
+            ("latin", b"\xff"),
+        ] {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), content).unwrap();
+        }
+        let tree = Tree::load(&root).unwrap();
+        let _ = fs::remove_dir_all(&root);
+        assert!(
+            tree.paths().eq([".ci/run", "a/x.rs", "bytes", "latin"]),
+            "{tree:?}"
         );
-        // Somebody may have made the temporary folder a checkout.
-        if !folder.git(&["rev-parse"]) {
-            assert_eq!(folder.paths(), [".ci/run", "a.md", "b/c.rs"]);
-        }
+        assert_eq!(tree.texts("").count(), 2);
+        assert_eq!(tree.text("a/x.rs"), Some("text"));
+        assert!(Tree::load(&root).is_err());
     }
 
     #[test]
-    fn git_says_what_belongs_to_the_project() {
-        let folder = Folder::new(
-            "git",
-            &[
-                (".gitignore", b"/scratch\n"),
-                ("new.rs", b""),
-                ("old.rs", b""),
-                ("scratch/z.rs", b""),
-            ],
-        );
-        // Inside a hook git works on the repository of the hook, wherever it is started.
-        let in_hook = std::env::var_os("GIT_DIR").is_some();
-        if !in_hook && folder.git(&["init"]) {
-            assert!(folder.git(&["add", "old.rs", ".gitignore"]));
-            assert_eq!(folder.paths(), [".gitignore", "new.rs", "old.rs"]);
-            fs::remove_file(folder.0.join("old.rs")).unwrap();
-            assert_eq!(folder.paths(), [".gitignore", "new.rs"]);
-        }
-    }
-
-    #[test]
-    fn bytes_that_are_not_text_are_not_read_as_text() {
-        let folder = Folder::new("bytes", &[("a", b"a\0b"), ("b", b"\xff"), ("c", b"text")]);
-        assert_eq!(read(&folder.0.join("a")), Ok(None));
-        assert_eq!(read(&folder.0.join("b")), Ok(None));
-        assert_eq!(read(&folder.0.join("c")), Ok(Some("text".to_owned())));
-        assert!(read(&folder.0.join("d")).is_err());
-    }
-
-    #[test]
-    fn folders_exist_where_files_are_in_them() {
-        let tree = Tree::of(&[("crates/a/README.md", "")]);
+    fn folders_exist_if_they_contain_files() {
+        let tree = Tree::of(&[("crates/a0-x/README.md", "")]);
         for (path, exists) in [
-            ("crates", true),
-            ("crates/a", true),
-            ("crates/a/README.md", true),
-            ("crates/a/README", false),
-            ("crate", false),
             ("", true),
+            ("crates", true),
+            ("crates/a0-x/README.md", true),
+            ("crates/a0-x/README", false),
+            ("crate", false),
+            ("crates/*/README.md", true),
+            ("crates/a0-*/*.md", true),
+            ("crates/*/src", false),
+            ("*/README.md", false),
         ] {
             assert_eq!(tree.exists(path), exists, "{path}");
         }

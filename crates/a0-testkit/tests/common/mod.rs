@@ -1,5 +1,4 @@
-// Each test file uses only some of these.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test file uses only some of these")]
 
 use a0_testkit::LocalTenant;
 use base64::Engine as _;

@@ -1,0 +1,197 @@
+//! Command lines. Each is printed before it runs, in the root of the workspace.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use crate::workspace::cargo;
+
+pub(crate) struct Line {
+    command: Command,
+    shown: String,
+}
+
+impl Line {
+    /// `cargo` with arguments that are separated by spaces.
+    pub(crate) fn cargo(arguments: &str) -> Self {
+        Self::new(cargo().as_os_str(), "cargo").args(arguments)
+    }
+
+    pub(crate) fn program(path: impl AsRef<OsStr>) -> Self {
+        let path = path.as_ref();
+        Self::new(path, &path.to_string_lossy())
+    }
+
+    fn new(program: &OsStr, shown: &str) -> Self {
+        let mut command = Command::new(program);
+        // A program that waits for a keyboard would wait for ever in CI.
+        command.stdin(Stdio::null());
+        // `cargo run` describes xtask in these variables. Build scripts that watch them would run
+        // again, and their crates would compile again.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&name);
+            }
+        }
+        let shown = shown.to_owned();
+        Self { command, shown }
+    }
+
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(&argument);
+        self.shown += &format!(" {}", argument.as_ref().to_string_lossy());
+        self
+    }
+
+    /// Arguments that are separated by spaces.
+    pub(crate) fn args(self, arguments: &str) -> Self {
+        arguments.split_whitespace().fold(self, Self::arg)
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self.shown = format!("{name}=\"{value}\" {}", self.shown);
+        self
+    }
+
+    pub(crate) fn dir(mut self, directory: &std::path::Path) -> Self {
+        self.command.current_dir(directory);
+        self
+    }
+
+    /// Fails unless the program ends with success.
+    pub(crate) fn run(mut self) -> Result<(), String> {
+        let mut child = self.spawn()?;
+        self.finish(child.wait())
+    }
+
+    /// The program's output. Its errors go to the terminal.
+    pub(crate) fn output(mut self) -> Result<String, String> {
+        self.command.stdout(Stdio::piped());
+        let output = self.spawn()?.wait_with_output();
+        let text = output
+            .as_ref()
+            .map(|it| String::from_utf8_lossy(&it.stdout).into_owned());
+        let text = text.unwrap_or_default();
+        self.finish(output.map(|it| it.status))?;
+        Ok(text)
+    }
+
+    /// As `run`, and adds up the closing lines of test programs.
+    pub(crate) fn run_tests(mut self, tally: &mut Tally) -> Result<(), String> {
+        self.command.stdout(Stdio::piped());
+        let mut child = self.spawn()?;
+        let output = child.stdout.take().into_iter();
+        for line in output.flat_map(|output| BufReader::new(output).split(b'\n')) {
+            let line = line.map_err(|error| format!("the output was lost: {error}"))?;
+            tally.read(&String::from_utf8_lossy(&line));
+            // Reading goes on after a failed write: a full pipe would stop the tests for ever.
+            let _ = std::io::stdout().write_all(&[&line[..], b"\n"].concat());
+        }
+        self.finish(child.wait())
+    }
+
+    /// Whether the program starts and succeeds. Prints nothing.
+    pub(crate) fn succeeds(mut self) -> bool {
+        self.command.stdout(Stdio::null()).stderr(Stdio::null());
+        self.command.status().is_ok_and(|status| status.success())
+    }
+
+    fn spawn(&mut self) -> Result<Child, String> {
+        println!("    $ {}", self.shown);
+        let child = self.command.spawn();
+        child.map_err(|error| format!("`{}` could not be started: {error}", self.shown))
+    }
+
+    fn finish(&self, status: std::io::Result<ExitStatus>) -> Result<(), String> {
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("`{}` ended with {status}", self.shown)),
+            Err(error) => Err(format!("`{}` was lost: {error}", self.shown)),
+        }
+    }
+}
+
+/// The sum of the closing lines of test programs.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) skipped: u64,
+}
+
+impl Tally {
+    fn read(&mut self, line: &str) {
+        let Some(counts) = line.strip_prefix("test result: ") else {
+            return;
+        };
+        let words: Vec<&str> = counts.split([' ', ';']).collect();
+        for (number, name) in words.iter().zip(words.iter().skip(1)) {
+            let count = number.parse::<u64>().unwrap_or_default();
+            match *name {
+                "passed" => self.passed += count,
+                "failed" => self.failed += count,
+                "ignored" => self.skipped += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
+        match self.skipped {
+            0 => Ok(()),
+            skipped => write!(f, ", {skipped} skipped"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_printed_as_a_user_would_type_it() {
+        let line = Line::cargo("doc --workspace")
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .arg("-p");
+        assert_eq!(
+            line.shown,
+            "RUSTDOCFLAGS=\"-D warnings\" cargo doc --workspace -p"
+        );
+    }
+
+    #[test]
+    fn a_line_fails_when_its_program_fails() {
+        let version = || Line::cargo("--version");
+        let bad = || Line::cargo("--no-such-option").args("--quiet");
+        assert_eq!(version().run(), Ok(()));
+        assert!(version().output().unwrap().starts_with("cargo "));
+        assert!(version().succeeds() && !bad().succeeds());
+        let message = bad().run().unwrap_err();
+        assert!(
+            message.contains("cargo --no-such-option --quiet` ended with "),
+            "{message}"
+        );
+        assert!(bad().output().is_err());
+        assert!(Line::program("no/such/program").run().is_err());
+    }
+
+    #[test]
+    fn closing_lines_are_added_up() {
+        let mut tally = Tally::default();
+        for line in [
+            "running 2 tests",
+            "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 4 filtered out; finished",
+            "the test result: ok. 100 passed; 0 failed",
+        ] {
+            tally.read(line);
+        }
+        assert_eq!(tally.to_string(), "12 passed, 0 failed");
+        tally.read("test result: FAILED. 3 passed; 2 failed; 1 ignored; 0 measured");
+        assert_eq!(tally.to_string(), "15 passed, 2 failed, 1 skipped");
+    }
+}

@@ -1,0 +1,297 @@
+//! The rules for the shape of the tree and for its texts: links, anchors, named paths, code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Project;
+use super::document::Document;
+
+const TOP_LEVEL: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "crates",
+    "xtask",
+    "docs",
+    "README.md",
+    "LICENSE",
+    "deny.toml",
+];
+
+const MAX_LINES: usize = 400;
+
+/// A code span that begins so names a path from the root of the repository.
+const FROM_ROOT: &[&str] = &["crates/", "docs/", "xtask/", ".ci/", ".cargo/"];
+
+pub(super) fn top_level(project: &Project) -> Vec<String> {
+    let paths = project.tree.paths();
+    let entries: BTreeSet<&str> = paths.filter_map(|path| path.split('/').next()).collect();
+    let unknown = |entry: &&str| !entry.starts_with('.') && !TOP_LEVEL.contains(entry);
+    let remedy = "move it into one of crates, docs and xtask";
+    let finding = |entry| format!("{entry}: does not belong at the top level: {remedy}");
+    entries.into_iter().filter(unknown).map(finding).collect()
+}
+
+pub(super) fn length(project: &Project) -> Vec<String> {
+    let is_test = |path: &str| path.contains("/tests/") || path.contains("/benches/");
+    let sources = project.tree.texts(".rs").filter(|(path, _)| !is_test(path));
+    let lengths = sources.map(|(path, text)| (path, text.lines().count()));
+    let remedy = "split it by concern; tests of the public surface go below tests/";
+    lengths
+        .filter(|(_, lines)| *lines > MAX_LINES)
+        .map(|(path, lines)| format!("{path}: has {lines} lines, over {MAX_LINES}: {remedy}"))
+        .collect()
+}
+
+/// Paths in links and in code spans of pages, and in code spans of comments.
+pub(super) fn paths(project: &Project) -> Vec<String> {
+    let mut findings = Vec::new();
+    let mut check = |from: &str, file: &str, line: usize, path: &str| {
+        if !resolve(from, path).is_some_and(|resolved| project.tree.exists(&resolved)) {
+            let remedy = "name the path it has now, or remove the sentence";
+            findings.push(format!("{file}:{line}: `{path}` does not exist: {remedy}"));
+        }
+    };
+    for (file, text) in project.tree.texts(".md") {
+        let document = Document::read(text);
+        for (line, link) in document.links {
+            let path = link.split('#').next().unwrap_or_default();
+            if !path.is_empty() && !is_url(path) {
+                check(file, file, line, path);
+            }
+        }
+        for (line, span) in document.code {
+            if span.starts_with("../") {
+                check(file, file, line, path_of(&span));
+            } else if is_path(&span) {
+                check("", file, line, path_of(&span));
+            }
+        }
+    }
+    for (file, text) in project.tree.texts(".rs") {
+        let spans = Document::of_comments(text).code.into_iter();
+        for (line, span) in spans.filter(|(_, span)| is_path(span)) {
+            check("", file, line, path_of(&span));
+        }
+    }
+    findings
+}
+
+pub(super) fn anchors(project: &Project) -> Vec<String> {
+    let pages = project.tree.texts(".md");
+    let pages: BTreeMap<_, _> = pages
+        .map(|(path, text)| (path, Document::read(text)))
+        .collect();
+    let mut findings = Vec::new();
+    for (file, page) in &pages {
+        for (line, link) in &page.links {
+            let Some((path, anchor)) = link.split_once('#').filter(|(path, _)| !is_url(path))
+            else {
+                continue;
+            };
+            let own = (*file).to_owned();
+            let target = if path.is_empty() {
+                Some(own)
+            } else {
+                resolve(file, path)
+            };
+            // A missing file is a finding of `paths`. An anchor into a source is a line.
+            let target = target.and_then(|target| pages.get_key_value(target.as_str()));
+            let lacks = |page: &Document| !page.anchors.iter().any(|it| it == anchor);
+            if let Some((target, _)) = target.filter(|(_, page)| lacks(page)) {
+                let remedy = "name the heading it has now";
+                findings.push(format!(
+                    "{file}:{line}: {target} has no heading `#{anchor}`: {remedy}"
+                ));
+            }
+        }
+    }
+    findings
+}
+
+/// The READMEs of the libraries and all pages with Rust code, so that the code keeps compiling.
+pub(super) fn doc_tests(project: &Project) -> Vec<String> {
+    let mut included = BTreeSet::new();
+    let sources = project.tree.texts(".rs");
+    for (path, source) in sources.filter(|(_, source)| source.contains("(doctest")) {
+        for page in source.split("include_str!(\"").skip(1) {
+            included.extend(page.split('"').next().and_then(|page| resolve(path, page)));
+        }
+    }
+    let libraries = project.workspace.libraries();
+    let readmes: Vec<_> = libraries
+        .map(|it| project.workspace.file(it, "README.md"))
+        .collect();
+    let wanted = |path: &str, text: &str| {
+        let is_page = path == "README.md" || path.starts_with("docs/");
+        readmes.iter().any(|it| it == path) || is_page && Document::read(text).has_rust
+    };
+    let remedy = "include it in a lib.rs, with `#[cfg(doctest)]`, as the other pages are";
+    let pages = project.tree.texts(".md");
+    pages
+        .filter(|(path, text)| wanted(path, text) && !included.contains(*path))
+        .map(|(path, _)| format!("{path}: is not among the doc tests of a crate: {remedy}"))
+        .collect()
+}
+
+fn is_url(link: &str) -> bool {
+    let scheme = link.split_once(':').map_or("", |(scheme, _)| scheme);
+    link.starts_with("//") || !scheme.is_empty() && !scheme.contains(['/', '#'])
+}
+
+fn is_path(span: &str) -> bool {
+    let is_pattern = span.contains(|it: char| "<>{}$…".contains(it) || it.is_whitespace());
+    FROM_ROOT.iter().any(|start| span.starts_with(start)) && !is_pattern && !span.contains("...")
+}
+
+/// The path of `path.rs:12`, `path.rs::item` and `path.md#anchor`.
+fn path_of(span: &str) -> &str {
+    span.split([':', '#']).next().unwrap_or_default()
+}
+
+/// The path from the root, or `None` if it leads out of the repository.
+fn resolve(file: &str, path: &str) -> Option<String> {
+    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let folder = if path.starts_with('/') { "" } else { folder };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in folder.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Rule;
+    use super::super::testing::{assert_finds, package};
+    use super::*;
+
+    #[test]
+    fn the_top_level_is_closed() {
+        for (path, expected) in [
+            ("Cargo.toml", ""),
+            (".ci/run", ""),
+            ("docs/deep/x.md", ""),
+            ("notes.md", "notes.md: does not belong"),
+            ("scripts/a.sh", "scripts: does not belong"),
+        ] {
+            assert_finds(top_level, &[], &[(path, "")], expected);
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn sources_end_at_four_hundred_lines() {
+        let long = "//\n".repeat(MAX_LINES + 1);
+        for (path, text, expected) in [
+            ("crates/a/src/x.rs", &long[3..], ""),
+            ("crates/a/tests/it/long.rs", &long, ""),
+            ("crates/a/benches/long.rs", &long, ""),
+            ("docs/long.md", &long, ""),
+            ("crates/a/src/x.rs", &long, "crates/a/src/x.rs: has 401 lines"),
+            ("crates/a/src/tests.rs", &long, "crates/a/src/tests.rs: has 401 lines"),
+        ] {
+            assert_finds(length, &[], &[(path, text)], expected);
+        }
+    }
+
+    #[track_caller]
+    fn check(rule: Rule, text: &str, expected: &str) {
+        let files = [
+            ("docs/page.md", text),
+            ("README.md", "# A title\n\n## Use\n"),
+            ("crates/a0-act/src/lib.rs", ""),
+            (
+                "xtask/src/main.rs",
+                "//! See `xtask/src/main.rs`.\nfn f() {} // `docs/gone`\n",
+            ),
+        ];
+        assert_finds(rule, &[], &files, expected);
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn paths_lead_to_files() {
+        for good in [
+            "[a](../README.md) [b](page.md) [c](/README.md) [d](./page.md) [e](../crates)",
+            "[a](https://example.com/x) [b](mailto:a@b.c) [c](//example.com) [d](#here)",
+            "[a](../crates/a0-act/src/lib.rs#L3) [b](../README.md#use) [`C`](crate::C)",
+            "`crates/a0-act/src/lib.rs` `crates/a0-act/` `docs/page.md#x` `xtask/src/main.rs:7`",
+            "`../README.md` `crates/*/src` `crates/a0-*/src/*.rs` `xtask/src/main.rs::main`",
+            "`crates/<name>/src` `docs/{a,b}.md` `crates/a b` `src/gone.rs` `a/b` `docs/...`",
+            "```\n[a](gone.md)\n```\n``[a](gone.md)``",
+        ] {
+            check(paths, good, "");
+        }
+        for (bad, line, path) in [
+            ("[a](gone.md)", 1, "gone.md"),
+            ("![a [b] `c`](gone.png \"title\")", 1, "gone.png"),
+            ("[a](<gone.md>)", 1, "gone.md"),
+            ("[a](../docs)[b](gone/)", 1, "gone/"),
+            ("[a]: gone.md", 1, "gone.md"),
+            ("[a]: gone.md\n\n[a]", 3, "gone.md"),
+            ("[a](README.md)", 1, "README.md"),
+            ("[a](gone.md#use)", 1, "gone.md"),
+            ("[a](../../README.md)", 1, "../../README.md"),
+            ("`crates/gone`", 1, "crates/gone"),
+            ("|a|\n|-|\n|`crates/gone`|", 3, "crates/gone"),
+            ("`crates/a0-act/src/li`", 1, "crates/a0-act/src/li"),
+            ("`../gone.md`", 1, "../gone.md"),
+            ("`crates/*/benches`", 1, "crates/*/benches"),
+            ("`.ci/gone:1`", 1, ".ci/gone"),
+        ] {
+            check(paths, bad, &format!("docs/page.md:{line}: `{path}` does not exist: "));
+        }
+        for (source, expected) in [
+            ("//! See `docs/a.md`,\n//! and `../gone`.\n", ""),
+            ("fn f() {\n    // See `docs/gone.md`.\n}\n", "a.rs:2: `docs/gone.md` does not exist"),
+            ("/// # E\n///\n/// `crates/gone`\n", "a.rs:3: `crates/gone` does not exist"),
+        ] {
+            assert_finds(paths, &[], &[("a.rs", source), ("docs/a.md", "")], expected);
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn anchors_lead_to_headings() {
+        for (text, expected) in [
+            ("# Here\n[a](#here) [b](page.md#here) [c](../README.md#use)", ""),
+            ("[a](https://example.com#gone) [b](../xtask/src/main.rs#L1) [c](gone.md#x)", ""),
+            ("# Hello, World!\n# Hello, World!\n[a](#hello-world) [b](#hello-world-1)", ""),
+            ("## The `act` claim\n### A [link](x.md) & more ##\n[](#the-act-claim) [](#a-link--more)", ""),
+            ("## snake_case – Ä\n[a](#snake_case--ä)", ""),
+            ("# Here\n[a](#there)", "docs/page.md:2: docs/page.md has no heading `#there`"),
+            ("[a](../README.md#Use)", "docs/page.md:1: README.md has no heading `#Use`"),
+            ("```\n# No\n```\n[a](#no)", "docs/page.md:4: docs/page.md has no heading `#no`"),
+        ] {
+            check(anchors, text, expected);
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn code_in_texts_is_compiled() {
+        let include = |path: &str| format!("#[cfg(doctest)]\n#[doc = include_str!(\"{path}\")]\nstruct A;\n");
+        let code = "# A\n\n```rust,no_run\nf()\n```\n";
+        let shell = "# A\n\n```sh\nf\n```\n";
+        let readme = include("../README.md");
+        for (page, text, source, expected) in [
+            ("crates/a/README.md", "# A\n", readme.as_str(), ""),
+            ("crates/a/README.md", "# A\n", &readme.replace("(doctest)", "(all(doctest, unix))"), ""),
+            ("crates/a/README.md", "# A\n", &readme.replace("doctest", "test"), "crates/a/README.md: is not"),
+            ("crates/a/README.md", "# A\n", "", "crates/a/README.md: is not among"),
+            ("README.md", code, &include("../../../README.md"), ""),
+            ("README.md", code, &readme, "README.md: is not among"),
+            ("docs/a.md", code, &include("../../../docs/a.md"), ""),
+            ("docs/a.md", code, &readme, "docs/a.md: is not among"),
+            ("docs/a.md", shell, "", ""),
+        ] {
+            let files = [(page, text), ("crates/a/src/lib.rs", source)];
+            assert_finds(doc_tests, &[package("a", json!({}))], &files, expected);
+        }
+    }
+}
