@@ -88,9 +88,10 @@ impl Diagnosis {
         reason: &impl fmt::Display,
     ) -> Self {
         let reason = reason.to_string();
-        Diagnosis::Field(match reason.starts_with("missing field") {
-            true => format!("at {path}: {reason}"),
-            false => format!("at {path}: the claim does not have the type that the API expects"),
+        Diagnosis::Field(if reason.starts_with("missing field") {
+            format!("at {path}: {reason}")
+        } else {
+            format!("at {path}: the claim does not have the type that the API expects")
         })
     }
 
