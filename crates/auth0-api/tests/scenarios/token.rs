@@ -410,3 +410,75 @@ pub fn a_key_without_alg_is_used_for_the_first_configured_rsa_algorithm<D: Drive
         );
     }
 }
+
+/// Genuine, well-signed JWTs of the tenant that are no access tokens for this API.
+pub fn other_genuine_tokens_are_refused<D: Driver>() {
+    let world = World::<D>::new();
+    world.tenant.publish_es256().unwrap();
+    let id_token = world.tenant.access_token().audience("the-client");
+    let id_token = id_token.claim("nonce", "n").claim("azp", "the-client");
+    let assertion = world.tenant.access_token().claim("iss", "the-client");
+    let assertion = assertion.claim("sub", "the-client");
+    let to_the_endpoint = assertion
+        .clone()
+        .audience("https://tenant.example/oauth/token");
+    for (what, token, description) in [
+        (
+            "a token of a published ES256 key, where RS256 alone is allowed",
+            world.token().algorithm(Algorithm::Es256),
+            "Algorithm is not allowed",
+        ),
+        ("an ID token", id_token, "Audience mismatch"),
+        (
+            "a client assertion",
+            to_the_endpoint,
+            "Token issuer does not match the discovery issuer",
+        ),
+        (
+            "a client assertion for this API",
+            assertion.audience(AUDIENCE),
+            "Token issuer does not match the discovery issuer",
+        ),
+        (
+            "a proof as a token",
+            world.token().header("typ", "dpop+jwt"),
+            "Unexpected JWT 'typ'",
+        ),
+        (
+            "a logout token",
+            world.token().header("typ", "logout+jwt"),
+            "Unexpected JWT 'typ'",
+        ),
+    ] {
+        let error = world.verify(&token.mint().unwrap()).unwrap_err();
+        assert_eq!(error.status_code(), 401, "{what}");
+        let actual = error.error_description();
+        assert!(actual.starts_with(description), "{what}: {actual}");
+    }
+    assert_eq!(world.fetches(), (0, 0));
+}
+
+/// A clock before 1970 refuses nothing that it should not, and panics for nothing.
+pub fn a_clock_before_1970_is_a_clock<D: Driver>() {
+    let world = World::<D>::new();
+    let before = |seconds: u64| std::time::UNIX_EPOCH - Duration::from_secs(seconds);
+    for seconds in [1, 86_400, 4_000_000_000] {
+        world.tenant.set_now(before(seconds));
+        let second = -i64::try_from(seconds).unwrap();
+        let token = |exp: i64, nbf: i64| {
+            let token = world.token().claim("iat", second).claim("exp", exp);
+            token.claim("nbf", nbf).mint().unwrap()
+        };
+        assert!(
+            world.verify(&token(second + 60, second - 60)).is_ok(),
+            "{second}"
+        );
+        for (exp, nbf, description) in [
+            (second, second, "Token is expired"),
+            (second + 60, second + 1, "Token is not yet valid"),
+        ] {
+            let error = world.verify(&token(exp, nbf)).unwrap_err();
+            assert_eq!(error.error_description(), description, "{second}");
+        }
+    }
+}
