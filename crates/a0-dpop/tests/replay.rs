@@ -268,7 +268,7 @@ fn one_keys_flood_evicts_no_entry_of_another_key() {
                 let seen = see_of(&store, VICTIM, number, victims_expire, 1000.0);
                 assert_eq!(seen, Seen::First);
             }
-            flood(2 * capacity..4 * capacity + 10);
+            flood(2 * capacity + 10..4 * capacity + 20);
             for number in 0..victims {
                 let seen = see_of(&store, VICTIM, number, victims_expire, 1000.0);
                 assert_eq!(
@@ -295,14 +295,14 @@ fn each_key_keeps_its_share_of_a_full_store() {
     quiet(Seen::First);
     for round in 0..1000 {
         for holder in 1..10 {
-            let _ = see_of(&store, holder, round, 1300.0, 1000.0);
+            let _ = see_of(&store, holder, round, 1300.0 + f64::from(round), 1000.0);
         }
     }
     quiet(Seen::Before);
     // The last proofs of each key are held, too.
     for holder in 1..10 {
         for round in 990..1000 {
-            let seen = see_of(&store, holder, round, 1300.0, 1000.0);
+            let seen = see_of(&store, holder, round, 9000.0, 1000.0);
             assert_eq!(seen, Seen::Before, "{holder} {round}");
         }
     }

@@ -1,7 +1,9 @@
 //! Detects proofs that were used before, RFC 9449 section 11.1.
 
 mod contract;
+mod holders;
 mod in_memory;
+mod shard;
 
 pub use contract::{ReplayKey, ReplayStore, ReplayStoreError, Seen};
 pub use in_memory::InMemoryReplayStore;
