@@ -1,8 +1,8 @@
 //! Detects proofs that were used before, RFC 9449 section 11.1.
 
 mod contract;
-mod holders;
 mod in_memory;
+mod queues;
 mod shard;
 
 pub use contract::{ReplayKey, ReplayStore, ReplayStoreError, Seen};

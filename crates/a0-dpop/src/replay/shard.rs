@@ -1,44 +1,42 @@
 //! A part of the store in memory: the entries it holds, and which one it drops.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use super::contract::Seen;
-use super::holders::{Holders, Queue};
+use super::queues::{LargeHolders, SharedQueue};
 
 /// One more than a call adds, so that expired entries decrease with every call.
 const EXPIRED_PER_CALL: usize = 2;
 
-/// The most entries of one holder that may be in the shared queue. Most holders have few entries,
-/// and a queue for each of them would take several times the memory of its entries.
-const MAX_SHARED: usize = 15;
+/// The most entries of one holder in the shared queue. Most holders have few entries, and a queue
+/// for each of them would take several times the memory of its entries.
+const MAX_SHARED: usize = 31;
 
-/// For each entry of a holder that may be in the shared queue, the shard holds this many. Small
-/// shards have no shared entries, and their memory does not matter.
-const CAPACITY_PER_SHARED: usize = 4096;
+/// A shard shares one entry of each holder for each so many entries of its capacity. Smaller shards
+/// share none: their memory does not matter.
+const CAPACITY_PER_SHARED: usize = 2048;
 
 /// A proof: the holder of its key, and 96 bits of the hash that identifies it.
 ///
 /// Proofs that agree in both count as one. Such a collision can refuse a proof, but never accept
 /// one twice. The holder is a keyed hash of the thumbprint, so that nobody can make a key that
 /// counts as another's.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Entry {
     pub(super) holder: u32,
     /// Words of 32 bits, so that an entry and its expiry take 20 octets.
     pub(super) hash: [u32; 3],
 }
 
-/// Between two calls, each entry of `held` is in exactly one queue.
+/// Between two calls, each entry of `held` is in exactly one queue. The hash of `held` is keyed,
+/// because a client that chooses a `jti` can choose bits of an entry.
 pub(super) struct Shard {
     pub(super) capacity: usize,
-    /// The most entries of one holder in `shared`.
-    max_shared: usize,
-    /// Ordered, so that the entries of one holder are neighbours.
-    held: BTreeSet<Entry>,
+    held: HashSet<Entry>,
     /// The entries of holders that have few, and the first ones of those that have many.
-    shared: Queue,
+    shared: SharedQueue,
     /// The further entries of holders that have many.
-    large: Holders,
+    large: LargeHolders,
     /// Entries that expire before this second may have been removed. If the clock goes back before
     /// it, the shard no longer knows which of those proofs were seen.
     horizon: u32,
@@ -49,10 +47,9 @@ impl Shard {
     pub(super) fn new(capacity: usize) -> Self {
         Shard {
             capacity,
-            max_shared: MAX_SHARED.min(capacity / CAPACITY_PER_SHARED),
-            held: BTreeSet::new(),
-            shared: Queue::default(),
-            large: Holders::default(),
+            held: HashSet::new(),
+            shared: SharedQueue::new(MAX_SHARED.min(capacity / CAPACITY_PER_SHARED)),
+            large: LargeHolders::default(),
             horizon: 0,
             evicted: 0,
         }
@@ -74,26 +71,10 @@ impl Shard {
         if self.held.len() > self.capacity {
             self.evict(entry.holder);
         }
-        if self.has_few(entry.holder) {
-            self.shared.push(expiry, entry);
-        } else {
+        if self.large.size(entry.holder) > 0 || !self.shared.push(expiry, entry) {
             self.large.push(expiry, entry);
         }
         Seen::First
-    }
-
-    fn has_few(&self, holder: u32) -> bool {
-        let first = Entry {
-            holder,
-            hash: [u32::MIN; 3],
-        };
-        let last = Entry {
-            holder,
-            hash: [u32::MAX; 3],
-        };
-        let more_than_few = self.max_shared.saturating_add(1);
-        self.large.size(holder) == 0
-            && self.held.range(first..=last).take(more_than_few).count() <= self.max_shared
     }
 
     fn remove_expired(&mut self, now: u32) {
