@@ -222,7 +222,8 @@ pub enum ParseError {
     /// A segment is not canonical base64url (RFC 7515 section 2).
     #[error("Failed to parse token: the {0} is not base64url")]
     Encoding(Part),
-    /// A header or a payload is not one UTF-8 JSON object (RFC 7515 section 5.2, RFC 7519 section 7.2).
+    /// A header or a payload is not one UTF-8 JSON object (RFC 7515 section 5.2, RFC 7519 section
+    /// 7.2).
     #[error("Failed to parse token: the {0} is not one JSON object")]
     NotAnObject(Part),
     /// A header or a payload has a duplicate member name (RFC 7515 section 4, RFC 7519 section 4).

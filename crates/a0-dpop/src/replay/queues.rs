@@ -6,14 +6,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::shard::Entry;
 
+const MIN_COUNTS: usize = 64;
+
 /// The queue of holders that have few entries.
 pub(super) struct SharedQueue {
     queue: Queue,
     /// The most entries of one holder.
     max_of_one: usize,
-    /// The number of entries by the last 16 bits of their holder. Holders that agree in these bits
-    /// are counted together, which takes one octet for each, whatever their number. The later of
-    /// them then get queues of their own, which is harmless. Empty before the first entry.
+    /// The number of entries by the last bits of their holder, at least one count for each entry.
+    /// Holders that agree in these bits are counted together, which takes one octet instead of an
+    /// entry in a table. Some of them get queues of their own sooner, which is harmless.
     counts: Vec<u8>,
 }
 
@@ -31,24 +33,25 @@ impl SharedQueue {
         if self.max_of_one == 0 {
             return false;
         }
-        if self.counts.is_empty() {
-            self.counts = vec![0; 1 << u16::BITS];
+        if self.queue.0.len() >= self.counts.len() {
+            self.grow_counts();
         }
-        let Some(count) = self.counts.get_mut(place(entry)) else {
-            return false;
-        };
-        if usize::from(*count) >= self.max_of_one {
-            return false;
+        let max_of_one = self.max_of_one;
+        let fits = self.count_of(entry).is_some_and(|count| {
+            let fits = usize::from(*count) < max_of_one;
+            *count = count.saturating_add(u8::from(fits));
+            fits
+        });
+        if fits {
+            self.queue.push(expiry, entry);
         }
-        *count = count.saturating_add(1);
-        self.queue.push(expiry, entry);
-        true
+        fits
     }
 
     /// Removes the entry nearest its expiry.
     pub(super) fn pop(&mut self) -> Option<Entry> {
         let entry = self.queue.pop()?;
-        if let Some(count) = self.counts.get_mut(place(entry)) {
+        if let Some(count) = self.count_of(entry) {
             *count = count.saturating_sub(1);
         }
         Some(entry)
@@ -57,10 +60,24 @@ impl SharedQueue {
     pub(super) fn first_expiry(&self) -> Option<u32> {
         self.queue.first_expiry()
     }
-}
 
-fn place(entry: Entry) -> usize {
-    usize::from(entry.holder as u16)
+    fn grow_counts(&mut self) {
+        // A power of two, so that the last bits of a holder are an index.
+        let length = (self.counts.len() * 2).max(MIN_COUNTS);
+        self.counts = vec![0; length];
+        let queue = std::mem::take(&mut self.queue);
+        for Reverse((_, entry)) in &queue.0 {
+            if let Some(count) = self.count_of(*entry) {
+                *count = count.saturating_add(1);
+            }
+        }
+        self.queue = queue;
+    }
+
+    fn count_of(&mut self, entry: Entry) -> Option<&mut u8> {
+        let last = self.counts.len().checked_sub(1)?;
+        self.counts.get_mut(entry.holder as usize & last)
+    }
 }
 
 /// The queues of large holders. No queue is empty, and both indexes have every queue.
