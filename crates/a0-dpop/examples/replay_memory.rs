@@ -1,8 +1,10 @@
 //! Measures the replay store: memory for a million entries, and time per call.
 //!
 //! ```sh
-//! cargo run --release -p a0-dpop --example replay_memory [ENTRIES]
+//! cargo run --release -p a0-dpop --example replay_memory [ENTRIES] [CLIENTS]
 //! ```
+//!
+//! The entries are of one client, unless told otherwise.
 //!
 //! Memory is the growth of the process's resident memory, as Linux reports it.
 
@@ -14,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use a0_dpop::{Htu, InMemoryReplayStore, ReplayKey, ReplayStore};
-use a0_jose::{NumericDate, Thumbprint};
+use a0_jose::{NumericDate, Thumbprint, base64url_encode};
 
 /// The time for which a proof is accepted, in seconds.
 const WINDOW: usize = 330;
@@ -27,9 +29,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(entries) => entries.parse()?,
         None => InMemoryReplayStore::DEFAULT_CAPACITY.get(),
     };
+    let clients: u64 = match std::env::args().nth(2) {
+        Some(clients) => clients.parse()?,
+        None => 1,
+    };
+    let thumbprint = |client: u64| {
+        let mut octets = [0; 32];
+        octets[..8].copy_from_slice(&client.to_be_bytes());
+        base64url_encode(octets).parse::<Thumbprint>()
+    };
     let proofs = Proofs {
         in_a_window: entries,
-        thumbprint: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".parse::<Thumbprint>()?,
+        thumbprints: (0..clients.max(1))
+            .map(thumbprint)
+            .collect::<Result<_, _>>()?,
         htu: Htu::parse("https://api.example.com/orders")?,
     };
     let hashing = time_per_call(0..entries, |number| {
@@ -63,13 +76,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// A steady stream of proofs, numbered from zero.
 struct Proofs {
     in_a_window: usize,
-    thumbprint: Thumbprint,
+    thumbprints: Vec<Thumbprint>,
     htu: Htu,
 }
 
 impl Proofs {
     fn key(&self, number: usize) -> ReplayKey {
-        ReplayKey::new(&self.thumbprint, &self.htu, &format!("{number:022}"))
+        let thumbprint = &self.thumbprints[number % self.thumbprints.len()];
+        ReplayKey::new(thumbprint, &self.htu, &format!("{number:022}"))
     }
 
     fn present(&self, store: &InMemoryReplayStore, number: usize) {

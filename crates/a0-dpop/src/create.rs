@@ -34,7 +34,9 @@ pub struct NewProof<'a> {
 }
 
 impl<'a> NewProof<'a> {
-    /// Starts a proof for a request with this method and this URL. Query and fragment are left out.
+    /// Starts a proof for a request with this method and this URL, exactly as they are sent. The
+    /// proof contains the URL without query and fragment, and otherwise unchanged, because some
+    /// servers compare it octet for octet.
     pub fn new(method: &'a str, url: &'a str) -> Self {
         NewProof {
             method,
@@ -69,7 +71,8 @@ impl<'a> NewProof<'a> {
         if has_private_member(key.public_jwk().keys()) {
             return Err(SigningError::Unusable.into());
         }
-        let url = Htu::parse(self.url).map_err(|_| CreateProofError::Url)?;
+        Htu::parse(self.url).map_err(|_| CreateProofError::Url)?;
+        let htu = self.url.split(['?', '#']).next().unwrap_or_default();
         let mut header = Map::new();
         header.insert("typ".into(), "dpop+jwt".into());
         header.insert("alg".into(), key.algorithm().name().into());
@@ -77,7 +80,7 @@ impl<'a> NewProof<'a> {
         let mut claims = Map::new();
         claims.insert("jti".into(), random_token_id()?.into());
         claims.insert("htm".into(), self.method.into());
-        claims.insert("htu".into(), url.as_str().into());
+        claims.insert("htu".into(), htu.into());
         claims.insert("iat".into(), now.as_unix_seconds().into());
         if let Some(token) = self.access_token {
             claims.insert("ath".into(), sha256_base64url(token).into());

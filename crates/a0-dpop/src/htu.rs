@@ -5,8 +5,8 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 /// The URL of a request without query and fragment, after the syntax-based and scheme-based
-/// normalisation of RFC 3986 sections 6.2.2 and 6.2.3. Two values are equal if they name the same
-/// resource.
+/// normalisation of RFC 3986 sections 6.2.2 and 6.2.3. Two values are equal if their texts after it
+/// are. Two that differ may still name one resource, which only the server can know.
 ///
 /// The text is parsed by the grammar of RFC 3986, not by the rules of browsers. Browsers treat a
 /// backslash as a slash, drop tabs and soft hyphens, and distinguish `%7E` from `~`. Here:

@@ -30,7 +30,7 @@ fn rfc9449_4_2_a_new_proof_has_every_member_and_passes() {
     ));
     let claims = a0_jose::unverified_payload(&proof, 10_000).unwrap();
     assert_eq!(claims["htm"], "POST");
-    assert_eq!(claims["htu"], "https://api.example/a/b");
+    assert_eq!(claims["htu"], "HTTPS://Api.Example:443/a/./b");
     assert_eq!(claims["iat"], 1_700_000_000);
 
     let request = Target::new("POST", url_of("https://api.example/a/b"), "the token");
@@ -46,6 +46,64 @@ fn rfc9449_4_2_a_new_proof_has_every_member_and_passes() {
     let without = NewProof::new("POST", "https://api.example/a/b");
     let claims = a0_jose::unverified_payload(&without.sign(&key, now()).unwrap(), 10_000).unwrap();
     assert!(!claims.contains_key("ath") && !claims.contains_key("nonce"));
+}
+
+/// Some servers compare `htu` octet for octet.
+#[test]
+fn rfc9449_4_2_a_new_proof_names_the_url_as_it_is_sent_without_query_and_fragment() {
+    let key = SigningKey::generate_es256().unwrap();
+    for (url, htu) in [
+        ("https://api.example/%7Eu", "https://api.example/%7Eu"),
+        ("https://api.example/%c3%a9", "https://api.example/%c3%a9"),
+        ("https://api.example/a%2fb", "https://api.example/a%2fb"),
+        ("https://api.example/a|b", "https://api.example/a|b"),
+        ("https://api.example/a\"b", "https://api.example/a\"b"),
+        ("https://api.example/é", "https://api.example/é"),
+        (
+            "https://api.example/a/../b/.",
+            "https://api.example/a/../b/.",
+        ),
+        ("https://API.example:443/A", "https://API.example:443/A"),
+        ("HTTP://api.example:0080", "HTTP://api.example:0080"),
+        ("https://api.example", "https://api.example"),
+        ("https://api.example?a/b", "https://api.example"),
+        ("https://api.example/a?b#c", "https://api.example/a"),
+        ("https://api.example/a#b?c", "https://api.example/a"),
+        ("https://api.example/a??b", "https://api.example/a"),
+        ("https://api.example/a?", "https://api.example/a"),
+        ("https://api.example/a;b=c?d", "https://api.example/a;b=c"),
+        ("https://[::1]:8443/[a]?b", "https://[::1]:8443/[a]"),
+    ] {
+        let new = NewProof::new("GET", url).access_token("t");
+        let proof = new.sign(&key, now()).unwrap();
+        let claims = a0_jose::unverified_payload(&proof, 10_000).unwrap();
+        assert_eq!(claims["htu"], htu, "{url}");
+        // This crate accepts it for the URL as the client knows it.
+        let request = Target::new("GET", url_of(url), "t");
+        let unverified = ProofRules::new().validate(&proof, &request, None, now());
+        assert!(unverified.unwrap().verify().is_ok(), "{url}");
+    }
+    for wrong in [
+        "",
+        "api.example",
+        "//api.example/a",
+        "/a",
+        "ftp://api.example/",
+        "https:/api.example/",
+        "https://",
+        "https:///a",
+        "https://u:p@api.example/",
+        "https://api.example/a b",
+        " https://api.example/",
+        "https://api.example/\n",
+        "https://api.example\\a",
+        "https://api.example/100%",
+        "https://api.example:99999/",
+        "https://é.example/",
+    ] {
+        let error = NewProof::new("GET", wrong).sign(&key, now()).unwrap_err();
+        assert_eq!(error, CreateProofError::Url, "{wrong:?}");
+    }
 }
 
 #[test]

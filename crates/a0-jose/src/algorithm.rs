@@ -3,7 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// An asymmetric signature algorithm of RFC 7518 section 3.1 or RFC 8037 section 3.1.
+/// An asymmetric signature algorithm of RFC 7518 section 3.1, RFC 8037 section 3.1 or RFC 9864
+/// section 2.2.
+///
+/// EdDSA with an Ed25519 key and Ed25519 are the same algorithm with two names, and so are EdDSA
+/// with an Ed448 key and Ed448. They are separate variants, so an allow-list names each that it
+/// accepts.
 ///
 /// `none` and the HMAC algorithms have no variant, so no allow-list can contain them.
 ///
@@ -35,8 +40,12 @@ pub enum Algorithm {
     Es384,
     /// ECDSA using P-521 and SHA-512.
     Es512,
-    /// EdDSA over Ed25519 or Ed448.
+    /// EdDSA over Ed25519 or Ed448. RFC 9864 deprecates this name in favour of the next two.
     EdDsa,
+    /// EdDSA over Ed25519.
+    Ed25519,
+    /// EdDSA over Ed448.
+    Ed448,
 }
 
 /// The signature scheme of an algorithm, with its hash and curve.
@@ -45,7 +54,8 @@ pub(crate) enum Family {
     RsaPkcs1(Hash),
     RsaPss(Hash),
     Ecdsa(Curve, Hash),
-    Edwards,
+    /// EdDSA, over either curve if the name leaves it open.
+    Edwards(Option<EdwardsCurve>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +92,13 @@ const TABLE: [(Algorithm, &str, Family); Algorithm::COUNT] = {
         (Es256, "ES256", Family::Ecdsa(Curve::P256, Hash::Sha256)),
         (Es384, "ES384", Family::Ecdsa(Curve::P384, Hash::Sha384)),
         (Es512, "ES512", Family::Ecdsa(Curve::P521, Hash::Sha512)),
-        (EdDsa, "EdDSA", Family::Edwards),
+        (EdDsa, "EdDSA", Family::Edwards(None)),
+        (
+            Ed25519,
+            "Ed25519",
+            Family::Edwards(Some(EdwardsCurve::Ed25519)),
+        ),
+        (Ed448, "Ed448", Family::Edwards(Some(EdwardsCurve::Ed448))),
     ]
 };
 
@@ -90,7 +106,7 @@ const SYMMETRIC: [&str; 3] = ["HS256", "HS384", "HS512"];
 
 impl Algorithm {
     /// The number of algorithms.
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 12;
 
     /// Returns every algorithm, in the order of the variants.
     pub fn all() -> impl Iterator<Item = Algorithm> {
@@ -110,7 +126,9 @@ impl Algorithm {
         TABLE
             .iter()
             .find(|(algorithm, ..)| *algorithm == self)
-            .map_or(("", Family::Edwards), |(_, name, family)| (name, *family))
+            .map_or(("", Family::Edwards(None)), |(_, name, family)| {
+                (name, *family)
+            })
     }
 }
 

@@ -26,8 +26,8 @@ pub struct Compact<'a> {
 }
 
 impl<'a> Compact<'a> {
-    /// Splits `token` into its three segments. A token of more than `max_size` bytes is refused
-    /// before it is read.
+    /// Splits `token` into its three segments, without decoding them. A token of more than
+    /// `max_size` bytes is refused before it is read.
     ///
     /// # Errors
     ///
@@ -81,7 +81,8 @@ impl<'a> Compact<'a> {
         hash.finalize().into()
     }
 
-    /// Decodes header and payload, each as one JSON object without duplicate member names.
+    /// Decodes header and payload, each as one JSON object without duplicate member names, and
+    /// checks the encoding of the signature.
     pub(crate) fn decode_parts(&self) -> Result<(Header, Claims), ParseError> {
         let header = Header::new(decode_object(self.header, Part::Header)?);
         Ok((header, self.decode_payload()?))
@@ -93,14 +94,22 @@ impl<'a> Compact<'a> {
         self.header
     }
 
-    /// Decodes only the payload, as one JSON object without duplicate member names. For callers
-    /// that know the header from its [segment](Compact::header_segment).
+    /// Decodes only the payload, as one JSON object without duplicate member names, and checks the
+    /// encoding of the signature. For callers that know the header from its
+    /// [segment](Compact::header_segment).
     ///
     /// # Errors
     ///
-    /// [`ParseError`] with [`Part::Payload`].
+    /// [`ParseError`] with [`Part::Payload`] or [`Part::Signature`].
     pub fn decode_payload(&self) -> Result<Claims, ParseError> {
-        Ok(Claims::new(decode_object(self.payload, Part::Payload)?))
+        let claims = Claims::new(decode_object(self.payload, Part::Payload)?);
+        // A token that cannot have a valid signature is refused here, before a caller fetches the
+        // keys for it.
+        if base64url::is_canonical(self.signature) {
+            Ok(claims)
+        } else {
+            Err(ParseError::Encoding(Part::Signature))
+        }
     }
 
     /// The JWS Signing Input (RFC 7515 section 2): header, dot and payload.
@@ -172,7 +181,7 @@ fn decode_object(segment: &str, part: Part) -> Result<Document, ParseError> {
     })
 }
 
-/// A segment that contains JSON.
+/// A segment of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Part {
@@ -180,6 +189,8 @@ pub enum Part {
     Header,
     /// The second segment.
     Payload,
+    /// The third segment. It may be empty, which is a signature of no octets.
+    Signature,
 }
 
 impl fmt::Display for Part {
@@ -187,6 +198,7 @@ impl fmt::Display for Part {
         formatter.write_str(match self {
             Part::Header => "header",
             Part::Payload => "payload",
+            Part::Signature => "signature",
         })
     }
 }
@@ -210,10 +222,11 @@ pub enum ParseError {
     /// A segment is not canonical base64url (RFC 7515 section 2).
     #[error("Failed to parse token: the {0} is not base64url")]
     Encoding(Part),
-    /// A segment is not one UTF-8 JSON object (RFC 7515 section 5.2, RFC 7519 section 7.2).
+    /// A header or a payload is not one UTF-8 JSON object (RFC 7515 section 5.2, RFC 7519 section
+    /// 7.2).
     #[error("Failed to parse token: the {0} is not one JSON object")]
     NotAnObject(Part),
-    /// A segment has a duplicate member name (RFC 7515 section 4, RFC 7519 section 4).
+    /// A header or a payload has a duplicate member name (RFC 7515 section 4, RFC 7519 section 4).
     #[error("Failed to parse token: the {0} holds a member name twice")]
     DuplicateMember(Part),
 }

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use crate::algorithm::{Algorithm, UnsupportedAlgorithm};
 use crate::json::{Document, Members, Node};
 
-/// The header of a JWS. Its `jwk`, `jku`, `x5u` and `x5c` never choose a key and never cause a
-/// request. `Debug` shows the names of its members, but no values.
+/// The header of a JWS. This crate uses none of its `jwk`, `jku`, `x5u` and `x5c`, neither to choose
+/// a key nor to fetch one. `Debug` shows the names of its members, but no values.
 #[derive(Clone)]
 pub struct Header(Document);
 

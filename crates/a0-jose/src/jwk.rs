@@ -1,5 +1,7 @@
 //! Public JSON Web Keys, RFC 7517, RFC 7518 section 6 and RFC 8037 section 2.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::algorithm::{Algorithm, Curve, EdwardsCurve};
@@ -63,8 +65,20 @@ pub(crate) enum KeyParameters {
     Edwards { curve: EdwardsCurve, x: Vec<u8> },
 }
 
+/// Who wrote a key, which decides what is tolerated in it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Source {
+    /// The sender of a proof, in its header.
+    Header,
+    /// An issuer, in its JWK Set.
+    Issuer,
+}
+
 impl Jwk {
-    /// Reads a public key. Unknown members are ignored (RFC 7517 section 4).
+    /// Reads a public key from a header. Unknown members are ignored (RFC 7517 section 4).
+    ///
+    /// A member that is `null` has a wrong type. An empty `key_ops` passes: browsers export it for
+    /// the public half of a key pair that only signs.
     ///
     /// # Errors
     ///
@@ -82,15 +96,32 @@ impl Jwk {
     ///
     /// [`JwkError`].
     pub fn from_members(jwk: Members<'_>) -> Result<Self, JwkError> {
+        Jwk::read(jwk, Source::Header)
+    }
+
+    /// Reads a public key from an issuer's JWK Set, where one key that cannot be read makes an
+    /// outage. So a `use`, `alg`, `key_ops` or `kid` that is `null` counts as absent, and leading
+    /// zero octets of `n` and `e` do not count. The thumbprint is that of the canonical form.
+    ///
+    /// # Errors
+    ///
+    /// [`JwkError`].
+    pub fn from_issuer(jwk: Members<'_>) -> Result<Self, JwkError> {
+        Jwk::read(jwk, Source::Issuer)
+    }
+
+    fn read(jwk: Members<'_>, source: Source) -> Result<Self, JwkError> {
         let [kty, kid, alg, use_, key_ops, crv, x, y, n, e] = jwk.find([
             "kty", "kid", "alg", "use", "key_ops", "crv", "x", "y", "n", "e",
         ]);
         let (parameters, thumbprint) = match string(kty, "kty")? {
-            "RSA" => rsa(n, e)?,
+            "RSA" => rsa(n, e, source)?,
             "EC" => ec(crv, x, y)?,
             "OKP" => edwards(crv, x)?,
             _ => return Err(JwkError::KeyType),
         };
+        let [alg, use_, key_ops] = [alg, use_, key_ops]
+            .map(|member| member.filter(|member| source == Source::Header || !member.is_null()));
         Ok(Jwk {
             key_id: kid.and_then(Node::as_str).map(str::to_owned),
             declared_algorithm: match alg {
@@ -100,7 +131,7 @@ impl Jwk {
                     .and_then(|name| name.parse().ok())
                     .map_or(DeclaredAlgorithm::Unsupported, DeclaredAlgorithm::Supported),
             },
-            for_signatures: for_signatures(use_, key_ops),
+            for_signatures: for_signatures(use_, key_ops, source),
             parameters,
             thumbprint,
         })
@@ -118,21 +149,30 @@ impl Jwk {
 }
 
 /// RFC 7517 sections 4.2 and 4.3. `use` and `key_ops`, where present, must both allow verification.
-fn for_signatures(use_: Option<Node<'_>>, key_ops: Option<Node<'_>>) -> bool {
+///
+/// An issuer that publishes an empty `key_ops` says that its key is for no operation. In a header
+/// it comes from a browser that was never told to verify, and its user cannot change it.
+fn for_signatures(use_: Option<Node<'_>>, key_ops: Option<Node<'_>>, source: Source) -> bool {
     let is = |value: Node<'_>, wanted| value.as_str() == Some(wanted);
     let allowed_use = use_.is_none_or(|value| is(value, "sig"));
     let allowed_operation = key_ops.is_none_or(|value| {
-        value
-            .as_array()
-            .is_some_and(|mut operations| operations.any(|operation| is(operation, "verify")))
+        value.as_array().is_some_and(|mut operations| {
+            let may_be_empty = source == Source::Header;
+            may_be_empty && operations.clone().next().is_none()
+                || operations.any(|operation| is(operation, "verify"))
+        })
     });
     allowed_use && allowed_operation
 }
 
 /// Reads an RSA key, RFC 7518 section 6.3.1.
-fn rsa(n: Option<Node<'_>>, e: Option<Node<'_>>) -> Result<(KeyParameters, Thumbprint), JwkError> {
-    let (n, modulus) = unsigned(n, "n")?;
-    let (e, exponent) = unsigned(e, "e")?;
+fn rsa(
+    n: Option<Node<'_>>,
+    e: Option<Node<'_>>,
+    source: Source,
+) -> Result<(KeyParameters, Thumbprint), JwkError> {
+    let (n, modulus) = unsigned(n, "n", source)?;
+    let (e, exponent) = unsigned(e, "e", source)?;
     if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits(&modulus)) {
         return Err(JwkError::ModulusSize);
     }
@@ -145,7 +185,7 @@ fn rsa(n: Option<Node<'_>>, e: Option<Node<'_>>) -> Result<(KeyParameters, Thumb
     if !(3..RSA_EXPONENT_END).contains(&value) || value % 2 == 0 {
         return Err(JwkError::Exponent);
     }
-    let thumbprint = Thumbprint::rsa(e, n);
+    let thumbprint = Thumbprint::rsa(&e, &n);
     Ok((KeyParameters::Rsa { modulus, exponent }, thumbprint))
 }
 
@@ -188,17 +228,23 @@ fn edwards(
     }
 }
 
-/// Reads a Base64urlUInt (RFC 7518 section 2). It has no leading zero octet, so one key has one
-/// text.
+/// Reads a Base64urlUInt (RFC 7518 section 2). Returns its canonical text and its octets, without
+/// leading zeros. Only an issuer may write leading zeros.
 fn unsigned<'v>(
     value: Option<Node<'v>>,
     name: &'static str,
-) -> Result<(&'v str, Vec<u8>), JwkError> {
-    let (text, octets) = octets(value, name)?;
-    match octets.first() {
-        None | Some(0) => Err(JwkError::Member(name)),
-        Some(_) => Ok((text, octets)),
+    source: Source,
+) -> Result<(Cow<'v, str>, Vec<u8>), JwkError> {
+    let (text, mut octets) = octets(value, name)?;
+    let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+    if zeros == octets.len() || zeros > 0 && source == Source::Header {
+        return Err(JwkError::Member(name));
     }
+    if zeros == 0 {
+        return Ok((text.into(), octets));
+    }
+    octets.drain(..zeros);
+    Ok((base64url::encode(&octets).into(), octets))
 }
 
 fn octets_of_length<'v>(
@@ -257,7 +303,8 @@ pub enum JwkError {
     /// that cannot be read.
     #[error("not a JSON object")]
     NotAnObject,
-    /// A required member is absent, of a wrong type, or not in its canonical form.
+    /// A required member is absent, of a wrong type, or not in its canonical form. An issuer's `n`
+    /// and `e` may have leading zeros.
     #[error("missing or invalid member '{0}'")]
     Member(&'static str),
     /// `kty` is not EC, RSA or OKP.
@@ -279,7 +326,8 @@ pub enum JwkError {
     /// The RSA exponent is even, 1, or 2^33 or more.
     #[error("RSA exponent is not acceptable")]
     Exponent,
-    /// `use` is present and not `sig`, or `key_ops` is present and does not include `verify`.
+    /// `use` is present and not `sig`, or `key_ops` is present and does not include `verify`. An
+    /// empty `key_ops` is one of these in an issuer's key only.
     #[error("not a key for signatures")]
     NotForSignatures,
     /// The key's `alg` does not fit the key or is not allowed, or no allowed algorithm fits.

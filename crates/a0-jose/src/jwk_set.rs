@@ -12,6 +12,7 @@ use crate::algorithm::Algorithm;
 use crate::json;
 use crate::jwk::{Jwk, JwkError};
 use crate::key::{Backend, VerifyingKey};
+use crate::token::VerifyError;
 
 /// The most entries that are read of one set. The rest is left out. Building a key takes up to 0.1
 /// ms, so this limit bounds the time that any set can take.
@@ -87,13 +88,30 @@ impl JwkSet {
             .get(key_id)
             .into_iter()
             .flatten()
-            .filter(move |key| key.algorithm() == algorithm)
+            .filter(move |key| key.serves(algorithm))
             .take(MAX_CANDIDATES)
     }
 
     /// Returns whether the set has a key with this `kid` and this algorithm.
     pub fn contains(&self, key_id: &str, algorithm: Algorithm) -> bool {
         self.candidates(key_id, algorithm).next().is_some()
+    }
+
+    /// Returns whether the set has a usable key with this `kid`, for any algorithm.
+    ///
+    /// If it has one, but [none for the token's algorithm](JwkSet::contains), a newer set seldom
+    /// helps: the issuer would have to use one `kid` for two keys.
+    pub fn contains_key_id(&self, key_id: &str) -> bool {
+        self.keys.contains_key(key_id)
+    }
+
+    /// The reason why there is no candidate for a token with this `kid`.
+    pub(crate) fn mismatch(&self, key_id: &str) -> VerifyError {
+        let keys = self.keys.get(key_id);
+        keys.and_then(|keys| keys.first())
+            .map_or(VerifyError::NoMatchingKey, |key| {
+                VerifyError::KeyForOtherAlgorithm(key.algorithm())
+            })
     }
 
     /// The `kid` of every usable key, each once, sorted.
@@ -151,7 +169,7 @@ fn build_key(
     backend: Backend,
 ) -> Result<(String, VerifyingKey), JwkError> {
     let entry = json::Document::parse(entry.get().into()).map_err(|_| JwkError::NotAnObject)?;
-    let jwk = Jwk::from_members(entry.members())?;
+    let jwk = Jwk::from_issuer(entry.members())?;
     let key_id = jwk.key_id().ok_or(JwkError::MissingKeyId)?.to_owned();
     let key = VerifyingKey::with_backend(&jwk, allowed, backend)?;
     Ok((key_id, key))

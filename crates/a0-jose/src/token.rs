@@ -10,7 +10,8 @@ use crate::jwk_set::JwkSet;
 use crate::key::VerifyingKey;
 
 impl<'a> Compact<'a> {
-    /// Decodes header and payload, each as one JSON object without duplicate member names.
+    /// Decodes header and payload, each as one JSON object without duplicate member names, and
+    /// checks the encoding of the signature.
     ///
     /// # Errors
     ///
@@ -95,7 +96,7 @@ impl Verifiable<'_> {
         let key_id = self.header().key_id().map_err(VerifyError::Header)?;
         let mut candidates = keys.candidates(key_id, self.algorithm).peekable();
         if candidates.peek().is_none() {
-            return Err(VerifyError::NoMatchingKey);
+            return Err(keys.mismatch(key_id));
         }
         if candidates.any(|key| key.verify(&self.token.compact).is_ok()) {
             Ok(self.into_verified())
@@ -111,7 +112,7 @@ impl Verifiable<'_> {
     /// [`VerifyError::NoMatchingKey`] where the key is bound to another algorithm,
     /// [`VerifyError::InvalidSignature`].
     pub fn verify_with(self, key: &VerifyingKey) -> Result<VerifiedJws, VerifyError> {
-        if key.algorithm() != self.algorithm {
+        if !key.serves(self.algorithm) {
             return Err(VerifyError::NoMatchingKey);
         }
         key.verify(&self.token.compact)
@@ -177,10 +178,15 @@ pub enum VerifyError {
     /// The header has no usable `kid`.
     #[error(transparent)]
     Header(HeaderError),
-    /// No key has this `kid` and this algorithm.
+    /// No key has this `kid`.
     #[error("No matching key found in JWKS")]
     NoMatchingKey,
-    /// The signature is not base64url, or no candidate verifies it.
+    /// The key with this `kid` is bound to another algorithm, the one given here. If the issuer's
+    /// RSA keys have no `alg`, that is the first RSA algorithm in the allow-list: allow only the
+    /// one that the issuer uses.
+    #[error("No matching key found in JWKS: the key with this 'kid' is for {0}")]
+    KeyForOtherAlgorithm(Algorithm),
+    /// No candidate verifies the signature.
     #[error("Signature verification failed")]
     InvalidSignature,
 }

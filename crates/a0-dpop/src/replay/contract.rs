@@ -51,6 +51,16 @@ use crate::htu::Htu;
 /// clocks of the processes. The server that holds the data must answer: a replica that lags behind,
 /// or a server that restarted without its last writes, forgets proofs.
 ///
+/// # A full store
+///
+/// A client with a valid token can have any number of proofs accepted. If a full store drops
+/// entries by their age alone, that client can make it forget a proof of somebody else, which a
+/// thief can then use. A store either drops entries of the key that has the most, as
+/// [`InMemoryReplayStore`](crate::InMemoryReplayStore) does with [`ReplayKey::thumbprint`], or
+/// drops none and fails. A shared server that knows only the hashes cannot tell keys apart, so let
+/// it fail: in Redis, set `maxmemory-policy noeviction`, give it the memory that the requests of a
+/// window need, and limit the requests of each client in front of the API.
+///
 /// ```
 /// use a0_dpop::{Htu, InMemoryReplayStore, ReplayKey, ReplayStore, Seen};
 /// use a0_jose::{NumericDate, Thumbprint};
@@ -115,8 +125,14 @@ pub enum Seen {
 /// The hashed octets are the 32 octets of the thumbprint, the length of the URL as eight octets in
 /// big-endian order, the URL, and the `jti`. They do not change between versions of this crate, so
 /// processes with different versions can share a store.
+///
+/// The thumbprint is available beside the hash, so that a store with limited space can share it
+/// fairly between keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ReplayKey([u8; 32]);
+pub struct ReplayKey {
+    hash: [u8; 32],
+    thumbprint: Thumbprint,
+}
 
 impl ReplayKey {
     /// Computes the key of a proof from its key's thumbprint, its URL and its `jti`.
@@ -127,12 +143,21 @@ impl ReplayKey {
         hash.update((htu.as_str().len() as u64).to_be_bytes());
         hash.update(htu.as_str());
         hash.update(jti);
-        ReplayKey(hash.finalize().into())
+        ReplayKey {
+            hash: hash.finalize().into(),
+            thumbprint: *thumbprint,
+        }
     }
 
-    /// The 32 octets of the hash.
+    /// The 32 octets of the hash. They alone identify the proof, so a shared store needs no other
+    /// name for it.
     pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.hash
+    }
+
+    /// The thumbprint of the key that signed the proof.
+    pub fn thumbprint(&self) -> &Thumbprint {
+        &self.thumbprint
     }
 }
 

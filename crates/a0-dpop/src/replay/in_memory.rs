@@ -1,8 +1,5 @@
 //! The replay store in memory.
 
-use std::cmp::Reverse;
-use std::collections::HashSet;
-use std::collections::binary_heap::{BinaryHeap, PeekMut};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
@@ -11,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use a0_jose::NumericDate;
 
 use super::contract::{ReplayKey, ReplayStore, ReplayStoreError, Seen};
+use super::shard::{Entry, Shard};
 
 /// A bounded [`ReplayStore`] for one process. It never fails.
 ///
@@ -20,14 +18,28 @@ use super::contract::{ReplayKey, ReplayStore, ReplayStoreError, Seen};
 /// of 330 seconds (an `iat` up to 300 seconds old or 30 seconds ahead) and a minute that the caller
 /// adds, the default of a million entries suffices for 2500 requests per second.
 ///
-/// A full store removes expired entries first. Then it evicts the entry nearest its expiry, which
-/// protects the shortest time, and records the new one. [`evicted`](Self::evicted) counts the
-/// unexpired entries that were dropped.
+/// A full store removes expired entries first. Then it evicts an entry of the key that has the
+/// most, and records the new one. Of that key's entries it takes the one nearest its expiry, which
+/// protects the shortest time. [`evicted`](Self::evicted) counts the unexpired entries that were
+/// dropped.
+///
+/// So a client that floods the store evicts its own entries, and no entry of a key that has no more
+/// than its own. Otherwise a thief with a stolen proof and a valid token of its own could make the
+/// store forget that proof. Two limits remain:
+///
+/// - A store of 2048 or more entries does not distinguish keys with few entries: at most 31 for
+///   each lock, which makes about 480 in a store of the default capacity. It evicts their entries,
+///   those nearest their expiry first, only if no key has more.
+/// - An attacker with many bound tokens, each for another key, can evict entries of others. For the
+///   default capacity that takes about 2000 tokens. The authorization server has to limit how many
+///   it issues to one client.
 ///
 /// # Cost
 ///
-/// Memory grows with use and is not released: 58 MB for a million entries, as this crate's example
-/// `replay_memory` measures. A call takes logarithmic time, except when a table grows.
+/// Memory grows with use, and most of it is not released. A million entries take 58 MB if they are
+/// of one client or of very many, and up to 77 MB if they are of some thousand, as this crate's
+/// example `replay_memory` measures. A call takes logarithmic time, except when a table grows or a
+/// queue is resized.
 ///
 /// # Expiry
 ///
@@ -41,6 +53,7 @@ use super::contract::{ReplayKey, ReplayStore, ReplayStoreError, Seen};
 /// capacity, so a large store evicts its first entry when it is nearly, but not completely, full.
 pub struct InMemoryReplayStore {
     spread: RandomState,
+    holders: RandomState,
     shards: Vec<Mutex<Shard>>,
 }
 
@@ -54,6 +67,7 @@ impl InMemoryReplayStore {
         let shards = (entries / MIN_SHARD_CAPACITY).clamp(1, MAX_SHARDS);
         InMemoryReplayStore {
             spread: RandomState::new(),
+            holders: RandomState::new(),
             // The first shards take the remainder of the division.
             shards: (0..shards)
                 .map(|index| entries / shards + usize::from(index < entries % shards))
@@ -64,7 +78,7 @@ impl InMemoryReplayStore {
 
     /// The number of entries. It includes expired entries that are not removed yet.
     pub fn len(&self) -> usize {
-        self.sum(|shard| shard.held.len())
+        self.sum(Shard::len)
     }
 
     /// Returns whether the store has no entries.
@@ -85,6 +99,18 @@ impl InMemoryReplayStore {
             .iter()
             .map(|shard| lock(shard).evicted)
             .fold(0, u64::saturating_add)
+    }
+
+    fn entry(&self, key: &ReplayKey) -> Entry {
+        let mut hash = [0; 3];
+        for (word, octets) in hash.iter_mut().zip(key.as_bytes().as_chunks().0) {
+            *word = u32::from_le_bytes(*octets);
+        }
+        Entry {
+            // Keyed too: otherwise a client could search for a key that counts as another's.
+            holder: self.holders.hash_one(key.thumbprint().as_bytes()) as u32,
+            hash,
+        }
     }
 
     fn sum(&self, count: impl Fn(&Shard) -> usize) -> usize {
@@ -115,9 +141,9 @@ impl ReplayStore for InMemoryReplayStore {
         let now = now.as_seconds().floor() as u32;
         // The hash is keyed, so that a client cannot choose proofs for one shard and fill it with a
         // fraction of the requests that filling the store takes.
-        let index = self.spread.hash_one(key) as usize % self.shards.len().max(1);
+        let index = self.spread.hash_one(key.as_bytes()) as usize % self.shards.len().max(1);
         Ok(match self.shards.get(index) {
-            Some(shard) => lock(shard).check_and_insert(shorten(key), expiry, now),
+            Some(shard) => lock(shard).check_and_insert(self.entry(key), expiry, now),
             None => Seen::Before,
         })
     }
@@ -139,79 +165,6 @@ const MAX_SHARDS: usize = 16;
 
 /// With smaller shards, the first eviction would depend on how evenly the hash spreads the entries.
 const MIN_SHARD_CAPACITY: usize = 4096;
-
-/// One more than a call adds, so that expired entries decrease with every call.
-const EXPIRED_PER_CALL: usize = 2;
-
-/// The first half of a [`ReplayKey`]. Proofs with the same half count as one, so a collision can
-/// refuse a proof, but never accept one twice. To refuse a client's next proof, an attacker would
-/// have to know its `jti` and compute about 2^128 hashes.
-type ShortKey = [u8; 16];
-
-fn shorten(key: &ReplayKey) -> ShortKey {
-    let mut short = ShortKey::default();
-    for (target, octet) in short.iter_mut().zip(key.as_bytes()) {
-        *target = *octet;
-    }
-    short
-}
-
-/// A part of the store. Between two calls, `held` and `by_expiry` have the same keys. The hash of
-/// `held` is keyed too, because a client that chooses a `jti` can choose bits of a [`ReplayKey`].
-struct Shard {
-    capacity: usize,
-    held: HashSet<ShortKey>,
-    by_expiry: BinaryHeap<Reverse<(u32, ShortKey)>>,
-    /// Entries that expire before this second may have been removed. If the clock goes back before
-    /// it, the shard no longer knows which of those proofs were seen.
-    horizon: u32,
-    evicted: u64,
-}
-
-impl Shard {
-    fn new(capacity: usize) -> Self {
-        Shard {
-            capacity,
-            held: HashSet::new(),
-            by_expiry: BinaryHeap::new(),
-            horizon: 0,
-            evicted: 0,
-        }
-    }
-
-    fn check_and_insert(&mut self, key: ShortKey, expiry: u32, now: u32) -> Seen {
-        for _ in 0..EXPIRED_PER_CALL {
-            self.remove_expired(now);
-        }
-        // The horizon is checked first: a refused key must not enter `held`, where nothing would
-        // remove it.
-        if expiry < self.horizon || !self.held.insert(key) {
-            return Seen::Before;
-        }
-        if self.held.len() > self.capacity {
-            self.evict();
-        }
-        self.by_expiry.push(Reverse((expiry, key)));
-        Seen::First
-    }
-
-    fn remove_expired(&mut self, now: u32) {
-        if let Some(first) = self.by_expiry.peek_mut()
-            && first.0.0 < now
-        {
-            let Reverse((expiry, key)) = PeekMut::pop(first);
-            self.held.remove(&key);
-            self.horizon = self.horizon.max(expiry.saturating_add(1));
-        }
-    }
-
-    fn evict(&mut self) {
-        if let Some(Reverse((_, key))) = self.by_expiry.pop() {
-            self.held.remove(&key);
-            self.evicted = self.evicted.saturating_add(1);
-        }
-    }
-}
 
 /// Ignores poisoning: a thread that panicked with the lock leaves the shard consistent.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {

@@ -2,6 +2,8 @@
 
 mod contract;
 mod in_memory;
+mod queues;
+mod shard;
 
 pub use contract::{ReplayKey, ReplayStore, ReplayStoreError, Seen};
 pub use in_memory::InMemoryReplayStore;

@@ -73,6 +73,23 @@ fn rfc9449_4_3_2_a_proof_is_one_well_formed_jwt() {
     ] {
         assert_eq!(outcome_of_text(&text), Err(ProofError::Parse(error)));
     }
+    // The signature is decoded with the rest, and it ends the proof. 64 octets leave spare bits.
+    let (start, last) = signature.split_at(signature.len() - 1);
+    let next = char::from(last.as_bytes()[0] + 1);
+    for wrong in [
+        format!("{signature}="),
+        format!("{signature} "),
+        format!("{signature};"),
+        format!("{signature}\n"),
+        format!("{start}{next}"),
+        format!("{start}+"),
+        start.into(),
+    ] {
+        let error = outcome_of_text(&format!("{input}.{wrong}")).unwrap_err();
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        let expected = "Failed to parse token: the signature is not base64url";
+        assert_eq!(cause.as_deref(), Some(expected), "{wrong}");
+    }
 
     let jwk = key().public_jwk();
     let [x, y] = ["x", "y"].map(|name| jwk[name].as_str().unwrap());

@@ -26,6 +26,8 @@ fn rfc9449_4_3_3_the_key_is_one_public_key_of_the_algorithm() {
         (jwk_with("kid", "a"), Ok(())),
         (jwk_with("use", "sig"), Ok(())),
         (jwk_with("key_ops", json!(["verify"])), Ok(())),
+        // WebCrypto exports this for the public half of a pair that only signs.
+        (jwk_with("key_ops", json!([])), Ok(())),
         (jwk_with("alg", "ES256"), Ok(())),
         (jwk_with("unknown", json!({"a": [1]})), Ok(())),
         (json!(key().public_jwk().to_string()), missing()),
@@ -81,6 +83,19 @@ fn rfc9449_4_3_3_the_key_is_one_public_key_of_the_algorithm() {
         (jwk_with("alg", "RS256"), invalid(JwkError::Algorithm)),
         (jwk_with("alg", "ECDH-ES"), invalid(JwkError::Algorithm)),
         (jwk_with("alg", Value::Null), invalid(JwkError::Algorithm)),
+        (
+            jwk_with("use", Value::Null),
+            invalid(JwkError::NotForSignatures),
+        ),
+        (
+            jwk_with("key_ops", Value::Null),
+            invalid(JwkError::NotForSignatures),
+        ),
+        (jwk_with("key_ops", ""), invalid(JwkError::NotForSignatures)),
+        (
+            jwk_with("key_ops", json!({})),
+            invalid(JwkError::NotForSignatures),
+        ),
     ] {
         // The key is checked before the signature, and so before anything is fetched.
         let unsigned = good().header("jwk", jwk.clone()).unsigned().mint().unwrap();
@@ -186,6 +201,47 @@ fn rfc9449_4_3_5_alg_is_asymmetric_and_allowed() {
         ProofRules::default().allowed_algorithms(),
         [Algorithm::Es256]
     );
+}
+
+/// `dpop` and `oauth4webapi`, for example, write `Ed25519`.
+#[test]
+fn rfc9864_2_2_a_proof_names_its_edwards_algorithm_with_or_without_the_curve() {
+    let key = key_for(a0_testkit::Algorithm::EdDsa);
+    let [eddsa, ed25519, ed448] =
+        ["EdDSA", "Ed25519", "Ed448"].map(|name| name.parse::<Algorithm>().expect(name));
+    for named in [eddsa, ed25519, ed448] {
+        for allowed in [eddsa, ed25519, ed448] {
+            let rules = ProofRules::new().algorithms([allowed]);
+            let proof = proof_by(&key).header("alg", named.name()).mint().unwrap();
+            let expected = match (named == allowed, named == ed448) {
+                (false, _) => Err(ProofError::Algorithm),
+                (true, true) => Err(ProofError::Jwk(JwkError::Algorithm)),
+                (true, false) => Ok(()),
+            };
+            assert_eq!(verified_by(&rules, &proof).map(|_| ()), expected, "{named}");
+        }
+        // Both names of one key, with their header known and not.
+        let rules = ProofRules::new().algorithms([ed25519, eddsa]);
+        let proof = || proof_by(&key).header("alg", named.name());
+        let outcome = verified_by(&rules, &proof().mint().unwrap());
+        assert_eq!(outcome.is_ok(), named != ed448, "{named}");
+        if named != ed448 {
+            let header = crate::common::verified_header(&rules, proof());
+            let later = proof().jti("later").mint().unwrap();
+            let header = Some(&header);
+            let unverified = rules.validate_with_header(&later, header, &target(), None, now());
+            assert!(unverified.unwrap().verify().is_ok(), "{named}");
+        }
+        // A key that names its algorithm is for that name only.
+        for declared in [eddsa, ed25519, ed448] {
+            let mut jwk = key.public_jwk();
+            jwk["alg"] = declared.name().into();
+            let proof = proof().header("jwk", jwk).mint().unwrap();
+            let outcome = verified_by(&rules, &proof).is_ok();
+            let expected = named == declared && named != ed448;
+            assert_eq!(outcome, expected, "{named} {declared}");
+        }
+    }
 }
 
 #[test]

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use a0_dpop::{InMemoryReplayStore, ProofRules, ReplayStore as _, Seen, Target, UnverifiedProof};
-use a0_jose::NumericDate;
+use a0_dpop::{
+    InMemoryReplayStore, ProofError, ProofRules, ReplayStore as _, Seen, Target, UnverifiedProof,
+};
+use a0_jose::{NumericDate, base64url_decode, base64url_encode};
 use a0_testkit::{ProofBuilder, ProofKey};
+use openssl::bn::BigNum;
 
 use crate::common::{
     METHOD, NOW, TOKEN, URL, good, now, parse_htu, payload_with, proof_by, target, verified_by,
@@ -68,5 +71,62 @@ fn rfc9449_11_1_a_proof_is_known_again_for_its_whole_window() {
             .iat_leeway(Duration::from_secs(30));
         let verified = verified_by(&rules, &proof).unwrap();
         assert_eq!(verified.replay_until().as_seconds(), until, "{iat}");
+    }
+}
+
+/// Anybody can turn an ECDSA signature (r, s) into (r, n - s), which verifies too. The store knows
+/// a proof by its `jti` and not by its octets.
+#[test]
+fn the_high_s_twin_of_a_proof_is_the_same_proof() {
+    let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+    let order = BigNum::from_hex_str(order).unwrap();
+    let store = InMemoryReplayStore::default();
+    let proof = good().mint().unwrap();
+    let (input, signature) = proof.rsplit_once('.').unwrap();
+    let signature = base64url_decode(signature).unwrap();
+    let (r, s) = signature.split_at(32);
+    let mut other_s = BigNum::new().unwrap();
+    other_s
+        .checked_sub(&order, &BigNum::from_slice(s).unwrap())
+        .unwrap();
+    let twin = [r, &other_s.to_vec_padded(32).unwrap()].concat();
+    let twin = format!("{input}.{}", base64url_encode(twin));
+    assert_ne!(twin, proof);
+
+    let seen = |proof: &str| {
+        let verified = verified_by(&ProofRules::new(), proof).unwrap();
+        let key = verified.replay_key();
+        store
+            .check_and_insert(key, verified.replay_until(), now())
+            .unwrap()
+    };
+    assert_eq!(seen(&proof), Seen::First);
+    assert_eq!(seen(&twin), Seen::Before);
+    assert_eq!(seen(&proof), Seen::Before);
+}
+
+/// A clock that was never set refuses proofs of today, and detects replay all the same.
+#[test]
+fn a_clock_before_1970_refuses_by_the_same_rules() {
+    let store = InMemoryReplayStore::default();
+    for now in [-1, -1_000_000_000, i64::MIN] {
+        let rules = ProofRules::new();
+        let at = NumericDate::from_unix_seconds(now);
+        let validate = |iat: i64| {
+            let proof = good().jti("j").issued_at(iat).mint().unwrap();
+            let unverified = rules.validate(&proof, &target(), None, at);
+            unverified.and_then(UnverifiedProof::verify)
+        };
+        assert_eq!(validate(NOW).unwrap_err(), ProofError::FromTheFuture);
+        let late = validate(now.saturating_sub(301));
+        assert!(late.is_err() || now == i64::MIN);
+        let verified = validate(now).unwrap();
+        let seen = [(); 2].map(|()| {
+            let until = verified.replay_until();
+            store.check_and_insert(verified.replay_key(), until, at)
+        });
+        // One `jti` for all three times: it is new once.
+        let first = if now == -1 { Seen::First } else { Seen::Before };
+        assert_eq!(seen, [Ok(first), Ok(Seen::Before)]);
     }
 }

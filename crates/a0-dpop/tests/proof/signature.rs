@@ -33,8 +33,6 @@ fn rfc9449_4_3_6_the_key_in_the_header_made_the_signature() {
         let altered = format!("{input}.{}", base64url_encode(signature));
         assert_eq!(outcome_of_text(&altered), refused, "{what}");
     }
-    assert_eq!(outcome_of_text(&format!("{proof}=")), refused);
-
     // A signature of another payload.
     let other = good().jti("another").mint().unwrap();
     let payload = other.split('.').nth(1).unwrap();

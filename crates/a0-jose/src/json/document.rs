@@ -213,6 +213,11 @@ impl<'d> Node<'d> {
         }
     }
 
+    /// Returns whether the value is `null`.
+    pub fn is_null(self) -> bool {
+        matches!(self.slot.kind, Kind::Null)
+    }
+
     /// Returns the members of an object.
     pub fn as_object(self) -> Option<Members<'d>> {
         matches!(self.slot.kind, Kind::Object).then(|| self.inside())

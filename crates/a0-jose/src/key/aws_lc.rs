@@ -44,12 +44,12 @@ impl AwsLcAlgorithm {
                 Curve::P384 => &signature::ECDSA_P384_SHA384_ASN1,
                 Curve::P521 => &signature::ECDSA_P521_SHA512_ASN1,
             }),
-            (Family::Edwards, KeyParameters::Edwards { curve, .. })
+            (Family::Edwards(_), KeyParameters::Edwards { curve, .. })
                 if *curve == EdwardsCurve::Ed25519 =>
             {
                 AwsLcAlgorithm::Curve(&signature::ED25519)
             }
-            (Family::Edwards, _) => return None,
+            (Family::Edwards(_), _) => return None,
         })
     }
 }
@@ -83,13 +83,13 @@ impl Key {
             key: key.ok()?,
             coordinate_length: match family {
                 Family::Ecdsa(curve, _) => Some(curve.coordinate_length()),
-                Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Edwards => None,
+                Family::RsaPkcs1(_) | Family::RsaPss(_) | Family::Edwards(_) => None,
             },
             hash: match family {
                 Family::RsaPkcs1(hash) | Family::RsaPss(hash) | Family::Ecdsa(_, hash) => {
                     Some(hash)
                 }
-                Family::Edwards => None,
+                Family::Edwards(_) => None,
             },
         })
     }

@@ -42,9 +42,14 @@ pub enum Backend {
 
 /// A public key, bound to the one algorithm that it verifies (RFC 8725 section 3.1).
 ///
+/// For an Edwards key without `alg`, this algorithm has two names: `EdDSA`, and that of its curve
+/// (RFC 9864 section 2.2). The key serves those of the two that are allowed.
+///
 /// Building a key costs more than using it, so keep it. Several threads can use one key at once.
 pub struct VerifyingKey {
     algorithm: Algorithm,
+    /// Another allowed name of the same algorithm.
+    other_name: Option<Algorithm>,
     key: BackendKey,
 }
 
@@ -58,8 +63,8 @@ enum BackendKey {
 
 impl VerifyingKey {
     /// Builds a key for one algorithm of `allowed`: the algorithm that the key's `alg` names, else
-    /// the only one for its curve, else, for an RSA key, the first RSA algorithm in `allowed`. A
-    /// token's header never chooses.
+    /// the one of its curve, else, for an RSA key, the first RSA algorithm in `allowed`. A token's
+    /// header never chooses.
     ///
     /// # Errors
     ///
@@ -97,7 +102,12 @@ impl VerifyingKey {
         if !jwk.for_signatures {
             return Err(JwkError::NotForSignatures);
         }
-        let algorithm = choose_algorithm(jwk, allowed).ok_or(JwkError::Algorithm)?;
+        let mut fitting = fitting_algorithms(jwk, allowed);
+        let algorithm = fitting.next().ok_or(JwkError::Algorithm)?;
+        let other_name = match jwk.parameters {
+            KeyParameters::Edwards { .. } => fitting.find(|other| *other != algorithm),
+            KeyParameters::Rsa { .. } | KeyParameters::Ec { .. } => None,
+        };
         let key = match backend {
             Backend::OpenSsl => BackendKey::openssl(&jwk.parameters, algorithm),
             #[cfg(feature = "aws-lc-rs")]
@@ -105,6 +115,7 @@ impl VerifyingKey {
         };
         Ok(VerifyingKey {
             algorithm,
+            other_name,
             key: key.ok_or_else(|| {
                 clear_openssl_errors();
                 JwkError::InvalidKey
@@ -112,9 +123,26 @@ impl VerifyingKey {
         })
     }
 
-    /// The algorithm this key is bound to.
+    /// The algorithm this key is bound to. If it serves two names, this is the one that comes first
+    /// in the allow-list.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// Returns whether this key is bound to `algorithm`, by either name.
+    ///
+    /// ```
+    /// use a0_jose::{Algorithm, Jwk, VerifyingKey, json};
+    ///
+    /// let jwk = json::parse_object(br#"{"kty":"OKP","crv":"Ed25519",
+    ///     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
+    /// let allowed = [Algorithm::Ed25519, Algorithm::EdDsa, Algorithm::Ed448];
+    /// let key = VerifyingKey::new(&Jwk::from_object(&jwk)?, &allowed)?;
+    /// assert_eq!(allowed.map(|algorithm| key.serves(algorithm)), [true, true, false]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn serves(&self, algorithm: Algorithm) -> bool {
+        self.algorithm == algorithm || self.other_name == Some(algorithm)
     }
 
     /// The backend that checks this key's signatures. [`Backend::OpenSsl`] for Ed448, whichever was
@@ -144,7 +172,7 @@ impl VerifyingKey {
             (BackendKey::Ec(key), Family::Ecdsa(_, hash)) => {
                 hash.digest(token, |digest| key.verify(digest, signature))
             }
-            (BackendKey::Edwards(key), Family::Edwards) => {
+            (BackendKey::Edwards(key), Family::Edwards(_)) => {
                 key.verify(token.signing_input(), signature)
             }
             #[cfg(feature = "aws-lc-rs")]
@@ -194,18 +222,23 @@ fn clear_openssl_errors() {
     drop(openssl::error::ErrorStack::get());
 }
 
-fn choose_algorithm(jwk: &Jwk, allowed: &[Algorithm]) -> Option<Algorithm> {
+/// The allowed algorithms that the key's type, curve and `alg` permit, in the order of `allowed`.
+fn fitting_algorithms(jwk: &Jwk, allowed: &[Algorithm]) -> impl Iterator<Item = Algorithm> {
     let fits = |algorithm: Algorithm| match (&jwk.parameters, algorithm.family()) {
         (KeyParameters::Rsa { .. }, family) => family.is_rsa(),
         (KeyParameters::Ec { curve, .. }, _) => curve.algorithm() == algorithm,
-        (KeyParameters::Edwards { .. }, family) => family == Family::Edwards,
+        (KeyParameters::Edwards { curve, .. }, Family::Edwards(named)) => {
+            named.is_none_or(|named| named == *curve)
+        }
+        (KeyParameters::Edwards { .. }, _) => false,
     };
-    let mut fitting = allowed.iter().copied().filter(|algorithm| fits(*algorithm));
-    match jwk.declared_algorithm {
-        DeclaredAlgorithm::Absent => fitting.next(),
-        DeclaredAlgorithm::Supported(named) => fitting.find(|algorithm| *algorithm == named),
-        DeclaredAlgorithm::Unsupported => None,
-    }
+    let declared = |algorithm: Algorithm| match jwk.declared_algorithm {
+        DeclaredAlgorithm::Absent => true,
+        DeclaredAlgorithm::Supported(named) => named == algorithm,
+        DeclaredAlgorithm::Unsupported => false,
+    };
+    let allowed = allowed.iter().copied();
+    allowed.filter(move |algorithm| fits(*algorithm) && declared(*algorithm))
 }
 
 impl Hash {

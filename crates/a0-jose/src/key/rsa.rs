@@ -72,7 +72,7 @@ fn context(key: &PKey<Public>, family: Family) -> Option<PkeyCtx<Public>> {
     let (padding, hash) = match family {
         Family::RsaPkcs1(hash) => (Padding::PKCS1, hash),
         Family::RsaPss(hash) => (Padding::PKCS1_PSS, hash),
-        Family::Ecdsa(..) | Family::Edwards => return None,
+        Family::Ecdsa(..) | Family::Edwards(_) => return None,
     };
     let set_up = || -> Result<PkeyCtx<Public>, ErrorStack> {
         let mut context = PkeyCtx::new(key)?;

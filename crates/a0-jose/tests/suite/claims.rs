@@ -6,7 +6,7 @@ use super::common::MAX_SIZE;
 use a0_jose::{
     ClaimError, ClaimRules, ClaimValidationError, Claims, Compact, NumericDate, base64url_encode,
 };
-use serde_json::Value;
+use serde_json::{Value, json as value};
 
 const AUDIENCE: &str = "https://api.example/";
 const NOW: i64 = 1_700_000_000;
@@ -229,4 +229,27 @@ fn the_whole_object_reads_back_as_json() {
     assert_eq!(claims.get("a").unwrap()[6], "éé");
     assert_eq!(claims.get("c").unwrap().as_u64(), Some(u64::MAX));
     assert_eq!(claims.as_object().len(), 2);
+}
+
+/// A clock that was never set is no reason to panic, nor to accept what is not valid yet.
+#[test]
+fn a_clock_before_1970_refuses_by_the_same_rules() {
+    for seconds in [-1.5, -1e9, -1e19] {
+        let now = NumericDate::from_json(&value!(seconds)).unwrap();
+        let outcome = |payload: &str| {
+            let claims = claims(payload);
+            ClaimRules::new(["a"])
+                .leeway(Duration::from_secs(300))
+                .validate(&claims, now)
+        };
+        let valid = r#"{"aud":"a","iat":0,"exp":1800000000}"#;
+        assert_eq!(outcome(valid), Ok(()), "{seconds}");
+        let early = outcome(r#"{"aud":"a","iat":0,"exp":1800000000,"nbf":1700000000}"#);
+        assert!(early.is_err(), "{seconds}");
+        let late = outcome(&format!(
+            r#"{{"aud":"a","iat":0,"exp":{}}}"#,
+            seconds - 301.0
+        ));
+        assert!(late.is_err(), "{seconds}");
+    }
 }

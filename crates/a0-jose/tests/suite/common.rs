@@ -36,7 +36,10 @@ impl SigningKey {
             Algorithm::Es256 => Jwk::generate_ec_key(EcCurve::P256).unwrap(),
             Algorithm::Es384 => Jwk::generate_ec_key(EcCurve::P384).unwrap(),
             Algorithm::Es512 => Jwk::generate_ec_key(EcCurve::P521).unwrap(),
-            Algorithm::EdDsa => Jwk::generate_ed_key(EdCurve::Ed25519).unwrap(),
+            Algorithm::EdDsa | Algorithm::Ed25519 => {
+                Jwk::generate_ed_key(EdCurve::Ed25519).unwrap()
+            }
+            Algorithm::Ed448 => Jwk::generate_ed_key(EdCurve::Ed448).unwrap(),
             _ => RSA
                 .get_or_init(|| Jwk::generate_rsa_key(2048).unwrap())
                 .clone(),
@@ -60,7 +63,9 @@ impl SigningKey {
             Algorithm::Es256 => Box::new(jws::ES256.signer_from_jwk(&self.jwk).unwrap()),
             Algorithm::Es384 => Box::new(jws::ES384.signer_from_jwk(&self.jwk).unwrap()),
             Algorithm::Es512 => Box::new(jws::ES512.signer_from_jwk(&self.jwk).unwrap()),
-            Algorithm::EdDsa => Box::new(jws::EdDSA.signer_from_jwk(&self.jwk).unwrap()),
+            Algorithm::EdDsa | Algorithm::Ed25519 | Algorithm::Ed448 => {
+                Box::new(jws::EdDSA.signer_from_jwk(&self.jwk).unwrap())
+            }
             other => panic!("no signer for {other}"),
         };
         signer.sign(message.as_bytes()).unwrap()

@@ -1,9 +1,11 @@
 //! JWK Sets: which entries are usable, and which are tried.
 
-use a0_jose::{Algorithm, JwkError, MAX_CANDIDATES, MAX_KEYS, VerifyError};
-use serde_json::{Value, json as value};
+use a0_jose::{
+    Algorithm, JwkError, MAX_CANDIDATES, MAX_KEYS, VerifyError, base64url_decode, base64url_encode,
+};
+use serde_json::{Map, Value, json as value};
 
-use super::common::{SigningKey, all, parse, parse_set, verify, with};
+use super::common::{SigningKey, all, parse, parse_set, verify, verify_allowing, with};
 
 #[test]
 fn rfc7517_5_a_bad_entry_is_skipped_and_spoils_no_other() {
@@ -29,7 +31,6 @@ fn rfc7517_5_a_bad_entry_is_skipped_and_spoils_no_other() {
         (entry("kty", value!("oct")), JwkError::KeyType),
         (entry("use", value!("enc")), JwkError::NotForSignatures),
         (entry("use", value!(1)), JwkError::NotForSignatures),
-        (entry("use", Value::Null), JwkError::NotForSignatures),
         (
             entry("key_ops", value!(["sign"])),
             JwkError::NotForSignatures,
@@ -137,4 +138,118 @@ fn a_set_is_read_up_to_a_limit() {
     let text = format!("{{\"keys\":[{}7]}}", "0,".repeat(100_000));
     let keys = parse_set(text.as_bytes(), &[Algorithm::EdDsa]).unwrap();
     assert_eq!(keys.skipped().len(), MAX_KEYS + 1);
+}
+
+#[test]
+fn rfc7517_4_a_null_member_of_an_issuers_key_counts_as_absent() {
+    let key = SigningKey::new(Algorithm::Rs256);
+    let token = key.sign(&key.header(), "{}");
+    let nulls = |names: &[&str]| {
+        let key = key.public_jwk("k");
+        names
+            .iter()
+            .fold(key, |key, name| with(key, name, Value::Null))
+    };
+    let entry = |key: Map<String, Value>| parse([key], &[Algorithm::Rs256]);
+    for names in [
+        &["use"][..],
+        &["alg"],
+        &["key_ops"],
+        &["use", "alg", "key_ops", "x5c", "x5t"],
+    ] {
+        assert_eq!(verify(&token, &entry(nulls(names))), Ok(()), "{names:?}");
+    }
+    // A null beside another member leaves that member its meaning.
+    for (null, name, other) in [
+        ("use", "alg", value!("PS256")),
+        ("alg", "use", value!("enc")),
+        ("use", "key_ops", value!(["sign"])),
+        ("key_ops", "use", value!("enc")),
+        // An empty list says that the key is for no operation.
+        ("use", "key_ops", value!([])),
+    ] {
+        let keys = entry(with(nulls(&[null]), name, other));
+        assert!(keys.is_empty(), "{null} {name}");
+    }
+    let keys = entry(with(key.public_jwk("k"), "kid", Value::Null));
+    assert_eq!(keys.skipped(), [(0, JwkError::MissingKeyId)]);
+    for name in ["kty", "n", "e"] {
+        let keys = entry(with(key.public_jwk("k"), name, Value::Null));
+        assert_eq!(keys.skipped(), [(0, JwkError::Member(name))]);
+    }
+}
+
+/// Java's `BigInteger` writes them, for example.
+#[test]
+fn rfc7518_6_3_1_leading_zeros_of_an_issuers_rsa_key_do_not_count() {
+    let key = SigningKey::new(Algorithm::Rs256);
+    let token = key.sign(&key.header(), "{}");
+    let zeros = |key: Map<String, Value>, name: &str, count: usize| {
+        let octets = base64url_decode(key[name].as_str().unwrap()).unwrap();
+        let longer = base64url_encode([&vec![0; count][..], &octets].concat());
+        with(key, name, longer.into())
+    };
+    for count in [1, 2, 3, 300] {
+        for names in [&["n"][..], &["e"], &["n", "e"]] {
+            let jwk = names
+                .iter()
+                .fold(key.public_jwk("k"), |jwk, name| zeros(jwk, name, count));
+            let keys = parse([jwk], &[Algorithm::Rs256]);
+            assert_eq!(verify(&token, &keys), Ok(()), "{count} {names:?}");
+        }
+    }
+    // The limits are of the number, not of its text.
+    for (name, octets, error) in [
+        (
+            "n",
+            [&[0; 129][..], &[0xff; 128]].concat(),
+            JwkError::ModulusSize,
+        ),
+        (
+            "n",
+            [&[0; 9][..], &[0xff; 1025]].concat(),
+            JwkError::ModulusSize,
+        ),
+        ("n", vec![0; 256], JwkError::Member("n")),
+        ("e", vec![0, 0, 1], JwkError::Exponent),
+        ("e", vec![0; 3], JwkError::Member("e")),
+        ("e", vec![], JwkError::Member("e")),
+    ] {
+        let jwk = with(key.public_jwk("k"), name, base64url_encode(octets).into());
+        let keys = parse([jwk], &[Algorithm::Rs256]);
+        assert_eq!(keys.skipped(), [(0, error)], "{name}");
+    }
+}
+
+/// The key of a `kid` may be for another algorithm than the token's. A caller must not look for it
+/// in a newer set again and again, as for an unknown `kid`.
+#[test]
+fn a_key_for_another_algorithm_is_told_from_an_unknown_one() {
+    let rsa = SigningKey::new(Algorithm::Rs256);
+    let allowed = [Algorithm::Rs256, Algorithm::Rs384, Algorithm::Ps256];
+    let keys = parse([rsa.public_jwk("k")], &allowed);
+    for algorithm in allowed {
+        let token = |kid: &str| {
+            let header = value!({"alg": algorithm.name(), "kid": kid}).to_string();
+            SigningKey {
+                algorithm,
+                jwk: rsa.jwk.clone(),
+            }
+            .sign(&header, "{}")
+        };
+        let outcome =
+            verify_allowing(&token("k"), &keys, &allowed).map_err(|error| error.to_string());
+        let expected = match algorithm {
+            Algorithm::Rs256 => Ok(()),
+            _ => Err(
+                "No matching key found in JWKS: the key with this 'kid' is for RS256".to_owned(),
+            ),
+        };
+        assert_eq!(outcome, expected, "{algorithm}");
+        let outcome = verify_allowing(&token("other"), &keys, &allowed);
+        assert_eq!(outcome, Err(VerifyError::NoMatchingKey), "{algorithm}");
+        let is_for_it = algorithm == Algorithm::Rs256;
+        assert_eq!(keys.contains("k", algorithm), is_for_it, "{algorithm}");
+        assert!(keys.contains_key_id("k") && !keys.contains_key_id("other"));
+    }
 }

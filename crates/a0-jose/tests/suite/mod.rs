@@ -2,6 +2,7 @@
 
 mod claims;
 mod common;
+mod forgeries;
 mod json;
 mod key_sets;
 mod keys;

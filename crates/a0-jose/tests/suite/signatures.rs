@@ -13,7 +13,7 @@ use super::common::{
 /// Keys use OpenSSL if no backend is chosen, whichever features are enabled. Ed448 keys always do.
 #[test]
 fn keys_use_the_chosen_backend() {
-    for algorithm in all() {
+    for algorithm in all().into_iter().filter(|name| *name != Algorithm::Ed448) {
         let jwk = SigningKey::new(algorithm).public_jwk("k");
         let jwk = Jwk::from_object(&jwk).unwrap();
         let key = verifying_key(&jwk, &[algorithm]).unwrap();
@@ -27,8 +27,10 @@ fn keys_use_the_chosen_backend() {
         jwk,
     };
     let jwk = Jwk::from_object(&key.public_jwk("k")).unwrap();
-    let key = verifying_key(&jwk, &all()).unwrap();
-    assert_eq!(key.backend(), Backend::OpenSsl);
+    for allowed in [&all()[..], &[Algorithm::EdDsa], &[Algorithm::Ed448]] {
+        let key = verifying_key(&jwk, allowed).unwrap();
+        assert_eq!(key.backend(), Backend::OpenSsl);
+    }
 }
 
 #[test]
@@ -93,25 +95,42 @@ fn rfc8725_3_1_one_key_serves_one_algorithm() {
         format!("{input}.{signature}")
     };
     let two = [Algorithm::Ps256, Algorithm::Rs256];
-    // (the key's alg, the allowed algorithms, the token's alg, accepted)
-    for (alg, allowed, algorithm, accepted) in [
-        (Some("RS256"), &all()[..], Algorithm::Rs256, true),
-        (Some("RS256"), &all(), Algorithm::Rs384, false),
-        (Some("RS256"), &all(), Algorithm::Rs512, false),
-        (Some("RS256"), &all(), Algorithm::Ps256, false),
-        (Some("PS256"), &all(), Algorithm::Ps256, true),
+    // (the key's alg, the allowed algorithms, the token's alg, the key's algorithm if another)
+    for (alg, allowed, algorithm, serves) in [
+        (Some("RS256"), &all()[..], Algorithm::Rs256, None),
+        (
+            Some("RS256"),
+            &all(),
+            Algorithm::Rs384,
+            Some(Algorithm::Rs256),
+        ),
+        (
+            Some("RS256"),
+            &all(),
+            Algorithm::Rs512,
+            Some(Algorithm::Rs256),
+        ),
+        (
+            Some("RS256"),
+            &all(),
+            Algorithm::Ps256,
+            Some(Algorithm::Rs256),
+        ),
+        (Some("PS256"), &all(), Algorithm::Ps256, None),
         // Without `alg`, the order of the allow-list decides, not the header.
-        (None, &all(), Algorithm::Rs256, true),
-        (None, &all(), Algorithm::Ps256, false),
-        (None, &two, Algorithm::Ps256, true),
-        (None, &two, Algorithm::Rs256, false),
+        (None, &all(), Algorithm::Rs256, None),
+        (None, &all(), Algorithm::Ps256, Some(Algorithm::Rs256)),
+        (None, &two, Algorithm::Ps256, None),
+        (None, &two, Algorithm::Rs256, Some(Algorithm::Ps256)),
     ] {
         let jwk = match alg {
             Some(alg) => with(rsa.public_jwk("k"), "alg", alg.into()),
             None => rsa.public_jwk("k"),
         };
         let keys = parse([jwk], allowed);
-        let expected = accepted.then_some(()).ok_or(VerifyError::NoMatchingKey);
+        let expected = serves.map_or(Ok(()), |other| {
+            Err(VerifyError::KeyForOtherAlgorithm(other))
+        });
         let outcome = verify_allowing(&signed(algorithm), &keys, allowed);
         assert_eq!(outcome, expected, "{alg:?} {algorithm}");
     }
@@ -276,6 +295,80 @@ fn rfc8037_3_1_eddsa_is_over_either_edwards_curve() {
             JwkError::CoordinateLength
         );
     }
+}
+
+/// RFC 9864 section 2.2 gives each curve a name of its own, beside RFC 8037's EdDSA for both.
+#[test]
+fn rfc9864_2_2_ed25519_and_ed448_name_algorithm_and_curve() {
+    let [eddsa, ed25519, ed448] =
+        ["EdDSA", "Ed25519", "Ed448"].map(|name| name.parse::<Algorithm>().expect(name));
+    let names = [eddsa, ed25519, ed448];
+    for (curve, own) in [(EdCurve::Ed25519, ed25519), (EdCurve::Ed448, ed448)] {
+        let key = SigningKey {
+            algorithm: eddsa,
+            jwk: josekit::jwk::Jwk::generate_ed_key(curve).unwrap(),
+        };
+        let token = |alg: Algorithm| {
+            let header = format!(r#"{{"alg":"{alg}","kid":"k"}}"#);
+            key.sign(&header, "{}")
+        };
+        for alg in names {
+            // A key whose `alg` is named is for that name alone, and only if its curve fits.
+            for declared in names {
+                let jwk = with(key.public_jwk("k"), "alg", declared.name().into());
+                let keys = parse([jwk], &names);
+                assert_eq!(keys.is_empty(), declared != eddsa && declared != own);
+                let accepted = alg == declared && !keys.is_empty();
+                let outcome = verify_allowing(&token(alg), &keys, &names).is_ok();
+                assert_eq!(outcome, accepted, "{curve:?} {declared} {alg}");
+            }
+            // Without `alg`, its two names are the same algorithm. The allow-list decides.
+            for allowed in [&names[..], &[own, eddsa], &[own], &[eddsa]] {
+                let keys = parse([key.public_jwk("k")], allowed);
+                let accepted = allowed.contains(&alg) && (alg == eddsa || alg == own);
+                if allowed.contains(&alg) {
+                    let outcome = verify_allowing(&token(alg), &keys, allowed).is_ok();
+                    assert_eq!(outcome, accepted, "{curve:?} {allowed:?} {alg}");
+                }
+            }
+        }
+        // No other key fits.
+        for other in [Algorithm::Rs256, Algorithm::Es256] {
+            let keys = parse([SigningKey::new(other).public_jwk("k")], &names);
+            assert!(keys.is_empty(), "{other}");
+        }
+    }
+}
+
+/// The issuer has an ES256 key, and the token is its own: only the allow-list refuses it.
+#[test]
+fn rfc8725_3_1_a_genuine_token_of_an_algorithm_that_is_not_allowed_is_refused() {
+    let (rsa, ec) = (
+        SigningKey::new(Algorithm::Rs256),
+        SigningKey::new(Algorithm::Es256),
+    );
+    let entries = || {
+        [
+            rsa.public_jwk("rsa"),
+            with(ec.public_jwk("k"), "alg", "ES256".into()),
+        ]
+    };
+    let token = ec.sign(&ec.header(), "{}");
+    assert_eq!(verify(&token, &parse(entries(), &all())), Ok(()));
+
+    let allowed = [Algorithm::Rs256];
+    let keys = parse(entries(), &allowed);
+    assert_eq!(keys.skipped(), [(1, JwkError::Algorithm)]);
+    let unverified = Compact::parse(&token, MAX_SIZE).unwrap().decode().unwrap();
+    assert_eq!(
+        unverified
+            .validate_header(&HeaderRules::new(allowed))
+            .map(|_| ()),
+        Err(a0_jose::HeaderError::AlgorithmNotAllowed)
+    );
+    // Nor does the key verify a token that names the allowed algorithm.
+    let token = ec.sign(r#"{"alg":"RS256","kid":"k"}"#, "{}");
+    assert!(verify_allowing(&token, &keys, &allowed).is_err());
 }
 
 #[test]

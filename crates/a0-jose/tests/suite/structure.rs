@@ -1,6 +1,6 @@
 //! The structure of a compact JWS, and the rules for its header.
 
-use super::common::{MAX_SIZE, SigningKey, key_set, parse_set};
+use super::common::{MAX_SIZE, SigningKey, key_set, parse_set, verify};
 use a0_jose::{
     Algorithm, Compact, HeaderError, HeaderRules, ParseError, Part, VerifyError, base64url_encode,
     is_digest, sha256, sha256_base64url,
@@ -81,6 +81,69 @@ fn rfc7515_2_a_segment_is_canonical_base64url() {
             ParseError::Encoding(Part::Payload),
             "{segment:?}"
         );
+    }
+}
+
+/// A signature is decoded with the rest, so that nothing is fetched for a token that ends wrongly.
+#[test]
+fn rfc7515_2_the_signature_is_canonical_base64url_and_ends_the_token() {
+    let key = SigningKey::new(Algorithm::Rs256);
+    let token = key.sign(&key.header(), "{}");
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    // 256 octets are 342 letters, with four spare bits in the last.
+    let (start, last) = signature.split_at(signature.len() - 1);
+    let next = char::from(last.as_bytes()[0] + 1);
+    let error = |token: &str| {
+        let whole = Compact::parse(token, MAX_SIZE).and_then(Compact::decode);
+        let payload = Compact::parse(token, MAX_SIZE).and_then(|token| token.decode_payload());
+        let errors = [whole.map(|_| ()), payload.map(|_| ())];
+        assert_eq!(errors[0], errors[1], "{token}");
+        errors[0].map_err(|error| error.to_string())
+    };
+    assert_eq!(error(&token), Ok(()));
+    for wrong in [
+        format!("{signature}="),
+        format!("{signature}=="),
+        format!("{signature}, x"),
+        format!("{signature},"),
+        format!("{signature} "),
+        format!("{signature}\t"),
+        format!("{signature}\r\n"),
+        format!("{signature}\0"),
+        format!("{signature}A A"),
+        format!("{signature}AAA"),
+        format!(" {signature}"),
+        format!("{start}{next}"),
+        format!("{start}+"),
+        format!("{start}/"),
+        format!("{start}é"),
+        format!("{}!{}", &signature[..200], &signature[201..]),
+        signature[..signature.len() - 1].to_owned(),
+        "=".into(),
+        "A".into(),
+        "AB".into(),
+        " ".into(),
+        // Longer than any signature.
+        format!("{}=", "A".repeat(4000)),
+        format!("{}!AAA", "A".repeat(8000)),
+        format!("{}B", "A".repeat(4001)),
+    ] {
+        assert_eq!(
+            error(&format!("{input}.{wrong}")),
+            Err("Failed to parse token: the signature is not base64url".into()),
+            "{wrong:?}"
+        );
+    }
+    // Any octets are a signature of this form, also none (RFC 7515 section 7.1). They verify
+    // nothing.
+    let keys = parse_set(&key_set([key.public_jwk("k")]), &[Algorithm::Rs256]).unwrap();
+    for length in [
+        0, 1, 2, 3, 255, 257, 1024, 1025, 1026, 1027, 2052, 2053, 10_000,
+    ] {
+        let token = format!("{input}.{}", base64url_encode(vec![7; length]));
+        assert_eq!(error(&token), Ok(()), "{length}");
+        let outcome = verify(&token, &keys);
+        assert_eq!(outcome, Err(VerifyError::InvalidSignature), "{length}");
     }
 }
 

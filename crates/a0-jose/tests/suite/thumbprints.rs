@@ -54,6 +54,37 @@ fn rfc7638_3_a_key_of_every_kind_has_the_thumbprint_of_its_members_however_they_
     }
 }
 
+/// RFC 7638 section 3.3 and RFC 7518 section 2: a number is hashed in its shortest form.
+#[test]
+fn rfc7638_3_3_leading_zeros_do_not_change_the_thumbprint_of_an_issuers_key() {
+    let key = SigningKey::new(Algorithm::Rs256).public_jwk("k");
+    let expected = Jwk::from_object(&key).unwrap().thumbprint();
+    for names in [&["n"][..], &["e"], &["n", "e"]] {
+        for zeros in [1, 2, 3, 17] {
+            let longer = names.iter().fold(key.clone(), |key, name| {
+                let octets = a0_jose::base64url_decode(key[*name].as_str().unwrap()).unwrap();
+                let octets = [&vec![0; zeros][..], &octets].concat();
+                with(key, name, base64url_encode(octets).into())
+            });
+            let token = base64url_encode(json_of(&longer));
+            let token = format!("e30.{token}.");
+            let claims = Compact::parse(&token, MAX_SIZE)
+                .unwrap()
+                .decode_payload()
+                .unwrap();
+            let issuers = Jwk::from_issuer(claims.members()).unwrap();
+            assert_eq!(issuers.thumbprint(), expected, "{names:?} {zeros}");
+            // In a header, such a key is refused.
+            let error = Jwk::from_members(claims.members()).unwrap_err();
+            assert_eq!(error, JwkError::Member(names[0]), "{zeros}");
+        }
+    }
+}
+
+fn json_of(key: &Map<String, Value>) -> String {
+    Value::Object(key.clone()).to_string()
+}
+
 /// A thumbprint hashes the texts of a key's parameters, so each parameter must have only one text.
 #[test]
 fn rfc7515_2_a_number_of_a_key_has_one_text() {
