@@ -49,7 +49,7 @@ fn an_invalid_option_is_refused_with_an_explanation() {
         (complete().dpop(DpopMode::Required), no_url),
         (
             complete().algorithms(["rs256"]),
-            "algorithms: 'rs256' is not supported; use one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
+            "algorithms: 'rs256' is not supported; use one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519, Ed448",
         ),
         (ApiClient::builder().audience("a"), domain),
         (complete().domain(""), domain),
@@ -114,7 +114,7 @@ fn an_invalid_option_is_refused_with_an_explanation() {
         ),
         (
             complete().algorithms(["none"]),
-            "algorithms: 'none' is not supported; use one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
+            "algorithms: 'none' is not supported; use one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519, Ed448",
         ),
         (
             complete().algorithms::<&str>([]),
