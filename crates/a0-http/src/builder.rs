@@ -25,7 +25,8 @@ pub(crate) const MAX_IDLE_PER_HOST: usize = 3;
 pub(crate) const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
 pub(crate) const USER_AGENT: &str = concat!("a0-http/", env!("CARGO_PKG_VERSION"));
 
-/// Builds a [`UreqClient`](crate::UreqClient) or a [`ReqwestClient`](crate::ReqwestClient).
+/// Builds a [`UreqClient`](crate::UreqClient) or a [`ReqwestClient`](crate::ReqwestClient). Needs the
+/// feature `ureq` or the feature `reqwest`.
 ///
 /// Each client's `builder` function creates one. The options, their defaults and their errors are
 /// the same for both.

@@ -31,6 +31,7 @@ mod error;
 mod resolver;
 
 /// An async HTTPS client with limits, over the `reqwest` crate, for programs that run on `tokio`.
+/// Needs the feature `reqwest`.
 ///
 /// Clones are cheap and share the connections. The client gives these guarantees:
 ///

@@ -28,7 +28,8 @@ mod resolver;
 mod response_mask;
 mod stale;
 
-/// A blocking HTTPS client with limits, over the `ureq` crate.
+/// A blocking HTTPS client with limits, over the `ureq` crate. Needs the feature `ureq`, which is on
+/// by default.
 ///
 /// Clones are cheap and share the connections. The client gives these guarantees:
 ///
