@@ -7,13 +7,14 @@ use http::{Request, Response};
 
 use crate::TransportError;
 
-/// The future that [`AsyncHttpClient::exchange`] returns.
+/// The future that [`AsyncHttpClient::exchange`] returns. Needs the feature `async`.
 ///
 /// It borrows the client. Dropping it cancels the exchange.
 pub type ResponseFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Response<Vec<u8>>, TransportError>> + Send + 'a>>;
 
-/// An async HTTP client: sends one request and returns its response, without blocking.
+/// An async HTTP client: sends one request and returns its response, without blocking. Needs the
+/// feature `async`.
 ///
 /// Every closure `Fn(Request<Vec<u8>>) -> Fut` is a client if it is `Send + Sync`, `Fut` is
 /// `Send + 'static` and resolves to a `Result<Response<Vec<u8>>, E>`, and `E` converts into a

@@ -1,7 +1,6 @@
 //! The options of both clients, with their defaults and limits.
 
 use std::env;
-use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
@@ -26,7 +25,8 @@ pub(crate) const MAX_IDLE_PER_HOST: usize = 3;
 pub(crate) const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
 pub(crate) const USER_AGENT: &str = concat!("a0-http/", env!("CARGO_PKG_VERSION"));
 
-/// Builds a [`UreqClient`](crate::UreqClient) or a [`ReqwestClient`](crate::ReqwestClient).
+/// Builds a [`UreqClient`](crate::UreqClient) or a [`ReqwestClient`](crate::ReqwestClient). Needs the
+/// feature `ureq` or the feature `reqwest`.
 ///
 /// Each client's `builder` function creates one. The options, their defaults and their errors are
 /// the same for both.
@@ -63,7 +63,7 @@ pub trait Buildable: Sized {
 
     /// Returns the proxy at `url` for all hosts that `no_proxy` does not list, or `None` if the
     /// library cannot use it. `url` begins with `http://` or `https://`.
-    fn proxy(url: &str, no_proxy: &str) -> Option<Self::Proxy>;
+    fn proxy(url: &str, no_proxy: &[&str]) -> Option<Self::Proxy>;
 
     /// Returns a client with the options of `builder`.
     fn from_builder(builder: ClientBuilder<Self>) -> Self;
@@ -130,8 +130,8 @@ impl<C: Buildable> ClientBuilder<C> {
     /// `HTTP_PROXY`, each also in lower case, whose value is a proxy's URL. If none of them is set,
     /// connections stay direct.
     ///
-    /// `NO_PROXY` lists the hosts to connect to directly. The client's library reads the list. For
-    /// `ureq`, `host.example` means this host and `.host.example` the hosts below it; for `reqwest`
+    /// `NO_PROXY` lists the hosts to connect to directly, separated by commas or white space; `*`
+    /// means all. For `ureq`, `host.example` means this host and `.host.example` the hosts below it; for `reqwest`
     /// each form means both. Only `reqwest` reads networks, such as `10.0.0.0/8`.
     ///
     /// # Errors
@@ -151,13 +151,12 @@ impl<C: Buildable> ClientBuilder<C> {
     /// ```
     pub fn proxy_from_env(mut self) -> Result<Self, ClientOptionError> {
         let no_proxy = env::var("NO_PROXY").or_else(|_| env::var("no_proxy"));
-        self.proxy = match proxy_url_from_env()? {
-            None => None,
-            Some(url) => Some(
-                C::proxy(&url, &no_proxy.unwrap_or_default())
-                    .ok_or(ClientOptionError::UnusableProxy)?,
-            ),
-        };
+        let no_proxy = no_proxy.unwrap_or_default();
+        let hosts = no_proxy.split(|character: char| character == ',' || character.is_whitespace());
+        let hosts: Vec<&str> = hosts.filter(|host| !host.is_empty()).collect();
+        let url = proxy_url_from_env()?.filter(|_| !hosts.contains(&"*"));
+        let proxy = url.map(|url| C::proxy(&url, &hosts).ok_or(ClientOptionError::UnusableProxy));
+        self.proxy = proxy.transpose()?;
         Ok(self)
     }
 
@@ -170,14 +169,16 @@ impl<C: Buildable> ClientBuilder<C> {
 
 /// Returns the environment's proxy as `http://authority` or `https://authority`.
 fn proxy_url_from_env() -> Result<Option<String>, ClientOptionError> {
-    let values: Vec<OsString> = ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"]
+    let values: Vec<String> = ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"]
         .iter()
         .flat_map(|name| [name.to_string(), name.to_lowercase()])
         .filter_map(env::var_os)
+        // A value that is not UTF-8 is not a URL, but must not count as unset.
+        .map(|value| value.to_string_lossy().trim().to_owned())
         .filter(|value| !value.is_empty())
         .collect();
     let url = values.iter().find_map(|value| {
-        let url: Uri = value.to_str()?.parse().ok()?;
+        let url: Uri = value.parse().ok()?;
         let scheme = url.scheme_str().unwrap_or("http").to_ascii_lowercase();
         let is_proxy = matches!(scheme.as_str(), "http" | "https") || scheme.starts_with("socks");
         is_proxy.then_some(format!("{scheme}://{}", url.authority()?))

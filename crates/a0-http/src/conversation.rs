@@ -130,7 +130,7 @@ where
 }
 
 /// Drives a conversation to its end with an async client: [`drive`] for async callers, with the
-/// same conversations and the same limit.
+/// same conversations and the same limit. Needs the feature `async`.
 ///
 /// It works on any runtime, because the future only awaits the client's futures. It may be dropped
 /// at any time, which drops the conversation and the current exchange too.

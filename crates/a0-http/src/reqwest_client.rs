@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use reqwest::{Client, NoProxy, Proxy, Url, retry};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::{self, Handle};
+use tokio::task::JoinHandle;
 
 use crate::builder::{Buildable, MAX_IDLE_AGE, MAX_IDLE_PER_HOST, USER_AGENT};
 use crate::connection_pools::ConnectionPools;
@@ -30,6 +31,7 @@ mod error;
 mod resolver;
 
 /// An async HTTPS client with limits, over the `reqwest` crate, for programs that run on `tokio`.
+/// Needs the feature `reqwest`.
 ///
 /// Clones are cheap and share the connections. The client gives these guarantees:
 ///
@@ -73,10 +75,13 @@ mod resolver;
 ///   runtime, and must not drop an inherited one, because both share an `epoll` instance. Do not
 ///   fork while another thread begins or ends an exchange: the child can inherit a lock that nobody
 ///   releases, and its exchanges then block forever.
-/// - An exchange that is polled outside of a `tokio` runtime fails with an error of kind
-///   [`Other`](TransportErrorKind::Other). So does an exchange in a runtime without time or I/O
-///   enabled: `tokio` panics, and the client catches the panic, unless the program is built with
-///   `panic = "abort"`.
+/// - The first poll decides which `tokio` runtime an exchange belongs to. Later polls may come from
+///   anywhere, while that runtime is driven. Without a runtime, or after its end, the exchange fails
+///   with an error of kind [`Other`](TransportErrorKind::Other).
+/// - The runtime needs time and I/O enabled, as `Builder::enable_all` does. `tokio` does not say
+///   whether they are: it panics. The client catches the panic, and the exchange fails with an error
+///   of kind [`Other`](TransportErrorKind::Other), but the panic hook has printed it, and a program
+///   built with `panic = "abort"` ends.
 /// - Each name lookup runs on a short-lived thread. A lookup that hangs keeps its thread until the
 ///   system gives up, even after the exchange has timed out. Only the number of exchanges that the
 ///   caller starts bounds the number of such threads.
@@ -85,6 +90,7 @@ mod resolver;
 /// - The thread that polls the future decodes `gzip` bodies. The limit on the body bounds this
 ///   work.
 /// - TLS uses `ring`, regardless of what other crates of the program enable or install.
+/// - No library of the client logs a header value or a body, at any level of the `log` crate.
 /// - The client resolves dot segments in a URL's path before it sends the request.
 ///
 /// # Example
@@ -129,13 +135,15 @@ impl ReqwestClient {
         ClientBuilder::new()
     }
 
-    async fn run(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
+    async fn run(
+        &self,
+        request: Request<Vec<u8>>,
+        runtime: Handle,
+    ) -> Result<Response<Vec<u8>>, TransportError> {
         if self.timeout.is_zero() {
             return Err(TransportErrorKind::Timeout.into()); // tokio would round it up
         }
         let started = Instant::now();
-        let runtime = Handle::try_current()
-            .map_err(|cause| TransportError::new(TransportErrorKind::Other, cause))?;
         let mut request = request::prepare(request);
         *request.version_mut() = Version::HTTP_11;
         if request::has_body(&request) {
@@ -188,9 +196,27 @@ fn header_size(headers: &HeaderMap) -> usize {
 
 impl AsyncHttpClient for ReqwestClient {
     fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_> {
-        let mut run = Box::pin(self.run(request));
+        // The first poll decides which runtime the exchange belongs to.
+        let exchange = async {
+            let runtime = Handle::try_current()
+                .map_err(|cause| TransportError::new(TransportErrorKind::Other, cause))?;
+            let mut run = Box::pin(self.run(request, runtime.clone()));
+            let sign_of_life = SignOfLife::new(&runtime);
+            poll_fn(move |context| {
+                if sign_of_life.has_ended() {
+                    let cause = "the runtime of the exchange has ended";
+                    let error = TransportError::new(TransportErrorKind::Other, cause);
+                    return Poll::Ready(Err(error));
+                }
+                // Later polls may come from another runtime or from none, where tokio panics.
+                let _entered = runtime.enter();
+                run.as_mut().poll(context)
+            })
+            .await
+        };
+        let mut exchange = Box::pin(exchange);
         Box::pin(poll_fn(move |context| {
-            let poll = AssertUnwindSafe(|| run.as_mut().poll(context));
+            let poll = AssertUnwindSafe(|| exchange.as_mut().poll(context));
             catch_unwind(poll).unwrap_or_else(|_| {
                 let cause =
                     "the HTTP client panicked; are time and network enabled in the runtime?";
@@ -201,15 +227,35 @@ impl AsyncHttpClient for ReqwestClient {
     }
 }
 
+/// Tells whether a runtime has ended. Its timers panic from then on, and no method says so. It drops
+/// the tasks first.
+struct SignOfLife(JoinHandle<()>);
+
+impl SignOfLife {
+    fn new(runtime: &Handle) -> Self {
+        SignOfLife(runtime.spawn(pending()))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl Drop for SignOfLife {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl Buildable for ReqwestClient {
     type Proxy = Proxy;
 
-    fn proxy(url: &str, no_proxy: &str) -> Option<Proxy> {
+    fn proxy(url: &str, no_proxy: &[&str]) -> Option<Proxy> {
         let url = Url::parse(url).ok()?;
         // reqwest silently ignores a proxy that does not parse as this type, and connects directly.
         url.as_str().parse::<http::Uri>().ok()?;
         let proxy = Proxy::all(url).ok()?;
-        Some(proxy.no_proxy(NoProxy::from_string(no_proxy)))
+        Some(proxy.no_proxy(NoProxy::from_string(&no_proxy.join(","))))
     }
 
     fn from_builder(options: ClientBuilder<Self>) -> Self {
@@ -284,6 +330,8 @@ impl ClientTemplate {
             .dns_resolver(resolver::ThreadResolver)
             .connector_layer(connection::WatchLayer)
             .http1_only()
+            // It would log every byte at TRACE.
+            .connection_verbose(false)
             .user_agent(USER_AGENT)
             .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
             .pool_idle_timeout(MAX_IDLE_AGE)

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use ureq::config::Config;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, Proxy};
@@ -18,12 +18,18 @@ use crate::{
     ClientBuilder, HttpClient, MAX_HEADER_SIZE, TransportError, TransportErrorKind, request,
 };
 
+use hiding::Exchange;
+
 mod connection;
 mod error;
+mod hiding;
+mod masked;
 mod resolver;
+mod response_mask;
 mod stale;
 
-/// A blocking HTTPS client with limits, over the `ureq` crate.
+/// A blocking HTTPS client with limits, over the `ureq` crate. Needs the feature `ureq`, which is on
+/// by default.
 ///
 /// Clones are cheap and share the connections. The client gives these guarantees:
 ///
@@ -65,17 +71,15 @@ mod stale;
 ///   while another thread begins or ends an exchange: the child can inherit a lock that nobody
 ///   releases, and its exchanges then block forever.
 /// - TLS uses the process-wide crypto provider of `rustls` if the program installed one, and `ring`
-///   otherwise. Cargo features of other crates do not change this.
-/// - Cargo unifies features. If another crate of the program enables `ureq`'s feature `cookies`,
-///   the client keeps cookies after all. With the feature `gzip`, `ureq` decodes before this client
-///   does, and with `brotli` it also decodes `br`, which this client does not ask for. The limit on
-///   the decoded body stays the same, but the following differs:
-///   - A body of length zero with such a coding is an error, unless the request is a `HEAD` or the
-///     status is 204 or 304.
-///   - `ureq` reads only the first of several `Content-Encoding` lines, and removes them all. A
-///     body that was encoded twice may be returned decoded once.
-///   - Gzip members are not counted, and the encoded body may have about eight times the limit,
-///     plus 128 KiB.
+///   otherwise.
+/// - Cargo features of `ureq` that other crates of the program enable do not change the client: it
+///   hides `Content-Encoding` and `Set-Cookie` from `ureq`.
+/// - `ureq` logs every byte that it sees at the level `TRACE` of the `log` crate. The client lets it
+///   see no `Authorization`, `Cookie`, `DPoP` or `Proxy-Authorization`, no other header value that
+///   is marked as sensitive, and no body. It sees the URL, the other headers of the request and the
+///   headers of the response.
+/// - A body without a length is complete when TLS ends. If the connection ends without
+///   `close_notify`, the exchange fails with an error of kind [`Io`](TransportErrorKind::Io).
 ///
 /// # Example
 ///
@@ -113,23 +117,26 @@ impl UreqClient {
 
     fn run(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
         let started = Instant::now();
-        let request = request::prepare(request);
-        let may_have_body = request.method() != Method::HEAD;
+        let mut request = request::prepare(request);
         let repeat = request::is_repeatable(&request).then(|| request.clone().map(|_| ()));
         let agent = self.agents.get((), || {
-            let connector =
-                connection::WatchingConnector::new(max_response_size(self.max_body_size));
+            let has_proxy = self.config.proxy().is_some();
+            let max_response = max_response_size(self.max_body_size);
+            let connector = connection::WatchingConnector::new(has_proxy, max_response);
             Agent::with_parts(self.config.clone(), connector, resolver::ThreadResolver)
         });
 
+        let exchange = Exchange::begin();
+        exchange.hide(request.headers_mut());
         let mut result = if request::has_body(&request) {
             agent.run(request)
         } else {
             agent.run(request.map(|_| ()))
         };
-        if let (Err(error), Some(repeat)) = (&result, repeat)
+        if let (Err(error), Some(mut repeat)) = (&result, repeat)
             && stale::is_stale(error)
         {
+            exchange.hide(repeat.headers_mut());
             let remaining = request::remaining_time(self.timeout, started.elapsed())?;
             let repeat = agent
                 .configure_request(repeat)
@@ -142,32 +149,31 @@ impl UreqClient {
 
         let (mut parts, body) = result.map_err(error::from_ureq)?.into_parts();
         parts.extensions.clear();
+        response_mask::restore_names(&mut parts.headers);
         let mut decoder = BodyDecoder::new(&parts.headers, self.max_body_size);
-        // With its feature `gzip`, ureq fails to decode a response without a body.
-        if may_have_body && !matches!(parts.status.as_u16(), 204 | 304) {
-            read(body, &mut decoder)?;
-        }
+        read(body, &exchange, &mut decoder)?;
         let body = decoder.finish(&mut parts.headers)?;
         Ok(Response::from_parts(parts, body))
     }
 }
 
-fn read(body: Body, decoder: &mut BodyDecoder) -> Result<(), TransportError> {
+fn read(body: Body, exchange: &Exchange, decoder: &mut BodyDecoder) -> Result<(), TransportError> {
     let mut reader = body.into_reader();
     let mut chunk = vec![0; 8 * 1024];
     loop {
         match reader.read(&mut chunk) {
             Ok(0) => return Ok(()),
-            Ok(length) => decoder.push(chunk.get(..length).unwrap_or(&[]))?,
+            Ok(length) => {
+                decoder.push(&exchange.reveal_body(chunk.get(..length).unwrap_or(&[]))?)?;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error::from_body(error)),
+            Err(error) => return Err(error::from_ureq(error.into())),
         }
     }
 }
 
 /// The number of bytes that may arrive for one request: a body in chunks of one byte, which take
-/// six each, a head, and interim responses. If ureq decodes the body, no other limit counts these
-/// bytes.
+/// six each, a head, and interim responses.
 fn max_response_size(max_body_size: usize) -> usize {
     let body = content_coding::max_encoded_size(max_body_size).saturating_mul(8);
     body.saturating_add(2 * MAX_HEADER_SIZE)
@@ -176,7 +182,7 @@ fn max_response_size(max_body_size: usize) -> usize {
 impl Buildable for UreqClient {
     type Proxy = Proxy;
 
-    fn proxy(url: &str, no_proxy: &str) -> Option<Proxy> {
+    fn proxy(url: &str, no_proxy: &[&str]) -> Option<Proxy> {
         let parsed = Proxy::new(url).ok()?;
         let mut builder = Proxy::builder(parsed.protocol())
             .host(parsed.host())
@@ -187,7 +193,7 @@ impl Buildable for UreqClient {
         if let Some(password) = parsed.password() {
             builder = builder.password(password);
         }
-        for host in no_proxy.split(',') {
+        for host in no_proxy {
             builder = builder.no_proxy(host);
         }
         builder.build().ok()

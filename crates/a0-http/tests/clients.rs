@@ -27,6 +27,7 @@ cases! {
     a_failed_connection_has_the_kind_connect,
     a_redirect_is_a_response_and_is_not_followed,
     a_redirect_without_a_usable_location_is_a_response_too,
+    a_body_without_length_ends_with_close_notify,
     a_server_without_tls_is_a_tls_error,
     a_timeout_is_lowered_to_the_maximum,
     an_endless_body_ends_at_the_limit,
@@ -533,6 +534,55 @@ fn an_invalid_or_incomplete_response_is_an_error<D: Driver>() {
     ];
     for (response, expected) in cases {
         assert_eq!(kind(raw_exchange::<D>(response)), expected, "{response}");
+    }
+}
+
+/// Without a length, only TLS distinguishes the end of a body from a connection that was cut (RFC
+/// 9112 section 9.8).
+fn a_body_without_length_ends_with_close_notify<D: Driver>() {
+    let cases = [
+        ("HTTP/1.1 200 OK\r\n\r\n", "all of it"),
+        ("HTTP/1.0 200 OK\r\n\r\n", "all of it"),
+        ("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n", "all of it"),
+        ("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n", ""),
+        ("HTTP/1.1 403 Forbidden\r\n\r\n", r#"{"error":"e"}"#),
+    ];
+    for (head, body) in cases {
+        for is_cut in [false, true] {
+            let server = RawServer::serve(move |peer| {
+                if peer.receive() {
+                    peer.send(head.as_bytes());
+                    peer.send(body.as_bytes());
+                    if !is_cut {
+                        peer.send_close_notify();
+                    }
+                }
+            });
+            let result = raw_client::<D>(&[]).exchange(get(server.url()));
+            match result {
+                Ok(response) => {
+                    assert!(!is_cut, "{head}{body}");
+                    assert_eq!(response.body(), body.as_bytes());
+                }
+                Err(error) => {
+                    assert!(is_cut, "{head}{body}");
+                    assert_eq!(error.kind(), Kind::Io, "{head}{body}");
+                }
+            }
+        }
+    }
+    // A body with a length is complete without it.
+    for response in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+    ] {
+        let server = RawServer::serve(move |peer| {
+            if peer.receive() {
+                peer.send(response.as_bytes());
+            }
+        });
+        let response = raw_client::<D>(&[]).exchange(get(server.url()));
+        assert_eq!(response.unwrap().body(), b"body");
     }
 }
 

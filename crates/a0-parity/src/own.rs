@@ -8,8 +8,10 @@ mod transport;
 mod world;
 
 use auth0_api::{
-    ApiClient, ConnectionToken, DpopProof, Error, OnBehalfOf, RequestContext, TokenOptions,
+    ApiClient, ConnectionToken, DpopProof, Error, ErrorKind, OnBehalfOf, RequestContext,
+    TokenOptions,
 };
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::draft::METADATA;
@@ -30,7 +32,7 @@ pub(crate) fn outcome(case: &Value) -> Value {
         Err(Refusal::Sdk(error)) => json!({
             "kind": kind(&error),
             "text": error.error_description(),
-            "status": error.status_code().as_u16(),
+            "status": status(&error).as_u16(),
             "code": error.error_code(),
             "challenge": error.www_authenticate(),
         }),
@@ -44,6 +46,14 @@ pub(crate) fn outcome(case: &Value) -> Value {
 enum Refusal {
     Sdk(Error),
     Plain(&'static str, String),
+}
+
+/// Returns what the reference calls the status: for an error of the token endpoint, the endpoint's.
+fn status(error: &Error) -> StatusCode {
+    match error.kind() {
+        ErrorKind::Api(api) => api.endpoint_status(),
+        _ => error.status_code(),
+    }
 }
 
 impl From<Error> for Refusal {

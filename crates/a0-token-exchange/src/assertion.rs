@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::{ExchangeError, RequestError};
 
 /// How long an assertion is valid: 60 s. The client uses it immediately, but anybody who reads it
-/// could use it until it expires.
+/// could use it until it expires. Needs the feature `private-key-jwt`.
 pub const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The value of `client_assertion_type` (RFC 7523 section 2.2).

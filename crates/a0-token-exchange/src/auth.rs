@@ -72,6 +72,8 @@ impl ClientAuth {
     /// `issuer` is the authorization server's issuer identifier, such as `https://tenant.example/`,
     /// and not the token endpoint. `key_id` is the key's `kid`, if the server needs one.
     ///
+    /// Needs the feature `private-key-jwt`.
+    ///
     /// # Errors
     ///
     /// - [`RequestError::MissingCredentials`] if the identifier is empty

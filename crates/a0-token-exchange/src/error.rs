@@ -61,7 +61,8 @@ pub enum RequestError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExchangeError {
-    /// The endpoint's status is neither 200 nor a redirect.
+    /// The endpoint's status is neither 200 nor a redirect, or the body of a 200 has an `error` and
+    /// no token.
     #[error(transparent)]
     Refused(ErrorResponse),
     /// The body of a 200 is not one JSON object in UTF-8, or has a duplicate member.
@@ -87,15 +88,17 @@ impl ExchangeError {
         ExchangeError::Signing(SigningFailure { artifact, cause })
     }
 
-    /// Returns a status for this failure: the endpoint's own; 504 for a timeout; 500 if a proof or
-    /// an assertion could not be made; otherwise 502, for a redirect, an unusable response or a
-    /// network failure.
+    /// Returns the endpoint's status if it is an error status, or one that represents this failure:
+    /// 504 for a timeout; 500 if a proof or an assertion could not be made; otherwise 502, for a
+    /// redirect, an error with a success status, an unusable response or a network failure.
     ///
     /// Do not return this status to your own caller. An endpoint that refuses this client with 401
     /// says nothing about that caller.
-    pub fn status_code(&self) -> u16 {
+    pub fn endpoint_status(&self) -> u16 {
         match self {
-            ExchangeError::Refused(response) => response.status_code(),
+            ExchangeError::Refused(response) if (400..600).contains(&response.status_code()) => {
+                response.status_code()
+            }
             ExchangeError::Transport(error) if error.kind() == TransportErrorKind::Timeout => 504,
             ExchangeError::Signing(_) => 500,
             _ => 502,
@@ -109,7 +112,7 @@ impl ExchangeError {
             ExchangeError::Refused(response) => response.error_or_default(),
             ExchangeError::InvalidJson => "invalid_json",
             ExchangeError::InvalidResponse(_) => "invalid_response",
-            ExchangeError::Transport(_) if self.status_code() == 504 => "timeout_error",
+            ExchangeError::Transport(_) if self.endpoint_status() == 504 => "timeout_error",
             ExchangeError::Transport(_) => "network_error",
             ExchangeError::Signing(_) => "signing_error",
         }

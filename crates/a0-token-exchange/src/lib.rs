@@ -96,7 +96,8 @@ pub use error::{ExchangeError, RequestError, SigningFailure};
 pub use extra_parameters::{ExtraValue, MAX_EXTRA_VALUES};
 pub use parameters::{ConnectionToken, OnBehalfOf, TokenExchange};
 pub use response::{
-    DEFAULT_EXPIRES_IN, ErrorResponse, InvalidResponse, IssuedToken, MAX_BODY_SIZE, TokenResponse,
+    DEFAULT_EXPIRES_IN, ErrorResponse, InvalidResponse, IssuedToken, MAX_BODY_SIZE,
+    MAX_MEMBERS_SIZE, TokenResponse,
 };
 pub use token_request::TokenRequest;
 

@@ -3,6 +3,8 @@
 mod body;
 mod error;
 mod invalid;
+mod members;
+mod retry_after;
 mod token;
 
 pub use body::MAX_BODY_SIZE;
@@ -10,4 +12,5 @@ pub(crate) use body::ResponseBody;
 pub use error::ErrorResponse;
 pub(crate) use error::RequestKind;
 pub use invalid::InvalidResponse;
+pub use members::MAX_MEMBERS_SIZE;
 pub use token::{DEFAULT_EXPIRES_IN, IssuedToken, TokenResponse};

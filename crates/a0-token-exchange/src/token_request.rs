@@ -138,20 +138,26 @@ impl<T> TokenRequest<T> {
         if parts.status.is_redirection() {
             return Err(InvalidResponse::Redirect(parts.status.as_u16()).into());
         }
-        let nonce = response_nonce(&parts.headers);
         let fits = body.len() <= MAX_BODY_SIZE;
+        // Servers and proxies in front of them send JSON with any media type, or with none.
+        let body = fits.then(|| ResponseBody::parse(&body)).flatten();
         if parts.status != StatusCode::OK {
-            let is_readable = fits && is_json(&parts.headers);
-            let body = is_readable.then(|| ResponseBody::parse(&body)).flatten();
-            let error = ErrorResponse::read(self.kind, parts.status, body.as_ref(), nonce);
+            let error = ErrorResponse::read(self.kind, &parts, body.as_ref(), now);
             return Err(ExchangeError::Refused(error));
         }
         if !fits {
             return Err(InvalidResponse::TooLarge.into());
         }
-        let body = ResponseBody::parse(&body).ok_or(ExchangeError::InvalidJson)?;
+        let body = body.ok_or(ExchangeError::InvalidJson)?;
+        if body.access_token().is_err() {
+            let error = ErrorResponse::read(self.kind, &parts, Some(&body), now);
+            return match error.error() {
+                Some(_) => Err(ExchangeError::Refused(error)),
+                None => Err(InvalidResponse::AccessToken.into()),
+            };
+        }
         // An accepted nonce stays valid until the endpoint sends another one.
-        let nonce = nonce.or_else(|| self.nonce.clone());
+        let nonce = response_nonce(&parts.headers).or_else(|| self.nonce.clone());
         let issued = IssuedToken::read(&body, nonce, now)?;
         if self.has_proof() && !issued.is_token_type("DPoP") {
             return Err(InvalidResponse::NotBound.into());
@@ -162,13 +168,6 @@ impl<T> TokenRequest<T> {
     pub(crate) fn has_proof(&self) -> bool {
         self.prover.is_some()
     }
-}
-
-/// Whether the media type names JSON in any way, `text/json` and `application/problem+json`
-/// included.
-fn is_json(headers: &HeaderMap) -> bool {
-    let media_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    media_type.is_some_and(|it| it.to_ascii_lowercase().contains("json"))
 }
 
 impl<T> fmt::Debug for TokenRequest<T> {

@@ -113,7 +113,7 @@ fn a_tenant_accepts_each_request() {
         .unwrap();
     let error = drive(&tenant.client(), token_request.start(now()).unwrap()).unwrap_err();
     assert_eq!(
-        (error.status_code(), error.error_code()),
+        (error.endpoint_status(), error.error_code()),
         (401, "invalid_client")
     );
 }
@@ -156,7 +156,7 @@ fn rfc9449_5_a_token_that_is_not_bound_is_an_error_after_a_proof() {
         let error = accept(bad).unwrap_err();
         assert_eq!(error, InvalidResponse::NotBound.into(), "{bad}");
         assert_eq!(
-            (error.status_code(), error.error_code()),
+            (error.endpoint_status(), error.error_code()),
             (502, "invalid_response")
         );
     }
@@ -189,7 +189,7 @@ fn rfc9449_8_a_server_that_always_wants_another_nonce_gets_two_requests() {
     let token_request = token_request(&tenant).with_proof(prover(&key));
     let error = drive(&tenant.client(), token_request.start(now()).unwrap()).unwrap_err();
     assert_eq!(
-        (error.status_code(), error.error_code()),
+        (error.endpoint_status(), error.error_code()),
         (400, "use_dpop_nonce")
     );
     let ExchangeError::Refused(error_response) = error else {
@@ -239,7 +239,7 @@ fn a_request_is_not_repeated_unless_the_endpoint_asks_for_a_nonce() {
             token_request = token_request.with_proof(prover(&key));
         }
         let error = drive(&tenant.client(), token_request.start(now()).unwrap()).unwrap_err();
-        assert_eq!(error.status_code(), 400, "{fault:?}");
+        assert_eq!(error.endpoint_status(), 400, "{fault:?}");
         assert_eq!(tenant.request_count(Endpoint::Token), 1, "{fault:?}");
     }
 }
@@ -274,7 +274,7 @@ fn without_a_proof_nothing_is_sent() {
         .start(now())
         .unwrap_err();
     assert_eq!(
-        (error.status_code(), error.error_code()),
+        (error.endpoint_status(), error.error_code()),
         (500, "signing_error")
     );
     assert_eq!(error.to_string(), "no DPoP proof could be made");
@@ -318,7 +318,7 @@ fn a_conversation_can_be_resumed_by_hand() {
         pending
             .resume(Ok(error_response))
             .unwrap_err()
-            .status_code(),
+            .endpoint_status(),
         503
     );
 }

@@ -176,7 +176,7 @@ fn without_a_signature_nothing_is_sent() {
     let token_request = client.exchange(&TokenExchange::new("t", "urn:x")).unwrap();
     let error = token_request.start(now()).unwrap_err();
     assert_eq!(
-        (error.status_code(), error.error_code()),
+        (error.endpoint_status(), error.error_code()),
         (500, "signing_error")
     );
     assert_eq!(error.to_string(), "no client assertion could be made");

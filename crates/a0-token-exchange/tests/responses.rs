@@ -4,11 +4,12 @@ mod support;
 
 use std::error::Error as _;
 use std::io;
+use std::time::Duration;
 
 use a0_http::{TransportError, TransportErrorKind};
 use a0_token_exchange::{
     ConnectionToken, DEFAULT_EXPIRES_IN, ErrorResponse, ExchangeError, InvalidResponse,
-    IssuedToken, MAX_BODY_SIZE, TokenRequest,
+    IssuedToken, MAX_BODY_SIZE, MAX_MEMBERS_SIZE, TokenRequest,
 };
 use http::Response;
 use support::{NOW, accept, client, exchange, json, now, on_behalf_of, response};
@@ -48,7 +49,7 @@ fn rfc6749_5_1_and_rfc8693_2_2_1_a_token_has_the_members_of_its_response() {
     for minimal in [
         r#"{"access_token":"a"}"#,
         r#"{"access_token":"a","scope":null,"token_type":null,"issued_token_type":null,
-            "id_token":null,"refresh_token":null}"#,
+            "id_token":null,"refresh_token":null,"expires_in":null}"#,
     ] {
         let token = accept(minimal).unwrap();
         assert_eq!(token.expires_in(), DEFAULT_EXPIRES_IN);
@@ -119,7 +120,8 @@ fn expires_in_is_a_number_or_a_string_of_digits() {
         ("-1.5", Err(negative)),
         ("-1e400", Err(negative)),
         ("\"-5\"", Err(negative)),
-        ("null", Err(other)),
+        ("null", Ok(DEFAULT_EXPIRES_IN)),
+        ("\"null\"", Err(other)),
         ("true", Err(other)),
         ("[]", Err(other)),
         ("{}", Err(other)),
@@ -227,7 +229,7 @@ fn a_malformed_response_is_an_error() {
     for (body, expected) in cases {
         let shown = String::from_utf8_lossy(&body[..body.len().min(60)]);
         assert_eq!(accept(body).unwrap_err(), expected, "{shown}");
-        assert_eq!(expected.status_code(), 502);
+        assert_eq!(expected.endpoint_status(), 502);
         // The media type of a 200 is ignored.
         let response = response(200, "text/html", body);
         assert_eq!(
@@ -270,7 +272,13 @@ fn only_status_200_gives_a_token() {
         let error = exchange()
             .accept(response(status, "application/json", body), now())
             .unwrap_err();
-        assert_eq!((error.status_code(), error.error_code()), (status, "e"));
+        // An error with a success status would look like a success.
+        let expected = if status < 400 { 502 } else { status };
+        assert_eq!(
+            (error.endpoint_status(), error.error_code()),
+            (expected, "e")
+        );
+        assert_eq!(error_response(error).status_code(), status);
     }
     let cached = Response::builder().header("cache-control", "public, max-age=9");
     assert!(
@@ -291,7 +299,7 @@ fn rfc6749_3_2_a_redirect_is_an_error() {
         let error = exchange().accept(response, now()).unwrap_err();
         assert_eq!(error, InvalidResponse::Redirect(status).into());
         assert_eq!(
-            (error.status_code(), error.error_code()),
+            (error.endpoint_status(), error.error_code()),
             (502, "invalid_response")
         );
     }
@@ -305,12 +313,16 @@ fn rfc6749_5_2_and_rfc8693_2_2_2_an_error_response_keeps_status_error_and_descri
         "text/json",
         "application/problem+json; charset=utf-8",
         "APPLICATION/JSON",
+        "text/plain",
+        "text/html; charset=utf-8",
+        "application/octet-stream",
+        "",
     ] {
         let error = exchange()
             .accept(response(400, content_type, body), now())
             .unwrap_err();
         assert_eq!(
-            (error.status_code(), error.error_code()),
+            (error.endpoint_status(), error.error_code()),
             (400, "invalid_target")
         );
         let error_response = error_response(error);
@@ -360,10 +372,11 @@ fn rfc6749_5_2_and_rfc8693_2_2_2_an_error_response_keeps_status_error_and_descri
         (
             "text/html",
             br#"{"error":"e","error_description":"d"}"#,
-            None,
-            None,
+            Some("e"),
+            Some("d"),
         ),
-        ("", br#"{"error":"e"}"#, None, None),
+        ("", br#"{"error":"e"}"#, Some("e"), None),
+        ("text/html", b"<html>error</html>", None, None),
     ];
     for (content_type, body, error, description) in cases {
         let shown = String::from_utf8_lossy(&body[..body.len().min(60)]);
@@ -402,13 +415,137 @@ fn rfc6749_5_2_and_rfc8693_2_2_2_an_error_response_keeps_status_error_and_descri
 }
 
 #[test]
+fn an_error_response_needs_no_content_type() {
+    let mut response = response(401, "text/plain", r#"{"error":"invalid_client"}"#);
+    response.headers_mut().clear();
+    let error = exchange().accept(response, now()).unwrap_err();
+    assert_eq!(
+        (error.endpoint_status(), error.error_code()),
+        (401, "invalid_client")
+    );
+}
+
+/// Some servers, and proxies in front of them, send every response with status 200.
+#[test]
+fn a_200_with_an_error_and_no_token_is_that_error() {
+    for token in ["", r#""access_token":"","#, r#""access_token":null,"#] {
+        for content_type in ["application/json", "text/html", ""] {
+            let body = format!(
+                r#"{{{token}"error":"invalid_target","error_description":"No such API","x":"y"}}"#
+            );
+            let error = exchange()
+                .accept(response(200, content_type, &body), now())
+                .unwrap_err();
+            assert_eq!(
+                (error.endpoint_status(), error.error_code()),
+                (502, "invalid_target")
+            );
+            let refused = error_response(error);
+            assert_eq!(refused.status_code(), 200);
+            assert_eq!(refused.error_description(), Some("No such API"));
+            assert_eq!(refused.member("x"), Some("y"));
+        }
+    }
+    let token = accept(r#"{"access_token":"a","error":"e"}"#).unwrap();
+    assert_eq!(token.access_token(), "a");
+    for nameless in [r#"{"error":""}"#, r#"{"error":5}"#, r#"{"error":null}"#] {
+        let expected = InvalidResponse::AccessToken.into();
+        assert_eq!(accept(nameless).unwrap_err(), expected, "{nameless}");
+    }
+}
+
+#[test]
+fn further_members_of_an_error_response_are_data() {
+    let body = r#"{"error":"mfa_required","error_description":"Multifactor is required",
+        "mfa_token":"Fe26.2*\u0022\n\u00e9","mfa_requirements":{"challenge":[{"type":"otp"}]},
+        "error_uri":"https://tenant.example/e","empty":"","nothing":null,"number":1e3}"#;
+    let error = exchange().accept(response(403, "application/json", body), now());
+    let error = error_response(error.unwrap_err());
+    assert_eq!(error.error(), Some("mfa_required"));
+    assert_eq!(error.member("mfa_token"), Some("Fe26.2*\"\n\u{e9}"));
+    assert_eq!(error.member("error_uri"), Some("https://tenant.example/e"));
+    assert_eq!(error.member("empty"), Some(""));
+    for (name, json) in [
+        ("mfa_requirements", r#"{"challenge":[{"type":"otp"}]}"#),
+        ("nothing", "null"),
+        ("number", "1e3"),
+    ] {
+        assert_eq!(error.member(name), None, "{name}");
+        assert_eq!(error.member_json(name), Some(json), "{name}");
+    }
+    // These two have filtered accessors of their own.
+    for name in ["error", "error_description", "absent", ""] {
+        assert_eq!((error.member(name), error.member_json(name)), (None, None));
+    }
+    let other = exchange().accept(response(403, "json", r#"{"error":"mfa_required"}"#), now());
+    assert_ne!(error, error_response(other.unwrap_err()));
+}
+
+#[test]
+fn the_members_of_an_error_response_are_bounded() {
+    let refused = |body: String| {
+        let error = exchange().accept(response(403, "application/json", body), now());
+        error_response(error.unwrap_err())
+    };
+    let large = "x".repeat(MAX_MEMBERS_SIZE);
+    let error = refused(format!(r#"{{"error":"e","a":"{large}","mfa_token":"m"}}"#));
+    assert_eq!(
+        (error.member("a"), error.member("mfa_token")),
+        (None, Some("m"))
+    );
+
+    let name = |number: usize| format!("{number:010}");
+    let value = "x".repeat(1000);
+    let members: Vec<_> = (0..500)
+        .map(|number| format!(r#""{}":"{value}""#, name(number)))
+        .collect();
+    let error = refused(format!("{{{}}}", members.join(",")));
+    let kept = (0..500).filter(|number| error.member(&name(*number)).is_some());
+    assert_eq!(kept.count(), MAX_MEMBERS_SIZE / 1012);
+}
+
+#[test]
+fn rfc9110_10_2_3_retry_after_of_a_busy_endpoint_is_data() {
+    let date = |seconds: u64| httpdate::fmt_http_date(now() + Duration::from_secs(seconds));
+    let past = httpdate::fmt_http_date(now() - Duration::from_secs(60));
+    for (field, expected) in [
+        ("0", Some(0)),
+        ("120", Some(120)),
+        ("18446744073709551615", Some(u64::MAX)),
+        (&date(90), Some(90)),
+        (&past, Some(0)),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("soon", None),
+        ("18446744073709551616", None),
+    ] {
+        for status in [200, 400, 403, 429, 500, 503] {
+            let mut response = response(status, "application/json", r#"{"error":"e"}"#);
+            let headers = response.headers_mut();
+            headers.insert("retry-after", field.parse().unwrap());
+            let error = error_response(exchange().accept(response, now()).unwrap_err());
+            let expected = expected.filter(|_| matches!(status, 429 | 503));
+            assert_eq!(
+                error.retry_after(),
+                expected.map(Duration::from_secs),
+                "{status} {field}"
+            );
+        }
+    }
+    let error = exchange().accept(response(429, "json", "{}"), now());
+    assert_eq!(error_response(error.unwrap_err()).retry_after(), None);
+}
+
+#[test]
 fn no_error_text_contains_the_servers_text() {
     let responses = [
         response(
             400,
             "json",
-            r#"{"error":"SERVER","error_description":"SERVER"}"#,
+            r#"{"error":"SERVER","error_description":"SERVER","SERVER":"SERVER","x":"SERVER"}"#,
         ),
+        response(200, "json", r#"{"error":"SERVER","mfa_token":"SERVER"}"#),
         response(
             200,
             "json",
@@ -419,7 +556,7 @@ fn no_error_text_contains_the_servers_text() {
     ];
     for response in responses {
         let error = exchange().accept(response, now()).unwrap_err();
-        let mut shown = format!("{error} {error:?}");
+        let mut shown = format!("{error} {error:?} {error:#?}");
         let mut source = error.source();
         while let Some(cause) = source {
             shown += &format!("{cause} {cause:?}");
@@ -443,7 +580,7 @@ fn a_transport_failure_has_its_code() {
     ] {
         let error = ExchangeError::from(TransportError::from(kind));
         assert_eq!(
-            (error.status_code(), error.error_code()),
+            (error.endpoint_status(), error.error_code()),
             (502, "network_error")
         );
         assert_eq!(error.to_string(), "Network error occurred");
@@ -451,7 +588,7 @@ fn a_transport_failure_has_its_code() {
     let cause = TransportError::from(io::Error::from(io::ErrorKind::TimedOut));
     let error = ExchangeError::from(cause);
     assert_eq!(
-        (error.status_code(), error.error_code()),
+        (error.endpoint_status(), error.error_code()),
         (504, "timeout_error")
     );
     assert_eq!(error.to_string(), "Request to token endpoint timed out");

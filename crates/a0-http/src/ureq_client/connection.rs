@@ -1,5 +1,6 @@
 //! Wraps ureq's connections to see whether a reused one closes before the response begins, how many
-//! bytes arrive, and whether any are left when the response ends.
+//! bytes arrive, and whether any are left when the response ends. Each connection to a server also
+//! gets a [`MaskedTransport`].
 //!
 //! No stable interface of ureq says whether an exchange reused a connection, or what arrived on it.
 //! So this module implements traits of `ureq::unversioned`, which may change in a minor release of
@@ -15,42 +16,54 @@ use ureq::unversioned::transport::{
 };
 
 use super::error::is_closed_connection;
+use super::masked::MaskedTransport;
 use super::stale;
 
 /// Makes connections that each accept at most `max_response` bytes for one request.
 #[derive(Debug)]
 pub(super) struct WatchingConnector {
     connector: DefaultConnector,
+    has_proxy: bool,
     max_response: usize,
 }
 
 impl WatchingConnector {
-    pub(super) fn new(max_response: usize) -> Self {
+    pub(super) fn new(has_proxy: bool, max_response: usize) -> Self {
         Self {
             connector: DefaultConnector::new(),
+            has_proxy,
             max_response,
         }
     }
 }
 
 impl Connector for WatchingConnector {
-    type Out = WatchedTransport;
+    type Out = Box<dyn Transport>;
 
     fn connect(
         &self,
         details: &ConnectionDetails<'_>,
         chained: Option<()>,
-    ) -> Result<Option<WatchedTransport>, ureq::Error> {
+    ) -> Result<Option<Self::Out>, ureq::Error> {
         // A proxy's connection comes through this connector too, and counts as reused once the
         // proxy has answered the CONNECT. The exchange must see a new connection.
         let transport = self.connector.connect(details, chained);
         let transport = transport.map_err(stale::unmark)?;
-        Ok(transport.map(|transport| WatchedTransport {
-            transport,
-            is_reused: false,
-            has_response_begun: false,
-            max_response: self.max_response,
-            remaining: self.max_response,
+        // ureq connects to the proxy itself with settings that have no proxy. That connection
+        // carries a tunnel, which is not masked.
+        let is_tunnel = self.has_proxy && details.config.proxy().is_none();
+        Ok(transport.map(|transport| {
+            let watched = WatchedTransport {
+                transport,
+                is_reused: false,
+                has_response_begun: false,
+                max_response: self.max_response,
+                remaining: self.max_response,
+            };
+            match is_tunnel {
+                true => Box::new(watched) as Self::Out,
+                false => Box::new(MaskedTransport::new(watched)),
+            }
         }))
     }
 }
@@ -111,7 +124,7 @@ impl Transport for WatchedTransport {
                 self.count(after.saturating_sub(before))?;
                 Ok(true)
             }
-            Ok(false) if self.is_reused => {
+            Ok(false) if self.is_reused && !self.has_response_begun => {
                 Err(self.mark_if_stale(io::Error::from(io::ErrorKind::UnexpectedEof).into()))
             }
             Ok(false) => Ok(false),

@@ -3,34 +3,33 @@
 use std::error::Error;
 use std::io;
 
-use super::stale;
+use super::{masked, stale};
 use crate::{TransportError, TransportErrorKind, name_lookup};
 
 pub(super) fn from_ureq(error: ureq::Error) -> TransportError {
-    let error = stale::unmark(error);
+    let error = masked::unmark_cut(stale::unmark(error));
     let kind = kind(&error);
     match error {
-        // The texts of these quote the URL, or a proxy's response.
-        ureq::Error::BadUri(_)
-        | ureq::Error::RequireHttpsOnly(_)
-        | ureq::Error::ConnectProxyFailed(_) => kind.into(),
+        // The texts of these quote the URL.
+        ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => kind.into(),
+        ureq::Error::ConnectProxyFailed(reason) => TransportError::new(kind, refusal(&reason)),
         ureq::Error::Io(error) => TransportError::new(kind, error),
         error => TransportError::new(kind, error),
     }
 }
 
-/// Converts an error of reading a body.
-pub(super) fn from_body(error: io::Error) -> TransportError {
-    let error = from_ureq(error.into());
-    match error.kind() {
-        // Here `Other` can only be ureq's error for a body that it cannot decode. That variant
-        // exists only if another crate of the program has switched ureq's decoder on, so this code
-        // cannot name it.
-        TransportErrorKind::Other => {
-            let cause = "the body is not valid gzip or br";
-            TransportError::new(TransportErrorKind::ContentCoding, cause)
+/// Says why a proxy made no tunnel, with nothing of its response but the status. `reason` is ureq's
+/// text, which names the status.
+fn refusal(reason: &str) -> String {
+    let is_separator = |character: char| !character.is_ascii_digit();
+    match reason.split(is_separator).find(|word| word.len() == 3) {
+        Some("407") => {
+            "the proxy refused the CONNECT with status 407: it requires a user name and a \
+            password in its URL"
+                .to_owned()
         }
-        _ => error,
+        Some(status) => format!("the proxy refused the CONNECT with status {status}"),
+        None => "the proxy did not answer the CONNECT".to_owned(),
     }
 }
 

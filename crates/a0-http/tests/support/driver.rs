@@ -25,9 +25,6 @@ pub(crate) trait Driver: Debug + Default {
     /// Whether the client's library distinguishes a head that was cut short from one that never
     /// came.
     const REPORTS_A_CUT_HEAD: bool;
-    /// Whether the client's library decodes `coding`, because another crate enabled a feature of
-    /// it.
-    fn library_decodes(coding: &str) -> bool;
     /// Puts settings into the request's extensions that the client's library would obey.
     fn hide_settings(request: Request) -> Request;
 }
@@ -69,22 +66,6 @@ impl Driver for a0_http::UreqClient {
     }
 
     const REPORTS_A_CUT_HEAD: bool = true;
-
-    fn library_decodes(coding: &str) -> bool {
-        let server = super::RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-        let root = ureq::tls::Certificate::from_pem(super::root_pem()).unwrap();
-        let tls = ureq::tls::TlsConfig::builder()
-            .root_certs(ureq::tls::RootCerts::new_with_certs(&[root]))
-            .build();
-        let agent = ureq::Agent::config_builder().tls_config(tls).build();
-        agent.new_agent().get(server.url()).call().unwrap();
-        // By default ureq asks for the codings that it decodes.
-        let request = &server.requests()[0];
-        let mut fields = request
-            .lines()
-            .filter_map(|line| line.strip_prefix("accept-encoding: "));
-        fields.any(|codings| codings.split(", ").any(|name| name == coding))
-    }
 
     fn hide_settings(request: Request) -> Request {
         ureq::Agent::new_with_defaults()
@@ -133,10 +114,6 @@ impl Driver for a0_http::ReqwestClient {
     }
 
     const REPORTS_A_CUT_HEAD: bool = false;
-
-    fn library_decodes(_coding: &str) -> bool {
-        false
-    }
 
     fn hide_settings(request: Request) -> Request {
         let mut hidden = reqwest::Request::try_from(request.clone()).unwrap();

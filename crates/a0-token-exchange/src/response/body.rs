@@ -22,6 +22,11 @@ impl<'a> ResponseBody<'a> {
         serde_json::from_str(text).ok()
     }
 
+    /// Returns the names of the members and their JSON text, in the order of the names.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().map(|(name, raw)| (name.as_str(), raw.get()))
+    }
+
     /// Returns the string in this member, or `None` if it is absent or not a string.
     pub(crate) fn string(&self, name: &str) -> Option<String> {
         serde_json::from_str(self.0.get(name)?.get()).ok()
@@ -46,11 +51,12 @@ impl<'a> ResponseBody<'a> {
         }
     }
 
-    /// Returns the lifetime in seconds. It is a number, whose fraction is dropped, or a string of
-    /// digits. A value above `u64::MAX` becomes `u64::MAX`.
+    /// Returns the lifetime in seconds, or `None` if it is absent or null. It is a number, whose
+    /// fraction is dropped, or a string of digits. A value above `u64::MAX` becomes `u64::MAX`.
     pub(crate) fn expires_in(&self) -> Result<Option<u64>, InvalidResponse> {
-        let Some(raw) = self.0.get("expires_in").map(|raw| raw.get()) else {
-            return Ok(None);
+        let raw = match self.0.get("expires_in").map(|raw| raw.get()) {
+            None | Some("null") => return Ok(None),
+            Some(raw) => raw,
         };
         let number = match self.string("expires_in") {
             Some(string) if is_integer(&string) => string,

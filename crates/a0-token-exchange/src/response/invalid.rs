@@ -7,7 +7,7 @@ pub enum InvalidResponse {
     /// `access_token` is absent, empty or not a string (RFC 6749 section 5.1).
     #[error("Missing or invalid access_token in response.")]
     AccessToken,
-    /// `expires_in` is neither a number nor a string of digits.
+    /// `expires_in` is neither a number, nor a string of digits, nor null.
     #[error("expires_in is not an integer.")]
     ExpiresIn,
     /// `expires_in` is less than zero.

@@ -8,7 +8,7 @@ use super::body::ResponseBody;
 use super::invalid::InvalidResponse;
 use crate::secret::Secret;
 
-/// The lifetime in seconds of a token whose response has no `expires_in`: 3600.
+/// The lifetime in seconds of a token whose response has no `expires_in`, or null there: 3600.
 pub const DEFAULT_EXPIRES_IN: u64 = 3600;
 
 /// An access token, with the response's values about it. Strings are unchanged and may be empty.

@@ -34,8 +34,9 @@ pub enum ClientFlowError {
 
 /// The token endpoint could not be reached, or did not return a token.
 ///
-/// [`status_code`](ApiError::status_code) is the status of the endpoint, or represents it. Do not send it
-/// to your own caller.
+/// [`status_code`](ApiError::status_code) is the status for your own caller.
+/// [`endpoint_status`](ApiError::endpoint_status) is the status of the endpoint, or represents it: do not
+/// send it to your own caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
@@ -48,18 +49,30 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// The endpoint's status if it is an error status; 502 for a redirect, an unusable response and a
-    /// network failure; 504 for a timeout; 500 if no proof or assertion could be signed.
+    /// The status for your own caller: 504 for a timeout, 500 if no proof or assertion could be signed,
+    /// otherwise 502. What the endpoint says about this client says nothing about that caller.
     pub fn status_code(&self) -> StatusCode {
+        match self {
+            ApiError::Exchange(ExchangeError::Signing(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            ApiError::Exchange(ExchangeError::Transport(error))
+                if error.kind() == TransportErrorKind::Timeout =>
+            {
+                StatusCode::GATEWAY_TIMEOUT
+            }
+            ApiError::Discovery(error) if is_timeout(error) => StatusCode::GATEWAY_TIMEOUT,
+            ApiError::Exchange(_) | ApiError::Discovery(_) => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// The endpoint's status if it is an error status; 502 for a redirect, an error with a success
+    /// status, an unusable response and a network failure; 504 for a timeout; 500 if no proof or
+    /// assertion could be signed.
+    pub fn endpoint_status(&self) -> StatusCode {
         let status = match self {
-            ApiError::Exchange(error) => error.status_code(),
-            ApiError::Discovery(error) if is_timeout(error) => 504,
-            ApiError::Discovery(_) => 502,
+            ApiError::Exchange(error) => StatusCode::from_u16(error.endpoint_status()).ok(),
+            ApiError::Discovery(_) => None,
         };
-        // An error with a success status, such as a 204 without a token, would look like a success.
-        let status = Some(status).filter(|status| (400..600).contains(status));
-        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
-        status.unwrap_or(StatusCode::BAD_GATEWAY)
+        status.unwrap_or_else(|| self.status_code())
     }
 
     /// The endpoint's `error`, cut to 128 characters. It is the server's text and may repeat what was sent.

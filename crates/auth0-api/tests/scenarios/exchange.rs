@@ -297,9 +297,16 @@ pub fn token_endpoint_and_discovery_failures_are_api_errors<D: Driver>() {
         (
             Fault::body(429, "text/html", refusal),
             429,
+            "invalid_grant",
+            "invalid_grant",
+        ),
+        (
+            Fault::body(429, "text/html", "<html>"),
+            429,
             "token_exchange_error",
             "connection_token_error",
         ),
+        (json(200, refusal), 502, "invalid_grant", "invalid_grant"),
         // A successful status without a token.
         (json(201, refusal), 502, "invalid_grant", "invalid_grant"),
         (
@@ -357,15 +364,19 @@ pub fn token_endpoint_and_discovery_failures_are_api_errors<D: Driver>() {
             .get_access_token_for_connection(&request)
             .unwrap_err();
         for (error, code) in [(own, exchange_code), (connection, connection_code)] {
-            assert!(matches!(error.kind(), ErrorKind::Api(_)), "{error:?}");
-            assert_eq!(error.status_code(), status, "{fault:?}");
+            let ErrorKind::Api(api) = error.kind() else {
+                panic!("{error:?}")
+            };
+            assert_eq!(api.endpoint_status(), status, "{fault:?}");
+            // A refusal of this client is no refusal of its caller.
+            let answer = if code == "timeout_error" { 504 } else { 502 };
+            assert_eq!(error.status_code(), answer, "{fault:?}");
+            assert_eq!(api.status_code(), answer, "{fault:?}");
             assert_eq!(error.error_code(), code, "{fault:?}");
             assert!(error.challenges().is_empty() && error.headers().is_empty());
             assert!(!format!("{error} {error:?}").contains("canary"));
-            if let ErrorKind::Api(api) = error.kind() {
-                let described = api.endpoint_description();
-                assert_eq!(described.is_some(), code == "invalid_grant");
-            }
+            let described = api.endpoint_description();
+            assert_eq!(described.is_some(), code == "invalid_grant");
         }
         assert!(world.tenant.refused().is_empty(), "no redirect is followed");
     }
@@ -386,10 +397,10 @@ pub fn token_endpoint_and_discovery_failures_are_api_errors<D: Driver>() {
         let world = world::<D>(|builder| builder);
         world.tenant.misbehave(Endpoint::Discovery, fault);
         let error = exchange(&world).unwrap_err();
-        assert!(matches!(
-            error.kind(),
-            ErrorKind::Api(ApiError::Discovery(_))
-        ));
+        let ErrorKind::Api(api @ ApiError::Discovery(_)) = error.kind() else {
+            panic!("{error:?}")
+        };
+        assert_eq!(api.endpoint_status(), status);
         assert_eq!(
             (error.status_code().as_u16(), error.error_code()),
             (status, code)
