@@ -56,6 +56,7 @@
 //!
 //! [RFC 8693 section 4.1]: https://www.rfc-editor.org/rfc/rfc8693#section-4.1
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![deny(
     clippy::unwrap_used,

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
@@ -47,7 +47,9 @@ impl fmt::Debug for Issuer {
 /// Returns the issuer of a domain.
 ///
 /// A domain is a host, with or without a port, in upper or lower case. It may begin with `https://`
-/// and end with slashes, and white space around it is ignored. The port is kept as written.
+/// and end with slashes, and white space around it is ignored. The port is kept as written. A host
+/// whose last label is a number must be an IPv4 address in its usual form, without leading zeros;
+/// an IPv6 address is in brackets.
 ///
 /// ```
 /// use a0_discovery::{DomainError, normalize_domain};
@@ -64,6 +66,7 @@ impl fmt::Debug for Issuer {
 ///
 /// [`DomainError`] if the text is not a domain: for example if it has a path, a query, a fragment,
 /// credentials, inner white space, control characters, a backslash or characters outside ASCII.
+/// Issuers with a path, which other OpenID providers than Auth0 may have, are not supported.
 pub fn normalize_domain(domain: &str) -> Result<Issuer, DomainError> {
     let domain = domain.trim();
     if domain.is_empty() {
@@ -86,58 +89,75 @@ pub fn normalize_domain(domain: &str) -> Result<Issuer, DomainError> {
     if authority.contains(['/', '?', '#']) {
         return Err(DomainError::Path);
     }
-    validate_authority(authority)?;
+    let host = validate_authority(authority)?;
     let issuer = format!("https://{authority}/");
-    if is_read_as_written(&issuer) {
+    if is_read_as_written(&issuer, host) {
         Ok(Issuer(issuer))
     } else {
         Err(DomainError::Host)
     }
 }
 
-/// Whether a URL parser reads the host as it is written. It does not if the host is an IP address
-/// in disguise (`0x7f.1`) or an impossible name.
-fn is_read_as_written(issuer: &str) -> bool {
-    let authority = issuer.trim_start_matches("https://");
+/// Whether a URL parser reads this host of the issuer as it is written. It does not if the host is
+/// an impossible name. An IPv6 address may be written in several ways; each makes an issuer.
+fn is_read_as_written(issuer: &str, host: &str) -> bool {
     Url::parse(issuer).is_ok_and(|url| match url.host() {
-        Some(Host::Ipv6(_)) => true,
-        Some(host) => authority.starts_with(&host.to_string()),
+        Some(Host::Ipv6(_)) => host.starts_with('['),
+        Some(read) => read.to_string() == host,
         None => false,
     })
 }
 
-fn validate_authority(authority: &str) -> Result<(), DomainError> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (address, port) = rest.split_once(']').ok_or(DomainError::Host)?;
-            address.parse::<Ipv6Addr>().map_err(|_| DomainError::Host)?;
-            (None, port)
-        }
-        None => {
-            let end = authority.find(':').unwrap_or(authority.len());
-            let (host, port) = authority.split_at(end);
-            (Some(host), port)
-        }
+/// Returns the host, with its brackets if it is an IPv6 address.
+fn validate_authority(authority: &str) -> Result<&str, DomainError> {
+    let after_bracket = authority.find(']').map(|end| end.saturating_add(1));
+    let end = match authority.strip_prefix('[') {
+        Some(_) => after_bracket.ok_or(DomainError::Host)?,
+        None => authority.find(':').unwrap_or(authority.len()),
     };
-    if host.is_some_and(|host| !is_host_name(host)) {
+    let (host, port) = authority.split_at_checked(end).ok_or(DomainError::Host)?;
+    if !is_ipv6_literal(host) && !is_ipv4_address(host) && !is_host_name(host) {
         return Err(DomainError::Host);
     }
     match port.strip_prefix(':') {
-        None if port.is_empty() => Ok(()),
-        Some(digits) if is_port(digits) => Ok(()),
+        None if port.is_empty() => Ok(host),
+        Some(digits) if is_port(digits) => Ok(host),
         _ => Err(DomainError::Port),
     }
+}
+
+fn is_ipv6_literal(host: &str) -> bool {
+    let address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
+/// Four decimal numbers without leading zeros, the one form that nobody reads differently.
+fn is_ipv4_address(host: &str) -> bool {
+    host.parse::<Ipv4Addr>().is_ok()
 }
 
 /// Labels of letters, digits, `-` and `_`, separated by dots. One trailing dot is allowed.
 fn is_host_name(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
-    host.split('.').all(|label| {
+    let is_name = host.split('.').all(|label| {
         !label.is_empty()
             && label
                 .bytes()
                 .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
-    })
+    });
+    is_name && !host.rsplit('.').next().is_some_and(is_number)
+}
+
+/// Whether a label is a decimal, octal or hexadecimal number. As the last label it makes URL
+/// parsers read the host as an IPv4 address (WHATWG URL section 3.5).
+fn is_number(label: &str) -> bool {
+    let (digits, is_digit): (_, fn(&u8) -> bool) = match label.strip_prefix("0x") {
+        Some(digits) => (digits, u8::is_ascii_hexdigit),
+        None => (label, u8::is_ascii_digit),
+    };
+    digits.as_bytes().iter().all(is_digit)
 }
 
 fn is_port(digits: &str) -> bool {

@@ -5,7 +5,9 @@
 //! [`FetchKeys`] is a single fetch without a cache: a conversation that yields requests and is
 //! resumed with the responses.
 //!
-//! This crate verifies no signatures. The time is an argument of every call.
+//! This crate verifies no signatures. The time is an argument of every call. An [`Issuer`] has the
+//! form `https://host[:port]/`, as Auth0's have; OpenID providers whose issuer has a path are not
+//! supported.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -30,6 +32,7 @@
 //! ```
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![deny(
     clippy::unwrap_used,
@@ -52,6 +55,7 @@ mod issuer;
 mod lease;
 mod lock;
 mod policy;
+mod skipped_keys;
 
 #[cfg(feature = "async")]
 pub use cache::asynchronous;
@@ -61,12 +65,13 @@ pub use cache::{
 };
 pub use error::{Document, FetchError, FetchFailure, TokenEndpointError, Unavailable};
 pub use fetch::{
-    FetchKeys, FetchRules, FetchedKeys, InvalidOrigin, IssuerKeys, MAX_BODY, Metadata, Origin,
+    FetchKeys, FetchRules, FetchedKeys, InvalidOrigin, IssuerKeys, MAX_BODY_SIZE, Metadata, Origin,
     max_age,
 };
 pub use issuer::{DomainError, Issuer, normalize_domain};
 pub use lease::Lease;
 pub use policy::{CachePolicy, MAX_TTL, Refresh};
+pub use skipped_keys::{SkippedKey, SkippedKeys};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

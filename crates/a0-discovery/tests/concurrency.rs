@@ -104,7 +104,8 @@ impl Crowd {
     fn keys(&self, issuer: &Issuer, second: i64) -> Result<(), FetchFailure> {
         self.go_to(second);
         let keys = self.cache.keys(issuer, at(second));
-        keys.map(|_| ()).map_err(|error| error.error.failure)
+        keys.map(|_| ())
+            .map_err(|error| error.error.failure().clone())
     }
 
     fn go_to(&self, second: i64) {
@@ -208,13 +209,16 @@ fn fetches_for_issuers_that_answered_are_limited() {
         crowd.stop.wait_arrivals(68);
         let [known, other] = [&crowd.issuers[70], &crowd.issuers[71]];
         let refused = crowd.cache.reload(known, at(1230)).unwrap_err();
-        assert_eq!(refused.error.failure, FetchFailure::Overloaded);
+        assert_eq!(*refused.error.failure(), FetchFailure::Overloaded);
         // Old keys are served, but they do not prove that another `kid` is unknown.
         assert_eq!(crowd.keys(known, 1230), Ok(()));
         let unknown = crowd
             .cache
             .keys_with(other, "nobody's", Algorithm::Rs256, at(1230));
-        assert_eq!(unknown.unwrap_err().error.failure, FetchFailure::Overloaded);
+        assert_eq!(
+            *unknown.unwrap_err().error.failure(),
+            FetchFailure::Overloaded
+        );
         crowd.stop.open();
     });
 }

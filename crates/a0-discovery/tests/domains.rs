@@ -81,6 +81,129 @@ fn a_domain_gives_one_issuer() {
     }
 }
 
+/// WHATWG URL section 3.5: a host that ends in a number is an IPv4 address for every URL parser.
+#[test]
+fn a_host_that_ends_in_a_number_is_an_ipv4_address_in_its_usual_form() {
+    for host in [
+        "0.0.0.0x0",
+        "10.0.0.0x0",
+        "1.2.3.000",
+        "127.0.0.1.",
+        "127.0.0.01",
+        "0127.0.0.1",
+        "127.0.0.0x1",
+        "127.0.0.0X1",
+        "0x7f.0.0.1",
+        "0x7f.0.0.0x1",
+        "0x7f000001",
+        "0x7f000001.",
+        "0x",
+        "0x.",
+        "0",
+        "00",
+        "0.",
+        "1",
+        "1.",
+        "2130706433",
+        "2130706433.",
+        "017700000001",
+        "127.1",
+        "127.0.1",
+        "127.1.",
+        "1.2.3.4.5",
+        "1.2.3.4.5.",
+        "1.2.3.08",
+        "1.2.3.09",
+        "1.2.3.4.",
+        "1.2.3.0x",
+        "1.2.3.0x.",
+        "1.2.3.256",
+        "256.256.256.256",
+        "999999999999999999999.1",
+        "tenant.0x1",
+        "tenant.example.0x7f",
+        "tenant.example.0xffffffffffffffffffff",
+        "tenant.example.1",
+        "tenant.example.1.",
+        "tenant.example.0x",
+        "tenant.1e1.7",
+        "169.254.169.0xfe",
+        "169.254.43518",
+        "169.254.0xa9fe",
+        "1..2",
+        "-1.0x2",
+        "a_b.0",
+        "xn--bcher-kva.0",
+    ] {
+        for domain in [
+            host.to_owned(),
+            format!("{host}:8443"),
+            format!("https://{host}/"),
+            format!(" HTTPS://{}// ", host.to_uppercase()),
+        ] {
+            assert_eq!(
+                normalize_domain(&domain),
+                Err(DomainError::Host),
+                "{domain:?}"
+            );
+        }
+    }
+    // Not in brackets, or not an IPv6 address.
+    for host in [
+        "[]",
+        "[:]",
+        "[1.2.3.4]",
+        "[0x7f.1]",
+        "[::1.2.3]",
+        "[::1.2.3.4.5]",
+        "[::1.2.3.04]",
+        "[::1.2.3.0x4]",
+        "[::1.2.3.256]",
+        "[::1.]",
+        "[::1%eth0]",
+        "[::1%25eth0]",
+        "[1::2::3]",
+        "[:::1]",
+        "[::12345]",
+        "[1:2:3:4:5:6:7]",
+        "[1:2:3:4:5:6:7:8:9]",
+        "[::g]",
+        "[v1.a]",
+        "[[::1]]",
+        "[::1",
+        "[::1 ]",
+        "tenant[::1]",
+    ] {
+        assert_eq!(normalize_domain(host), Err(DomainError::Host), "{host:?}");
+    }
+    for host in [
+        "0.0.0.0",
+        "127.0.0.1",
+        "10.20.30.40",
+        "255.255.255.255",
+        "[::]",
+        "[::1.2.3.4]",
+        "[::ffff:127.0.0.1]",
+        "[1:2:3:4:5:6:7:8]",
+        // Names.
+        "0x7f.example",
+        "1.2.3.4a",
+        "1.2.3.0xg",
+        "1.2.3.x",
+        "1.2.3.1e1",
+        "1.example",
+        "1.2.3.4.example.",
+        "tenant.0x1g",
+        "tenant.x0",
+        "tenant.1-1",
+        "0-0",
+        "1_1",
+    ] {
+        let issuer = normalize_domain(host).map(|issuer| issuer.to_string());
+        assert_eq!(issuer, Ok(format!("https://{host}/")));
+    }
+}
+
 #[test]
 fn an_origin_is_scheme_host_and_effective_port() {
     let origin = |text: &str| text.parse::<Origin>();

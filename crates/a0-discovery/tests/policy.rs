@@ -72,7 +72,7 @@ fn the_last_good_keys_outlive_an_outage() {
     assert!(world.keys(3599).is_ok());
     assert_eq!(status().freshness, Freshness::Stale);
     let error = world.keys(3600).unwrap_err();
-    assert_eq!(error.error.failure, FetchFailure::Status(500));
+    assert_eq!(*error.error.failure(), FetchFailure::Status(500));
     assert!(Duration::ZERO < error.retry_in && error.retry_in <= Duration::from_secs(60));
 
     world.recover();
@@ -154,7 +154,7 @@ fn callers_get_the_last_failure_during_a_back_off() {
     for (second, retry_in) in [(0, 20), (1, 19), (19, 1), (20, 20)] {
         let error = world.keys(second).unwrap_err();
         assert_eq!(error.retry_in, Duration::from_secs(retry_in), "{second}");
-        assert_eq!(error.error.failure, FetchFailure::Status(503));
+        assert_eq!(*error.error.failure(), FetchFailure::Status(503));
     }
 }
 

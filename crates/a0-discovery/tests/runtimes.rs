@@ -106,6 +106,9 @@ fn a_caller_on_another_runtime_stops_waiting_in_time() {
         .await;
     });
     let outcome = runtime().block_on(async { cache.keys(&issuer, at(0)).await });
-    assert_eq!(outcome.unwrap_err().error.failure, FetchFailure::NotInTime);
+    assert_eq!(
+        *outcome.unwrap_err().error.failure(),
+        FetchFailure::NotInTime
+    );
     drop(parked);
 }

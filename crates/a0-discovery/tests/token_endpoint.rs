@@ -56,7 +56,7 @@ fn the_endpoint_outlives_an_outage_and_callers_share_its_failure() {
         let Err(TokenEndpointError::Unavailable(error)) = endpoint_of(&cache, 0) else {
             panic!("there is no metadata");
         };
-        assert_eq!(error.error.failure, FetchFailure::Status(503));
+        assert_eq!(*error.error.failure(), FetchFailure::Status(503));
         assert_eq!(fetches(&tenant), (1, 0));
     }
     tenant.recover(Endpoint::Discovery);

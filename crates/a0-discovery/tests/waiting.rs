@@ -55,7 +55,8 @@ impl World {
     fn keys(&self, seconds: i64) -> Result<(), FetchFailure> {
         self.go_to(seconds);
         let keys = self.cache.keys(&self.issuer, at(seconds));
-        keys.map(|_| ()).map_err(|error| error.error.failure)
+        keys.map(|_| ())
+            .map_err(|error| error.error.failure().clone())
     }
 
     fn has_key(&self, key_id: &str, seconds: i64) -> Result<bool, FetchFailure> {
@@ -64,7 +65,7 @@ impl World {
             .cache
             .keys_with(&self.issuer, key_id, Algorithm::Rs256, at(seconds));
         keys.map(|keys| keys.keys().contains(key_id, Algorithm::Rs256))
-            .map_err(|error| error.error.failure)
+            .map_err(|error| error.error.failure().clone())
     }
 
     fn hold(&self, endpoint: Endpoint, then: Fault) -> Gate {
@@ -412,7 +413,7 @@ fn a_waiter_leaves_after_max_wait() {
             Err(FetchFailure::NotInTime)
         );
         let reload = world.cache.reload(&world.issuer, at(1300)).unwrap_err();
-        assert_eq!(reload.error.failure, FetchFailure::NotInTime);
+        assert_eq!(*reload.error.failure(), FetchFailure::NotInTime);
         gate.release();
         assert_eq!(leader.join().unwrap(), Ok(()));
     });

@@ -522,7 +522,8 @@ fn refreshes_of_many_issuers_take_turns() {
             let (cache, issuer) = (cache.clone(), normalize_domain(name).unwrap());
             let call: Call = Box::pin(async move {
                 let keys = cache.keys(&issuer, at(second)).await;
-                keys.map(|_| true).map_err(|error| error.error.failure)
+                keys.map(|_| true)
+                    .map_err(|error| error.error.failure().clone())
             });
             assert_eq!(finish(call), Some(Ok(true)));
         };

@@ -1,5 +1,6 @@
-//! What a whole proof check costs beside the bare signature: keys that were never seen, all
-//! candidates interleaved in one run, medians of many rounds, on one thread and on two.
+//! Compares the whole check of a proof with the bare signature check. Every proof has a new key.
+//! The candidates are interleaved in one run. The results are medians of many rounds, on one thread
+//! and on two.
 //!
 //! `cargo bench -p a0-dpop --bench proof`
 
@@ -24,7 +25,7 @@ const URL: &str = "https://api.example/v1/orders";
 struct Case {
     proof: String,
     token: String,
-    /// For the bare signature: a key that is built already, and the signature as DER.
+    /// For the bare signature check: a key that is built already, and the signature in DER.
     key: PKey<Public>,
     input: Vec<u8>,
     der: Vec<u8>,
@@ -34,7 +35,7 @@ fn main() {
     let now = NumericDate::from_unix_seconds(1_700_000_000);
     let token = "x".repeat(900);
     let cases: Vec<Case> = (0..KEYS).map(|_| case(&token, now)).collect();
-    println!("{KEYS} proofs, each of a key of its own, {ROUNDS} rounds; microseconds are medians");
+    println!("{KEYS} proofs, each with its own key, {ROUNDS} rounds; microseconds are medians");
 
     let one = measure(1, &cases, now);
     let two = measure(2, &cases, now);
@@ -92,16 +93,16 @@ const CANDIDATES: [Candidate; 2] = [
         },
     },
     Candidate {
-        name: "whole proof check, key never seen",
+        name: "whole proof check, new key",
         run: |case, now| {
             let target = Target::new(METHOD, Htu::parse(URL).unwrap(), &case.token);
-            let judged = ProofRules::new().validate(&case.proof, &target, None, now);
-            black_box(judged.unwrap().verify().unwrap());
+            let unverified = ProofRules::new().validate(&case.proof, &target, None, now);
+            black_box(unverified.unwrap().verify().unwrap());
         },
     },
 ];
 
-/// Seconds of one call of each candidate, with so many threads at it.
+/// Returns the seconds of one call of each candidate, with this many threads.
 fn measure(threads: usize, cases: &[Case], now: NumericDate) -> Vec<f64> {
     let mut rounds = vec![Vec::with_capacity(ROUNDS); CANDIDATES.len()];
     for _ in 0..ROUNDS {

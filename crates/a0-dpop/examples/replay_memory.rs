@@ -1,10 +1,10 @@
-//! What the replay store costs: memory for a million entries, and time per call.
+//! Measures the replay store: memory for a million entries, and time per call.
 //!
 //! ```sh
 //! cargo run --release -p a0-dpop --example replay_memory [ENTRIES]
 //! ```
 //!
-//! Memory is the growth of what the process holds resident, as Linux tells it.
+//! Memory is the growth of the process's resident memory, as Linux reports it.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use a0_dpop::{Htu, InMemoryReplayStore, ReplayKey, ReplayStore};
 use a0_jose::{NumericDate, Thumbprint};
 
-/// From the first moment at which a proof is accepted to the last, in seconds.
+/// The time for which a proof is accepted, in seconds.
 const WINDOW: usize = 330;
 
-/// The store is filled by several, as in a server: allocators keep memory for each.
+/// Several threads fill the store, as in a server, because allocators keep memory for each thread.
 const THREADS: usize = 4;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -37,8 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     println!("making keys    {hashing:>7.0?} a call");
 
-    // Room for a little more, so that nothing is evicted: shards are uneven, and an entry is held
-    // for up to two seconds longer than it has to be.
+    // A little more capacity, so that nothing is evicted: shards fill unevenly, and an entry is
+    // held for up to two seconds longer than required.
     let capacity = NonZeroUsize::MIN.saturating_add(entries + entries / 40);
     let resident_before = resident_bytes()?;
     let store = InMemoryReplayStore::with_capacity(capacity);
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     println!("after filling  {}", memory(&store, resident_before)?);
 
-    // For each proof that comes now another has expired.
+    // From now on, one entry expires for each new proof.
     let end = entries * 6;
     let turning = time_per_call(entries..end, |number| proofs.present(&store, number));
     println!("turning over   {turning:>7.0?} a call, key included");
@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A steady stream of proofs, numbered from the first.
+/// A steady stream of proofs, numbered from zero.
 struct Proofs {
     in_a_window: usize,
     thumbprint: Thumbprint,

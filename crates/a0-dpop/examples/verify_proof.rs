@@ -1,10 +1,11 @@
-//! Judges one proof, read from a file, and says why it is refused:
+//! Verifies a proof from a file, and prints why it is refused:
 //!
 //! ```sh
 //! cargo run -p a0-dpop --example verify_proof -- METHOD URL TOKEN_FILE PROOF_FILE [UNIX_SECONDS]
 //! ```
 //!
-//! Without a time it is judged now, when a proof out of a log is too old.
+//! UNIX_SECONDS is the time of the check. The default is now, at which a proof from a log is too
+//! old.
 
 use std::error::Error;
 use std::fs;
@@ -17,8 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [method, url, token, proof, time @ ..] = arguments.as_slice() else {
         return Err(
-            "give four arguments: the method, the URL as the client used it, a file with \
-             the access token, a file with the proof; and a time if it is not now"
+            "expected four arguments: the method, the URL as the client used it, a file with \
+             the access token, a file with the proof; and optionally a time"
                 .into(),
         );
     };
@@ -46,9 +47,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     };
 
-    println!("the proof is good for this request, if the token's cnf.jkt is");
+    println!("the proof is valid for this request, if the token's cnf.jkt is");
     println!("{}", verified.thumbprint());
     let until = verified.replay_until().as_unix_seconds();
-    println!("a server that accepted it remembers it until {until}");
+    println!("a replay store holds it until {until}");
     Ok(())
 }

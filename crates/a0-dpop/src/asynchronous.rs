@@ -1,4 +1,4 @@
-//! A replay store for async callers.
+//! The contract of a replay store for async callers.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use a0_jose::NumericDate;
 
 use crate::replay::{InMemoryReplayStore, ReplayKey, ReplayStore, ReplayStoreError, Seen};
 
-/// What an [`AsyncReplayStore`] gives: a future that borrows it and the key.
+/// The future of [`AsyncReplayStore::check_and_insert`]. It borrows the store and the key.
 pub type ReplayFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Seen, ReplayStoreError>> + Send + 'a>>;
 
-/// A [`ReplayStore`] for async callers, which does not block. It owes the same.
+/// A [`ReplayStore`] for async callers. The same contract applies, and it does not block.
 ///
-/// A future that is dropped may have held the proof or not: the client that sends it again may be
-/// refused.
+/// If the future is dropped, the store may or may not hold the key. The same proof may get
+/// [`Seen::Before`] when it is tried again.
 pub trait AsyncReplayStore: Send + Sync {
-    /// As [`ReplayStore::check_and_insert`].
+    /// Like [`ReplayStore::check_and_insert`].
     fn check_and_insert<'a>(
         &'a self,
         key: &'a ReplayKey,
@@ -36,7 +36,7 @@ impl<S: AsyncReplayStore + ?Sized> AsyncReplayStore for Arc<S> {
     }
 }
 
-/// Memory alone: it has nothing to wait for.
+/// The future is ready at once.
 impl AsyncReplayStore for InMemoryReplayStore {
     fn check_and_insert<'a>(
         &'a self,

@@ -1,4 +1,4 @@
-//! Making proofs, for the side that sends them: RFC 9449 section 4.2.
+//! Creates proofs, for clients: RFC 9449 section 4.2.
 
 use a0_jose::{
     NumericDate, Signer, SigningError, has_private_member, random_token_id, sha256_base64url,
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::htu::Htu;
 
-/// A proof to make for one request. Each request needs a new one.
+/// Creates a proof for one request. Each request needs a new proof.
 ///
 /// ```
 /// use a0_dpop::{Htu, NewProof, ProofRules, Target};
@@ -34,7 +34,7 @@ pub struct NewProof<'a> {
 }
 
 impl<'a> NewProof<'a> {
-    /// For a request with this method and this URL, whose query and fragment are left out.
+    /// Starts a proof for a request with this method and this URL. Query and fragment are left out.
     pub fn new(method: &'a str, url: &'a str) -> Self {
         NewProof {
             method,
@@ -44,19 +44,19 @@ impl<'a> NewProof<'a> {
         }
     }
 
-    /// The access token that goes with it; none for a token endpoint.
+    /// Sets the access token of the request. A request to a token endpoint has none.
     pub fn access_token(mut self, token: &'a str) -> Self {
         self.access_token = Some(token);
         self
     }
 
-    /// The nonce that the server gave out (RFC 9449 sections 8 and 9).
+    /// Sets the nonce that the server issued (RFC 9449 sections 8 and 9).
     pub fn nonce(mut self, nonce: &'a str) -> Self {
         self.nonce = Some(nonce);
         self
     }
 
-    /// Signs the proof, with a random `jti` and this moment, in whole seconds, as its `iat`.
+    /// Signs the proof. Its `jti` is random, and its `iat` is `now` in whole seconds.
     ///
     /// # Errors
     ///
@@ -98,14 +98,14 @@ impl std::fmt::Debug for NewProof<'_> {
     }
 }
 
-/// Why no proof was made.
+/// The error for a proof that could not be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateProofError {
-    /// The URL is not an absolute http or https URL without user name and password.
+    /// The URL is not an absolute http or https URL, or has a user name or password.
     #[error("a proof needs an absolute http or https URL without credentials")]
     Url,
-    /// The key did not sign.
+    /// The key cannot sign, or its public JWK has a private member.
     #[error(transparent)]
     Signing(#[from] SigningError),
 }

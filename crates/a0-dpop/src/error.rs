@@ -1,18 +1,20 @@
-//! Why a proof was refused.
+//! The error for a refused proof.
 
 use a0_jose::{ClaimError, HeaderError, JwkError, ParseError};
 
-/// Why a proof was refused, in the order of the checks. Holds nothing of the proof.
+/// The error for a refused proof. The variants are in the order of the checks. It holds no part of
+/// the proof.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofError {
     /// The request has no proof (RFC 9449 section 7.1).
     #[error("The DPoP header with a proof is missing")]
     Missing,
-    /// More than one proof, in one field or in several (RFC 9449 section 4.3, check 1).
+    /// The request has more than one proof, in one field or in several (RFC 9449 section 4.3, check
+    /// 1).
     #[error("Multiple DPoP proofs are not allowed")]
     Multiple,
-    /// Not one well-formed JWT (check 2).
+    /// The proof is not one well-formed JWT (check 2).
     #[error("Failed to verify DPoP proof")]
     Parse(#[source] ParseError),
     /// `typ` is not `dpop+jwt` (check 4).
@@ -21,23 +23,23 @@ pub enum ProofError {
     /// `alg` is not an allowed asymmetric algorithm (check 5).
     #[error("Unsupported algorithm in DPoP proof")]
     Algorithm,
-    /// A header parameter that changes the meaning of others, and is not supported.
+    /// A header parameter is an extension that is not supported: `crit`, `b64` or a nested token.
     #[error("Unsupported header parameter in DPoP proof")]
     Header(#[source] HeaderError),
     /// `jwk` is absent or not an object (check 3).
     #[error("Missing or invalid jwk in header")]
     MissingJwk,
-    /// `jwk` has a member that belongs in no public key (check 7).
+    /// `jwk` has a member of a private or secret key (check 7).
     #[error("Private key material found in jwk header")]
     PrivateKey,
-    /// The key is not of the type that the algorithm needs.
+    /// The key does not have the type that the algorithm requires.
     #[error("Only EC keys are supported for DPoP")]
     KeyType,
-    /// The key is not on the curve that the algorithm needs.
+    /// The key is not on the curve that the algorithm requires.
     #[error("Only {0} curve is supported")]
     Curve(&'static str),
-    /// The key is not acceptable (check 3). Whether it is for signatures, and on its curve, is looked
-    /// at last, after the nonce.
+    /// The key is not acceptable (check 3). Whether the key is for signatures by this algorithm,
+    /// and on its curve, is checked after the nonce.
     #[error("Missing or invalid jwk in header")]
     Jwk(#[source] JwkError),
     /// A claim is absent (check 3).
@@ -46,7 +48,7 @@ pub enum ProofError {
     /// A claim has a wrong type (check 3).
     #[error("{}", claim_type(.0))]
     ClaimType(#[from] ClaimError),
-    /// `jti` is empty or white space only.
+    /// `jti` is empty or only white space.
     #[error("jti claim must not be empty")]
     BlankJti,
     /// `jti` is longer than [`MAX_JTI`](crate::MAX_JTI).
@@ -67,16 +69,16 @@ pub enum ProofError {
     /// `ath` is not the hash of the access token (check 12).
     #[error("DPoP Proof ath mismatch")]
     AccessToken,
-    /// `nonce` is absent, unknown or too old (check 10): answer with a fresh one.
+    /// `nonce` is absent, unknown or too old (check 10). Answer with a fresh one.
     #[error("DPoP proof requires a current nonce")]
     Nonce,
-    /// The key is not the one that was expected (check 12).
+    /// The key is not the expected one (check 12).
     #[error("DPoP Proof key does not match the expected key")]
     Key,
-    /// The signature was not made by the key in `jwk` (check 6).
+    /// The key in `jwk` does not verify the signature (check 6).
     #[error("JWT signature verification failed")]
     Signature,
-    /// The proof came before (section 11.1).
+    /// The proof was used before (section 11.1).
     #[error("DPoP Proof has been used before")]
     Replayed,
 }

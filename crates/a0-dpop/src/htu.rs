@@ -1,30 +1,33 @@
-//! Request URLs in the one form in which a proof's `htu` is compared, RFC 9449 section 4.3.
+//! Request URLs, normalised for the comparison with a proof's `htu`, RFC 9449 section 4.3.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
 
 /// The URL of a request without query and fragment, after the syntax-based and scheme-based
-/// normalisation of RFC 3986 sections 6.2.2 and 6.2.3. Two are equal if they name one resource.
+/// normalisation of RFC 3986 sections 6.2.2 and 6.2.3. Two values are equal if they name the same
+/// resource.
 ///
-/// It is made from the text by the grammar of RFC 3986, and not by the rules of browsers: for those
-/// a backslash is a slash, tabs and soft hyphens vanish, and `%7E` differs from `~`. So:
+/// The text is parsed by the grammar of RFC 3986, not by the rules of browsers. Browsers treat a
+/// backslash as a slash, drop tabs and soft hyphens, and distinguish `%7E` from `~`. Here:
 ///
-/// - scheme and host are lower case; userinfo is refused;
-/// - a port that is empty or the scheme's own is left out, others lose leading zeros;
-/// - percent-encoded unreserved characters are decoded, other encodings get upper-case digits
-///   (`%2f` is `%2F` and no slash), and dot segments are removed after that;
-/// - `"`, `<`, `>`, `^`, `` ` ``, `{`, `|`, `}` and what is not ASCII in a path, which no URL holds
-///   but clients send, stand for the percent-encodings of their UTF-8 (RFC 3987 section 3.1);
-/// - an empty path is `/`; query and fragment are left out.
+/// - Scheme and host become lower case. Userinfo is refused.
+/// - An empty port and the scheme's default port are removed. Other ports lose leading zeros.
+/// - Percent-encoded unreserved characters are decoded. Other encodings get upper-case digits:
+///   `%2f` becomes `%2F`, not a slash. Then dot segments are removed.
+/// - `"`, `<`, `>`, `^`, `` ` ``, `{`, `|`, `}` and characters beyond ASCII in a path become the
+///   percent-encodings of their UTF-8 (RFC 3987 section 3.1). The grammar does not allow them, but
+///   clients send them.
+/// - An empty path becomes `/`. Query and fragment are removed.
 ///
-/// What is not named here is compared as it is written: `http` and `https` differ, and so do
-/// `example.com` and `example.com.`, `/a` and `/a/` or `/A`, and two spellings of one IP address. So
-/// do `[` and `%5B` in a path: clients send the bracket, although the grammar has no place for it
-/// there, but it is reserved, and no reserved character is its encoding (RFC 3986 section 2.2).
+/// Everything else is compared as written. `http` and `https` differ, `example.com` and
+/// `example.com.` differ, `/a` differs from `/a/` and `/A`, and two spellings of one IP address
+/// differ. `[` and `%5B` in a path differ too: the grammar does not allow the bracket there, but
+/// clients send it, and a reserved character is not equivalent to its encoding (RFC 3986 section
+/// 2.2).
 ///
-/// `Debug` shows scheme and authority only: a path may hold secrets (a link to reset a password, a
-/// signed download), and whoever logs a request's data did not choose to log those.
+/// `Debug` shows scheme and authority only. A path may contain secrets, such as a password reset
+/// link or a signed download, which should not be logged by accident.
 ///
 /// ```
 /// use a0_dpop::{Htu, InvalidHtu};
@@ -41,16 +44,17 @@ use std::net::Ipv6Addr;
 pub struct Htu(String);
 
 impl Htu {
-    /// Normalises an absolute `http` or `https` URL, in time and memory proportional to its length,
-    /// which only the caller limits.
+    /// Normalises an absolute `http` or `https` URL. Time and memory are proportional to its
+    /// length, which the caller must limit.
     ///
-    /// Query and fragment are dropped unread. They take no part in the comparison, and servers do
-    /// pass on queries beyond the grammar, such as `?filter[name]=a|b`.
+    /// Query and fragment are dropped without a check. They are not compared, and servers do accept
+    /// queries beyond the grammar, such as `?filter[name]=a|b`.
     ///
     /// # Errors
     ///
-    /// [`InvalidHtu`] for everything else: for white space, control characters, backslashes and a
-    /// `%` without two hexadecimal digits in the path, and for a host that is not ASCII.
+    /// [`InvalidHtu`] for every other text. This includes white space, control characters,
+    /// backslashes and a `%` without two hexadecimal digits in the path, and a host that is not
+    /// ASCII.
     pub fn parse(url: &str) -> Result<Self, InvalidHtu> {
         let (scheme, rest) = url.split_once(':').ok_or(InvalidHtu::Scheme)?;
         let (prefix, default_port) = match scheme {
@@ -69,10 +73,10 @@ impl Htu {
         Ok(Htu(text))
     }
 
-    /// The URL of a request for `path`, where this URL is in front of all paths of a server.
+    /// Returns the URL of a request for `path`, if this URL is the base URL of a server.
     ///
-    /// Dot segments go no higher than the server's own root, as in the server itself: so none leads
-    /// out of this URL, and none out of it and back in.
+    /// Dot segments are resolved within `path`, as the server itself does. They cannot leave this
+    /// URL, nor leave and re-enter it.
     ///
     /// ```
     /// use a0_dpop::Htu;
@@ -85,8 +89,8 @@ impl Htu {
     ///
     /// # Errors
     ///
-    /// [`InvalidHtu`] for a path that [`parse`](Htu::parse) refuses, and for one that does not begin
-    /// with a slash.
+    /// [`InvalidHtu`] for a path that [`parse`](Htu::parse) refuses, and for a path that does not
+    /// begin with a slash.
     pub fn below(&self, path: &str) -> Result<Self, InvalidHtu> {
         if !path.starts_with('/') {
             return Err(InvalidHtu::Path);
@@ -99,7 +103,7 @@ impl Htu {
         Ok(Htu(text))
     }
 
-    /// The normalised text. It parses to itself.
+    /// The normalised text. Parsing it returns an equal value.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -120,7 +124,7 @@ impl<'u> From<&'u Htu> for Cow<'u, Htu> {
 impl fmt::Debug for Htu {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Htu(")?;
-        // Up to the slash that begins the path, which is the third.
+        // Shows everything up to the third slash, which begins the path.
         for part in self.0.splitn(4, '/').take(3) {
             write!(formatter, "{part}/")?;
         }
@@ -143,7 +147,8 @@ fn push_authority(
     let end_of_host = match authority.strip_prefix('[') {
         Some(rest) => {
             let (address, _) = rest.split_once(']').ok_or(InvalidHtu::Host)?;
-            // RFC 3986 has no zones, and neither has this parser; IPvFuture has no users.
+            // RFC 3986 has no zone identifiers, and this parser accepts none. IPvFuture is not
+            // supported.
             address.parse::<Ipv6Addr>().map_err(|_| InvalidHtu::Host)?;
             address.len() + "[]".len()
         }
@@ -171,15 +176,15 @@ fn push_authority(
     Ok(())
 }
 
-/// A name or an IPv4 address, without percent-encodings although the grammar has them. Names of
-/// HTTP servers are looked up in the DNS, where they come as they are; and decoding would give
-/// letters and dots whose case and place each client may see in another way.
+/// Returns whether the octet may be in a name or an IPv4 address. The grammar also allows
+/// percent-encodings. They are refused, because HTTP servers have DNS names, which need none, and
+/// clients may treat decoded letters and dots differently.
 fn is_host_octet(octet: u8) -> bool {
     is_unreserved(octet) || is_sub_delimiter(octet)
 }
 
-/// The digits of a port from 1 to 65535 without leading zeros, which the grammar allows and which
-/// do not change the number; none of none.
+/// Returns the digits of a port from 1 to 65535 without leading zeros, which the grammar allows.
+/// Returns an empty text for an empty one.
 fn significant_digits(digits: &str) -> Result<&str, InvalidHtu> {
     if !digits.bytes().all(|octet| octet.is_ascii_digit()) {
         return Err(InvalidHtu::Port);
@@ -193,7 +198,7 @@ fn significant_digits(digits: &str) -> Result<&str, InvalidHtu> {
 }
 
 /// Appends a path that is empty or begins with a slash, without its dot segments (RFC 3986 section
-/// 5.2.4). Removing a segment reads it once more, so the time is linear.
+/// 5.2.4). Each segment is removed at most once, so the time is linear.
 fn push_path(text: &mut String, path: &str) -> Result<(), InvalidHtu> {
     if is_normalised(path) {
         text.push_str(path);
@@ -222,14 +227,14 @@ fn push_path(text: &mut String, path: &str) -> Result<(), InvalidHtu> {
     Ok(())
 }
 
-/// Whether a path is absolute and there is nothing about it to change, as of most paths: no octet
-/// that is or should be percent-encoded, and no segment that begins with a dot.
+/// Returns whether a path is absolute and needs no change: no octet is or must be percent-encoded,
+/// and no segment begins with a dot. Most paths are like this.
 fn is_normalised(path: &str) -> bool {
-    let mut before = 0;
+    let mut previous = 0;
     path.starts_with('/')
         && path.bytes().all(|octet| {
-            let begins_a_segment = before == b'/';
-            before = octet;
+            let begins_a_segment = previous == b'/';
+            previous = octet;
             octet == b'/' || is_path_octet(octet) && !(begins_a_segment && octet == b'.')
         })
 }
@@ -244,7 +249,7 @@ fn push_segment(text: &mut String, segment: &str) -> Result<(), InvalidHtu> {
             push_encoded(text, high, low)?;
         } else if is_path_octet(octet) {
             text.push(char::from(octet));
-        } else if is_sent_unencoded(octet) {
+        } else if is_encoded_here(octet) {
             text.push_str(&format!("%{octet:02X}"));
         } else {
             return Err(InvalidHtu::Path);
@@ -274,14 +279,14 @@ fn hex_value(digit: u8) -> Option<u8> {
         .and_then(|value| value.try_into().ok())
 }
 
-/// `pchar` without percent-encodings, RFC 3986 section 3.3, and brackets.
+/// Returns whether the octet is a `pchar` (RFC 3986 section 3.3) or a bracket, and not `%`.
 fn is_path_octet(octet: u8) -> bool {
     is_unreserved(octet) || is_sub_delimiter(octet) || matches!(octet, b':' | b'@' | b'[' | b']')
 }
 
-/// The printable characters that a URL holds percent-encoded only, but for the backslash, which some
-/// take for a slash; and the octets of UTF-8.
-fn is_sent_unencoded(octet: u8) -> bool {
+/// Returns whether the octet is encoded here although the grammar requires clients to encode it.
+/// The backslash is not among them, because some software treats it as a slash.
+fn is_encoded_here(octet: u8) -> bool {
     matches!(octet, b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}') || !octet.is_ascii()
 }
 
@@ -296,30 +301,30 @@ fn is_sub_delimiter(octet: u8) -> bool {
     )
 }
 
-/// Why a text is no URL of an HTTP request. Holds nothing of the text.
+/// The error for a text that is not the URL of an HTTP request. It holds no part of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidHtu {
-    /// Not absolute, or of another scheme than `http` and `https`.
+    /// The URL is not absolute, or its scheme is neither `http` nor `https`.
     #[error("not an absolute http or https URL")]
     Scheme,
-    /// No `//` after the scheme.
+    /// There is no `//` after the scheme.
     #[error("the URL has no authority")]
     Authority,
-    /// A user name or a password, even an empty one (RFC 9110 section 4.2.4).
+    /// The URL has a user name or a password, even an empty one (RFC 9110 section 4.2.4).
     #[error("the URL holds userinfo")]
     Userinfo,
-    /// Empty, or not a name, an IPv4 address, or an IPv6 address in brackets.
+    /// The host is empty, or not a name, an IPv4 address or an IPv6 address in brackets.
     #[error("the URL's host is not valid")]
     Host,
-    /// Not a number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     #[error("the URL's port is not valid")]
     Port,
-    /// White space, a control character or a backslash, all of ASCII, in the path; or a path without
-    /// its first slash.
+    /// The path contains ASCII white space, an ASCII control character or a backslash, or does not
+    /// begin with a slash.
     #[error("the URL's path holds a character that must be percent-encoded, or is not absolute")]
     Path,
-    /// A `%` in the path without two hexadecimal digits.
+    /// The path has a `%` without two hexadecimal digits.
     #[error("the URL's path holds a malformed percent-encoding")]
     PercentEncoding,
 }

@@ -1,16 +1,19 @@
-//! DPoP, RFC 9449: one proof against one request, replay and nonces; and making proofs.
+//! DPoP, RFC 9449: checks one proof against one request, detects replay, issues nonces, and creates
+//! proofs.
 //!
-//! A proof goes one way, and a later step is reached only through the one before:
+//! A proof passes through these steps. Each is reached only through the one before:
 //!
 //! ```text
 //! fields -> one_proof -> ProofRules::validate -> UnverifiedProof::verify -> ReplayStore
-//!           (check 1)    (2 to 5, 7 to 12)    (6, the signature)     (section 11.1)
+//!           (check 1)    (2 to 5, 7 to 12)       (6, the signature)         (section 11.1)
 //! ```
 //!
-//! Between `judge` and `verify` the caller compares [`UnverifiedProof::thumbprint`] with the access
-//! token's `cnf.jkt`, and verifies that token: so nothing costly is done for a proof that does not
-//! belong to it. Without that comparison anybody's proof passes. Time is an argument, and nothing
-//! here does input or output. [`NewProof`] makes proofs, for clients.
+//! Between `validate` and `verify`, the caller compares [`UnverifiedProof::thumbprint`] with the
+//! access token's `cnf.jkt` and verifies that token, so that a proof for another token costs no
+//! signature check. Without that comparison, a proof by any key would pass.
+//!
+//! The time is an argument, and this crate does no input or output. Clients create proofs with
+//! [`NewProof`].
 //!
 //! ```
 //! use a0_dpop::{
@@ -18,8 +21,8 @@
 //! };
 //! use a0_jose::{NumericDate, Thumbprint};
 //!
-//! // The request of RFC 9449, section 7.1, at the second at which its proof was made, and the
-//! // thumbprint that its access token names, section 6.1.
+//! // The request in RFC 9449, section 7.1, at the `iat` of its proof, and the thumbprint in its
+//! // access token, section 6.1.
 //! let fields = ["eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZya\
 //!     HgtMzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqS\
 //!     G10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqdGkiOiJlMWozVl9iS2ljOC1MQUVCIiwiaHRtIjoi\
@@ -36,20 +39,21 @@
 //! let proof = one_proof(fields)?.ok_or("no proof")?;
 //! let url = Htu::parse("https://resource.example.org/protectedresource?page=2")?;
 //! let request = Target::new("GET", url, token);
-//! let judged = rules.validate(proof, &request, None, now)?;
-//! assert_eq!(*judged.thumbprint(), bound_to);
-//! // Here the access token's own signature is verified; then the proof's, and then it is spent.
-//! let verified = judged.verify()?;
+//! let unverified = rules.validate(proof, &request, None, now)?;
+//! assert_eq!(*unverified.thumbprint(), bound_to);
+//! // Verify the access token here. Then verify the proof, and record it as used.
+//! let verified = unverified.verify()?;
 //! let seen = store.check_and_insert(verified.replay_key(), verified.replay_until(), now)?;
 //! assert_eq!(seen, Seen::First);
 //!
-//! // For another URL, method or token, and at another time, it proves nothing.
+//! // The proof is not valid for another URL, method, token or time.
 //! let elsewhere = Target::new("GET", Htu::parse("https://resource.example.org/other")?, token);
 //! assert_eq!(rules.validate(proof, &elsewhere, None, now).unwrap_err(), ProofError::Url);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![deny(
     clippy::unwrap_used,
@@ -72,6 +76,8 @@ mod nonce;
 mod proof;
 mod replay;
 mod unverified_proof;
+mod verified_header;
+mod verified_proof;
 
 pub use create::{CreateProofError, NewProof};
 pub use error::ProofError;
@@ -79,7 +85,9 @@ pub use htu::{Htu, InvalidHtu};
 pub use nonce::NonceIssuer;
 pub use proof::{MAX_JTI, ProofRules, Target, one_proof};
 pub use replay::{InMemoryReplayStore, ReplayKey, ReplayStore, ReplayStoreError, Seen};
-pub use unverified_proof::{MAX_VERIFIED_HEADER, UnverifiedProof, VerifiedHeader, VerifiedProof};
+pub use unverified_proof::UnverifiedProof;
+pub use verified_header::{MAX_VERIFIED_HEADER, VerifiedHeader};
+pub use verified_proof::VerifiedProof;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

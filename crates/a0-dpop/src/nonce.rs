@@ -1,4 +1,4 @@
-//! Nonces that a resource server gives out, RFC 9449 section 9.
+//! The nonces that a resource server issues, RFC 9449 section 9.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-/// Gives out nonces and knows them again, without remembering any.
+/// Issues nonces and recognises them without storing any.
 ///
-/// A nonce is a MAC over the period that it was given out in, so it cannot be guessed, says nothing
-/// about its client, and is accepted in its own period and the next; and in the one before, since
-/// another process whose clock is ahead may have given it out. Several processes that share the
-/// secret know each other's nonces.
+/// A nonce is a MAC over the period in which it was issued. It cannot be guessed and holds no
+/// information about the client. It is accepted in its own period and in the next one. It is also
+/// accepted in the period before its own, because a process whose clock is ahead may have issued
+/// it. Processes that share the secret accept each other's nonces.
 ///
-/// What is kept of a secret is wiped when the last copy of this is dropped, and `Debug` shows none.
+/// The state derived from a secret is wiped when it is dropped. `Debug` shows the period only.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,38 +31,42 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 #[derive(Clone)]
 pub struct NonceIssuer {
     mac: Hmac<Sha256>,
-    /// Of secrets whose nonces are accepted and no longer given out, or not yet.
-    others: Vec<Hmac<Sha256>>,
+    /// The MACs of secrets whose nonces are accepted, but not issued.
+    accepted: Vec<Hmac<Sha256>>,
     /// In seconds.
     period: i64,
 }
 
-/// A MAC's state is that of two hashes, each of which wipes itself, and nothing of the secret but
-/// that is kept.
+/// A MAC keeps no part of the secret except the state of two hashes. This checks that a hash wipes
+/// its state when it is dropped.
 const _: fn() = || {
     fn wiped_on_drop<T: ZeroizeOnDrop>() {}
     wiped_on_drop::<Sha256>();
 };
 
-/// Keeps these MACs apart from any other use of the same secret.
+/// Separates these MACs from other uses of the same secret.
 const CONTEXT: &[u8] = b"dpop-nonce";
 
 impl NonceIssuer {
-    /// `secret` is 32 octets that nobody can guess, the same in every process behind one URL.
-    /// `period` is how long one nonce is given out, in whole seconds and at least one; it is
-    /// accepted for up to twice as long after it was given out, and three times as long where the
-    /// clock of the process that gave it out is ahead.
+    /// Creates an issuer. `secret` is 32 unguessable octets, the same in every process behind one
+    /// URL.
+    ///
+    /// `period` is the time for which one nonce is issued, in whole seconds and at least one. A
+    /// nonce is accepted for up to two periods after it was issued, or three if the clock of the
+    /// issuing process is ahead.
     pub fn new(secret: [u8; 32], period: Duration) -> Self {
         NonceIssuer {
             mac: mac(secret),
-            others: Vec::new(),
+            accepted: Vec::new(),
             period: i64::try_from(period.as_secs()).unwrap_or(i64::MAX).max(1),
         }
     }
 
-    /// Accepts the nonces of another secret too, so that secrets can be changed while processes with
-    /// either are running: first all of them accept the new one, then all give out its nonces and
-    /// accept the old one, and two periods later the old one goes. May be called several times.
+    /// Also accepts the nonces of another secret. Call this several times for several secrets.
+    ///
+    /// Use it to change the secret of running processes: first, all processes accept the new
+    /// secret. Then all issue nonces of the new secret and accept the old one. Two periods later,
+    /// remove the old one.
     ///
     /// ```
     /// use std::time::Duration;
@@ -77,35 +81,37 @@ impl NonceIssuer {
     /// ```
     #[must_use]
     pub fn also_accept(mut self, secret: [u8; 32]) -> Self {
-        self.others.push(mac(secret));
+        self.accepted.push(mac(secret));
         self
     }
 
-    /// The nonce of this moment, for a `DPoP-Nonce` field. It is base64url.
+    /// Returns the current nonce for a `DPoP-Nonce` field. It is base64url.
     pub fn issue(&self, now: NumericDate) -> String {
-        of_period(&self.mac, self.period_of(now))
+        nonce_of(&self.mac, self.period_at(now))
     }
 
-    /// Whether a nonce was given out in this period, the one before or the one after.
+    /// Returns whether a nonce belongs to this period, the one before or the one after.
     pub fn accepts(&self, nonce: &str, now: NumericDate) -> bool {
-        let current = self.period_of(now);
+        let current = self.period_at(now);
         let periods = current.saturating_sub(1)..=current.saturating_add(1);
         std::iter::once(&self.mac)
-            .chain(&self.others)
-            .flat_map(|mac| periods.clone().map(|period| of_period(mac, period)))
-            .fold(false, |known, own| {
-                known | constant_time_eq(own.as_bytes(), nonce.as_bytes())
+            .chain(&self.accepted)
+            .flat_map(|mac| periods.clone().map(|period| nonce_of(mac, period)))
+            // Compares with every candidate, so that the time taken does not reveal which one
+            // matches.
+            .fold(false, |accepted, candidate| {
+                accepted | constant_time_eq(candidate.as_bytes(), nonce.as_bytes())
             })
     }
 
-    fn period_of(&self, now: NumericDate) -> i64 {
+    fn period_at(&self, now: NumericDate) -> i64 {
         now.as_unix_seconds().div_euclid(self.period)
     }
 }
 
 fn mac(secret: [u8; 32]) -> Hmac<Sha256> {
     let secret = Zeroizing::new(secret);
-    // A key that is shorter than the hash's block is filled up with zeros (RFC 2104 section 2).
+    // A key shorter than the hash's block is padded with zeros (RFC 2104 section 2).
     let mut block = Zeroizing::new([0; 64]);
     for (place, octet) in block.iter_mut().zip(secret.iter()) {
         *place = *octet;
@@ -113,7 +119,7 @@ fn mac(secret: [u8; 32]) -> Hmac<Sha256> {
     Hmac::new((&*block).into())
 }
 
-fn of_period(mac: &Hmac<Sha256>, period: i64) -> String {
+fn nonce_of(mac: &Hmac<Sha256>, period: i64) -> String {
     let mac = mac
         .clone()
         .chain_update(CONTEXT)

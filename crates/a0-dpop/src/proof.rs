@@ -1,4 +1,4 @@
-//! One proof against one request: the checks of RFC 9449 section 4.3.
+//! The rules for proofs, and the checks of RFC 9449 section 4.3 for one proof and one request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,23 +6,24 @@ use std::time::Duration;
 
 use a0_jose::json::Node;
 use a0_jose::{
-    Algorithm, Backend, ClaimError, Claims, Compact, HeaderRules, Jwk, NumericDate, VerifyingKey,
-    has_private_member, is_digest, sha256,
+    Algorithm, Backend, ClaimError, Claims, Compact, HeaderRules, Jwk, NumericDate, Thumbprint,
+    VerifyingKey, has_private_member, is_digest, sha256,
 };
 
 use crate::error::ProofError;
 use crate::htu::Htu;
 use crate::nonce::NonceIssuer;
 use crate::replay::ReplayKey;
-use crate::unverified_proof::{SignedProof, UnverifiedProof, VerifiedHeader};
+use crate::unverified_proof::{Replay, UnverifiedProof};
+use crate::verified_header::VerifiedHeader;
 
 /// The longest `jti`, in bytes.
 pub const MAX_JTI: usize = 256;
 
-/// What every proof must hold (RFC 9449 sections 4.2 and 7.1).
+/// The claims every proof must have (RFC 9449 sections 4.2 and 7.1).
 const REQUIRED: [&str; 5] = ["iat", "ath", "htm", "htu", "jti"];
 
-/// What is allowed of a proof.
+/// The rules for proofs.
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,7 +48,8 @@ impl Default for ProofRules {
 }
 
 impl ProofRules {
-    /// ES256 only; `iat` at most 300 s in the past and 30 s in the future; 16 KiB at most.
+    /// Creates the default rules: ES256 only, `iat` at most 300 s in the past and 30 s in the
+    /// future, and at most 16 KiB.
     pub fn new() -> Self {
         ProofRules {
             header: HeaderRules::new([Algorithm::Es256]),
@@ -58,55 +60,57 @@ impl ProofRules {
         }
     }
 
-    /// The allowed algorithms, in place of ES256.
+    /// Sets the allowed algorithms. The default is ES256 only.
     #[must_use]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.header = HeaderRules::new(algorithms);
         self
     }
 
-    /// What signatures are checked with, in place of OpenSSL.
+    /// Sets the library that checks signatures. The default is OpenSSL.
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
         self
     }
 
-    /// How far in the future `iat` may lie, for clocks that differ.
+    /// Sets how far `iat` may be in the future, to allow for clock skew. The default is 30 s.
     #[must_use]
     pub fn iat_leeway(mut self, leeway: Duration) -> Self {
         self.iat_leeway = leeway;
         self
     }
 
-    /// How far in the past `iat` may lie. A proof is remembered until then.
+    /// Sets how far `iat` may be in the past. A replay store holds a proof for as long. The default
+    /// is 300 s.
     #[must_use]
     pub fn iat_offset(mut self, offset: Duration) -> Self {
         self.iat_offset = offset;
         self
     }
 
-    /// The longest proof that is looked at, in bytes.
+    /// Sets the size limit for a proof, in bytes. The default is 16 KiB.
     #[must_use]
     pub fn max_size(mut self, bytes: usize) -> Self {
         self.max_size = bytes;
         self
     }
 
-    /// How long a proof can be accepted, and has to be remembered: offset and leeway together.
+    /// Returns the longest time for which a proof can be accepted, and must be remembered: offset
+    /// plus leeway.
     pub fn window(&self) -> Duration {
         self.iat_offset.saturating_add(self.iat_leeway)
     }
 
-    /// The allowed algorithms, each once: the `algs` of a challenge (RFC 9449 section 7.1).
+    /// The allowed algorithms, each once. A challenge lists them in `algs` (RFC 9449 section 7.1).
     pub fn allowed_algorithms(&self) -> &[Algorithm] {
         self.header.algorithms()
     }
 
-    /// Makes every check of a proof but two: its signature, which [`UnverifiedProof::verify`] checks,
-    /// and replay, which is for a [`ReplayStore`](crate::ReplayStore) to say at the very end.
+    /// Makes every check of a proof except two: [`UnverifiedProof::verify`] checks the signature,
+    /// and a [`ReplayStore`](crate::ReplayStore) detects replay at the very end.
     ///
-    /// `nonces`, where there are any, must know the proof's `nonce` (RFC 9449 section 9).
+    /// With `nonces`, the proof must have a `nonce` that they accept (RFC 9449 section 9).
     ///
     /// # Errors
     ///
@@ -121,8 +125,9 @@ impl ProofRules {
         self.validate_with_header(proof, None, request, nonces, now)
     }
 
-    /// As [`judge`](ProofRules::validate), with a header that was judged before: of a proof with the very
-    /// same one, header and key need not be judged again. What comes of it is the same.
+    /// Like [`validate`](ProofRules::validate), but reuses a header that was verified with an
+    /// earlier proof. If this proof has exactly the same header, its header is not read and its key
+    /// is not built again. The outcome is the same.
     ///
     /// # Errors
     ///
@@ -130,25 +135,23 @@ impl ProofRules {
     pub fn validate_with_header<'p>(
         &self,
         proof: &'p str,
-        known: Option<&VerifiedHeader>,
+        header: Option<&VerifiedHeader>,
         request: &Target<'_>,
         nonces: Option<&NonceIssuer>,
         now: NumericDate,
     ) -> Result<UnverifiedProof<'p>, ProofError> {
         let compact = Compact::parse(proof, self.max_size).map_err(ProofError::Parse)?;
-        if let Some(known) =
-            known.filter(|known| known.is_of(&compact, self.header.algorithms(), self.backend))
-        {
+        let applies = |header: &&VerifiedHeader| {
+            header.applies_to(&compact, self.header.algorithms(), self.backend)
+        };
+        if let Some(header) = header.filter(applies) {
             let claims = compact.decode_payload().map_err(ProofError::Parse)?;
-            let said = self.validate_claims(&claims, request, nonces, now)?;
-            let replay_key = ReplayKey::new(known.thumbprint(), &request.url, said.jti);
-            let replay_until = said.iat.plus(self.iat_offset);
-            let proof = SignedProof::SeenHeader {
-                compact,
-                claims,
-                header: known.clone(),
-            };
-            return Ok(UnverifiedProof::new(proof, replay_key, replay_until));
+            let checked = self.validate_claims(&claims, request, nonces, now)?;
+            let replay = self.replay(header.thumbprint(), request, &checked);
+            let header = header.clone();
+            return Ok(UnverifiedProof::with_verified_header(
+                compact, claims, header, replay,
+            ));
         }
         let unverified = compact.decode().map_err(ProofError::Parse)?;
         if !unverified.header().is_of_type("dpop+jwt") {
@@ -158,19 +161,27 @@ impl ProofRules {
             .validate_header(&self.header)
             .map_err(ProofError::header)?;
         let jwk = public_key(verifiable.header().get("jwk"), verifiable.algorithm())?;
-        let said = self.validate_claims(verifiable.claims(), request, nonces, now)?;
+        let checked = self.validate_claims(verifiable.claims(), request, nonces, now)?;
         let key = VerifyingKey::with_backend(&jwk, &[verifiable.algorithm()], self.backend)
             .map_err(ProofError::Jwk)?;
         let thumbprint = jwk.thumbprint();
-        let replay_key = ReplayKey::new(&thumbprint, &request.url, said.jti);
-        let replay_until = said.iat.plus(self.iat_offset);
-        let proof = SignedProof::NewHeader {
-            text: compact.header_segment(),
-            token: verifiable,
-            key,
-            thumbprint,
-        };
-        Ok(UnverifiedProof::new(proof, replay_key, replay_until))
+        let replay = self.replay(&thumbprint, request, &checked);
+        let segment = compact.header_segment();
+        Ok(UnverifiedProof::with_new_header(
+            verifiable, segment, key, thumbprint, replay,
+        ))
+    }
+
+    fn replay(
+        &self,
+        thumbprint: &Thumbprint,
+        request: &Target<'_>,
+        claims: &CheckedClaims<'_>,
+    ) -> Replay {
+        Replay {
+            key: ReplayKey::new(thumbprint, &request.url, claims.jti),
+            until: claims.iat.plus(self.iat_offset),
+        }
     }
 
     fn validate_claims<'c>(
@@ -179,9 +190,13 @@ impl ProofRules {
         request: &Target<'_>,
         nonces: Option<&NonceIssuer>,
         now: NumericDate,
-    ) -> Result<Said<'c>, ProofError> {
+    ) -> Result<CheckedClaims<'c>, ProofError> {
         let present = claims.members().find(REQUIRED);
-        if let Some((missing, _)) = REQUIRED.iter().zip(present).find(|(_, it)| it.is_none()) {
+        if let Some((missing, _)) = REQUIRED
+            .iter()
+            .zip(present)
+            .find(|(_, claim)| claim.is_none())
+        {
             return Err(ProofError::MissingClaim(missing));
         }
         let [iat, ath, htm, htu, jti] = present;
@@ -209,7 +224,7 @@ impl ProofRules {
             return Err(ProofError::Method);
         }
         let url = request.url.as_ref();
-        // A normalised text parses to itself, and most clients send it.
+        // Most clients send the normalised text, which parses to itself.
         if htu != url.as_str() && Htu::parse(htu).as_ref() != Ok(url) {
             return Err(ProofError::Url);
         }
@@ -222,12 +237,12 @@ impl ProofRules {
                 return Err(ProofError::Nonce);
             }
         }
-        Ok(Said { iat, jti })
+        Ok(CheckedClaims { iat, jti })
     }
 }
 
-/// The one proof among the values of a request's `DPoP` fields (RFC 9449 section 4.3, check 1);
-/// `None` where there is no field, or an empty one.
+/// Returns the proof in a request's `DPoP` fields, of which there may be only one (RFC 9449 section
+/// 4.3, check 1). Returns `None` where there is no field, or one empty field.
 ///
 /// ```
 /// use a0_dpop::{ProofError, one_proof};
@@ -240,7 +255,8 @@ impl ProofRules {
 ///
 /// # Errors
 ///
-/// [`ProofError::Multiple`], also where the fields are equal, or all but one are empty.
+/// [`ProofError::Multiple`] for several fields, even if they are equal or empty, and for a field
+/// with a list.
 pub fn one_proof<T: AsRef<str>>(
     fields: impl IntoIterator<Item = T>,
 ) -> Result<Option<T>, ProofError> {
@@ -254,14 +270,14 @@ pub fn one_proof<T: AsRef<str>>(
     Ok((!proof.as_ref().is_empty()).then_some(proof))
 }
 
-/// What the checks after the claims need of them.
-struct Said<'c> {
+/// The claims from which the replay key and its expiry are computed.
+struct CheckedClaims<'c> {
     iat: NumericDate,
     jti: &'c str,
 }
 
-/// What `str.strip` of other languages takes for white space too, so that one value is blank for
-/// all.
+/// Returns whether Python's `str.strip` also removes the character, so that the same values are
+/// blank in other implementations.
 fn is_blank(character: char) -> bool {
     character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
@@ -291,7 +307,7 @@ fn public_key(member: Option<Node<'_>>, algorithm: Algorithm) -> Result<Jwk, Pro
     Jwk::from_members(jwk).map_err(ProofError::Jwk)
 }
 
-/// The request that a proof has to be for.
+/// The request that a proof must match.
 pub struct Target<'r> {
     method: &'r str,
     url: Cow<'r, Htu>,
@@ -299,13 +315,13 @@ pub struct Target<'r> {
 }
 
 impl<'r> Target<'r> {
-    /// `method` as it was sent; `url` as the client used it; the access token that came with the
-    /// proof.
+    /// Creates a target from the method as it was sent, the URL as the client used it, and the
+    /// access token that came with the proof.
     pub fn new(method: &'r str, url: impl Into<Cow<'r, Htu>>, access_token: &str) -> Self {
         Target::with_token_digest(method, url, &sha256(access_token))
     }
 
-    /// As [`new`](Target::new), with the SHA-256 of the access token, for whoever has it already.
+    /// Like [`new`](Target::new), with the SHA-256 of the access token if it is computed already.
     pub fn with_token_digest(
         method: &'r str,
         url: impl Into<Cow<'r, Htu>>,

@@ -1,4 +1,4 @@
-//! Proofs that this crate makes are proofs that it takes, and nobody else's.
+//! The proofs that this crate creates pass its own checks.
 
 use a0_dpop::{CreateProofError, Htu, NewProof, NonceIssuer, ProofError, ProofRules, Target};
 use a0_jose::{Algorithm, Jwk, NumericDate, Signer, SigningError, SigningKey};
@@ -34,12 +34,12 @@ fn rfc9449_4_2_a_new_proof_has_every_member_and_passes() {
     assert_eq!(claims["iat"], 1_700_000_000);
 
     let request = Target::new("POST", url_of("https://api.example/a/b"), "the token");
-    let judged = ProofRules::new().validate(&proof, &request, Some(&nonces), now());
-    let verified = judged.unwrap().verify().unwrap();
+    let unverified = ProofRules::new().validate(&proof, &request, Some(&nonces), now());
+    let verified = unverified.unwrap().verify().unwrap();
     let own = Jwk::from_object(key.public_jwk()).unwrap().thumbprint();
     assert_eq!(*verified.thumbprint(), own);
 
-    // Each proof has a jti of its own.
+    // Each proof has its own jti.
     let jti = |proof: &str| a0_jose::unverified_payload(proof, 10_000).unwrap()["jti"].clone();
     assert_ne!(jti(&proof), jti(&new.sign(&key, now()).unwrap()));
 
@@ -68,8 +68,8 @@ fn rsa_keys_sign_where_they_are_allowed() {
         let refused = rules.validate(&proof, &request, None, now());
         assert_eq!(refused.unwrap_err(), ProofError::Algorithm);
         let rules = rules.algorithms([algorithm]);
-        let judged = rules.validate(&proof, &request, None, now()).unwrap();
-        assert!(judged.verify().is_ok(), "{algorithm}");
+        let unverified = rules.validate(&proof, &request, None, now()).unwrap();
+        assert!(unverified.verify().is_ok(), "{algorithm}");
     }
     let ec = pem(a0_testkit::Algorithm::Es256);
     let from_pem = |algorithm, pem: &[u8]| SigningKey::from_pem(algorithm, pem).map(|_| ());
@@ -87,7 +87,7 @@ fn rsa_keys_sign_where_they_are_allowed() {
     assert_eq!(format!("{key:?}"), "SigningKey { algorithm: Es256, .. }");
 }
 
-/// A key that lives elsewhere, and is out of order.
+/// A key held elsewhere that fails to sign.
 struct Elsewhere(Map<String, Value>);
 
 impl Signer for Elsewhere {
@@ -105,7 +105,7 @@ impl Signer for Elsewhere {
 }
 
 #[test]
-fn what_cannot_be_signed_is_told() {
+fn signing_failures_are_errors() {
     let key = Elsewhere(Map::new());
     let sign = |url| NewProof::new("GET", url).sign(&key, now()).unwrap_err();
     assert_eq!(sign("https://u@api.example/"), CreateProofError::Url);
@@ -114,7 +114,7 @@ fn what_cannot_be_signed_is_told() {
     assert_eq!(sign("https://api.example/"), failed);
 }
 
-/// A key that gives its private part away as its public one.
+/// A key that returns its private part as its public one.
 struct Careless(SigningKey, Map<String, Value>);
 
 impl Signer for Careless {

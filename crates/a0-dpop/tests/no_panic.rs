@@ -1,4 +1,4 @@
-//! No proof makes anything here panic, and none that was not signed passes.
+//! No proof causes a panic, and no proof without a valid signature passes.
 
 use std::time::Duration;
 
@@ -24,16 +24,18 @@ fn nonces() -> NonceIssuer {
     NonceIssuer::new([1; 32], Duration::from_secs(60))
 }
 
-/// Everything that takes a proof, one after the other.
+/// Passes a proof through every step.
 fn outcome(proof: &str, request: &Target<'_>, nonces: bool) -> Result<(), ProofError> {
     let issuer = nonces.then(self::nonces);
     let every = ProofRules::new().algorithms(Algorithm::all());
-    let judged = every.validate(proof, request, issuer.as_ref(), now());
-    let outcome = judged.and_then(UnverifiedProof::verify).map(|verified| {
-        let _ = (verified.replay_key(), verified.replay_until());
-    });
+    let unverified = every.validate(proof, request, issuer.as_ref(), now());
+    let outcome = unverified
+        .and_then(UnverifiedProof::verify)
+        .map(|verified| {
+            let _ = (verified.replay_key(), verified.replay_until());
+        });
     let _ = format!("{outcome:?}");
-    // One more, for what an algorithm that is not allowed leaves untouched.
+    // The default rules allow one algorithm only.
     let _ = ProofRules::new().validate(proof, request, issuer.as_ref(), now());
     outcome
 }
@@ -60,7 +62,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An object made of the names that somebody looks at, with any values.
+/// An object with some of these names and any values.
 fn object_of(names: &'static [&'static str]) -> impl Strategy<Value = Map<String, Value>> {
     prop::collection::btree_map(prop::sample::select(names), any_json(), 0..names.len()).prop_map(
         |members| {
@@ -87,7 +89,7 @@ fn compact(header: &Map<String, Value>, claims: &Map<String, Value>, signature: 
     )
 }
 
-/// What passes every check but that of the signature.
+/// A header and claims that pass every check except the signature.
 fn good() -> (Map<String, Value>, Map<String, Value>) {
     let key = ProofKey::generate().unwrap();
     let header = json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": key.public_jwk()});
@@ -151,7 +153,8 @@ proptest! {
         }
     }
 
-    /// Whatever stands in `htu` and in the request's URL: the two pass where both are the same URL.
+    /// `htu` and the request's path may be any text. A proof passes if the request has the same
+    /// URL.
     #[test]
     fn any_url(htu in "(https?://[a-z.:0-9@]{0,9})?[/a.%2eE?#]{0,9}", url in any::<String>()) {
         let key = ProofKey::generate().unwrap();
@@ -176,17 +179,17 @@ proptest! {
         let issuer = nonces();
         let now = NumericDate::from_unix_seconds(now);
         for nonces in [None, Some(&issuer)] {
-            if let Ok(judged) = rules.validate(&proof, &request(), nonces, now) {
-                let verified = judged.verify().unwrap();
+            if let Ok(unverified) = rules.validate(&proof, &request(), nonces, now) {
+                let verified = unverified.verify().unwrap();
                 prop_assert!(verified.replay_until() >= now);
             }
         }
     }
 }
 
-/// So that the test above is one: what it makes passes once it is signed.
+/// Checks the test above: its proofs pass once they are signed.
 #[test]
-fn what_is_forged_lacks_its_signature_only() {
+fn forged_proofs_fail_only_their_signature() {
     let (mut header, claims) = good();
     let proof = compact(&header, &claims, &[1; 64]);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Nonces that a server gives out and knows again, RFC 9449 section 9.
+//! The nonces of a server, RFC 9449 section 9.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use a0_testkit::{ProofBuilder, ProofKey};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// A multiple of the period, so that a period begins here.
+/// A multiple of the period, so a period begins here.
 const START: i64 = 1_700_000_100;
 const PERIOD: i64 = 300;
 
@@ -21,7 +21,7 @@ fn at(seconds: i64) -> NumericDate {
 }
 
 #[test]
-fn a_nonce_is_accepted_in_its_period_and_those_beside_it() {
+fn a_nonce_is_accepted_in_its_period_and_the_adjacent_ones() {
     assert_eq!(START % PERIOD, 0);
     let nonces = issuer(1);
     for (issued, used, accepted) in [
@@ -39,7 +39,7 @@ fn a_nonce_is_accepted_in_its_period_and_those_beside_it() {
         (START - 256 * PERIOD, START, false),
         (START - (1 << 16) * PERIOD, START, false),
         (0, START, false),
-        // A clock that was set back, or another process's that is ahead.
+        // The clock was set back, or the clock of the issuing process is ahead.
         (START, START - 1, true),
         (START, START - PERIOD, true),
         (START, START - PERIOD - 1, false),
@@ -53,7 +53,7 @@ fn a_nonce_is_accepted_in_its_period_and_those_beside_it() {
         assert_eq!(outcome, accepted, "{issued} {used}");
     }
 
-    // The edge is at the second, wherever the clock is within it.
+    // Fractions of a second do not move the boundary of a period.
     let fraction = |text: &str| {
         let value: Value = serde_json::from_str(text).unwrap();
         NumericDate::from_json(&value).unwrap()
@@ -66,7 +66,7 @@ fn a_nonce_is_accepted_in_its_period_and_those_beside_it() {
 }
 
 #[test]
-fn a_period_is_a_second_at_least_and_whole() {
+fn a_period_is_at_least_a_second_and_whole() {
     for (period, same, next) in [
         (Duration::ZERO, 0, 1),
         (Duration::from_millis(1), 0, 1),
@@ -111,7 +111,7 @@ fn only_its_own_nonces_are_accepted() {
         assert!(!nonces.accepts(&foreign, now), "{foreign}");
     }
 
-    // Another process with the secret knows them, a copy does, and a secret that differs in a bit
+    // Another process with the secret and a clone accept them. A secret that differs in one bit
     // does not.
     assert!(issuer(1).accepts(&own, now));
     assert!(nonces.clone().accepts(&own, now));
@@ -124,7 +124,7 @@ fn only_its_own_nonces_are_accepted() {
 }
 
 #[test]
-fn another_secret_is_accepted_while_secrets_are_changed() {
+fn another_secret_is_accepted_during_a_change() {
     let period = Duration::from_secs(PERIOD as u64);
     let now = at(START);
     let both = issuer(2).also_accept([1; 32]);
@@ -146,19 +146,19 @@ fn another_secret_is_accepted_while_secrets_are_changed() {
                 let expected = in_time && secrets.contains(&secret);
                 assert_eq!(nonces.accepts(&nonce, now), expected, "{secret} {issued}");
             }
-            // A secret is accepted with the issuer's own period.
+            // A secret is accepted with the period of the issuer.
             let shorter = NonceIssuer::new([secret; 32], period / 2).issue(now);
             assert!(!nonces.accepts(&shorter, now), "{secret}");
         }
         assert!(!nonces.accepts("", now));
     }
-    // Given out is only what the first one makes.
+    // Only nonces of the first secret are issued.
     assert_eq!(both.issue(now), issuer(2).issue(now));
     assert_eq!(three.issue(now), issuer(3).issue(now));
 }
 
 #[test]
-fn no_clock_makes_it_panic_and_each_knows_its_own() {
+fn every_clock_value_issues_and_accepts_without_panic() {
     let extremes = ["1e300", "-1e300", "1e-300", "-0.5"]
         .map(|text| NumericDate::from_json(&serde_json::from_str(text).unwrap()).unwrap());
     let edges = [i64::MIN, i64::MIN + 1, -PERIOD, -1, 0, 1, i64::MAX].map(at);
@@ -170,7 +170,7 @@ fn no_clock_makes_it_panic_and_each_knows_its_own() {
         }
     }
 
-    // Before 1970 periods are as long as after, and none counts twice.
+    // Periods before 1970 have the same length, and none is counted twice.
     let nonces = issuer(1);
     for (issued, used, accepted) in [
         (-1, -1, true),
@@ -203,14 +203,14 @@ fn rfc9449_8_1_a_nonce_is_of_the_characters_that_a_field_may_hold() {
         // NQCHAR, RFC 6749 appendix A.
         let allowed = |octet: u8| matches!(octet, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         assert!(nonce.bytes().all(allowed), "{nonce}");
-        // The whole of a SHA-256: nobody guesses it.
+        // A whole SHA-256, which cannot be guessed.
         assert_eq!(nonce.len(), 43);
     }
 }
 
-/// Processes of two versions of this crate share a secret while one is rolled out.
+/// Processes with two versions of this crate share a secret during a rollout.
 #[test]
-fn the_octets_of_a_nonce_stay_what_they_are() {
+fn the_octets_of_a_nonce_are_stable() {
     assert_eq!(
         issuer(1).issue(at(START)),
         "j4kVHLu11kRf4ifiULssS7gkr4HV37_KvISFyGpYVKI"
@@ -242,20 +242,16 @@ fn rfc9449_4_3_10_and_9_a_proof_has_a_current_nonce_where_one_is_asked_for() {
     let request = Target::new("GET", Htu::parse(URL).unwrap(), TOKEN);
     let first = proof().mint().unwrap();
     let first = ProofRules::new().validate(&first, &request, None, at(START));
-    let (_, known) = first.unwrap().verify_and_keep_header().unwrap();
+    let (_, header) = first.unwrap().verify_and_keep_header().unwrap();
     let outcome = |proof: ProofBuilder, nonces: Option<&NonceIssuer>| {
         let proof = proof.mint().unwrap();
-        let judge = |known| {
-            let judged =
-                ProofRules::new().validate_with_header(&proof, known, &request, nonces, at(START));
-            judged.and_then(UnverifiedProof::verify).map(|_| ())
+        let validate = |header| {
+            let unverified =
+                ProofRules::new().validate_with_header(&proof, header, &request, nonces, at(START));
+            unverified.and_then(UnverifiedProof::verify).map(|_| ())
         };
-        let outcome = judge(None);
-        assert_eq!(
-            judge(known.as_ref()),
-            outcome,
-            "with a header that is known"
-        );
+        let outcome = validate(None);
+        assert_eq!(validate(header.as_ref()), outcome, "with a verified header");
         outcome
     };
     let issued = |seconds| nonces.issue(at(seconds));
@@ -287,7 +283,7 @@ fn rfc9449_4_3_10_and_9_a_proof_has_a_current_nonce_where_one_is_asked_for() {
     let other_case = proof().claim("Nonce", current.as_str());
     assert_eq!(outcome(other_case, Some(&nonces)), refused());
 
-    // A nonce makes up for nothing else: neither for an old proof nor for a signature.
+    // A nonce replaces no other check, neither of the age nor of the signature.
     let old = proof().issued_at(START - 301).nonce(&current);
     assert_eq!(outcome(old, Some(&nonces)), Err(ProofError::TooOld));
     let unsigned = proof().nonce(&current).unsigned();
@@ -304,7 +300,7 @@ proptest! {
     ) {
         let nonces = NonceIssuer::new([1; 32], Duration::from_secs(period as u64));
         prop_assert!(!nonces.accepts(&text, at(issued)));
-        // Within what a double tells apart.
+        // Within the integers that an `f64` represents exactly.
         let issued = issued % (1 << 50);
         let nonce = nonces.issue(at(issued));
         let accepted = nonces.accepts(&nonce, at(issued + later));

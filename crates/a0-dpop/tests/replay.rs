@@ -1,4 +1,4 @@
-//! What a replay store promises, and what the one in memory does at its limits.
+//! The contract of a replay store, and the limits of the store in memory.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -33,19 +33,19 @@ fn store(capacity: usize) -> InMemoryReplayStore {
     InMemoryReplayStore::with_capacity(NonZeroUsize::new(capacity).unwrap())
 }
 
-/// One call whose answer is all that matters.
+/// Calls the store and returns its answer.
 fn see(store: &impl ReplayStore, jti: impl ToString, expires_at: f64, now: f64) -> Seen {
     store
         .check_and_insert(&key(jti), at(expires_at), at(now))
         .unwrap()
 }
 
-/// What holds for every store. A store with a clock of its own is given the time as `now`; it has
-/// to come through within the second that every key is held at least.
+/// The contract of every store. A store with its own clock gets the current time as `now`. The
+/// calls must finish within the second for which every key is held at least.
 fn contract<S: ReplayStore>(store: &S, now: NumericDate) {
     let now = now.as_seconds();
 
-    // Once, however often, and whatever the later calls say of the end.
+    // A key is new once, whatever `expires_at` later calls have.
     assert_eq!(see(store, "once", now + 300.0, now), Seen::First);
     for expires_at in [
         now + 300.0,
@@ -59,7 +59,7 @@ fn contract<S: ReplayStore>(store: &S, now: NumericDate) {
     }
     assert_eq!(see(store, "once", now + 300.0, now + 0.5), Seen::Before);
 
-    // Another key, URL or jti is another proof.
+    // Another key, URL or jti makes another proof.
     let others = [
         key_of(2, URL, "once"),
         key_of(1, "https://api.example.com/order", "once"),
@@ -71,7 +71,7 @@ fn contract<S: ReplayStore>(store: &S, now: NumericDate) {
         assert_eq!(answers, [Ok(Seen::First), Ok(Seen::Before)]);
     }
 
-    // No time to live is too short to see the second of two copies.
+    // Even with the shortest time to live, the second of two copies is detected.
     for (jti, expires_at) in [
         ("fraction", now + 0.001),
         ("edge", now),
@@ -87,7 +87,7 @@ fn contract<S: ReplayStore>(store: &S, now: NumericDate) {
         assert_eq!(see(store, jti, expires_at, now), Seen::Before, "{jti}");
     }
 
-    // Of many who ask at once, one is the first.
+    // Of many concurrent calls, one is the first.
     let keys: Vec<ReplayKey> = (0..200)
         .map(|number| key(format!("race {number}")))
         .collect();
@@ -113,7 +113,7 @@ fn contract<S: ReplayStore>(store: &S, now: NumericDate) {
     );
 }
 
-/// What holds for a store whose only clock is the `now` of its callers.
+/// The contract of a store that has no clock except the `now` of its callers.
 fn contract_over_time<S: ReplayStore>(store: &S) {
     assert_eq!(see(store, "a", 1300.0, 1000.0), Seen::First);
     for now in [1000.001, 1299.0, 1299.999, 1300.0] {
@@ -124,7 +124,7 @@ fn contract_over_time<S: ReplayStore>(store: &S) {
         assert_eq!(see(store, "b", 1300.25, now), Seen::Before, "{now}");
     }
 
-    // The clock runs ahead, others come and make room, and the clock is set right.
+    // The clock runs ahead, other calls remove entries, and the clock is corrected.
     assert_eq!(see(store, "c", 2300.0, 2000.0), Seen::First);
     for number in 0..100 {
         assert_eq!(
@@ -137,8 +137,9 @@ fn contract_over_time<S: ReplayStore>(store: &S) {
     }
     assert_eq!(see(store, "later", 2400.0, 2100.0), Seen::First);
 
-    // A request that was judged in time and asks late: its `now` is older than what others, who came
-    // meanwhile and made room, said. Exactly at the end of the window, too.
+    // A proof is validated in time, but its call is late: its `now` is older than that of other
+    // calls, which removed entries in the meantime. This holds exactly at the end of the window,
+    // too.
     for (jti, start, late) in [("stale", 1e4, 299.0), ("stale at the end", 2e4, 300.0)] {
         let end = start + 300.0;
         assert_eq!(see(store, jti, end, start), Seen::First);
@@ -150,14 +151,14 @@ fn contract_over_time<S: ReplayStore>(store: &S) {
 }
 
 #[test]
-fn the_store_in_memory_keeps_the_contract() {
+fn the_in_memory_store_keeps_the_contract() {
     let now = at(1_900_000_000.4);
     contract(&InMemoryReplayStore::default(), now);
     contract(&store(1000), now);
     contract(&Arc::new(store(1_000_000)), now);
     let shared: Arc<dyn ReplayStore> = Arc::new(store(100_000));
     contract(&shared, now);
-    // Clocks that are set to nonsense.
+    // Clocks with absurd values.
     for now in [
         0.0,
         -1e9,
@@ -176,7 +177,7 @@ fn the_store_in_memory_keeps_the_contract() {
 }
 
 #[test]
-fn each_part_of_a_key_counts_and_none_runs_into_the_next() {
+fn each_part_of_a_replay_key_is_hashed_separately() {
     let keys: HashSet<ReplayKey> = [
         key_of(1, "https://h/a", "bc"),
         key_of(2, "https://h/a", "bc"),
@@ -197,34 +198,34 @@ fn each_part_of_a_key_counts_and_none_runs_into_the_next() {
     );
 }
 
-/// Processes of different versions share a store, so this may not change.
+/// Processes with different versions share a store, so these octets must not change.
 #[test]
-fn the_hashed_octets_stay_what_they_are() {
+fn the_hashed_octets_are_stable() {
     // sha256(32 times 01, seven times 00, 0b, "https://h/a", "bc")
     let found = base64url_encode(key_of(1, "https://h/a", "bc").as_bytes());
     assert_eq!(found, "QLJXyC7-hCNV4UhwMplwjubn_CNLEB15XgyU-NWxByI");
 }
 
 #[test]
-fn a_full_store_drops_what_is_nearest_its_expiry_and_counts_it() {
+fn a_full_store_evicts_the_entry_nearest_its_expiry_and_counts_it() {
     let store = store(3);
     for (jti, expires_at) in [("b", 1200.0), ("a", 1100.0), ("c", 1300.0)] {
         assert_eq!(see(&store, jti, expires_at, 1000.0), Seen::First);
     }
     assert_eq!((store.len(), store.evicted(), store.capacity()), (3, 0, 3));
 
-    // One that is held takes no room.
+    // A key that is held already takes no room.
     assert_eq!(see(&store, "b", 1200.0, 1000.0), Seen::Before);
     assert_eq!((store.len(), store.evicted()), (3, 0));
 
-    // `a` goes, although it came second.
+    // `a` is evicted, although it came second.
     assert_eq!(see(&store, "d", 1250.0, 1000.0), Seen::First);
     assert_eq!((store.len(), store.evicted()), (3, 1));
     for jti in ["b", "c", "d"] {
         assert_eq!(see(&store, jti, 1300.0, 1000.0), Seen::Before, "{jti}");
     }
 
-    // A newcomer is recorded even if it is the nearest itself: `b` goes, then the newcomer.
+    // A new key is recorded even if it is the nearest its expiry: `b` is evicted, then the new key.
     assert_eq!(see(&store, "e", 1010.0, 1000.0), Seen::First);
     assert_eq!(see(&store, "e", 1010.0, 1000.0), Seen::Before);
     assert_eq!(see(&store, "f", 1400.0, 1000.0), Seen::First);
@@ -235,15 +236,15 @@ fn a_full_store_drops_what_is_nearest_its_expiry_and_counts_it() {
 }
 
 #[test]
-fn a_full_store_drops_what_has_expired_first_and_does_not_count_it() {
+fn a_full_store_removes_expired_entries_first_without_counting_them() {
     let store = store(3);
     for (jti, expires_at) in [("a", 1100.0), ("b", 1200.0), ("c", 1300.0)] {
         assert_eq!(see(&store, jti, expires_at, 1000.0), Seen::First);
     }
-    // Still held at the second of the expiry: an eviction.
+    // At the second of the expiry, the entry is still held, so it is evicted.
     assert_eq!(see(&store, "d", 1400.0, 1100.0), Seen::First);
     assert_eq!((store.len(), store.evicted()), (3, 1));
-    // After it: none.
+    // After it, the entry has expired, so nothing is evicted.
     assert_eq!(see(&store, "e", 1501.0, 1201.0), Seen::First);
     assert_eq!((store.len(), store.evicted()), (3, 1));
     for jti in ["c", "d", "e"] {
@@ -252,7 +253,7 @@ fn a_full_store_drops_what_has_expired_first_and_does_not_count_it() {
 }
 
 #[test]
-fn what_is_refused_because_the_clock_went_back_is_not_held() {
+fn a_proof_refused_because_the_clock_went_back_is_not_stored() {
     let store = store(3);
     for jti in ["a", "b"] {
         assert_eq!(see(&store, jti, 1300.0, 1000.0), Seen::First);
@@ -267,7 +268,7 @@ fn what_is_refused_because_the_clock_went_back_is_not_held() {
 }
 
 #[test]
-fn what_has_expired_leaves_with_the_calls_that_follow() {
+fn expired_entries_are_removed_by_later_calls() {
     let store = store(1000);
     for number in 0..500 {
         let _ = see(&store, number, 1300.0, 1000.0);
@@ -277,7 +278,7 @@ fn what_has_expired_leaves_with_the_calls_that_follow() {
         let _ = see(&store, format!("later {number}"), 1602.0, 1302.0);
     }
     assert_eq!((store.len(), store.evicted()), (500, 0));
-    // Removed by calls that add nothing, too.
+    // Calls that add nothing remove expired entries, too.
     for _ in 0..300 {
         let _ = see(&store, "last", 1903.0, 1603.0);
     }
@@ -300,7 +301,7 @@ fn a_large_store_never_holds_more_than_its_capacity() {
             assert_eq!(see(&store, number, 1300.0, 1000.0), Seen::First);
         }
         assert!(store.len() <= capacity);
-        // Uneven shards cost little of it.
+        // Uneven shards waste little of the capacity.
         assert!(
             store.len() * 100 >= capacity * 99,
             "{} of {capacity}",
@@ -316,11 +317,11 @@ fn a_large_store_never_holds_more_than_its_capacity() {
     );
 }
 
-/// The example `replay_memory` measures 58 MB. Here other tests take memory at the same time, so
-/// this sees only that no entry became much larger.
+/// The example `replay_memory` measures 58 MB. Other tests allocate at the same time, so this test
+/// only detects that entries became much larger.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_million_entries_take_about_the_memory_that_is_documented() {
+fn a_million_entries_take_about_the_documented_memory() {
     fn resident_bytes() -> usize {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find(|line| line.starts_with("RssAnon:"));
@@ -342,7 +343,7 @@ fn a_million_entries_take_about_the_memory_that_is_documented() {
 }
 
 #[test]
-fn what_is_shown_holds_nothing_of_the_proof() {
+fn debug_holds_no_part_of_the_proof() {
     let secret = "s3cr3t-jti";
     let key = key_of(1, "https://h/s3cr3t-path", secret);
     let store = store(5);
@@ -353,7 +354,7 @@ fn what_is_shown_holds_nothing_of_the_proof() {
 }
 
 #[test]
-fn a_failure_is_an_error_that_keeps_its_cause_to_itself() {
+fn a_failure_keeps_its_cause_as_source_only() {
     struct Broken;
     impl ReplayStore for Broken {
         fn check_and_insert(
@@ -376,7 +377,7 @@ fn a_failure_is_an_error_that_keeps_its_cause_to_itself() {
 }
 
 proptest! {
-    /// The store against a list of what was accepted, while time goes on.
+    /// Compares the store with a list of accepted proofs while time passes.
     #[test]
     fn nothing_is_accepted_twice_in_its_window(
         capacity in 30..60_usize,

@@ -80,6 +80,7 @@
 //! Without these features the crate has [`HttpClient`], [`Conversation`], [`Step`], [`drive`] and
 //! [`TransportError`], and depends only on the `http` crate.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![deny(
     clippy::unwrap_used,

@@ -1,11 +1,11 @@
-//! The algorithm table: below it nobody compares `alg` texts again.
+//! The algorithm table. No other code compares `alg` texts.
 
 use std::fmt;
 use std::str::FromStr;
 
 /// An asymmetric signature algorithm of RFC 7518 section 3.1 or RFC 8037 section 3.1.
 ///
-/// `none` and the HMAC algorithms have no value here, so no allow-list can hold them.
+/// `none` and the HMAC algorithms have no variant, so no allow-list can contain them.
 ///
 /// ```
 /// use a0_jose::{Algorithm, UnsupportedAlgorithm};
@@ -39,7 +39,7 @@ pub enum Algorithm {
     EdDsa,
 }
 
-/// What a signature of an algorithm is made with.
+/// The signature scheme of an algorithm, with its hash and curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
     RsaPkcs1(Hash),
@@ -89,15 +89,15 @@ const TABLE: [(Algorithm, &str, Family); Algorithm::COUNT] = {
 const SYMMETRIC: [&str; 3] = ["HS256", "HS384", "HS512"];
 
 impl Algorithm {
-    /// How many there are.
+    /// The number of algorithms.
     pub const COUNT: usize = 10;
 
-    /// Every algorithm, in the order of the registry.
+    /// Returns every algorithm, in the order of the variants.
     pub fn all() -> impl Iterator<Item = Algorithm> {
         TABLE.iter().map(|(algorithm, ..)| *algorithm)
     }
 
-    /// The value of `alg`, as registered.
+    /// The registered name, as it appears in `alg`.
     pub fn name(self) -> &'static str {
         self.row().0
     }
@@ -123,7 +123,7 @@ impl Family {
 impl Curve {
     pub(crate) const ALL: [Curve; 3] = [Curve::P256, Curve::P384, Curve::P521];
 
-    /// The value of `crv`.
+    /// The registered name, as it appears in `crv`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Curve::P256 => "P-256",
@@ -132,7 +132,8 @@ impl Curve {
         }
     }
 
-    /// Octets of a coordinate and of each half of a signature (RFC 7518 sections 3.4, 6.2.1.2).
+    /// The octets of a coordinate, and of R and S in a signature (RFC 7518 sections 3.4 and
+    /// 6.2.1.2).
     pub(crate) fn coordinate_length(self) -> usize {
         match self {
             Curve::P256 => 32,
@@ -153,7 +154,7 @@ impl Curve {
 impl EdwardsCurve {
     pub(crate) const ALL: [EdwardsCurve; 2] = [EdwardsCurve::Ed25519, EdwardsCurve::Ed448];
 
-    /// The value of `crv`.
+    /// The registered name, as it appears in `crv`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             EdwardsCurve::Ed25519 => "Ed25519",
@@ -161,7 +162,7 @@ impl EdwardsCurve {
         }
     }
 
-    /// Octets of a public key (RFC 8032 sections 5.1.5, 5.2.5).
+    /// The octets of a public key (RFC 8032 sections 5.1.5 and 5.2.5).
     pub(crate) fn key_length(self) -> usize {
         match self {
             EdwardsCurve::Ed25519 => 32,
@@ -176,17 +177,17 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// A text that names no [`Algorithm`].
+/// The error for a text that is not the name of an [`Algorithm`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnsupportedAlgorithm {
-    /// One of HS256, HS384, HS512; the name comes from a table, not from the input.
+    /// HS256, HS384 or HS512. The name comes from a table, not from the input.
     #[error(
         "Symmetric algorithm '{0}' is not supported. \
          Only asymmetric algorithms (e.g., RS256) are allowed."
     )]
     Symmetric(&'static str),
-    /// Anything else, `none` included.
+    /// Any other text, including `none`.
     #[error("Algorithm is not supported")]
     Unknown,
 }

@@ -1,9 +1,8 @@
-//! base64url without padding, RFC 7515 section 2, in its one canonical form.
+//! base64url without padding, RFC 7515 section 2. Only the canonical form is accepted.
 
 use base64::{Engine as _, decoded_len_estimate};
-use sha2::{Digest, Sha256};
 
-/// Many letters at once, where the processor is seen to have what that takes.
+/// Decodes and encodes many letters at once where the processor supports it.
 #[cfg(any(
     target_arch = "x86_64",
     all(
@@ -25,7 +24,7 @@ static ENGINE: std::sync::LazyLock<base64::engine::simd::Simd> = std::sync::Lazy
 )))]
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as ENGINE;
 
-/// Decodes base64url (RFC 7515 section 2); `None` for anything that is not canonical.
+/// Decodes base64url (RFC 7515 section 2). Returns `None` for anything that is not canonical.
 ///
 /// Padding, the standard alphabet, white space and non-zero spare bits are refused, so each octet
 /// string has exactly one text.
@@ -36,14 +35,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as ENGINE;
 /// assert_eq!(a0_jose::base64url_decode("-_8="), None, "padding");
 /// ```
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    // `Engine::decode` asks for zeroed memory, for which some allocators go a longer way.
+    // `Engine::decode` allocates zeroed memory, which is slower in some allocators.
     let mut octets = Vec::with_capacity(decoded_len_estimate(text.len()));
     ENGINE.decode_vec(text, &mut octets).ok()?;
     Some(octets)
 }
 
-/// Decodes into `buffer` and gives the part that was filled; `None` as for [`decode`], and where
-/// the buffer is too small.
+/// Decodes into `buffer` and returns the part that was filled. Returns `None` where [`decode`]
+/// does, and where the buffer is too small. The decoder may need up to two octets more than it
+/// fills.
 pub(crate) fn decode_into<'b>(text: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     let length = ENGINE.decode_slice(text, buffer).ok()?;
     buffer.get(..length)
@@ -58,47 +58,9 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     ENGINE.encode(bytes)
 }
 
-/// Whether two octet strings are equal, in a time that does not tell where they differ. Their
-/// lengths are no secret.
-///
-/// ```
-/// assert!(a0_jose::constant_time_eq(b"abc", b"abc"));
-/// assert!(!a0_jose::constant_time_eq(b"abc", b"abcd"));
-/// ```
-pub fn constant_time_eq(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len() && openssl::memcmp::eq(left, right)
-}
-
-/// Whether a text is the base64url of a SHA-256, in a time that does not tell where they differ.
-///
-/// ```
-/// use a0_jose::{is_digest, sha256, sha256_base64url};
-///
-/// assert!(is_digest(&sha256_base64url("a token"), &sha256("a token")));
-/// assert!(!is_digest(&sha256_base64url("another"), &sha256("a token")));
-/// ```
-pub fn is_digest(text: &str, digest: &[u8; 32]) -> bool {
-    let mut expected = [0; 43];
-    let written = ENGINE.encode_slice(digest, &mut expected);
-    written.is_ok() && constant_time_eq(text.as_bytes(), &expected)
-}
-
-/// The SHA-256 of `input`, as 32 octets.
-///
-/// ```
-/// assert_eq!(a0_jose::sha256(b"")[..4], [0xe3, 0xb0, 0xc4, 0x42]);
-/// ```
-pub fn sha256(input: impl AsRef<[u8]>) -> [u8; 32] {
-    Sha256::digest(input).into()
-}
-
-/// The SHA-256 of `input` as base64url: a DPoP `ath` (RFC 9449 section 4.2) where the input is an
-/// access token.
-///
-/// ```
-/// let ath = a0_jose::sha256_base64url("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU");
-/// assert_eq!(ath, "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo");
-/// ```
-pub fn sha256_base64url(input: impl AsRef<[u8]>) -> String {
-    encode(sha256(input))
+/// Encodes into `buffer` and returns the part that was filled. Returns `None` where the buffer is
+/// too small.
+pub(crate) fn encode_into<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let length = ENGINE.encode_slice(bytes, buffer).ok()?;
+    buffer.get(..length)
 }

@@ -1,4 +1,4 @@
-//! What the claims of an acceptable token say, RFC 7519 section 4.1 and RFC 9068 section 4.
+//! The rules for claims, RFC 7519 section 4.1 and RFC 9068 section 4.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::claims::{ClaimError, Claims, numeric_date, string};
 use crate::json::Node;
 use crate::numeric_date::NumericDate;
 
-/// What `aud`, `exp`, `iat`, `nbf` and `sub` must say, and which claims must be there.
+/// The rules for `aud`, `exp`, `iat`, `nbf` and `sub`, and the claims that are required.
 ///
 /// ```
 /// use a0_jose::{ClaimRules, Compact, NumericDate, ClaimValidationError};
@@ -31,7 +31,7 @@ pub struct ClaimRules {
 }
 
 impl ClaimRules {
-    /// A token passes if its `aud` holds any one of `audiences`, compared exactly.
+    /// Accepts tokens whose `aud` contains one of `audiences`. They are compared exactly.
     pub fn new<S: Into<String>>(audiences: impl IntoIterator<Item = S>) -> Self {
         ClaimRules {
             audiences: audiences.into_iter().map(Into::into).collect(),
@@ -41,28 +41,30 @@ impl ClaimRules {
         }
     }
 
-    /// Tolerance for `exp` and `nbf` (RFC 7519 sections 4.1.4 and 4.1.5); none by default.
+    /// Sets the clock skew that `exp` and `nbf` may have (RFC 7519 sections 4.1.4 and 4.1.5). The
+    /// default is zero.
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
         self
     }
 
-    /// Further claims that must be there, each a string, as a profile of tokens may ask for.
+    /// Requires further claims, each of which must be a string. It replaces those of an earlier
+    /// call.
     #[must_use]
     pub fn require_strings(mut self, claims: &'static [&'static str]) -> Self {
         self.required_strings = claims;
         self
     }
 
-    /// Further claims that must be there, of whatever value.
+    /// Requires further claims. Their values are not checked. It adds to those of an earlier call.
     #[must_use]
     pub fn require<S: Into<String>>(mut self, claims: impl IntoIterator<Item = S>) -> Self {
         self.required.extend(claims.into_iter().map(Into::into));
         self
     }
 
-    /// Judges `aud`, `exp`, `iat`, `nbf`, `sub` and the required claims, in this order.
+    /// Checks `aud`, `exp`, `iat`, `nbf`, `sub` and the required claims, in this order.
     ///
     /// # Errors
     ///
@@ -91,29 +93,30 @@ impl ClaimRules {
 
     fn validate_audience(&self, aud: Option<Node<'_>>) -> Result<(), ClaimValidationError> {
         let allowed = |audience: &str| self.audiences.iter().any(|allowed| allowed == audience);
-        let one = aud.and_then(Node::as_str);
-        let mut many = aud.and_then(Node::as_array).into_iter().flatten();
-        let is_for_us = match one {
-            Some(one) => allowed(one),
-            // All of them are strings, or none of them counts.
+        let single = aud.and_then(Node::as_str);
+        let mut several = aud.and_then(Node::as_array).into_iter().flatten();
+        let accepted = match single {
+            Some(audience) => allowed(audience),
+            // One value that is not a string makes the whole claim invalid.
             None => {
-                many.clone().all(|audience| audience.as_str().is_some())
-                    && many.any(|audience| audience.as_str().is_some_and(allowed))
+                several.clone().all(|audience| audience.as_str().is_some())
+                    && several.any(|audience| audience.as_str().is_some_and(allowed))
             }
         };
-        match is_for_us {
-            true => Ok(()),
-            false => Err(ClaimValidationError::Audience),
+        if accepted {
+            Ok(())
+        } else {
+            Err(ClaimValidationError::Audience)
         }
     }
 }
 
 impl Claims {
-    /// Refuses claims that lack one of `names`; one of value `null` is there.
+    /// Checks that the claims in `names` are present. A claim with the value `null` is.
     ///
     /// # Errors
     ///
-    /// [`ClaimValidationError::MissingClaim`] with the first that is absent.
+    /// [`ClaimValidationError::MissingClaim`] with the first absent name.
     pub fn require<S: AsRef<str>>(&self, names: &[S]) -> Result<(), ClaimValidationError> {
         match names.iter().find(|name| !self.contains(name.as_ref())) {
             None => Ok(()),
@@ -124,26 +127,26 @@ impl Claims {
     }
 }
 
-/// Why claims were refused. Holds no value of a claim.
+/// The error for claims that were refused. It does not hold their values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClaimValidationError {
-    /// `aud` is absent, of a wrong type, or holds none of the allowed audiences.
+    /// `aud` is absent, of a wrong type, or contains no allowed audience.
     #[error("Audience mismatch")]
     Audience,
     /// `exp` is absent.
     #[error("Token is expired: missing 'exp' claim")]
     MissingExpiry,
-    /// `exp` is now or in the past.
+    /// `exp`, plus the leeway, is now or in the past.
     #[error("Token is expired")]
     Expired,
     /// `iat` is absent.
     #[error("Missing 'iat' claim in token")]
     MissingIssuedAt,
-    /// `nbf` is in the future.
+    /// `nbf`, minus the leeway, is in the future.
     #[error("Token is not yet valid")]
     NotYetValid,
-    /// A claim is there with a wrong type.
+    /// A claim has a wrong type.
     #[error(transparent)]
     Type(#[from] ClaimError),
     /// A required claim is absent.

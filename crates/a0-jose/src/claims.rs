@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 use crate::json::{Document, Members, Node};
 use crate::numeric_date::NumericDate;
 
-/// The claims of one token, parsed once. Which step of the way they come from says what they are
-/// worth: see [`Unverified`](crate::Unverified) and [`VerifiedJws`](crate::VerifiedJws).
+/// The claims of one token, parsed once. Trust them only if they come from a
+/// [`VerifiedJws`](crate::VerifiedJws), not from an [`Unverified`](crate::Unverified) token.
 ///
-/// A typed accessor gives an error, never "absent", for a claim that is there with a wrong type;
-/// `null` is such a type. `Debug` shows the names only.
+/// For a claim of a wrong type, a typed accessor returns an error instead of `None`. `null` is a
+/// wrong type. `Debug` shows the names only.
 ///
 /// ```
 /// use a0_jose::{Compact, ClaimError};
@@ -27,7 +27,7 @@ use crate::numeric_date::NumericDate;
 #[derive(Clone)]
 pub struct Claims {
     document: Document,
-    /// Made for the first caller who wants it.
+    /// Built by the first call of [`as_object`](Claims::as_object).
     object: OnceLock<Box<Map<String, Value>>>,
 }
 
@@ -39,34 +39,35 @@ impl Claims {
         }
     }
 
-    /// A claim by name, of whatever type. The first call makes [`as_object`](Claims::as_object).
+    /// Returns a claim of any type by name. It uses [`as_object`](Claims::as_object), which
+    /// allocates on the first call.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.as_object().get(name)
     }
 
-    /// Whether a claim is there; one of value `null` is.
+    /// Returns whether a claim is present. A claim with the value `null` is.
     pub fn contains(&self, name: &str) -> bool {
         self.members().get(name).is_some()
     }
 
-    /// All claims, as they were parsed.
+    /// All claims. This does not allocate.
     pub fn members(&self) -> Members<'_> {
         self.document.members()
     }
 
-    /// All claims, as a JSON object. It is made from what was parsed, once.
+    /// All claims, as a JSON object. The first call builds it.
     pub fn as_object(&self) -> &Map<String, Value> {
-        let make = || Box::new(self.document.to_map());
-        self.object.get_or_init(make)
+        let build = || Box::new(self.document.to_map());
+        self.object.get_or_init(build)
     }
 
-    /// All claims, as a JSON object by value.
+    /// Returns all claims as a JSON object by value.
     pub fn into_object(self) -> Map<String, Value> {
-        let made = self.object.into_inner();
-        made.map_or_else(|| self.document.to_map(), |made| *made)
+        let object = self.object.into_inner();
+        object.map_or_else(|| self.document.to_map(), |object| *object)
     }
 
-    /// A claim that is a string where it is there.
+    /// Returns a claim that must be a string if it is present.
     ///
     /// # Errors
     ///
@@ -75,25 +76,25 @@ impl Claims {
         string(self.members().get(name), name)
     }
 
-    /// A claim that is a NumericDate where it is there (RFC 7519 section 2).
+    /// Returns a claim that must be a NumericDate if it is present (RFC 7519 section 2).
     ///
     /// # Errors
     ///
-    /// [`ClaimError`] for every type but a finite number.
+    /// [`ClaimError`] for every other type.
     pub fn numeric_date(&self, name: &'static str) -> Result<Option<NumericDate>, ClaimError> {
         numeric_date(self.members().get(name), name)
     }
 
-    /// A claim that is one string or an array of strings where it is there.
+    /// Returns a claim that must be a string or an array of strings if it is present.
     ///
     /// # Errors
     ///
-    /// [`ClaimError`] for every other type, an array with anything else in it included.
+    /// [`ClaimError`] for every other type, including an array with a value that is not a string.
     pub fn strings(&self, name: &'static str) -> Result<Option<Vec<&str>>, ClaimError> {
         let expected = "a string or an array of strings";
         typed(self.members().get(name), name, expected, |value| {
-            let one = value.as_str().map(|one| vec![one]);
-            one.or_else(|| value.as_array()?.map(Node::as_str).collect())
+            let single = value.as_str().map(|single| vec![single]);
+            single.or_else(|| value.as_array()?.map(Node::as_str).collect())
         })
     }
 
@@ -101,7 +102,7 @@ impl Claims {
     ///
     /// # Errors
     ///
-    /// [`ClaimError`], as for all that follow.
+    /// [`ClaimError`].
     pub fn issuer(&self) -> Result<Option<&str>, ClaimError> {
         self.string("iss")
     }
@@ -161,7 +162,7 @@ impl Claims {
     }
 }
 
-/// What a claim says, if it is there, in the type that its standard gives it.
+/// Reads a claim as the type that its standard defines, if it is present.
 fn typed<'v, T>(
     value: Option<Node<'v>>,
     name: &'static str,
@@ -186,7 +187,7 @@ pub(crate) fn numeric_date(
     typed(value, name, "a number", NumericDate::from_node)
 }
 
-/// As JSON objects: the order of members does not count.
+/// Compares as JSON objects. The order of members does not matter.
 impl PartialEq for Claims {
     fn eq(&self, other: &Self) -> bool {
         self.as_object() == other.as_object()
@@ -200,19 +201,19 @@ impl fmt::Debug for Claims {
     }
 }
 
-/// A claim is there, but not of the type that its standard gives it. Holds no value.
+/// The error for a claim of a wrong type. It does not hold the claim's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Invalid '{claim}' claim: not {expected}")]
 #[non_exhaustive]
 pub struct ClaimError {
     /// The claim's name.
     pub claim: &'static str,
-    /// The type it should have, in words.
+    /// The expected type, in words.
     pub expected: &'static str,
 }
 
 impl ClaimError {
-    /// For a claim of that name, which should have been of that type (in words).
+    /// Creates an error for the claim of this name and the expected type, in words.
     pub fn new(claim: &'static str, expected: &'static str) -> Self {
         ClaimError { claim, expected }
     }

@@ -12,7 +12,7 @@ use crate::claims::Claims;
 use crate::header::Header;
 use crate::json::{Document, JsonError};
 
-/// Three segments of a compact JWS, borrowed; nothing is decoded yet.
+/// The three segments of a compact JWS. They are borrowed and not decoded yet.
 ///
 /// `Debug` shows no part of the token.
 #[derive(Clone, Copy)]
@@ -21,13 +21,13 @@ pub struct Compact<'a> {
     header: &'a str,
     payload: &'a str,
     signature: &'a str,
-    /// Of the signing input, once [`sha256`](Compact::sha256) was asked for.
+    /// The SHA-256 of the signing input. Set by [`sha256`](Compact::sha256).
     signing_digest: Option<[u8; 32]>,
 }
 
 impl<'a> Compact<'a> {
-    /// Splits `token` in its three segments. `max_size` is in bytes; a longer text is refused
-    /// before anything else is looked at.
+    /// Splits `token` into its three segments. A token of more than `max_size` bytes is refused
+    /// before it is read.
     ///
     /// # Errors
     ///
@@ -60,9 +60,11 @@ impl<'a> Compact<'a> {
         segments().ok_or(ParseError::SegmentCount)
     }
 
-    /// The SHA-256 of the whole text: a DPoP `ath` of an access token (RFC 9449 section 4.2) before it is
-    /// encoded. What the signature is over is the greater part of that text, and a check of a signature
-    /// with SHA-256 that comes later does not hash it again; that of a copy made before does.
+    /// Returns the SHA-256 of the whole token. The `ath` of a DPoP proof is this hash in base64url
+    /// (RFC 9449 section 4.2).
+    ///
+    /// The hash of the signing input is a by-product and is kept: a later signature check with
+    /// SHA-256 does not compute it again. A copy made before this call does not have it.
     ///
     /// ```
     /// use a0_jose::{Compact, sha256};
@@ -79,40 +81,42 @@ impl<'a> Compact<'a> {
         hash.finalize().into()
     }
 
-    /// Header and payload, each decoded once as one JSON object without duplicate member names.
+    /// Decodes header and payload, each as one JSON object without duplicate member names.
     pub(crate) fn decode_parts(&self) -> Result<(Header, Claims), ParseError> {
         let header = Header::new(decode_object(self.header, Part::Header)?);
         Ok((header, self.decode_payload()?))
     }
 
-    /// The first segment as it stands: for seeing that it is one that was read before.
+    /// The first segment, still encoded. Compare it with one that was decoded before to skip
+    /// decoding.
     pub fn header_segment(&self) -> &'a str {
         self.header
     }
 
-    /// Decodes the payload alone, as one JSON object without duplicate member names. For whoever knows
-    /// what the header says: see [`header_segment`](Compact::header_segment).
+    /// Decodes only the payload, as one JSON object without duplicate member names. For callers
+    /// that know the header from its [segment](Compact::header_segment).
     ///
     /// # Errors
     ///
-    /// [`ParseError`], as of the payload.
+    /// [`ParseError`] with [`Part::Payload`].
     pub fn decode_payload(&self) -> Result<Claims, ParseError> {
         Ok(Claims::new(decode_object(self.payload, Part::Payload)?))
     }
 
-    /// What the signature is over: header and payload with the dot between them, as ASCII.
+    /// The JWS Signing Input (RFC 7515 section 2): header, dot and payload.
     pub(crate) fn signing_input(&self) -> &'a [u8] {
         self.signing_input.as_bytes()
     }
 
-    /// The hash of the signing input, where it is known: by SHA-256 alone.
+    /// The hash of the signing input, where it was computed before. Only SHA-256 is.
     pub(crate) fn signing_digest(&self, hash: Hash) -> Option<&[u8; 32]> {
         self.signing_digest
             .as_ref()
             .filter(|_| hash == Hash::Sha256)
     }
 
-    /// Decodes the signature into `buffer`; `None` if it is not base64url or does not fit.
+    /// Decodes the signature into `buffer`. Returns `None` where it is not base64url or does not
+    /// fit.
     pub(crate) fn signature<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
         base64url::decode_into(self.signature, buffer)
     }
@@ -124,7 +128,7 @@ impl fmt::Debug for Compact<'_> {
     }
 }
 
-/// The header of a compact JWS, for looking at only: nothing says that anybody signed it.
+/// Returns the header of a compact JWS without checking the signature. Never trust it.
 ///
 /// # Errors
 ///
@@ -139,7 +143,7 @@ pub fn unverified_header(token: &str, max_size: usize) -> Result<Map<String, Val
     Ok(decode_object(Compact::parse(token, max_size)?.header, Part::Header)?.to_map())
 }
 
-/// The payload of a compact JWS, for looking at only: nothing says that anybody signed it.
+/// Returns the payload of a compact JWS without checking the signature. Never trust it.
 ///
 /// # Errors
 ///
@@ -154,7 +158,7 @@ pub fn unverified_payload(token: &str, max_size: usize) -> Result<Map<String, Va
     Ok(decode_object(Compact::parse(token, max_size)?.payload, Part::Payload)?.to_map())
 }
 
-/// What is before and after the dot at this place.
+/// Splits around the dot at the index `dot`.
 fn split_around(text: &str, dot: usize) -> Option<(&str, &str)> {
     let (before, rest) = text.split_at_checked(dot)?;
     Some((before, rest.strip_prefix('.')?))
@@ -168,7 +172,7 @@ fn decode_object(segment: &str, part: Part) -> Result<Document, ParseError> {
     })
 }
 
-/// A segment that holds JSON.
+/// A segment that contains JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Part {
@@ -187,18 +191,20 @@ impl fmt::Display for Part {
     }
 }
 
-/// Why a text is no compact JWS of two JSON objects. Holds nothing of the text.
+/// The error for a text that is not a compact JWS of two JSON objects. It holds no part of the
+/// text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// Longer than the caller allows; `max_size` is in bytes.
+    /// The token is longer than the caller allows.
     #[error("Failed to parse token: larger than {max_size} bytes")]
     #[non_exhaustive]
     TooLarge {
         /// The limit, in bytes.
         max_size: usize,
     },
-    /// Not of three segments: an opaque token, or a JWE of five (RFC 7516 section 7.1).
+    /// The text does not have three segments. It may be an opaque token, or a JWE, which has five
+    /// (RFC 7516 section 7.1).
     #[error("Failed to parse token: not a JWT; did the client request an audience?")]
     SegmentCount,
     /// A segment is not canonical base64url (RFC 7515 section 2).
@@ -207,7 +213,7 @@ pub enum ParseError {
     /// A segment is not one UTF-8 JSON object (RFC 7515 section 5.2, RFC 7519 section 7.2).
     #[error("Failed to parse token: the {0} is not one JSON object")]
     NotAnObject(Part),
-    /// A member name comes twice (RFC 7515 section 4, RFC 7519 section 4).
+    /// A segment has a duplicate member name (RFC 7515 section 4, RFC 7519 section 4).
     #[error("Failed to parse token: the {0} holds a member name twice")]
     DuplicateMember(Part),
 }

@@ -1,17 +1,17 @@
-//! Which octets make a public key of an Edwards curve that only its owner can sign for.
+//! Checks on the public keys of Edwards curves that the signature check does not make.
 //!
 //! With a point of small order anybody can make signatures that verify, as with an RSA exponent of
-//! 1 (RFC 8032 section 8.9 leaves the check to whom it concerns). A point that is not in its
+//! 1; RFC 8032 section 8.9 leaves this check to protocols that need it. A point that is not in its
 //! canonical form would give one key two thumbprints (RFC 8032 sections 5.1.3 and 5.2.3).
 
 use std::cmp::Ordering;
 
 use crate::algorithm::EdwardsCurve;
 
-/// The bit of the last octet that holds the sign of the other coordinate.
+/// The bit of the last octet that holds the sign of x.
 const SIGN: u8 = 0x80;
 
-/// y of the points of order 8 on edwards25519, in the order of their octets in a key.
+/// The y coordinates of the points of order 8 on edwards25519, lowest octet first as in a key.
 const ORDER_8: [[u8; 32]; 2] = [
     [
         0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
@@ -25,7 +25,7 @@ const ORDER_8: [[u8; 32]; 2] = [
     ],
 ];
 
-/// Whether `key`, of the length of its curve, is canonical and not of small order.
+/// Returns whether `key` is canonical and not of small order. The caller has checked its length.
 pub(crate) fn is_sound(curve: EdwardsCurve, key: &[u8]) -> bool {
     let mut y = key.to_vec();
     if let Some(last) = y.last_mut() {
@@ -40,7 +40,8 @@ pub(crate) fn is_sound(curve: EdwardsCurve, key: &[u8]) -> bool {
     in_range && !trivial && !order_8
 }
 
-/// p - 1, lowest octet first: 2^255 - 20, and 2^448 - 2^224 - 2 with the octet for the sign.
+/// Returns p - 1, lowest octet first: 2^255 - 20 for Ed25519, and 2^448 - 2^224 - 2 for Ed448,
+/// where the last octet holds the sign alone.
 fn prime_less_one(curve: EdwardsCurve) -> Vec<u8> {
     let octets = 0..curve.key_length();
     let octet = |position: usize| match (curve, position) {

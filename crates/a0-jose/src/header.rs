@@ -1,4 +1,4 @@
-//! The JOSE header and what it must say, RFC 7515 section 4 and RFC 8725.
+//! The JOSE header and the rules for it, RFC 7515 section 4 and RFC 8725.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,8 +6,8 @@ use std::str::FromStr;
 use crate::algorithm::{Algorithm, UnsupportedAlgorithm};
 use crate::json::{Document, Members, Node};
 
-/// The header of a JWS. Its `jwk`, `jku`, `x5u` and `x5c` choose no key and cause no request.
-/// `Debug` shows the names of its members and no value.
+/// The header of a JWS. Its `jwk`, `jku`, `x5u` and `x5c` never choose a key and never cause a
+/// request. `Debug` shows the names of its members, but no values.
 #[derive(Clone)]
 pub struct Header(Document);
 
@@ -16,7 +16,7 @@ impl Header {
         Header(document)
     }
 
-    /// A member by name.
+    /// Returns a member by name.
     pub fn get(&self, name: &str) -> Option<Node<'_>> {
         self.members().get(name)
     }
@@ -26,19 +26,20 @@ impl Header {
         self.0.members()
     }
 
-    /// The key's name (RFC 7515 section 4.1.4), as it stands: compare it, never act on it.
+    /// The `kid` (RFC 7515 section 4.1.4). It comes from the sender: only compare it with the `kid`
+    /// of known keys.
     ///
     /// # Errors
     ///
-    /// [`HeaderError::MissingKeyId`] where it is absent or not a string.
+    /// [`HeaderError::MissingKeyId`] where `kid` is absent or not a string.
     pub fn key_id(&self) -> Result<&str, HeaderError> {
         self.get("kid")
             .and_then(Node::as_str)
             .ok_or(HeaderError::MissingKeyId)
     }
 
-    /// Whether `typ` is there and is this media type: case does not matter and `application/` may
-    /// be left out (RFC 7515 section 4.1.9).
+    /// Returns whether `typ` is present and is this media type. Case is ignored, and `application/`
+    /// may be omitted (RFC 7515 section 4.1.9).
     pub fn is_of_type(&self, media_type: &str) -> bool {
         let typ = self.get("typ").and_then(Node::as_str);
         typ.is_some_and(|typ| same_media_type(typ, media_type))
@@ -52,17 +53,17 @@ impl fmt::Debug for Header {
     }
 }
 
-/// What a header must say before any key is looked for.
+/// The rules for a header. They are checked before a key is looked up.
 ///
-/// `crit` and `b64` are always refused: nothing here understands an extension (RFC 7515 section
-/// 4.1.11, RFC 7797 section 7). So is `cty: JWT`, a nested token (RFC 7519 section 5.2).
+/// `crit` and `b64` are always refused, because this crate supports no extension (RFC 7515 section
+/// 4.1.11, RFC 7797 section 7). `cty: JWT`, a nested token, is refused too (RFC 7519 section 5.2).
 ///
 /// ```
 /// use a0_jose::{Algorithm, HeaderRules};
 ///
-/// // An access token by RFC 9068: `typ` must be there and say so.
+/// // RFC 9068: an access token must have this `typ`.
 /// let strict = HeaderRules::new([Algorithm::Rs256]).types(["at+jwt"]).require_type();
-/// // As Auth0 writes it by default, or not at all.
+/// // Auth0's default `typ` is accepted too, and so is a token without `typ`.
 /// let lenient = HeaderRules::new([Algorithm::Rs256]).types(["JWT", "at+jwt"]);
 /// # let _ = (strict, lenient);
 /// ```
@@ -74,23 +75,23 @@ pub struct HeaderRules {
 }
 
 impl HeaderRules {
-    /// Allows these algorithms and no other, and any `typ`.
+    /// Allows only these algorithms, and any `typ`.
     pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        let mut each_once = Vec::new();
+        let mut unique = Vec::new();
         for algorithm in algorithms {
-            if !each_once.contains(&algorithm) {
-                each_once.push(algorithm);
+            if !unique.contains(&algorithm) {
+                unique.push(algorithm);
             }
         }
         HeaderRules {
-            algorithms: each_once,
+            algorithms: unique,
             types: None,
             type_required: false,
         }
     }
 
-    /// Allows these values of `typ`, as media types: case does not matter and `application/` may
-    /// be left out (RFC 7515 section 4.1.9). An absent `typ` still passes.
+    /// Allows only these media types as `typ`. Case is ignored, and `application/` may be omitted
+    /// (RFC 7515 section 4.1.9). A header without `typ` still passes.
     #[must_use]
     pub fn types<S: Into<String>>(mut self, types: impl IntoIterator<Item = S>) -> Self {
         self.types = Some(types.into_iter().map(Into::into).collect());
@@ -104,12 +105,12 @@ impl HeaderRules {
         self
     }
 
-    /// The allowed algorithms, each once, in the order they were given.
+    /// The allowed algorithms, each once, in the order in which they were given.
     pub fn algorithms(&self) -> &[Algorithm] {
         &self.algorithms
     }
 
-    /// Judges `alg`, `crit`, `b64`, `cty` and `typ`, in this order, and gives the algorithm.
+    /// Checks `alg`, `crit`, `b64`, `cty` and `typ`, in this order, and returns the algorithm.
     ///
     /// # Errors
     ///
@@ -158,7 +159,8 @@ impl HeaderRules {
     }
 }
 
-/// RFC 7515 section 4.1.9: a value without `/` stands for `application/` and that value.
+/// Compares two values of `typ` or `cty`. A value without `/` means `application/` and that value
+/// (RFC 7515 section 4.1.9).
 fn same_media_type(left: &str, right: &str) -> bool {
     fn short(media_type: &str) -> &str {
         const PREFIX: &str = "application/";
@@ -172,32 +174,32 @@ fn same_media_type(left: &str, right: &str) -> bool {
     short(left).eq_ignore_ascii_case(short(right))
 }
 
-/// Why a header was refused. Holds nothing of the header.
+/// The error for a header that was refused. It holds no part of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
     /// `alg` is absent or not a string.
     #[error("Token header has no 'alg'")]
     MissingAlgorithm,
-    /// `alg` is an HMAC algorithm; the name comes from a table.
+    /// `alg` is an HMAC algorithm. The name comes from a table.
     #[error("{}", UnsupportedAlgorithm::Symmetric(.0))]
     Symmetric(&'static str),
-    /// `alg` is not in the allow-list; `none` never is.
+    /// `alg` is not in the allow-list. `none` never is.
     #[error("Algorithm is not allowed")]
     AlgorithmNotAllowed,
-    /// `crit` is there, with whatever value.
+    /// `crit` is present. Its value does not matter.
     #[error("Token header has a 'crit' parameter, which is not supported")]
     Critical,
-    /// `b64` is there, with whatever value.
+    /// `b64` is present. Its value does not matter.
     #[error("Token header has a 'b64' parameter, which is not supported")]
     UnencodedPayload,
-    /// `cty` says that the payload is a token of its own, or is not a string.
+    /// `cty` is `JWT`, which means a nested token, or not a string.
     #[error("Nested tokens are not supported")]
     NestedToken,
-    /// `typ` is none of the allowed ones, not a string, or absent where it is required.
+    /// `typ` is not allowed, not a string, or absent where it is required.
     #[error("Unexpected JWT 'typ'")]
     Type,
-    /// `kid` is absent or not a string, where it has to name the key.
+    /// `kid` is absent or not a string, but is needed to find the key.
     #[error("Token header missing 'kid' claim")]
     MissingKeyId,
 }

@@ -9,23 +9,22 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::algorithm::Algorithm;
-use crate::backend::Backend;
 use crate::json;
 use crate::jwk::{Jwk, JwkError};
-use crate::key::VerifyingKey;
+use crate::key::{Backend, VerifyingKey};
 
-/// Entries that are looked at in one set; the rest is left out. Building a key takes up to 0.1 ms,
-/// so this bounds what a set can cost, whatever is in it.
+/// The most entries that are read of one set. The rest is left out. Building a key takes up to 0.1
+/// ms, so this limit bounds the time that any set can take.
 pub const MAX_KEYS: usize = 1024;
 
-/// Keys of one `kid` that are tried on one signature.
+/// The most keys with one `kid` that are tried on one signature.
 pub const MAX_CANDIDATES: usize = 8;
 
-/// The usable keys of a JWK Set, by `kid`, each ready to verify with.
+/// The usable keys of a JWK Set, by `kid`, each ready to verify signatures.
 ///
-/// An entry that cannot be used is skipped and told by [`skipped`](JwkSet::skipped); it never
-/// spoils the others (RFC 7517 section 5). A set without a usable entry is a value too: whether it
-/// is of use is for the caller to judge, by [`is_empty`](JwkSet::is_empty).
+/// An entry that cannot be used is skipped and reported by [`skipped`](JwkSet::skipped). It does
+/// not affect the others (RFC 7517 section 5). A set without a usable entry is not an error:
+/// callers check [`is_empty`](JwkSet::is_empty).
 ///
 /// ```
 /// use a0_jose::{Algorithm, JwkError, JwkSet};
@@ -37,14 +36,14 @@ pub const MAX_CANDIDATES: usize = 8;
 /// ```
 #[derive(Debug, Default)]
 pub struct JwkSet {
-    /// Not hashed: sets are small, and each token's `kid` is looked up twice.
+    /// Not a hash map: sets are small, and each token looks its `kid` up twice.
     keys: BTreeMap<String, Vec<VerifyingKey>>,
     skipped: Vec<(usize, JwkError)>,
 }
 
 impl JwkSet {
-    /// Parses a set and builds its keys, each for one algorithm out of `allowed`: see
-    /// [`VerifyingKey::new`].
+    /// Parses a set and builds its keys, each for one algorithm of `allowed` as
+    /// [`VerifyingKey::new`] chooses it.
     ///
     /// # Errors
     ///
@@ -53,7 +52,7 @@ impl JwkSet {
         JwkSet::parse_with_backend(text, allowed, Backend::default())
     }
 
-    /// As [`parse`](JwkSet::parse), with signatures checked by `backend`.
+    /// Like [`parse`](JwkSet::parse), but `backend` checks the signatures.
     ///
     /// # Errors
     ///
@@ -63,10 +62,10 @@ impl JwkSet {
         allowed: &[Algorithm],
         backend: Backend,
     ) -> Result<Self, JwkSetError> {
-        let Document { keys: entries } = serde_json::from_slice(text).map_err(|_| JwkSetError)?;
+        let RawEntries(entries) = serde_json::from_slice(text).map_err(|_| JwkSetError)?;
         let mut set = JwkSet::default();
         for (position, entry) in entries.iter().take(MAX_KEYS).enumerate() {
-            match entry_key(entry, allowed, backend) {
+            match build_key(entry, allowed, backend) {
                 Ok((key_id, key)) => set.keys.entry(key_id).or_default().push(key),
                 Err(error) => set.skipped.push((position, error)),
             }
@@ -77,8 +76,8 @@ impl JwkSet {
         Ok(set)
     }
 
-    /// The keys that a token with this `kid` and this algorithm may have been signed by, at most
-    /// [`MAX_CANDIDATES`]. `kid` is compared exactly.
+    /// The keys with this `kid` and this algorithm, at most [`MAX_CANDIDATES`]. `kid` is compared
+    /// exactly.
     pub fn candidates(
         &self,
         key_id: &str,
@@ -92,43 +91,41 @@ impl JwkSet {
             .take(MAX_CANDIDATES)
     }
 
-    /// Whether a token with this `kid` and this algorithm has a candidate.
+    /// Returns whether the set has a key with this `kid` and this algorithm.
     pub fn contains(&self, key_id: &str, algorithm: Algorithm) -> bool {
         self.candidates(key_id, algorithm).next().is_some()
     }
 
-    /// The `kid` of every usable key, each once, in their order as texts.
+    /// The `kid` of every usable key, each once, sorted.
     pub fn key_ids(&self) -> impl Iterator<Item = &str> {
         self.keys.keys().map(String::as_str)
     }
 
-    /// Whether no key is usable.
+    /// Returns whether no key is usable.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// The entries that cannot be used: position in the array, and why.
+    /// The entries that cannot be used: the position in the array, and the reason.
     pub fn skipped(&self) -> &[(usize, JwkError)] {
         &self.skipped
     }
 }
 
-/// The array `keys`, its entries not read yet: each is parsed by itself, so that one which is not
-/// even acceptable JSON takes no other along.
-struct Document<'t> {
-    keys: Vec<&'t RawValue>,
-}
+/// The array `keys` with unparsed entries. Each entry is parsed separately, so that one which this
+/// crate's JSON parser refuses does not affect the others.
+struct RawEntries<'t>(Vec<&'t RawValue>);
 
-impl<'de> Deserialize<'de> for Document<'de> {
+impl<'de> Deserialize<'de> for RawEntries<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(DocumentVisitor)
+        deserializer.deserialize_map(RawEntriesVisitor)
     }
 }
 
-struct DocumentVisitor;
+struct RawEntriesVisitor;
 
-impl<'de> Visitor<'de> for DocumentVisitor {
-    type Value = Document<'de>;
+impl<'de> Visitor<'de> for RawEntriesVisitor {
+    type Value = RawEntries<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a JWK Set")
@@ -143,12 +140,12 @@ impl<'de> Visitor<'de> for DocumentVisitor {
                 return Err(de::Error::duplicate_field("keys"));
             }
         }
-        let keys = keys.ok_or_else(|| de::Error::missing_field("keys"))?;
-        Ok(Document { keys })
+        keys.map(RawEntries)
+            .ok_or_else(|| de::Error::missing_field("keys"))
     }
 }
 
-fn entry_key(
+fn build_key(
     entry: &RawValue,
     allowed: &[Algorithm],
     backend: Backend,
@@ -160,7 +157,7 @@ fn entry_key(
     Ok((key_id, key))
 }
 
-/// A text that is no JWK Set: not one JSON object with an array `keys`.
+/// The error for a text that is not a JSON object with an array `keys`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a JSON object with an array 'keys'")]
 #[non_exhaustive]

@@ -1,6 +1,6 @@
-//! Strict compact JWS, JSON Web Keys and JWT claims, for whoever has to decide on a token.
+//! Strict compact JWS, JSON Web Keys and JWT claims, for resource servers.
 //!
-//! Data goes one way, and a later type is made only from the one before:
+//! A token passes through these types in order. Each is made only from the one before it:
 //!
 //! ```text
 //! &str -> Compact (three borrowed segments)
@@ -9,12 +9,12 @@
 //!                     -> VerifiedJws (a key of a JwkSet made the signature)
 //! ```
 //!
-//! Nothing here does HTTP, reads a clock or keeps a cache: `now` is an argument.
+//! This crate does no HTTP, reads no clock and keeps no cache: the time is an argument, `now`.
 //!
 //! ```
 //! use a0_jose::{Algorithm, Compact, HeaderRules, JwkSet, VerifyingKey};
 //!
-//! // RFC 7515, appendix A.3: an ES256 key and a token that it signed.
+//! // RFC 7515, appendix A.3: an ES256 key and a token signed with it.
 //! let keys = br#"{"keys":[{"kty":"EC","crv":"P-256","kid":"a3",
 //!     "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
 //!     "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
@@ -28,7 +28,7 @@
 //! assert_eq!(unverified.claims().issuer()?, Some("joe"));
 //!
 //! let verifiable = unverified.validate_header(&HeaderRules::new(allowed))?;
-//! // This token names no key, so the caller picks it; `verify` takes the one that `kid` names.
+//! // This token has no `kid`, so the caller picks the key. `verify` selects keys by `kid`.
 //! let key: &VerifyingKey = keys.candidates("a3", Algorithm::Es256).next().ok_or("no key")?;
 //! let verified = verifiable.verify_with(key)?;
 //! assert!(verified.claims().get("http://example.com/is_root").is_some());
@@ -36,6 +36,7 @@
 //! ```
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![deny(
     clippy::unwrap_used,
@@ -50,11 +51,11 @@
 )]
 
 mod algorithm;
-mod backend;
 mod base64url;
 mod claim_rules;
 mod claims;
 mod compact;
+mod digest;
 mod edwards_point;
 mod header;
 pub mod json;
@@ -68,18 +69,15 @@ mod thumbprint;
 mod token;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
-pub use backend::Backend;
-pub use base64url::{
-    constant_time_eq, decode as base64url_decode, encode as base64url_encode, is_digest, sha256,
-    sha256_base64url,
-};
+pub use base64url::{decode as base64url_decode, encode as base64url_encode};
 pub use claim_rules::{ClaimRules, ClaimValidationError};
 pub use claims::{ClaimError, Claims};
 pub use compact::{Compact, ParseError, Part, unverified_header, unverified_payload};
+pub use digest::{constant_time_eq, is_digest, sha256, sha256_base64url};
 pub use header::{Header, HeaderError, HeaderRules};
 pub use jwk::{Jwk, JwkError, has_private_member};
 pub use jwk_set::{JwkSet, JwkSetError, MAX_CANDIDATES, MAX_KEYS};
-pub use key::{InvalidSignature, VerifyingKey};
+pub use key::{Backend, InvalidSignature, VerifyingKey};
 pub use numeric_date::NumericDate;
 pub use signing::{Signer, SigningError, SigningKey, random_token_id};
 pub use thumbprint::{InvalidThumbprint, Thumbprint};

@@ -1,14 +1,14 @@
-//! A point of a NIST curve as octets, on the stack: every DPoP proof brings one.
+//! A point on a NIST curve, held on the stack: every DPoP proof carries one.
 
-/// The octet that an uncompressed point begins with (SEC 1 section 2.3.3). A point of any other
-/// form, infinity among them, is never built.
+/// The first octet of an uncompressed point (SEC 1 section 2.3.3). No other form is ever built, so
+/// the point at infinity cannot occur.
 const UNCOMPRESSED: u8 = 4;
 
-/// Octets of the longest coordinate, that of P-521.
+/// Octets of the longest coordinate, a coordinate of P-521.
 const MAX_COORDINATE: usize = 66;
 
-/// An uncompressed point: its first octet, and both coordinates in full length. So one point has one
-/// form. Whether it is on its curve is found when a key is made of it.
+/// An uncompressed point: the octet [`UNCOMPRESSED`], then both coordinates in full length. Each
+/// point has exactly one form. Building a key from it checks that it is on its curve.
 #[derive(Debug, Clone)]
 pub(crate) struct Point {
     octets: [u8; 1 + 2 * MAX_COORDINATE],
@@ -16,7 +16,7 @@ pub(crate) struct Point {
 }
 
 impl Point {
-    /// `None` where the coordinates differ in length or are longer than any.
+    /// Returns `None` where the coordinates differ in length or are longer than [`MAX_COORDINATE`].
     pub(crate) fn new(x: &[u8], y: &[u8]) -> Option<Self> {
         if x.len() != y.len() {
             return None;
@@ -34,7 +34,7 @@ impl Point {
         })
     }
 
-    /// The whole point.
+    /// The encoded point.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         let end = 1 + 2 * self.coordinate_length;
         self.octets.get(..end).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Private keys, for the side that signs: proofs and client assertions.
+//! Private keys, for signing DPoP proofs and client assertions.
 
 use std::fmt;
 
@@ -21,7 +21,8 @@ use crate::json;
 use crate::jwk::Jwk;
 use crate::key::VerifyingKey;
 
-/// Whoever can make the signatures of one key: a [`SigningKey`], or a key that lives elsewhere.
+/// Signs with one private key: a [`SigningKey`] in memory, or a key held elsewhere, such as in an
+/// HSM.
 pub trait Signer: Send + Sync {
     /// The algorithm of its signatures.
     fn algorithm(&self) -> Algorithm;
@@ -29,15 +30,15 @@ pub trait Signer: Send + Sync {
     /// The public part of the key, as a JWK without private members.
     fn public_jwk(&self) -> &Map<String, Value>;
 
-    /// A signature over `message`, in the form of RFC 7518 section 3.
+    /// Signs `message`. The signature has the form of RFC 7518 section 3.
     ///
     /// # Errors
     ///
     /// [`SigningError`] where the key cannot be used.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError>;
 
-    /// A compact JWS (RFC 7515 section 7.1) of this header and these claims. The header has to name
-    /// the key's algorithm.
+    /// Signs a compact JWS (RFC 7515 section 7.1) with this header and these claims. The caller
+    /// puts the key's algorithm in the header.
     ///
     /// # Errors
     ///
@@ -54,7 +55,7 @@ pub trait Signer: Send + Sync {
     }
 }
 
-/// A private key in memory, for RS256, PS256 or ES256. `Debug` shows nothing of it.
+/// A private key in memory, for RS256, PS256 or ES256. `Debug` shows the algorithm only.
 ///
 /// ```
 /// use a0_jose::{Algorithm, Compact, Jwk, Signer, SigningKey, VerifyingKey};
@@ -75,24 +76,27 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// A new P-256 key for ES256.
+    /// Generates a P-256 key for ES256.
     ///
     /// # Errors
     ///
-    /// [`SigningError::Unusable`] where OpenSSL has no randomness to give.
+    /// [`SigningError::Unusable`] where OpenSSL provides no random numbers.
     pub fn generate_es256() -> Result<Self, SigningError> {
         let pair = EcKeyPair::generate(EcCurve::P256).map_err(|_| SigningError::Unusable)?;
         SigningKey::from_pair(Algorithm::Es256, &pair)
     }
 
-    /// A private key in PEM of at most 8 KiB: PKCS#8, or the traditional form of its type. One that
-    /// is encrypted is refused, and nobody is asked for a passphrase. The key signs once here, and
-    /// its public part has to verify that; whether the factors of an RSA key are prime is not asked.
+    /// Reads a private key from PEM of at most 8 KiB, in PKCS#8 or in the traditional form of its
+    /// type.
+    ///
+    /// Encrypted keys are refused without a prompt for a passphrase. The key signs once, and its
+    /// public part must verify that signature. The factors of an RSA key are not tested for
+    /// primality.
     ///
     /// # Errors
     ///
-    /// [`SigningError::Unsupported`] for an algorithm that is not one of the three,
-    /// [`SigningError::Unusable`] for a text that holds no private key fit for it.
+    /// [`SigningError::Unsupported`] for an algorithm other than RS256, PS256 and ES256,
+    /// [`SigningError::Unusable`] for a text without a private key for this algorithm.
     pub fn from_pem(algorithm: Algorithm, pem: &[u8]) -> Result<Self, SigningError> {
         let unusable = |_| SigningError::Unusable;
         match algorithm {
@@ -113,7 +117,7 @@ impl SigningKey {
     fn from_pair(algorithm: Algorithm, pair: &dyn KeyPair) -> Result<Self, SigningError> {
         let public_jwk = json::parse_object(pair.to_jwk_public_key().to_string().as_bytes())
             .map_err(|_| SigningError::Unusable)?;
-        // What signs here has to verify elsewhere: the same bounds for both sides, before any work.
+        // Verifiers refuse a key beyond these limits. Checking first also bounds the work below.
         let jwk = Jwk::from_object(&public_jwk).map_err(|_| SigningError::Unusable)?;
         let signer =
             signer(algorithm, &pair.to_jwk_key_pair()).map_err(|_| SigningError::Unusable)?;
@@ -138,11 +142,13 @@ impl SigningKey {
     }
 }
 
-/// The longest PEM, in bytes; a key of 8192 bits takes 6.5 kB. It bounds what its numbers can cost.
+/// The longest PEM, in bytes. A key of 8192 bits takes 6.5 kB. The limit bounds the time that
+/// OpenSSL's arithmetic can take.
 const MAX_PEM: usize = 8 * 1024;
 
-/// A private key in PEM that passes, as DER. OpenSSL reads the PEM: josekit's reader takes memory
-/// for whatever length the text states, and a malformed one ends the process.
+/// Reads a private key from PEM, checks it with `passes`, and returns it as DER. OpenSSL reads the
+/// PEM, because josekit's reader allocates any length that the text states: a malformed text would
+/// abort the process.
 fn pkcs8(
     pem: &[u8],
     passes: fn(&PKeyRef<Private>) -> bool,
@@ -150,7 +156,7 @@ fn pkcs8(
     if pem.len() > MAX_PEM || is_encrypted(pem) {
         return Err(SigningError::Unusable);
     }
-    // Without a callback OpenSSL asks the terminal where it misses a passphrase.
+    // Without a callback, OpenSSL would prompt for a passphrase on the terminal.
     let key = PKey::private_key_from_pem_callback(pem, |_| Ok(0));
     key.ok()
         .filter(|key| passes(key))
@@ -159,8 +165,8 @@ fn pkcs8(
         .ok_or(SigningError::Unusable)
 }
 
-/// What both encrypted forms of PEM say, and no base64 by chance. OpenSSL would try an empty
-/// passphrase, for as many rounds as the text asks for.
+/// Returns whether the text contains the word that both encrypted forms of PEM contain. OpenSSL
+/// would try an empty passphrase, with as many rounds of key derivation as the text states.
 fn is_encrypted(pem: &[u8]) -> bool {
     let word = b"ENCRYPTED";
     pem.windows(word.len()).any(|octets| octets == word)
@@ -171,8 +177,9 @@ fn is_p256(key: &PKeyRef<Private>) -> bool {
         .is_ok_and(|key| key.group().curve_name() == Some(Nid::X9_62_PRIME256V1))
 }
 
-/// An RSA key of two factors, which are those of its modulus. How large it may be is for [`Jwk`] to
-/// say. OpenSSL's own check tests the factors for primes first, however long they are.
+/// Returns whether the key is an RSA key with two factors whose product is its modulus. [`Jwk`]
+/// limits its size. OpenSSL's own check is not used, because it tests factors of any length for
+/// primality.
 fn is_rsa(key: &PKeyRef<Private>) -> bool {
     let Ok(key) = key.rsa() else { return false };
     let product = || -> Result<BigNum, ErrorStack> {
@@ -221,7 +228,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// A `jti` that nobody can guess: 128 random bits as base64url (RFC 7519 section 4.1.7).
+/// Returns an unguessable `jti`: 128 random bits as base64url (RFC 7519 section 4.1.7).
 ///
 /// # Errors
 ///
@@ -232,14 +239,14 @@ pub fn random_token_id() -> Result<String, SigningError> {
     Ok(base64url::encode(octets))
 }
 
-/// Why nothing was signed. Holds nothing of the key.
+/// The error for a failed signature. It holds no part of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SigningError {
-    /// Not RS256, PS256 or ES256.
+    /// The algorithm is not RS256, PS256 or ES256.
     #[error("signing is supported for RS256, PS256 and ES256")]
     Unsupported,
-    /// Not a private key for the algorithm, or one that fails.
+    /// The key is not a private key for the algorithm, or signing failed.
     #[error("the private key cannot be used for this algorithm")]
     Unusable,
 }

@@ -7,10 +7,11 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 
 use crate::base64url;
+use crate::digest::constant_time_eq;
 
-/// The SHA-256 thumbprint of a public key, RFC 7638 section 3: a `jkt`.
+/// The SHA-256 thumbprint of a public key, RFC 7638 section 3. In a token it is `cnf.jkt`.
 ///
-/// Comparing takes the same time wherever two thumbprints differ. The text form is base64url.
+/// Two thumbprints are compared in constant time. The text form is base64url.
 ///
 /// ```
 /// use a0_jose::{Jwk, json};
@@ -26,14 +27,14 @@ use crate::base64url;
 pub struct Thumbprint([u8; 32]);
 
 impl Thumbprint {
-    /// Of an RSA key, whose numbers are given as they stand in it.
-    pub(crate) fn of_rsa(e: &str, n: &str) -> Self {
-        Thumbprint::of_parts(&[r#"{"e":""#, e, r#"","kty":"RSA","n":""#, n, r#""}"#])
+    /// Hashes an RSA key. `e` and `n` are the texts in the JWK.
+    pub(crate) fn rsa(e: &str, n: &str) -> Self {
+        Thumbprint::hash_parts(&[r#"{"e":""#, e, r#"","kty":"RSA","n":""#, n, r#""}"#])
     }
 
-    /// Of a key on a NIST curve.
-    pub(crate) fn of_ec(crv: &str, x: &str, y: &str) -> Self {
-        Thumbprint::of_parts(&[
+    /// Hashes a key on a NIST curve.
+    pub(crate) fn ec(crv: &str, x: &str, y: &str) -> Self {
+        Thumbprint::hash_parts(&[
             r#"{"crv":""#,
             crv,
             r#"","kty":"EC","x":""#,
@@ -44,14 +45,14 @@ impl Thumbprint {
         ])
     }
 
-    /// Of a key on an Edwards curve.
-    pub(crate) fn of_edwards(crv: &str, x: &str) -> Self {
-        Thumbprint::of_parts(&[r#"{"crv":""#, crv, r#"","kty":"OKP","x":""#, x, r#""}"#])
+    /// Hashes a key on an Edwards curve.
+    pub(crate) fn edwards(crv: &str, x: &str) -> Self {
+        Thumbprint::hash_parts(&[r#"{"crv":""#, crv, r#"","kty":"OKP","x":""#, x, r#""}"#])
     }
 
-    /// The required members, in order and without white space (RFC 7638 section 3.2). Names of curves are
-    /// those of a table and numbers are canonical base64url, so nothing needs escaping.
-    fn of_parts(parts: &[&str]) -> Self {
+    /// Hashes the required members, in order and without white space (RFC 7638 section 3.2). Curve
+    /// names come from a table and numbers are canonical base64url, so nothing needs escaping.
+    fn hash_parts(parts: &[&str]) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
             hash.update(part);
@@ -67,7 +68,7 @@ impl Thumbprint {
 
 impl PartialEq for Thumbprint {
     fn eq(&self, other: &Self) -> bool {
-        openssl::memcmp::eq(&self.0, &other.0)
+        constant_time_eq(&self.0, &other.0)
     }
 }
 
@@ -91,21 +92,21 @@ impl fmt::Debug for Thumbprint {
     }
 }
 
-/// A text that is not the base64url form of 32 octets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not the base64url form of a SHA-256 thumbprint")]
-#[non_exhaustive]
-pub struct InvalidThumbprint;
-
 impl FromStr for Thumbprint {
     type Err = InvalidThumbprint;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // One octet more than is wanted, so that a longer text is seen to be longer.
+        // The decoder needs one octet more than it fills.
         let mut buffer = [0; 33];
         base64url::decode_into(text, &mut buffer)
-            .and_then(|bytes| bytes.try_into().ok())
+            .and_then(|octets| octets.try_into().ok())
             .map(Thumbprint)
             .ok_or(InvalidThumbprint)
     }
 }
+
+/// The error for a text that is not the base64url form of 32 octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the base64url form of a SHA-256 thumbprint")]
+#[non_exhaustive]
+pub struct InvalidThumbprint;

@@ -1,4 +1,4 @@
-//! From decoded to verified, one type a step.
+//! A token on its way from decoded to verified. Each step has its own type.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::jwk_set::JwkSet;
 use crate::key::VerifyingKey;
 
 impl<'a> Compact<'a> {
-    /// Decodes header and payload, each once, as one JSON object without duplicate member names.
+    /// Decodes header and payload, each as one JSON object without duplicate member names.
     ///
     /// # Errors
     ///
@@ -25,8 +25,8 @@ impl<'a> Compact<'a> {
     }
 }
 
-/// Header and claims as somebody sent them. Good for choosing an issuer and for refusing early;
-/// never for letting anybody in.
+/// A decoded token that nothing was checked of. Use it to choose an issuer or to refuse a request
+/// early, never to grant access.
 pub struct Unverified<'a> {
     compact: Compact<'a>,
     header: Header,
@@ -39,12 +39,12 @@ impl<'a> Unverified<'a> {
         &self.header
     }
 
-    /// The claims, which nobody vouches for yet.
+    /// The claims. Their signature is not verified.
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// Judges the header.
+    /// Checks the header against `rules`.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ pub struct Verifiable<'a> {
 }
 
 impl Verifiable<'_> {
-    /// The SHA-256 of the whole token: see [`Compact::sha256`].
+    /// Returns the SHA-256 of the whole token: see [`Compact::sha256`].
     pub fn sha256(&mut self) -> [u8; 32] {
         self.token.compact.sha256()
     }
@@ -75,18 +75,18 @@ impl Verifiable<'_> {
         &self.token.header
     }
 
-    /// The claims, which nobody vouches for yet.
+    /// The claims. Their signature is not verified.
     pub fn claims(&self) -> &Claims {
         &self.token.claims
     }
 
-    /// The algorithm of the header, an allowed one.
+    /// The header's algorithm. The rules allow it.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Checks the signature with every key of `keys` that the header's `kid` names and that is
-    /// for the header's algorithm, at most [`MAX_CANDIDATES`](crate::MAX_CANDIDATES).
+    /// Checks the signature with the keys in `keys` that have the header's `kid` and algorithm. It
+    /// tries at most [`MAX_CANDIDATES`](crate::MAX_CANDIDATES).
     ///
     /// # Errors
     ///
@@ -104,11 +104,11 @@ impl Verifiable<'_> {
         }
     }
 
-    /// Checks the signature with one key that the caller chose.
+    /// Checks the signature with one key, which the caller chose.
     ///
     /// # Errors
     ///
-    /// [`VerifyError::NoMatchingKey`] where the key is for another algorithm,
+    /// [`VerifyError::NoMatchingKey`] where the key is bound to another algorithm,
     /// [`VerifyError::InvalidSignature`].
     pub fn verify_with(self, key: &VerifyingKey) -> Result<VerifiedJws, VerifyError> {
         if key.algorithm() != self.algorithm {
@@ -128,8 +128,7 @@ impl Verifiable<'_> {
     }
 }
 
-/// A token whose signature was checked. Whether its claims are acceptable is for
-/// [`ClaimRules`](crate::ClaimRules) to say.
+/// A token with a valid signature. Check its claims with [`ClaimRules`](crate::ClaimRules).
 #[derive(Clone)]
 pub struct VerifiedJws {
     header: Header,
@@ -153,7 +152,7 @@ impl VerifiedJws {
         self.algorithm
     }
 
-    /// The signed claims, by value.
+    /// Returns the signed claims by value.
     pub fn into_claims(self) -> Claims {
         self.claims
     }
@@ -171,17 +170,17 @@ macro_rules! opaque_debug {
 
 opaque_debug!(Unverified<'_>, Verifiable<'_>, VerifiedJws);
 
-/// Why no key vouches for a token.
+/// The error for a token that no key verifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The header does not name a key.
+    /// The header has no usable `kid`.
     #[error(transparent)]
     Header(HeaderError),
-    /// No key of the set has this `kid` and is for this algorithm.
+    /// No key has this `kid` and this algorithm.
     #[error("No matching key found in JWKS")]
     NoMatchingKey,
-    /// The signature is not base64url, or no candidate made it.
+    /// The signature is not base64url, or no candidate verifies it.
     #[error("Signature verification failed")]
     InvalidSignature,
 }

@@ -1,4 +1,4 @@
-//! Every test, with signatures checked by AWS-LC.
+//! Runs every test with AWS-LC.
 
 mod suite;
 

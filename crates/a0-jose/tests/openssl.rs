@@ -1,4 +1,4 @@
-//! Every test, with signatures checked by OpenSSL.
+//! Runs every test with OpenSSL.
 
 mod suite;
 

@@ -59,6 +59,7 @@
 //! | `private-key-jwt` | no | `ClientAuth::private_key_jwt`: an assertion instead of a secret, signed with `a0-jose` (OpenSSL) |
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![deny(
     clippy::unwrap_used,

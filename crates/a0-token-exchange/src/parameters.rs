@@ -234,6 +234,11 @@ impl<'a> ConnectionToken<'a> {
         }
     }
 
+    /// Returns the user's access token.
+    pub fn access_token(&self) -> &'a str {
+        self.access_token
+    }
+
     /// Selects one of the user's accounts with the provider.
     pub fn login_hint(mut self, login_hint: &'a str) -> Self {
         self.login_hint = login_hint;

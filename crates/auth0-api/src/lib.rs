@@ -24,6 +24,7 @@
 //! clients are cheap to clone, and any number of threads may use them.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![deny(
     clippy::unwrap_used,
@@ -80,7 +81,8 @@ pub use verification::request::RequestContext;
 pub use verification::resolver_error::{DomainsResolverError, ResolverFault};
 pub use verification::scheme::{DpopMode, Scheme};
 pub use verification::token_cache::TokenCacheStatus;
-pub use verification::verified::{Verified, VerifiedToken};
+pub use verification::typed::Verified;
+pub use verification::verified::VerifiedToken;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

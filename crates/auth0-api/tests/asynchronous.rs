@@ -129,8 +129,8 @@ impl Driver for Async {
         self.0.key_status()
     }
 
-    fn cache_misses(&self) -> u64 {
-        self.0.cache_misses().0
+    fn cache_failures(&self) -> u64 {
+        self.0.cache_failures().0
     }
 
     fn counts(&self) -> auth0_api::Counts {
@@ -485,8 +485,14 @@ fn the_timeout_is_an_option() {
     let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
     let error = runtime().block_on(client.verify_access_token(&token));
     let error = error.unwrap_err();
-    let cause = std::error::Error::source(&error).and_then(std::error::Error::source);
-    let transport = cause.and_then(|cause| cause.downcast_ref::<TransportError>());
+    let mut cause = std::error::Error::source(&error);
+    let transport = std::iter::from_fn(|| {
+        let current = cause?;
+        cause = current.source();
+        Some(current)
+    });
+    let transport = transport.filter_map(|cause| cause.downcast_ref::<TransportError>());
+    let transport = transport.last();
     let kind = transport.map(TransportError::kind);
     assert_eq!(kind, Some(TransportErrorKind::Timeout));
 }

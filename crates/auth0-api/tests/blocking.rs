@@ -94,8 +94,8 @@ impl<O: Options> Driver for Blocking<O> {
         self.0.key_status()
     }
 
-    fn cache_misses(&self) -> u64 {
-        self.0.cache_misses().0
+    fn cache_failures(&self) -> u64 {
+        self.0.cache_failures().0
     }
 
     fn counts(&self) -> auth0_api::Counts {

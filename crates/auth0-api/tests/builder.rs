@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use auth0_api::{
-    ApiClient, Builder, ClientAuth, DpopMode, ErrorKind, RequestContext, ResolverContext,
-};
+use auth0_api::{ApiClient, Builder, ClientAuth, DpopMode, RequestContext, ResolverContext};
 
 fn complete() -> Builder {
     ApiClient::builder()

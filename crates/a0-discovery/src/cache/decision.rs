@@ -1,4 +1,5 @@
-//! Decisions for a caller, as pure functions of an issuer's record and the time.
+//! Decisions for a caller, from an issuer's record and the time. They change nothing and do no input
+//! or output. Whether a round is overdue also depends on the monotonic clock.
 
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ pub(crate) enum Decision<T> {
 impl<T: Cached> Record<T> {
     /// Decides for a caller that needs keys.
     pub(crate) fn decide(
-        &mut self,
+        &self,
         policy: &CachePolicy,
         has_second_level: bool,
         now: NumericDate,
@@ -77,7 +78,7 @@ impl<T: Cached> Record<T> {
     /// Decides for a caller whose `kid` is not among the keys in memory. `begun_before` is the
     /// number of rounds that had begun before the call.
     pub(crate) fn decide_search(
-        &mut self,
+        &self,
         begun_before: Round,
         policy: &CachePolicy,
         now: NumericDate,
@@ -100,7 +101,7 @@ impl<T: Cached> Record<T> {
     }
 
     /// Decides for a caller that wants newer keys than those in memory, regardless of any back-off.
-    pub(crate) fn decide_reload(&mut self, now: NumericDate) -> Decision<T> {
+    pub(crate) fn decide_reload(&self, now: NumericDate) -> Decision<T> {
         match self.rounds.running(&moment(now)) {
             Some(running) => Decision::Join(running),
             None => Decision::Lead(Purpose::Reload, None),

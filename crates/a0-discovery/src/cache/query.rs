@@ -112,7 +112,7 @@ impl<'q, T: Cached> Query<'q, T> {
 }
 
 impl<'q, T: Cached> Begun<'q, T> {
-    fn decide(mut self, mut record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
+    fn decide(mut self, record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
         let Query { policy, goal, .. } = self.query;
         loop {
             let now = self.query.now;

@@ -323,7 +323,7 @@ impl<T: Cached> Record<T> {
         } else {
             MAX_RETRY_AFTER_UNSERVED
         };
-        let retry_after = failure.error.retry_after.unwrap_or_default();
+        let retry_after = failure.error.retry_after().unwrap_or_default();
         let back_off = own.max(retry_after.min(max_retry_after));
         back_off.saturating_sub(elapsed(failure.at, now))
     }

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use super::adapter::CacheAdapterError;
 use crate::age::{Stamp, elapsed};
 use crate::error::Document;
-use crate::fetch::{DocumentText, MAX_BODY};
+use crate::fetch::{DocumentText, MAX_BODY_SIZE};
 use crate::issuer::Issuer;
 use crate::lock::lock;
 
 /// The longest entry that is accepted, in bytes: the largest document with every octet escaped.
-const MAX_ENTRY: usize = 6 * MAX_BODY + 4096;
+const MAX_ENTRY: usize = 6 * MAX_BODY_SIZE + 4096;
 
 /// An entry to write.
 pub(crate) struct Entry {
@@ -113,7 +113,7 @@ fn parse(entry: &str, now: NumericDate) -> Option<DocumentText> {
         seconds => Some(Duration::from_secs(seconds.as_u64()?)),
     };
     let body = entry.get("body")?.as_str()?.as_bytes();
-    let fits = elapsed(requested_at, now) < Duration::MAX && body.len() <= MAX_BODY;
+    let fits = elapsed(requested_at, now) < Duration::MAX && body.len() <= MAX_BODY_SIZE;
     let url = entry.get("url")?.as_str()?;
     fits.then(|| DocumentText {
         url: url.to_owned(),

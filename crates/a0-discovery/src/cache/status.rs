@@ -10,6 +10,7 @@ use crate::error::FetchError;
 use crate::fetch::IssuerKeys;
 use crate::issuer::Issuer;
 use crate::policy::CachePolicy;
+use crate::skipped_keys::SkippedKeys;
 
 /// The status of one issuer in a [`KeyCache`](crate::KeyCache) at one moment, for health checks,
 /// metrics and logs. It contains no secrets.
@@ -22,6 +23,9 @@ pub struct IssuerStatus {
     pub freshness: Freshness,
     /// The `kid` of every key in memory, in alphabetical order.
     pub key_ids: Vec<String>,
+    /// The entries of the key set in memory that cannot be used, and why. A token that was signed by
+    /// one of them is refused as if the set did not have it.
+    pub skipped_keys: SkippedKeys,
     /// When the older of the two documents in memory was requested.
     pub last_success: Option<NumericDate>,
     /// The time since then; [`Duration::MAX`] if the clock was set back.
@@ -60,6 +64,8 @@ impl IssuerStatus {
                 key_ids.sort_unstable();
                 key_ids
             }),
+            skipped_keys: keys
+                .map_or_else(SkippedKeys::default, |keys| SkippedKeys::of(keys.keys())),
             last_success: keys.map(IssuerKeys::requested_at),
             age: keys.map(|keys| elapsed(keys.requested_at(), now)),
             last_failure: failure.map(|failure| (failure.at, failure.error.clone())),

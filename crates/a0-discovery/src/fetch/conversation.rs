@@ -15,7 +15,7 @@ use crate::error::{Document, FetchError, FetchFailure};
 use crate::issuer::Issuer;
 
 /// The largest document that is accepted: 1 MiB of decoded body. Auth0's are a few kilobytes.
-pub const MAX_BODY: usize = 1024 * 1024;
+pub const MAX_BODY_SIZE: usize = 1024 * 1024;
 
 /// The result of a fetch: the keys, and the documents they were read from.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl FetchKeys {
         rules: Arc<FetchRules>,
         now: NumericDate,
     ) -> Result<Step<Self>, FetchError> {
-        let request = get(&issuer.metadata_url(), Document::Metadata)?;
+        let request = get_metadata(&issuer)?;
         let next = Next::Metadata(issuer);
         Ok(Step::Fetch(request, FetchKeys { rules, now, next }))
     }
@@ -81,7 +81,8 @@ impl FetchKeys {
         source: Arc<KeySource>,
         metadata: Option<DocumentText>,
     ) -> Result<Step<Self>, FetchError> {
-        let request = get(source.jwks_uri.as_str(), Document::Jwks)?;
+        let request = get(source.jwks_uri.as_str())
+            .map_err(|_| jwks_error(&source, FetchFailure::JwksUriNotAllowed))?;
         let next = Next::Keys(source, metadata);
         Ok(Step::Fetch(request, FetchKeys { rules, now, next }))
     }
@@ -95,17 +96,16 @@ impl Conversation for FetchKeys {
         let FetchKeys { rules, now, next } = self;
         match next {
             Next::Metadata(issuer) => {
-                let document = Document::Metadata;
-                let text = read_document(result, document, issuer.metadata_url(), now)?;
-                let source = rules.read_metadata(&issuer, &text);
-                let source = source.map_err(|failure| FetchError::new(document, failure))?;
+                let fail = |failure| metadata_error(&issuer, failure);
+                let text = read_document(result, issuer.metadata_url(), now, fail)?;
+                let source = rules.read_metadata(&issuer, &text).map_err(fail)?;
                 FetchKeys::request_keys(rules, now, Arc::new(source), Some(text))
             }
             Next::Keys(source, metadata) => {
-                let document = Document::Jwks;
-                let jwks = read_document(result, document, source.jwks_uri.to_string(), now)?;
-                let keys = rules.read_keys(source, &jwks);
-                let keys = keys.map_err(|failure| FetchError::new(document, failure))?;
+                let url = source.jwks_uri.to_string();
+                let fail = |failure| jwks_error(&source, failure);
+                let jwks = read_document(result, url, now, fail)?;
+                let keys = rules.read_keys(Arc::clone(&source), &jwks).map_err(fail)?;
                 Ok(Step::Done(FetchedKeys {
                     keys,
                     metadata,
@@ -126,7 +126,7 @@ pub(crate) struct FetchMetadata {
 
 impl FetchMetadata {
     pub(crate) fn start(issuer: Issuer, now: NumericDate) -> Result<Step<Self>, FetchError> {
-        let request = get(&issuer.metadata_url(), Document::Metadata)?;
+        let request = get_metadata(&issuer)?;
         Ok(Step::Fetch(request, FetchMetadata { issuer, now }))
     }
 }
@@ -136,10 +136,10 @@ impl Conversation for FetchMetadata {
     type Error = FetchError;
 
     fn resume(self, result: ExchangeResult) -> Result<Step<Self>, FetchError> {
-        let document = Document::Metadata;
-        let text = read_document(result, document, self.issuer.metadata_url(), self.now)?;
-        let metadata = Metadata::parse_with_optional_issuer(&text.body, &self.issuer)
-            .map_err(|failure| FetchError::new(document, failure))?;
+        let FetchMetadata { issuer, now } = self;
+        let fail = |failure| metadata_error(&issuer, failure);
+        let text = read_document(result, issuer.metadata_url(), now, fail)?;
+        let metadata = Metadata::parse_with_optional_issuer(&text.body, &issuer).map_err(fail)?;
         let stamp = text.stamp;
         Ok(Step::Done(ServerMetadata { metadata, stamp }))
     }
@@ -150,19 +150,17 @@ type ExchangeResult = Result<Response<Vec<u8>>, TransportError>;
 /// Accepts a 200 (RFC 8414 section 3.2). Anything else is a temporary failure.
 fn read_document(
     result: ExchangeResult,
-    document: Document,
     url: String,
     now: NumericDate,
+    fail: impl Fn(FetchFailure) -> FetchError,
 ) -> Result<DocumentText, FetchError> {
-    let fail = |failure| FetchError::new(document, failure);
     let response = result.map_err(|error| fail(FetchFailure::Transport(error)))?;
     if response.status() != StatusCode::OK {
-        let mut error = fail(FetchFailure::Status(response.status().as_u16()));
-        error.retry_after = retry_after(&response, now);
-        return Err(error);
+        let error = fail(FetchFailure::Status(response.status().as_u16()));
+        return Err(error.with_retry_after(retry_after(&response, now)));
     }
     // The built-in clients enforce this limit themselves; other clients may not.
-    if response.body().len() > MAX_BODY {
+    if response.body().len() > MAX_BODY_SIZE {
         return Err(fail(FetchFailure::TooLarge));
     }
     let stamp = Stamp {
@@ -173,15 +171,22 @@ fn read_document(
     Ok(DocumentText { url, body, stamp })
 }
 
-fn get(url: &str, document: Document) -> Result<Request<Vec<u8>>, FetchError> {
+fn metadata_error(issuer: &Issuer, failure: FetchFailure) -> FetchError {
+    FetchError::at(Document::Metadata, issuer.metadata_url(), failure)
+}
+
+/// Names the origin of the `jwks_uri`, which is allowed. Its path is the server's text.
+fn jwks_error(source: &KeySource, failure: FetchFailure) -> FetchError {
+    let origin = source.jwks_uri.origin().ascii_serialization();
+    FetchError::at(Document::Jwks, origin, failure)
+}
+
+fn get_metadata(issuer: &Issuer) -> Result<Request<Vec<u8>>, FetchError> {
+    get(&issuer.metadata_url()).map_err(|_| metadata_error(issuer, FetchFailure::IssuerMismatch))
+}
+
+fn get(url: &str) -> Result<Request<Vec<u8>>, http::Error> {
     Request::get(url)
         .header(header::ACCEPT, "application/json")
         .body(Vec::new())
-        .map_err(|_| {
-            let failure = match document {
-                Document::Metadata => FetchFailure::IssuerMismatch,
-                Document::Jwks => FetchFailure::JwksUriNotAllowed,
-            };
-            FetchError::new(document, failure)
-        })
 }

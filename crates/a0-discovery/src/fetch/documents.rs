@@ -1,22 +1,26 @@
 //! The documents of an issuer and the rules they must meet.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use a0_jose::{Algorithm, Backend, JwkSet, NumericDate};
+use serde_json::Value;
 use url::Url;
 
-use super::metadata::Metadata;
+use super::metadata::{EndpointFault, Metadata};
 use super::origin::Origin;
 use crate::age::{Stamp, older};
 use crate::error::{FetchFailure, TokenEndpointError};
 use crate::issuer::Issuer;
 use crate::lease::Lease;
+use crate::skipped_keys::SkippedKeys;
 
 /// Which keys are accepted, and from which origins.
 #[derive(Debug, Clone)]
 pub struct FetchRules {
     algorithms: Vec<Algorithm>,
+    issuer_algorithms: HashMap<Issuer, Vec<Algorithm>>,
     backend: Backend,
     trusted_endpoints: Vec<Origin>,
 }
@@ -27,9 +31,23 @@ impl FetchRules {
     pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         FetchRules {
             algorithms: algorithms.into_iter().collect(),
+            issuer_algorithms: HashMap::new(),
             backend: Backend::default(),
             trusted_endpoints: Vec::new(),
         }
+    }
+
+    /// Accepts keys of one issuer for these algorithms only, in place of the common ones (RFC 8725 section
+    /// 3.1).
+    #[must_use]
+    pub fn issuer_algorithms(
+        mut self,
+        issuer: Issuer,
+        algorithms: impl IntoIterator<Item = Algorithm>,
+    ) -> Self {
+        let algorithms = algorithms.into_iter().collect();
+        self.issuer_algorithms.insert(issuer, algorithms);
+        self
     }
 
     /// Adds origins that a `jwks_uri` or a `token_endpoint` may point to.
@@ -67,10 +85,15 @@ impl FetchRules {
         metadata: &Metadata,
         issuer: &Issuer,
     ) -> Result<String, TokenEndpointError> {
-        let present = metadata.get("token_endpoint").filter(|text| *text != "");
-        match present.and(metadata.endpoint("token_endpoint", issuer, &self.trusted_endpoints)) {
-            None => Err(TokenEndpointError::Missing),
-            Some(url) => url.map(String::from).ok_or(TokenEndpointError::NotAllowed),
+        let name = "token_endpoint";
+        if metadata.get(name).is_some_and(|text| text == "") {
+            return Err(TokenEndpointError::Missing);
+        }
+        match metadata.endpoint(name, issuer, &self.trusted_endpoints) {
+            Ok(url) => Ok(url.into()),
+            Err(EndpointFault::Missing) => Err(TokenEndpointError::Missing),
+            Err(EndpointFault::Unreadable) => Err(TokenEndpointError::Unreadable),
+            Err(EndpointFault::NotAllowed) => Err(TokenEndpointError::NotAllowed),
         }
     }
 
@@ -80,10 +103,18 @@ impl FetchRules {
         source: Arc<KeySource>,
         text: &DocumentText,
     ) -> Result<IssuerKeys, FetchFailure> {
-        let keys = JwkSet::parse_with_backend(&text.body, &self.algorithms, self.backend)
-            .ok()
-            .filter(|keys| !keys.is_empty())
-            .ok_or(FetchFailure::NoUsableKey)?;
+        // Metadata has the issuer's name, or it would not have been accepted.
+        let issuer = source.metadata.get("issuer").and_then(Value::as_str);
+        let own = issuer.and_then(|issuer| self.issuer_algorithms.get(issuer));
+        let algorithms = own.unwrap_or(&self.algorithms);
+        let keys = JwkSet::parse_with_backend(&text.body, algorithms, self.backend)
+            .map_err(|_| FetchFailure::NotAKeySet)?;
+        if keys.is_empty() {
+            return Err(match SkippedKeys::of(&keys) {
+                none if none.total() == 0 => FetchFailure::EmptyKeySet,
+                skipped => FetchFailure::NoUsableKey(skipped),
+            });
+        }
         Ok(IssuerKeys {
             lease: Lease::new([source.stamp, text.stamp]),
             source,

@@ -9,7 +9,7 @@ mod retry_after;
 
 pub use cache_control::max_age;
 pub(crate) use conversation::FetchMetadata;
-pub use conversation::{FetchKeys, FetchedKeys, MAX_BODY};
+pub use conversation::{FetchKeys, FetchedKeys, MAX_BODY_SIZE};
 pub(crate) use documents::{DocumentText, KeySource, ServerMetadata};
 pub use documents::{FetchRules, IssuerKeys};
 pub use metadata::Metadata;

@@ -143,7 +143,8 @@ impl World {
         let (cache, issuer) = (cache.clone(), self.issuer.clone());
         Box::pin(async move {
             let keys = cache.keys(&issuer, at(second)).await;
-            keys.map(|_| true).map_err(|error| error.error.failure)
+            keys.map(|_| true)
+                .map_err(|error| error.error.failure().clone())
         })
     }
 
@@ -151,7 +152,7 @@ impl World {
         let (cache, issuer) = (cache.clone(), self.issuer.clone());
         Box::pin(async move {
             match cache.token_endpoint(&issuer, at(second)).await {
-                Err(TokenEndpointError::Unavailable(error)) => Err(error.error.failure),
+                Err(TokenEndpointError::Unavailable(error)) => Err(error.error.failure().clone()),
                 endpoint => Ok(endpoint.is_ok()),
             }
         })
@@ -165,7 +166,7 @@ impl World {
                 .keys_with(&issuer, &key_id, Algorithm::Rs256, at(second))
                 .await;
             keys.map(|keys| keys.keys().contains(&key_id, Algorithm::Rs256))
-                .map_err(|error| error.error.failure)
+                .map_err(|error| error.error.failure().clone())
         })
     }
 }

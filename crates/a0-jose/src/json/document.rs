@@ -1,29 +1,29 @@
-//! One JSON object, parsed once: its text, and where in it each value lies.
+//! A parsed JSON object: its text, and the position of each value in it.
 //!
-//! A map of owned strings costs several times as much to make, and of most tokens only a few members
-//! are ever looked at. So a map is made where somebody wants one, from what was parsed and not from
-//! the text: no second parser ever reads it.
+//! Building a map of owned strings takes several times as long, and most callers read only a few
+//! members of a token. A map is built on demand, from the parsed values and not from the text, so
+//! no second parser ever reads the text.
 
 use std::fmt;
 use std::ops::Range;
 
 use serde_json::{Map, Number, Value};
 
-/// A JSON object with all that is in it.
+/// A JSON object with its text.
 #[derive(Clone)]
 pub(crate) struct Document {
-    /// What was parsed, and after it what was written with escapes, without them.
+    /// The parsed text, followed by the strings that had escapes in it, without the escapes.
     pub(super) text: String,
-    /// Every value, each in front of what is in it; the first is the object itself.
+    /// Every value, before the values inside it. The first is the object itself.
     pub(super) slots: Vec<Slot>,
 }
 
-/// One value, and the name that it has in an object.
+/// One value, and its member name if it is in an object.
 #[derive(Clone, Copy)]
 pub(super) struct Slot {
-    pub(super) name: Text,
+    pub(super) name: Span,
     pub(super) kind: Kind,
-    /// The place of the first slot that is not in this one.
+    /// The index of the next slot that is not inside this value.
     pub(super) end: u32,
 }
 
@@ -33,16 +33,16 @@ pub(super) enum Kind {
     Bool(bool),
     Signed(i64),
     Unsigned(u64),
-    /// Finite.
+    /// Always finite.
     Float(f64),
-    String(Text),
+    String(Span),
     Array,
     Object,
 }
 
-/// A part of a document's text.
+/// A range of a document's text, in bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Text {
+pub(super) struct Span {
     pub(super) start: u32,
     pub(super) end: u32,
 }
@@ -61,27 +61,27 @@ impl Document {
         self.members().to_map()
     }
 
-    fn text(&self, part: Text) -> &str {
-        let range = part.range();
+    fn text(&self, span: Span) -> &str {
+        let range = span.range();
         range
             .and_then(|range| self.text.get(range))
             .unwrap_or_default()
     }
 }
 
-impl Text {
+impl Span {
     pub(super) fn range(self) -> Option<Range<usize>> {
         Some(self.start.try_into().ok()?..self.end.try_into().ok()?)
     }
 }
 
-/// Whether two names are the same. Most are told apart by length and first octet, without a call to
-/// compare the rest.
-pub(super) fn same(left: &[u8], right: &[u8]) -> bool {
+/// Returns whether two names are equal. Length and first octet differ for most names, which avoids
+/// a call to compare the rest.
+pub(super) fn names_equal(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len() && left.first() == right.first() && left == right
 }
 
-/// The members of an object: names, each once, and what they stand for.
+/// The members of an object. Their names are unique.
 ///
 /// ```
 /// use a0_jose::Compact;
@@ -105,97 +105,97 @@ pub struct Members<'d> {
 }
 
 impl<'d> Members<'d> {
-    /// The member of this name.
+    /// Returns the member with this name.
     pub fn get(self, name: &str) -> Option<Node<'d>> {
         let [member] = self.find([name]);
         member
     }
 
-    /// The members of these names, each `None` where it is not there, found in one pass.
+    /// Finds the members with these names in one pass. Absent members are `None`.
     pub fn find<const N: usize>(self, names: [&str; N]) -> [Option<Node<'d>>; N] {
         let mut members = [None; N];
         let text = self.document.text.as_bytes();
-        for (at, slot) in self.slots() {
+        for (index, slot) in self.slots() {
             let present = slot.name.range().and_then(|range| text.get(range));
-            let place = present.and_then(|present| {
+            let position = present.and_then(|present| {
                 let mut names = names.iter();
-                names.position(|name| same(name.as_bytes(), present))
+                names.position(|name| names_equal(name.as_bytes(), present))
             });
-            if let Some(member) = place.and_then(|place| members.get_mut(place)) {
-                *member = Some(self.node(at, slot));
+            if let Some(member) = position.and_then(|position| members.get_mut(position)) {
+                *member = Some(self.node(index, slot));
             }
         }
         members
     }
 
-    /// The names, in the order of the text.
+    /// Iterates over the names, in the order of the text.
     pub fn names(self) -> impl Iterator<Item = &'d str> {
         self.iter().map(|(name, _)| name)
     }
 
-    /// How many there are.
+    /// Returns the number of members.
     pub fn len(self) -> usize {
         self.iter().count()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no members.
     pub fn is_empty(self) -> bool {
         self.first >= self.end
     }
 
-    /// Names and values, in the order of the text.
+    /// Iterates over names and values, in the order of the text.
     pub fn iter(self) -> impl Iterator<Item = (&'d str, Node<'d>)> + Clone {
         let slots = self.slots();
-        slots.map(move |(at, slot)| (self.document.text(slot.name), self.node(at, slot)))
+        slots.map(move |(index, slot)| (self.document.text(slot.name), self.node(index, slot)))
     }
 
-    /// The slots of the values that are in this object itself, and their places.
+    /// Iterates over the indexes and slots of this object's own values, without those inside them.
     fn slots(self) -> impl Iterator<Item = (usize, &'d Slot)> + Clone {
         let slots = self.document.slots.get(..self.end).unwrap_or_default();
         let mut next = self.first;
         std::iter::from_fn(move || {
-            let at = next;
-            let slot = slots.get(at)?;
+            let index = next;
+            let slot = slots.get(index)?;
             next = slot.end.try_into().ok()?;
-            Some((at, slot))
+            Some((index, slot))
         })
     }
 
-    fn node(self, at: usize, slot: &'d Slot) -> Node<'d> {
+    fn node(self, index: usize, slot: &'d Slot) -> Node<'d> {
         Node {
             document: self.document,
             slot,
-            first: at.saturating_add(1),
+            first: index.saturating_add(1),
         }
     }
 
-    /// The same as a map of values that live by themselves.
-    pub fn to_map(self) -> Map<String, Value> {
+    /// Returns the members as an owned map.
+    pub(crate) fn to_map(self) -> Map<String, Value> {
         self.iter()
             .map(|(name, value)| (name.to_owned(), value.to_value()))
             .collect()
     }
 }
 
-/// The names only: what they stand for may be personal.
+/// Shows the names only. The values may be personal data.
 impl fmt::Debug for Members<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.names()).finish()
     }
 }
 
-/// A JSON value in a header or in claims. A wrong type is `None`, and so is `null` for every type: an
-/// absent member is told from one of a wrong type by [`Members::get`].
+/// A JSON value in a header or in claims. The accessors return `None` for another type. `null` is a
+/// type of its own. Use [`Members::get`] to distinguish an absent member from one of a wrong type.
 #[derive(Clone, Copy)]
 pub struct Node<'d> {
     document: &'d Document,
     slot: &'d Slot,
-    /// The place after the slot's own.
+    /// The index after the slot's own.
     first: usize,
 }
 
 impl<'d> Node<'d> {
-    /// A string.
+    /// Returns a string.
     pub fn as_str(self) -> Option<&'d str> {
         match self.slot.kind {
             Kind::String(text) => Some(self.document.text(text)),
@@ -203,7 +203,7 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// A number, to the nearest that there is.
+    /// Returns a number, rounded to the nearest `f64`.
     pub fn as_f64(self) -> Option<f64> {
         match self.slot.kind {
             Kind::Signed(number) => Some(number as f64),
@@ -213,18 +213,18 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// The members of an object.
+    /// Returns the members of an object.
     pub fn as_object(self) -> Option<Members<'d>> {
         matches!(self.slot.kind, Kind::Object).then(|| self.inside())
     }
 
-    /// The items of an array.
+    /// Iterates over the items of an array.
     pub fn as_array(self) -> Option<impl Iterator<Item = Node<'d>> + Clone> {
-        // The items of an array are held as members without names.
+        // Items of an array are stored as members without names.
         matches!(self.slot.kind, Kind::Array).then(|| self.inside().iter().map(|(_, item)| item))
     }
 
-    /// The same as a value that lives by itself.
+    /// Returns the value as an owned value.
     pub fn to_value(self) -> Value {
         match self.slot.kind {
             Kind::Null => Value::Null,

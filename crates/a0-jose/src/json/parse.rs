@@ -1,4 +1,4 @@
-//! From a text to a [`Document`], by `serde_json`'s parser and with none of its values.
+//! Parses a text into a [`Document`], with `serde_json`'s parser but without its `Value`.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -6,23 +6,23 @@ use std::ops::Range;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::JsonError;
-use super::document::{Document, Kind, Slot, Text, same};
+use super::document::{Document, Kind, Slot, Span, names_equal};
 
-/// Up to so many members, to compare a name with each costs less than to hash it. Beyond, comparing
-/// would take a time that grows with their square.
+/// Up to this many members, comparing a name with each is faster than hashing it. With more
+/// members, comparing would take quadratic time.
 const FEW_MEMBERS: usize = 16;
 
-/// Octets of a text for each value in it, rather less than there are in a token.
+/// Octets of text per value, a little below the average in tokens. Used to size the list of slots.
 const OCTETS_PER_VALUE: usize = 24;
 
 impl Document {
     /// Parses one JSON object with nothing after it.
     pub(crate) fn parse(text: Vec<u8>) -> Result<Self, JsonError> {
-        // All of it at once: of octets, each string would be looked through by itself.
+        // Validates UTF-8 once for the whole text. From octets, `serde_json` would do so per
+        // string.
         let mut text = String::from_utf8(text).map_err(|_| JsonError::NotAnObject)?;
-        // Slots count in `u32`, and there are fewer of them than octets; what had escapes is written
-        // once more.
+        // Slots and spans use `u32`. There are fewer slots than octets, and strings with escapes
+        // are stored a second time.
         if u32::try_from(text.len().saturating_mul(2)).is_err() {
             return Err(JsonError::NotAnObject);
         }
@@ -58,71 +58,72 @@ impl Document {
     }
 }
 
-const NO_NAME: Text = Text { start: 0, end: 0 };
+const NO_NAME: Span = Span { start: 0, end: 0 };
 
-/// A document in the making.
+/// A document during parsing.
 struct Outline<'t> {
     text: &'t str,
-    /// What was written with escapes, to be put behind the text.
+    /// The strings that had escapes, without the escapes. They are appended to the text at the end.
     unescaped: String,
     slots: Vec<Slot>,
     duplicate_seen: bool,
 }
 
 impl<'t> Outline<'t> {
-    fn push(&mut self, name: Text, kind: Kind) -> usize {
-        let at = self.slots.len();
-        let end = place(at.saturating_add(1));
+    fn push(&mut self, name: Span, kind: Kind) -> usize {
+        let index = self.slots.len();
+        let end = to_u32(index.saturating_add(1));
         self.slots.push(Slot { name, kind, end });
-        at
+        index
     }
 
-    /// All that came after the slot at this place is in it.
-    fn close(&mut self, at: usize) {
-        let end = place(self.slots.len());
-        if let Some(slot) = self.slots.get_mut(at) {
+    /// Ends the array or object at this index. All later slots are inside it.
+    fn close(&mut self, index: usize) {
+        let end = to_u32(self.slots.len());
+        if let Some(slot) = self.slots.get_mut(index) {
             slot.end = end;
         }
     }
 
-    /// Where a part of the text lies. A `str` ends where characters end, so its bounds are all that is to
-    /// be seen.
-    fn locate(&mut self, part: &'t str) -> Text {
+    /// Returns the span of a borrowed part of the text. Both are `str`, so a part within the bounds
+    /// begins and ends between characters.
+    fn locate(&mut self, part: &'t str) -> Span {
         let start = (part.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
         let end = start.wrapping_add(part.len());
-        match start <= end && end <= self.text.len() {
-            true => Text {
-                start: place(start),
-                end: place(end),
-            },
-            false => self.keep(part),
+        if start <= end && end <= self.text.len() {
+            Span {
+                start: to_u32(start),
+                end: to_u32(end),
+            }
+        } else {
+            self.store(part)
         }
     }
 
-    /// What does not stand in the text as it is.
-    fn keep(&mut self, part: &str) -> Text {
+    /// Stores a string that had escapes, and returns its span.
+    fn store(&mut self, part: &str) -> Span {
         let start = self.text.len().saturating_add(self.unescaped.len());
         self.unescaped.push_str(part);
-        Text {
-            start: place(start),
-            end: place(start.saturating_add(part.len())),
+        Span {
+            start: to_u32(start),
+            end: to_u32(start.saturating_add(part.len())),
         }
     }
 
-    fn octets(&self, part: Text) -> &[u8] {
-        let Some(Range { start, end }) = part.range() else {
+    fn octets(&self, span: Span) -> &[u8] {
+        let Some(Range { start, end }) = span.range() else {
             return &[];
         };
         let in_unescaped = || {
-            let before = self.text.len();
-            let range = start.checked_sub(before)?..end.checked_sub(before)?;
+            let offset = self.text.len();
+            let range = start.checked_sub(offset)?..end.checked_sub(offset)?;
             self.unescaped.as_bytes().get(range)
         };
         let in_text = self.text.as_bytes().get(start..end);
         in_text.or_else(in_unescaped).unwrap_or_default()
     }
 
-    /// The names in the object at this place.
+    /// Iterates over the names in the object at this index.
     fn names(&self, object: usize) -> impl Iterator<Item = &[u8]> {
         let mut next = object.saturating_add(1);
         std::iter::from_fn(move || {
@@ -133,14 +134,14 @@ impl<'t> Outline<'t> {
     }
 }
 
-/// Whatever a document holds, its places are below the end that [`Document::parse`] asks for.
-fn place(place: usize) -> u32 {
-    place.try_into().unwrap_or(u32::MAX)
+/// [`Document::parse`] refuses texts for which this could saturate.
+fn to_u32(index: usize) -> u32 {
+    index.try_into().unwrap_or(u32::MAX)
 }
 
 struct ValueSeed<'o, 't> {
     outline: &'o mut Outline<'t>,
-    name: Text,
+    name: Span,
 }
 
 impl ValueSeed<'_, '_> {
@@ -187,13 +188,13 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
     }
 
     fn visit_borrowed_str<E>(self, value: &'de str) -> Result<(), E> {
-        let text = self.outline.locate(value);
-        self.scalar(Kind::String(text))
+        let span = self.outline.locate(value);
+        self.scalar(Kind::String(span))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        let text = self.outline.keep(value);
-        self.scalar(Kind::String(text))
+        let span = self.outline.store(value);
+        self.scalar(Kind::String(span))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
@@ -215,12 +216,12 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
         let ValueSeed { outline, name } = self;
         let object = outline.push(name, Kind::Object);
         let mut members = 0_usize;
-        let mut marks = 0;
-        let mut many = HashSet::new();
+        let mut seen_bits = 0;
+        let mut seen_names = HashSet::new();
         while let Some(name) = access.next_key_seed(NameSeed {
             outline: &mut *outline,
         })? {
-            let Name::Text { at: name, mark } = name else {
+            let Name::Text { span: name, bit } = name else {
                 let kind = number(&access.next_value::<String>()?)?;
                 if let Some(slot) = outline.slots.get_mut(object) {
                     slot.kind = kind;
@@ -228,21 +229,23 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
                 return Ok(());
             };
             let is_new = if members < FEW_MEMBERS {
-                marks & mark == 0 || {
+                seen_bits & bit == 0 || {
                     let name = outline.octets(name);
-                    !outline.names(object).any(|present| same(present, name))
+                    !outline
+                        .names(object)
+                        .any(|present| names_equal(present, name))
                 }
             } else {
-                if many.is_empty() {
-                    many.extend(outline.names(object).map(<[u8]>::to_vec));
+                if seen_names.is_empty() {
+                    seen_names.extend(outline.names(object).map(<[u8]>::to_vec));
                 }
-                many.insert(outline.octets(name).to_vec())
+                seen_names.insert(outline.octets(name).to_vec())
             };
             if !is_new {
                 outline.duplicate_seen = true;
                 return Err(de::Error::custom("duplicate member name"));
             }
-            marks |= mark;
+            seen_bits |= bit;
             members = members.saturating_add(1);
             access.next_value_seed(ValueSeed {
                 outline: &mut *outline,
@@ -254,9 +257,9 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
     }
 }
 
-/// One of 64 bits, the same for the same name, so that names of different bits need not be compared. The
-/// usual claims have a bit each, but for a few.
-fn mark(name: &[u8]) -> u64 {
+/// Maps a name to one of 64 bits. Names with different bits are different, so they need not be
+/// compared. Most of the usual claims have a bit of their own.
+fn name_bit(name: &[u8]) -> u64 {
     let (Some(first), Some(last)) = (name.first(), name.last()) else {
         return 1;
     };
@@ -265,26 +268,26 @@ fn mark(name: &[u8]) -> u64 {
     1_u64.rotate_left(mixed.into())
 }
 
-/// A member name, or the mark of a number.
+/// A member name, or serde_json's marker for a number.
 ///
-/// Another crate of the build may switch on serde_json's `arbitrary_precision`. A number then
-/// arrives as a map with one made-up name, which a token could also contain as text. The two are
-/// told apart by how they arrive, not by the name: text offers itself as a newtype, the mark does
-/// not.
+/// Another crate in the build may enable serde_json's `arbitrary_precision`. A number then arrives
+/// as a map with one special name, and a token could contain that name as text. The two are
+/// distinguished by how serde_json presents them, not by the name: it passes text through
+/// `visit_newtype_struct`, and the marker directly to `visit_str`.
 enum Name {
     Text {
-        at: Text,
-        /// See [`mark`].
-        mark: u64,
+        span: Span,
+        /// See [`name_bit`].
+        bit: u64,
     },
-    NumberMark,
+    NumberMarker,
 }
 
 impl Name {
-    fn new(at: Text, text: &str) -> Self {
+    fn new(span: Span, text: &str) -> Self {
         Name::Text {
-            at,
-            mark: mark(text.as_bytes()),
+            span,
+            bit: name_bit(text.as_bytes()),
         }
     }
 }
@@ -312,8 +315,8 @@ impl<'de> Visitor<'de> for NameSeed<'_, 'de> {
         text.deserialize_str(NameVisitor(self.outline))
     }
 
-    fn visit_str<E>(self, _mark: &str) -> Result<Name, E> {
-        Ok(Name::NumberMark)
+    fn visit_str<E>(self, _marker: &str) -> Result<Name, E> {
+        Ok(Name::NumberMarker)
     }
 }
 
@@ -331,11 +334,11 @@ impl<'de> Visitor<'de> for NameVisitor<'_, 'de> {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Name, E> {
-        Ok(Name::new(self.0.keep(value), value))
+        Ok(Name::new(self.0.store(value), value))
     }
 }
 
-/// A number of valid JSON grammar, to the nearest of `i64`, `u64` and `f64`.
+/// Parses a number that is valid JSON, as an `i64` or `u64` if it fits, else as the nearest `f64`.
 fn number<E: de::Error>(text: &str) -> Result<Kind, E> {
     if let Ok(value) = text.parse() {
         return Ok(Kind::Signed(value));
@@ -347,8 +350,22 @@ fn number<E: de::Error>(text: &str) -> Result<Kind, E> {
 }
 
 fn finite<E: de::Error>(number: f64) -> Result<Kind, E> {
-    match number.is_finite() {
-        true => Ok(Kind::Float(number)),
-        false => Err(E::custom("number out of range")),
+    if number.is_finite() {
+        Ok(Kind::Float(number))
+    } else {
+        Err(E::custom("number out of range"))
     }
+}
+
+/// The error for a text that is not one JSON object. It holds no part of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// The text is not JSON in UTF-8, has more than one value, is nested deeper than 128, has a
+    /// number beyond the range of an `f64`, or is not an object.
+    #[error("not one JSON object")]
+    NotAnObject,
+    /// An object has a duplicate member name, at any depth.
+    #[error("a JSON object holds a member name twice")]
+    DuplicateMember,
 }

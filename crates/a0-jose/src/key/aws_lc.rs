@@ -1,4 +1,4 @@
-//! All families but Ed448, by AWS-LC.
+//! AWS-LC, for every family except Ed448.
 
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::rsa::PublicKeyComponents;
@@ -7,65 +7,74 @@ use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, VerificationAlg
 use super::der::Der;
 use crate::algorithm::{Curve, EdwardsCurve, Family, Hash};
 use crate::compact::Compact;
-use crate::jwk::Numbers;
+use crate::jwk::KeyParameters;
 
 pub(super) struct Key {
     key: ParsedPublicKey,
-    /// Of an ECDSA key.
+    /// Set for an ECDSA key only.
     coordinate_length: Option<usize>,
-    /// What the message is hashed with before it is given to the key: without it each check would
-    /// set up a context for hashing.
+    /// The hash that is computed here. Given the message itself, AWS-LC would set up a hashing
+    /// context for each check.
     hash: Option<Hash>,
 }
 
-/// What a key of a family is checked by.
-pub(super) enum Parameters {
+/// AWS-LC's name for an algorithm and curve.
+pub(super) enum AwsLcAlgorithm {
     Rsa(&'static RsaParameters),
-    Point(&'static dyn VerificationAlgorithm),
+    Curve(&'static dyn VerificationAlgorithm),
 }
 
-/// `None` where AWS-LC has no such algorithm.
-pub(super) fn parameters(numbers: &Numbers, family: Family) -> Option<Parameters> {
-    Some(match (family, numbers) {
-        (Family::RsaPkcs1(hash), _) => Parameters::Rsa(match hash {
-            Hash::Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-            Hash::Sha384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-            Hash::Sha512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-        }),
-        // RFC 7518 section 3.5: the salt is as long as the hash, which these require.
-        (Family::RsaPss(hash), _) => Parameters::Rsa(match hash {
-            Hash::Sha256 => &signature::RSA_PSS_2048_8192_SHA256,
-            Hash::Sha384 => &signature::RSA_PSS_2048_8192_SHA384,
-            Hash::Sha512 => &signature::RSA_PSS_2048_8192_SHA512,
-        }),
-        (Family::Ecdsa(curve, _), _) => Parameters::Point(match curve {
-            Curve::P256 => &signature::ECDSA_P256_SHA256_ASN1,
-            Curve::P384 => &signature::ECDSA_P384_SHA384_ASN1,
-            Curve::P521 => &signature::ECDSA_P521_SHA512_ASN1,
-        }),
-        (Family::Edwards, Numbers::Edwards { curve, .. }) if *curve == EdwardsCurve::Ed25519 => {
-            Parameters::Point(&signature::ED25519)
-        }
-        (Family::Edwards, _) => return None,
-    })
+impl AwsLcAlgorithm {
+    /// Returns `None` where AWS-LC has no such algorithm.
+    pub(super) fn new(parameters: &KeyParameters, family: Family) -> Option<Self> {
+        Some(match (family, parameters) {
+            (Family::RsaPkcs1(hash), _) => AwsLcAlgorithm::Rsa(match hash {
+                Hash::Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+                Hash::Sha384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+                Hash::Sha512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+            }),
+            // These require a salt as long as the hash, as RFC 7518 section 3.5 does.
+            (Family::RsaPss(hash), _) => AwsLcAlgorithm::Rsa(match hash {
+                Hash::Sha256 => &signature::RSA_PSS_2048_8192_SHA256,
+                Hash::Sha384 => &signature::RSA_PSS_2048_8192_SHA384,
+                Hash::Sha512 => &signature::RSA_PSS_2048_8192_SHA512,
+            }),
+            (Family::Ecdsa(curve, _), _) => AwsLcAlgorithm::Curve(match curve {
+                Curve::P256 => &signature::ECDSA_P256_SHA256_ASN1,
+                Curve::P384 => &signature::ECDSA_P384_SHA384_ASN1,
+                Curve::P521 => &signature::ECDSA_P521_SHA512_ASN1,
+            }),
+            (Family::Edwards, KeyParameters::Edwards { curve, .. })
+                if *curve == EdwardsCurve::Ed25519 =>
+            {
+                AwsLcAlgorithm::Curve(&signature::ED25519)
+            }
+            (Family::Edwards, _) => return None,
+        })
+    }
 }
 
 impl Key {
-    /// `None` where AWS-LC refuses the key, as one whose point is not on the curve.
-    pub(super) fn new(numbers: &Numbers, family: Family, parameters: Parameters) -> Option<Self> {
-        let key = match (numbers, parameters) {
-            (Numbers::Rsa { modulus, exponent }, Parameters::Rsa(parameters)) => {
+    /// Returns `None` where AWS-LC refuses the key, for example because its point is not on the
+    /// curve.
+    pub(super) fn new(
+        parameters: &KeyParameters,
+        family: Family,
+        algorithm: AwsLcAlgorithm,
+    ) -> Option<Self> {
+        let key = match (parameters, algorithm) {
+            (KeyParameters::Rsa { modulus, exponent }, AwsLcAlgorithm::Rsa(algorithm)) => {
                 let components = PublicKeyComponents {
                     n: modulus,
                     e: exponent,
                 };
-                components.to_parsed_public_key(parameters)
+                components.to_parsed_public_key(algorithm)
             }
-            (Numbers::Ec { curve, point }, Parameters::Point(algorithm)) => {
-                let key = Der::of_key(*curve, point.as_bytes())?;
+            (KeyParameters::Ec { curve, point }, AwsLcAlgorithm::Curve(algorithm)) => {
+                let key = Der::public_key(*curve, point.as_bytes())?;
                 ParsedPublicKey::new(algorithm, key.as_bytes())
             }
-            (Numbers::Edwards { x, .. }, Parameters::Point(algorithm)) => {
+            (KeyParameters::Edwards { x, .. }, AwsLcAlgorithm::Curve(algorithm)) => {
                 ParsedPublicKey::new(algorithm, x)
             }
             _ => return None,
@@ -87,16 +96,18 @@ impl Key {
 
     pub(super) fn verify(&self, token: &Compact<'_>, signature: &[u8]) -> bool {
         let Some(length) = self.coordinate_length else {
-            return self.verify_octets(token, signature);
+            return self.verify_encoded(token, signature);
         };
-        // RFC 7518 section 3.4: both numbers in full length, and nothing else.
-        let numbers = signature.split_at_checked(length);
-        let der = numbers.filter(|(_, s)| s.len() == length);
-        der.and_then(|(r, s)| Der::of_signature(r, s))
-            .is_some_and(|der| self.verify_octets(token, der.as_bytes()))
+        // RFC 7518 section 3.4: R and S, each in full length, and nothing else.
+        signature
+            .split_at_checked(length)
+            .filter(|(_, s)| s.len() == length)
+            .and_then(|(r, s)| Der::signature(r, s))
+            .is_some_and(|der| self.verify_encoded(token, der.as_bytes()))
     }
 
-    fn verify_octets(&self, token: &Compact<'_>, signature: &[u8]) -> bool {
+    /// Checks a signature in the encoding that AWS-LC reads.
+    fn verify_encoded(&self, token: &Compact<'_>, signature: &[u8]) -> bool {
         let message = token.signing_input();
         let Some(hash) = self.hash else {
             return self.key.verify_sig(message, signature).is_ok();
@@ -107,7 +118,7 @@ impl Key {
             Hash::Sha512 => &digest::SHA512,
         };
         let digest = match token.signing_digest(hash) {
-            Some(known) => Digest::import_less_safe(known, algorithm),
+            Some(computed) => Digest::import_less_safe(computed, algorithm),
             None => Ok(digest::digest(algorithm, message)),
         };
         digest.is_ok_and(|digest| self.key.verify_digest_sig(&digest, signature).is_ok())

@@ -1,27 +1,27 @@
-//! ECDSA signatures and keys as AWS-LC wants them: `Ecdsa-Sig-Value` (RFC 3279 section 2.2.3) and
-//! `SubjectPublicKeyInfo` (RFC 5480 section 2) in DER.
+//! The DER encodings that AWS-LC reads: `Ecdsa-Sig-Value` for signatures (RFC 3279 section 2.2.3)
+//! and `SubjectPublicKeyInfo` for public keys (RFC 5480 section 2).
 //!
-//! aws-lc-rs takes R || S too. It makes an object of it, writes that as DER and reads it again, which
-//! costs a hundredth of a whole check. It takes a point by itself too, once that was no DER, and checks it
-//! three times.
+//! aws-lc-rs also accepts R || S and a bare point, but both take longer. It converts R || S to an
+//! object, writes that as DER and reads the DER again: 0.5 us, a hundredth of a P-256 check. It
+//! first tries to read a bare point as DER, and later checks the point once more: 0.2 us.
 
 use std::io::{self, Write};
 
 use crate::algorithm::Curve;
 
-/// Octets of the longest one, the key of P-521: the longest signature has fewer.
+/// Octets of the longest encoding, a public key of P-521. The longest signature has fewer.
 const MAX: usize = 25 + 133;
 
-/// Octets of the longest number of a signature, that of P-521.
+/// Octets of R and of S for P-521, the longest.
 const MAX_NUMBER: usize = 66;
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
-/// The length follows in one octet.
+/// Precedes a length of 128 to 255, which takes one octet.
 const LONG_FORM: u8 = 0x81;
 
-/// All that comes before the uncompressed point in the DER of a key: that it is one of this curve.
-fn head_of_key(curve: Curve) -> &'static [u8] {
+/// Returns the octets before the uncompressed point. They name the curve.
+fn public_key_prefix(curve: Curve) -> &'static [u8] {
     match curve {
         Curve::P256 => &[
             SEQUENCE, 0x59, SEQUENCE, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
@@ -44,24 +44,24 @@ pub(super) struct Der {
 }
 
 impl Der {
-    /// Of an uncompressed point on a curve; `None` where it is longer than those of any curve.
-    pub(super) fn of_key(curve: Curve, point: &[u8]) -> Option<Self> {
-        Der::of(|out| {
-            out.write_all(head_of_key(curve))?;
+    /// Encodes an uncompressed point. Returns `None` where it is longer than those of any curve.
+    pub(super) fn public_key(curve: Curve, point: &[u8]) -> Option<Self> {
+        Der::write(|out| {
+            out.write_all(public_key_prefix(curve))?;
             out.write_all(point)
         })
     }
 
-    /// Of R || S; `None` where one is longer than those of any curve. What the two may be is judged by
-    /// whoever verifies.
-    pub(super) fn of_signature(r: &[u8], s: &[u8]) -> Option<Self> {
+    /// Encodes R and S. Returns `None` where one is longer than those of any curve. Their values
+    /// are checked when the signature is.
+    pub(super) fn signature(r: &[u8], s: &[u8]) -> Option<Self> {
         if r.len().max(s.len()) > MAX_NUMBER {
             return None;
         }
-        Der::of(|out| write_signature(out, minimal(r), minimal(s)))
+        Der::write(|out| write_signature(out, minimal(r), minimal(s)))
     }
 
-    fn of(write: impl FnOnce(&mut &mut [u8]) -> io::Result<()>) -> Option<Self> {
+    fn write(write: impl FnOnce(&mut &mut [u8]) -> io::Result<()>) -> Option<Self> {
         let mut octets = [0; MAX];
         let mut rest = octets.as_mut_slice();
         write(&mut rest).ok()?;
@@ -93,14 +93,14 @@ fn write_signature(out: &mut impl Write, r: &[u8], s: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Without leading zeros, but for the last octet.
+/// Strips leading zero octets, but never the last octet.
 fn minimal(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|octet| **octet == 0).count();
     let zeros = zeros.min(number.len().saturating_sub(1));
     number.get(zeros..).unwrap_or_default()
 }
 
-/// What keeps a number positive whose first bit is set.
+/// Returns the zero octet that keeps a number positive, where its first bit is set.
 fn sign(number: &[u8]) -> Option<&'static [u8]> {
     let is_set = number.first().is_none_or(|octet| octet & 0x80 != 0);
     is_set.then_some(&[0])
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_in_der_is_what_openssl_writes() {
+    fn a_public_key_in_der_is_what_openssl_writes() {
         for (curve, nid, length) in [
             (Curve::P256, Nid::X9_62_PRIME256V1, 65),
             (Curve::P384, Nid::SECP384R1, 97),
@@ -132,13 +132,13 @@ mod tests {
             let der = key.and_then(|key| PKey::from_ec_key(key)?.public_key_to_der());
             let der = der.unwrap_or_default();
             let point = der.len().checked_sub(length).and_then(|at| der.get(at..));
-            let made = point.and_then(|point| Der::of_key(curve, point));
+            let made = point.and_then(|point| Der::public_key(curve, point));
             assert_eq!(made.as_ref().map(Der::as_bytes), Some(&*der), "{nid:?}");
         }
     }
 
     #[test]
-    fn numbers_are_positive_and_of_the_fewest_octets() {
+    fn numbers_in_der_are_positive_and_of_minimal_length() {
         let cases: [(&[u8], &[u8], &[u8]); 4] = [
             (&[1], &[2], &[0x30, 6, 2, 1, 1, 2, 1, 2]),
             (
@@ -150,15 +150,15 @@ mod tests {
             (&[], &[], &[0x30, 6, 2, 1, 0, 2, 1, 0]),
         ];
         for (r, s, der) in cases {
-            let made = Der::of_signature(r, s);
+            let made = Der::signature(r, s);
             assert_eq!(made.as_ref().map(Der::as_bytes), Some(der));
         }
-        let longest = Der::of_signature(&[0xff; 66], &[0xff; 66]);
+        let longest = Der::signature(&[0xff; 66], &[0xff; 66]);
         let longest = longest.as_ref().map(Der::as_bytes).unwrap_or_default();
         assert_eq!(longest.len(), 3 + 138);
         assert!(longest.starts_with(&[0x30, 0x81, 138, 2, 67, 0, 0xff]));
         for (r, s) in [(67, 66), (66, 67), (MAX, 66)] {
-            let made = Der::of_signature(&vec![0xff; r], &vec![0xff; s]);
+            let made = Der::signature(&vec![0xff; r], &vec![0xff; s]);
             assert!(made.is_none(), "{r}, {s}");
         }
     }

@@ -1,4 +1,4 @@
-//! ECDSA with signatures of the form R || S, RFC 7518 section 3.4.
+//! ECDSA by OpenSSL, with signatures of the form R || S (RFC 7518 section 3.4).
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -19,11 +19,11 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// `None` where the point is not on the curve.
+    /// Returns `None` where the point is not on the curve.
     pub(super) fn new(curve: Curve, point: &Point) -> Option<Self> {
         let build = || -> Result<EcKey<Public>, ErrorStack> {
             let group = group(curve)?;
-            // Refuses a point that does not satisfy the curve's equation.
+            // `from_bytes` refuses a point that does not satisfy the curve's equation.
             let point =
                 with_context(|context| EcPoint::from_bytes(group, point.as_bytes(), context))?;
             EcKey::from_public_key(group, &point)
@@ -50,26 +50,26 @@ impl Key {
     }
 }
 
-/// Room for the numbers in between, kept for the next key of this thread: to make it costs a tenth of
-/// the key.
+/// Calls `then` with a context for intermediate numbers. The context is kept for the next key of
+/// this thread, because creating one takes a tenth of the time that building a key takes.
 fn with_context<T>(
     then: impl FnOnce(&mut BigNumContextRef) -> Result<T, ErrorStack>,
 ) -> Result<T, ErrorStack> {
     thread_local! {
-        static KEPT: Cell<Option<BigNumContext>> = const { Cell::new(None) };
+        static CONTEXT: Cell<Option<BigNumContext>> = const { Cell::new(None) };
     }
-    let mut context = match KEPT.try_with(Cell::take).ok().flatten() {
+    let mut context = match CONTEXT.try_with(Cell::take).ok().flatten() {
         Some(context) => context,
         None => BigNumContext::new()?,
     };
     let outcome = then(&mut context);
-    // At the end of a thread there is no place for it any more.
-    let _ = KEPT.try_with(|kept| kept.set(Some(context)));
+    // While the thread ends, the slot is gone and the context is dropped.
+    let _ = CONTEXT.try_with(|slot| slot.set(Some(context)));
     outcome
 }
 
-/// The curve's parameters, built once: a DPoP proof brings a key that was never seen, and building
-/// them for each costs 0.15 times the signature check.
+/// Returns the curve's parameters, which are built once. A DPoP proof may bring a new key, and
+/// building the parameters for each would take 0.15 times as long as the signature check.
 fn group(curve: Curve) -> Result<&'static EcGroup, ErrorStack> {
     static P256: OnceLock<EcGroup> = OnceLock::new();
     static P384: OnceLock<EcGroup> = OnceLock::new();

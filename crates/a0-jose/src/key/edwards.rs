@@ -1,26 +1,27 @@
-//! EdDSA, RFC 8037 section 3.1, by josekit.
+//! EdDSA, RFC 8037 section 3.1.
 
-use josekit::jwk::Jwk;
-use josekit::jws::{EdDSA, JwsVerifier};
-use serde_json::Value;
+use openssl::error::ErrorStack;
+use openssl::pkey::{Id, PKey, Public};
+use openssl::sign::Verifier;
 
 use crate::algorithm::EdwardsCurve;
-use crate::base64url;
 
-pub(super) struct Key(Box<dyn JwsVerifier>);
+pub(super) struct Key(PKey<Public>);
 
 impl Key {
-    /// `None` where OpenSSL refuses the key.
+    /// Returns `None` where OpenSSL refuses the key.
     pub(super) fn new(curve: EdwardsCurve, x: &[u8]) -> Option<Self> {
-        let mut jwk = Jwk::new("OKP");
-        jwk.set_curve(curve.name());
-        jwk.set_parameter("x", Some(Value::String(base64url::encode(x))))
-            .ok()?;
-        let verifier = EdDSA.verifier_from_jwk(&jwk).ok()?;
-        Some(Key(Box::new(verifier)))
+        let id = match curve {
+            EdwardsCurve::Ed25519 => Id::ED25519,
+            EdwardsCurve::Ed448 => Id::ED448,
+        };
+        PKey::public_key_from_raw_bytes(x, id).ok().map(Key)
     }
 
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.0.verify(message, signature).is_ok()
+        let verify = || -> Result<bool, ErrorStack> {
+            Verifier::new_without_digest(&self.0)?.verify_oneshot(signature, message)
+        };
+        matches!(verify(), Ok(true))
     }
 }

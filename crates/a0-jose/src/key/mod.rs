@@ -1,4 +1,4 @@
-//! Public keys, ready to verify with: built once, used from any thread.
+//! Public keys that are ready to verify signatures, and the library that does so.
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
@@ -11,22 +11,44 @@ mod rsa;
 use std::fmt;
 
 use crate::algorithm::{Algorithm, Family, Hash};
-use crate::backend::Backend;
 use crate::compact::Compact;
-use crate::jwk::{Intended, Jwk, JwkError, Numbers};
+use crate::jwk::{DeclaredAlgorithm, Jwk, JwkError, KeyParameters};
 
-/// Octets of the longest signature: that of an RSA key of 8192 bits.
+/// Octets of the longest signature, made by an RSA key of 8192 bits.
 const MAX_SIGNATURE: usize = 1024;
+
+/// The library that checks signatures.
+///
+/// The backend does the arithmetic only. The rules on tokens, headers, keys and the octets of a
+/// signature belong to this crate and are the same for every backend.
+///
+/// A feature only adds a backend. The code that builds a key chooses the backend, so another crate
+/// in the build cannot change it.
+///
+/// ```
+/// assert_eq!(a0_jose::Backend::default(), a0_jose::Backend::OpenSsl);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Backend {
+    /// OpenSSL. It is always linked, because signing uses it too.
+    #[default]
+    OpenSsl,
+    /// AWS-LC, through the crate aws-lc-rs. It does not support Ed448: OpenSSL checks the
+    /// signatures of such keys.
+    #[cfg(feature = "aws-lc-rs")]
+    AwsLcRs,
+}
 
 /// A public key, bound to the one algorithm that it verifies (RFC 8725 section 3.1).
 ///
-/// Building one is the costly part; keep it. It may be used from several threads at once.
+/// Building a key costs more than using it, so keep it. Several threads can use one key at once.
 pub struct VerifyingKey {
     algorithm: Algorithm,
-    public: Public,
+    key: BackendKey,
 }
 
-enum Public {
+enum BackendKey {
     Rsa(rsa::Key),
     Ec(ec::Key),
     Edwards(edwards::Key),
@@ -35,8 +57,8 @@ enum Public {
 }
 
 impl VerifyingKey {
-    /// Builds a key for one algorithm out of `allowed`: the one its `alg` names, or the only one
-    /// for its curve, or, for an RSA key without `alg`, the first RSA algorithm in `allowed`. A
+    /// Builds a key for one algorithm of `allowed`: the algorithm that the key's `alg` names, else
+    /// the only one for its curve, else, for an RSA key, the first RSA algorithm in `allowed`. A
     /// token's header never chooses.
     ///
     /// # Errors
@@ -62,7 +84,7 @@ impl VerifyingKey {
         VerifyingKey::with_backend(jwk, allowed, Backend::default())
     }
 
-    /// As [`new`](VerifyingKey::new), with signatures checked by `backend`.
+    /// Like [`new`](VerifyingKey::new), but `backend` checks the signatures.
     ///
     /// # Errors
     ///
@@ -75,116 +97,123 @@ impl VerifyingKey {
         if !jwk.for_signatures {
             return Err(JwkError::NotForSignatures);
         }
-        let algorithm = bind(jwk, allowed).ok_or(JwkError::Algorithm)?;
-        let public = match backend {
-            Backend::OpenSsl => Public::openssl(&jwk.numbers, algorithm),
+        let algorithm = choose_algorithm(jwk, allowed).ok_or(JwkError::Algorithm)?;
+        let key = match backend {
+            Backend::OpenSsl => BackendKey::openssl(&jwk.parameters, algorithm),
             #[cfg(feature = "aws-lc-rs")]
-            Backend::AwsLcRs => Public::aws_lc(&jwk.numbers, algorithm),
+            Backend::AwsLcRs => BackendKey::aws_lc(&jwk.parameters, algorithm),
         };
         Ok(VerifyingKey {
             algorithm,
-            public: public.ok_or_else(|| {
-                drop_openssl_errors();
+            key: key.ok_or_else(|| {
+                clear_openssl_errors();
                 JwkError::InvalidKey
             })?,
         })
     }
 
-    /// The one algorithm of this key.
+    /// The algorithm this key is bound to.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// What checks this key's signatures.
+    /// The backend that checks this key's signatures. [`Backend::OpenSsl`] for Ed448, whichever was
+    /// chosen.
     pub fn backend(&self) -> Backend {
-        match self.public {
-            Public::Rsa(_) | Public::Ec(_) | Public::Edwards(_) => Backend::OpenSsl,
+        match self.key {
+            BackendKey::Rsa(_) | BackendKey::Ec(_) | BackendKey::Edwards(_) => Backend::OpenSsl,
             #[cfg(feature = "aws-lc-rs")]
-            Public::AwsLc(_) => Backend::AwsLcRs,
+            BackendKey::AwsLc(_) => Backend::AwsLcRs,
         }
     }
 
-    /// Checks the signature of a compact JWS with any payload, under this key's algorithm. What
-    /// the header says is not looked at: [`Verifiable`](crate::Verifiable) does that.
+    /// Checks the signature of a compact JWS with any payload, under this key's algorithm. It does
+    /// not read the header: use [`Verifiable`](crate::Verifiable) for tokens.
     ///
     /// # Errors
     ///
-    /// [`InvalidSignature`], whatever the reason.
+    /// [`InvalidSignature`], for every reason.
     pub fn verify(&self, token: &Compact<'_>) -> Result<(), InvalidSignature> {
-        // Two octets more than the longest, so that one of three octets too many still decodes.
+        // The decoder needs up to two octets more than it fills.
         let mut buffer = [0; MAX_SIGNATURE + 2];
         let signature = token.signature(&mut buffer).ok_or(InvalidSignature)?;
-        let valid = match (&self.public, self.algorithm.family()) {
-            (Public::Rsa(key), Family::RsaPkcs1(hash) | Family::RsaPss(hash)) => {
+        let valid = match (&self.key, self.algorithm.family()) {
+            (BackendKey::Rsa(key), Family::RsaPkcs1(hash) | Family::RsaPss(hash)) => {
                 hash.digest(token, |digest| key.verify(digest, signature))
             }
-            (Public::Ec(key), Family::Ecdsa(_, hash)) => {
+            (BackendKey::Ec(key), Family::Ecdsa(_, hash)) => {
                 hash.digest(token, |digest| key.verify(digest, signature))
             }
-            (Public::Edwards(key), Family::Edwards) => key.verify(token.signing_input(), signature),
+            (BackendKey::Edwards(key), Family::Edwards) => {
+                key.verify(token.signing_input(), signature)
+            }
             #[cfg(feature = "aws-lc-rs")]
-            (Public::AwsLc(key), _) => key.verify(token, signature),
+            (BackendKey::AwsLc(key), _) => key.verify(token, signature),
             _ => false,
         };
         if valid {
             Ok(())
         } else {
-            drop_openssl_errors();
+            clear_openssl_errors();
             Err(InvalidSignature)
         }
     }
 }
 
-impl Public {
-    /// `None` where OpenSSL refuses the key.
-    fn openssl(numbers: &Numbers, algorithm: Algorithm) -> Option<Self> {
-        match numbers {
-            Numbers::Rsa { modulus, exponent } => {
-                rsa::Key::new(modulus, exponent, algorithm.family()).map(Public::Rsa)
+impl BackendKey {
+    /// Returns `None` where OpenSSL refuses the key.
+    fn openssl(parameters: &KeyParameters, algorithm: Algorithm) -> Option<Self> {
+        match parameters {
+            KeyParameters::Rsa { modulus, exponent } => {
+                rsa::Key::new(modulus, exponent, algorithm.family()).map(BackendKey::Rsa)
             }
-            Numbers::Ec { curve, point } => ec::Key::new(*curve, point).map(Public::Ec),
-            Numbers::Edwards { curve, x } => edwards::Key::new(*curve, x).map(Public::Edwards),
+            KeyParameters::Ec { curve, point } => ec::Key::new(*curve, point).map(BackendKey::Ec),
+            KeyParameters::Edwards { curve, x } => {
+                edwards::Key::new(*curve, x).map(BackendKey::Edwards)
+            }
         }
     }
 
-    /// `None` where AWS-LC refuses the key.
+    /// Returns `None` where AWS-LC refuses the key.
     #[cfg(feature = "aws-lc-rs")]
-    fn aws_lc(numbers: &Numbers, algorithm: Algorithm) -> Option<Self> {
+    fn aws_lc(parameters: &KeyParameters, algorithm: Algorithm) -> Option<Self> {
         let family = algorithm.family();
-        match aws_lc::parameters(numbers, family) {
-            Some(parameters) => aws_lc::Key::new(numbers, family, parameters).map(Public::AwsLc),
-            None => Public::openssl(numbers, algorithm),
+        match aws_lc::AwsLcAlgorithm::new(parameters, family) {
+            Some(algorithm) => {
+                aws_lc::Key::new(parameters, family, algorithm).map(BackendKey::AwsLc)
+            }
+            None => BackendKey::openssl(parameters, algorithm),
         }
     }
 }
 
-/// OpenSSL keeps a queue of errors for each thread, and some of its functions leave one there when
-/// they answer "no". Whoever asks that queue next, such as a TLS connection on the same thread,
-/// would take it for its own failure.
-fn drop_openssl_errors() {
+/// Empties OpenSSL's error queue for this thread. Some functions leave an error there when a key or
+/// a signature is not valid, and the next user of the queue, such as a TLS connection on the same
+/// thread, would take it for its own failure.
+fn clear_openssl_errors() {
     drop(openssl::error::ErrorStack::get());
 }
 
-fn bind(jwk: &Jwk, allowed: &[Algorithm]) -> Option<Algorithm> {
-    let fits = |algorithm: Algorithm| match (&jwk.numbers, algorithm.family()) {
-        (Numbers::Rsa { .. }, family) => family.is_rsa(),
-        (Numbers::Ec { curve, .. }, _) => curve.algorithm() == algorithm,
-        (Numbers::Edwards { .. }, family) => family == Family::Edwards,
+fn choose_algorithm(jwk: &Jwk, allowed: &[Algorithm]) -> Option<Algorithm> {
+    let fits = |algorithm: Algorithm| match (&jwk.parameters, algorithm.family()) {
+        (KeyParameters::Rsa { .. }, family) => family.is_rsa(),
+        (KeyParameters::Ec { curve, .. }, _) => curve.algorithm() == algorithm,
+        (KeyParameters::Edwards { .. }, family) => family == Family::Edwards,
     };
     let mut fitting = allowed.iter().copied().filter(|algorithm| fits(*algorithm));
-    match jwk.intended {
-        Intended::Unsaid => fitting.next(),
-        Intended::For(named) => fitting.find(|algorithm| *algorithm == named),
-        Intended::Other => None,
+    match jwk.declared_algorithm {
+        DeclaredAlgorithm::Absent => fitting.next(),
+        DeclaredAlgorithm::Supported(named) => fitting.find(|algorithm| *algorithm == named),
+        DeclaredAlgorithm::Unsupported => None,
     }
 }
 
 impl Hash {
-    /// Of what the signature of `token` is over.
+    /// Hashes the signing input of `token`, and passes the digest to `then`.
     fn digest<T>(self, token: &Compact<'_>, then: impl FnOnce(&[u8]) -> T) -> T {
         use sha2::Digest as _;
-        if let Some(known) = token.signing_digest(self) {
-            return then(known);
+        if let Some(computed) = token.signing_digest(self) {
+            return then(computed);
         }
         let message = token.signing_input();
         match self {
@@ -204,7 +233,7 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
-/// The signature was not made by this key over this header and payload.
+/// The error for a signature that this key did not make over this header and payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Signature verification failed")]
 #[non_exhaustive]

@@ -1,8 +1,8 @@
-//! RSA, with contexts that are set up once and reused.
+//! RSA by OpenSSL, with a pool of contexts.
 //!
-//! Setting up a context costs as much as a good part of the signature itself, and it takes locks
-//! inside OpenSSL. So contexts wait in a pool, which is locked only to take one out and to put it
-//! back, never across a signature.
+//! Setting up a context takes a large part of the time of a signature check, and takes locks inside
+//! OpenSSL. The pool keeps contexts for reuse. It is locked to take a context out and to put it
+//! back, never during a signature check.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -23,14 +23,14 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// `None` where OpenSSL refuses the numbers or the family is not one of RSA.
+    /// Returns `None` where OpenSSL refuses the numbers, or `family` is not an RSA family.
     pub(super) fn new(modulus: &[u8], exponent: &[u8], family: Family) -> Option<Self> {
-        let numbers = || -> Result<PKey<Public>, ErrorStack> {
+        let build = || -> Result<PKey<Public>, ErrorStack> {
             let modulus = BigNum::from_slice(modulus)?;
             let exponent = BigNum::from_slice(exponent)?;
             PKey::from_rsa(Rsa::from_public_components(modulus, exponent)?)
         };
-        let key = numbers().ok()?;
+        let key = build().ok()?;
         let first = context(&key, family)?;
         Some(Key {
             key,
@@ -40,15 +40,18 @@ impl Key {
     }
 
     pub(super) fn verify(&self, digest: &[u8], signature: &[u8]) -> bool {
-        // RFC 8017 sections 8.1.2 and 8.2.2, step 1. OpenSSL takes a shorter one for PSS, so that a
-        // signature with a leading zero octet would have two texts.
+        // RFC 8017 sections 8.1.2 and 8.2.2, step 1. For PSS, OpenSSL accepts a shorter signature,
+        // so one with a leading zero octet would have two texts.
         if signature.len() != self.key.size() {
             return false;
         }
-        let Some(mut context) = self.take().or_else(|| context(&self.key, self.family)) else {
+        let Some(mut context) = self
+            .take_context()
+            .or_else(|| context(&self.key, self.family))
+        else {
             return false;
         };
-        // A reused context reports a bad signature as `Err`: both mean that it is not valid.
+        // A reused context reports a bad signature as `Err` instead of `Ok(false)`.
         let valid = matches!(context.verify(digest, signature), Ok(true));
         self.contexts
             .lock()
@@ -57,7 +60,7 @@ impl Key {
         valid
     }
 
-    fn take(&self) -> Option<PkeyCtx<Public>> {
+    fn take_context(&self) -> Option<PkeyCtx<Public>> {
         self.contexts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -77,7 +80,8 @@ fn context(key: &PKey<Public>, family: Family) -> Option<PkeyCtx<Public>> {
         context.set_rsa_padding(padding)?;
         context.set_signature_md(message_digest(hash))?;
         if padding == Padding::PKCS1_PSS {
-            // RFC 7518 section 3.5: the salt is as long as the hash, and MGF1 uses the same hash.
+            // RFC 7518 section 3.5: the salt has the length of the hash, and MGF1 uses the same
+            // hash.
             context.set_rsa_mgf1_md(message_digest(hash))?;
             context.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)?;
         }

@@ -1,4 +1,5 @@
-//! Keys and tokens for the tests, made by josekit: another implementation than the one on trial.
+//! Keys and tokens for the tests, made with josekit, so by another implementation than the tested
+//! one.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -7,7 +8,10 @@
 
 use std::sync::OnceLock;
 
-use a0_jose::{Algorithm, JwkError, JwkSet, JwkSetError, VerifyingKey, base64url_encode};
+use a0_jose::{
+    Algorithm, Compact, HeaderRules, JwkError, JwkSet, JwkSetError, VerifyError, VerifyingKey,
+    base64url_encode, sha256,
+};
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::EcCurve;
 use josekit::jwk::alg::ed::EdCurve;
@@ -15,17 +19,17 @@ use josekit::jws::{self, JwsSigner};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// Larger than any token here that is not about size.
+/// Larger than every token, except in tests of the size limit.
 pub const MAX_SIZE: usize = 16 * 1024;
 
-/// A private key and what signs with it.
+/// A private key and its algorithm.
 pub struct SigningKey {
     pub algorithm: Algorithm,
     pub jwk: Jwk,
 }
 
 impl SigningKey {
-    /// A key for `algorithm`; RSA keys are made once a process.
+    /// Creates a key for `algorithm`. All RSA keys of a process are the same.
     pub fn new(algorithm: Algorithm) -> Self {
         static RSA: OnceLock<Jwk> = OnceLock::new();
         let jwk = match algorithm {
@@ -44,7 +48,7 @@ impl SigningKey {
         self.signature_by(self.algorithm, message)
     }
 
-    /// A signature by another algorithm than the key's own.
+    /// A signature with another algorithm than the key's own.
     pub fn signature_by(&self, algorithm: Algorithm, message: &str) -> Vec<u8> {
         let signer: Box<dyn JwsSigner> = match algorithm {
             Algorithm::Rs256 => Box::new(jws::RS256.signer_from_jwk(&self.jwk).unwrap()),
@@ -62,7 +66,7 @@ impl SigningKey {
         signer.sign(message.as_bytes()).unwrap()
     }
 
-    /// A compact JWS of exactly this header and payload text.
+    /// A compact JWS with exactly this header and payload text.
     pub fn sign(&self, header: &str, payload: &str) -> String {
         let input = format!("{}.{}", base64url_encode(header), base64url_encode(payload));
         let signature = base64url_encode(self.signature(&input));
@@ -94,17 +98,55 @@ pub fn with(mut object: Map<String, Value>, name: &str, value: Value) -> Map<Str
     object
 }
 
-/// The set, with keys of the backend on trial.
+/// Parses a set with keys of the backend under test.
 pub fn parse_set(text: &[u8], allowed: &[Algorithm]) -> Result<JwkSet, JwkSetError> {
     JwkSet::parse_with_backend(text, allowed, crate::BACKEND)
 }
 
-/// The key, of the backend on trial.
+/// Builds a key of the backend under test.
 pub fn verifying_key(jwk: &a0_jose::Jwk, allowed: &[Algorithm]) -> Result<VerifyingKey, JwkError> {
     VerifyingKey::with_backend(jwk, allowed, crate::BACKEND)
 }
 
-/// Any JSON value; objects have few members or many.
+/// Every algorithm.
+pub fn all() -> Vec<Algorithm> {
+    Algorithm::all().collect()
+}
+
+/// Verifies a token of any algorithm.
+pub fn verify(token: &str, keys: &JwkSet) -> Result<(), VerifyError> {
+    verify_allowing(token, keys, &all())
+}
+
+/// Verifies a token of an allowed algorithm, once without and once with the token's hash computed
+/// before. Both must have the same outcome.
+pub fn verify_allowing(
+    token: &str,
+    keys: &JwkSet,
+    allowed: &[Algorithm],
+) -> Result<(), VerifyError> {
+    let rules = HeaderRules::new(allowed.iter().copied());
+    let mut compact = Compact::parse(token, MAX_SIZE).unwrap();
+    let [plain, hashed] = [false, true].map(|hashed| {
+        if hashed {
+            assert_eq!(compact.sha256(), sha256(token));
+        }
+        let verifiable = compact.decode().unwrap().validate_header(&rules).unwrap();
+        verifiable.verify(keys).map(|_| ())
+    });
+    assert_eq!(plain, hashed);
+    plain
+}
+
+/// Parses a set of these entries, with keys of the backend under test.
+pub fn parse(
+    entries: impl IntoIterator<Item = Map<String, Value>>,
+    allowed: &[Algorithm],
+) -> JwkSet {
+    parse_set(&key_set(entries), allowed).unwrap()
+}
+
+/// Any JSON value. Its objects have few or many members.
 pub fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -1,4 +1,4 @@
-//! One parse of one object: which texts are refused, and that all that is read out of it agrees.
+//! The JSON parser: which texts are refused, and what is read from the others.
 
 use a0_jose::json::{JsonError, Members, Node, parse_object};
 use a0_jose::{Claims, Compact, base64url_encode};
@@ -14,7 +14,7 @@ fn claims(payload: &str) -> Claims {
     compact.decode_payload().unwrap()
 }
 
-/// A member name in quotes, with its first letter as an escape where asked for.
+/// A member name in quotes. Its first letter is an escape if `escaped` is set.
 fn quoted(name: &str, escaped: bool) -> String {
     let mut letters = name.chars();
     match letters.next() {
@@ -24,7 +24,7 @@ fn quoted(name: &str, escaped: bool) -> String {
 }
 
 #[test]
-fn a_name_that_comes_twice_is_refused_wherever_and_however_it_is_written() {
+fn duplicate_names_are_refused_at_any_depth_and_in_any_spelling() {
     let many = |last: &str| {
         let names = (0..40).map(|number| format!("\"n{number}\":{number},"));
         format!("{{{}{last}:0}}", names.collect::<String>())
@@ -44,7 +44,7 @@ fn a_name_that_comes_twice_is_refused_wherever_and_however_it_is_written() {
         format!("{{\"x\":{{\"y\":{}}}}}", many("\"n17\"")),
         "{\"\\u0061\":1,\"\\u0061\":2}".to_owned(),
         "{\"\":1,\"\":2}".to_owned(),
-        // Seen before the value, whatever that is.
+        // The duplicate is found before the value is parsed.
         "{\"a\":1,\"a\":1e999}".to_owned(),
     ] {
         let refused = Err(JsonError::DuplicateMember);
@@ -56,7 +56,7 @@ fn a_name_that_comes_twice_is_refused_wherever_and_however_it_is_written() {
 }
 
 #[test]
-fn what_stands_in_the_text_is_what_is_read() {
+fn values_match_the_text_they_were_read_from() {
     let claims = claims(
         r#"{"plain":"a","esc\u0061ped":"\u00e9\"\\ \ud83d\ude00","é":"ü","":"","n":null,"t":true,
             "i":-7,"u":18446744073709551615,"f":1.5e3,"list":["x","\u0079",[],{}],"o":{"p":{"q":"r"}}}"#,
@@ -73,7 +73,7 @@ fn what_stands_in_the_text_is_what_is_read() {
 
     let [list, object, missing, twice] = members.find(["list", "o", "none", "o"]);
     assert!(missing.is_none());
-    // A name that is asked for twice is found once.
+    // If a name is requested twice, only the first position gets the member.
     assert!(twice.is_none());
     let items: Vec<_> = list.unwrap().as_array().unwrap().collect();
     let texts: Vec<_> = items.iter().map(|item| item.as_str()).collect();
@@ -104,7 +104,7 @@ fn what_stands_in_the_text_is_what_is_read() {
     assert!(!format!("{:?}", list.unwrap()).contains('x'));
 }
 
-/// All that is read of a value, one by one, says what the value that is made of it says.
+/// Checks that every accessor of `node` returns what `value` contains.
 fn agrees(node: Node<'_>, value: &Value) {
     assert_eq!(node.as_str(), value.as_str());
     assert_eq!(node.as_f64(), value.as_f64());
@@ -133,7 +133,7 @@ fn all_agree(members: Members<'_>, object: &Map<String, Value>) {
 
 proptest! {
     #[test]
-    fn nodes_say_what_values_say(value in any_json()) {
+    fn nodes_and_owned_values_agree(value in any_json()) {
         let payload = json!({"value": value}).to_string();
         let claims = claims(&payload);
         let expected: Map<String, Value> = serde_json::from_str(&payload).unwrap();
@@ -143,16 +143,16 @@ proptest! {
     }
 
     #[test]
-    fn names_are_told_apart_by_what_they_say(
+    fn names_are_compared_without_escapes(
         names in prop::collection::vec(("[ab]{0,4}", any::<bool>()), 0..30),
     ) {
         let members = names.iter().map(|(name, escaped)| format!("{}:{{\"a\":0}}", quoted(name, *escaped)));
         let text = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
-        let each_once: std::collections::HashSet<_> = names.iter().map(|(name, _)| name).collect();
+        let unique: std::collections::HashSet<_> = names.iter().map(|(name, _)| name).collect();
         match parse_object(text.as_bytes()) {
             Ok(object) => prop_assert_eq!(object.len(), names.len()),
             Err(error) => prop_assert_eq!(error, JsonError::DuplicateMember),
         }
-        prop_assert_eq!(parse_object(text.as_bytes()).is_ok(), each_once.len() == names.len());
+        prop_assert_eq!(parse_object(text.as_bytes()).is_ok(), unique.len() == names.len());
     }
 }

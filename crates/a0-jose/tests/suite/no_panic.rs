@@ -1,4 +1,4 @@
-//! No input makes anything here panic, and the strict JSON parser agrees with the lax one.
+//! No input causes a panic, and the strict JSON parser agrees with serde_json.
 
 use std::sync::OnceLock;
 
@@ -14,8 +14,8 @@ use openssl::rsa::Rsa;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-/// Everything that takes a token, one after the other.
-fn whole_way(token: &str, keys: &JwkSet) {
+/// Passes a token through every step.
+fn every_step(token: &str, keys: &JwkSet) {
     let Ok(unverified) = Compact::parse(token, MAX_SIZE).and_then(Compact::decode) else {
         return;
     };
@@ -26,7 +26,7 @@ fn whole_way(token: &str, keys: &JwkSet) {
     }
 }
 
-/// An object made of the names that somebody looks at, with any values.
+/// An object with some of these names and any values.
 fn object_of(names: &'static [&'static str]) -> impl Strategy<Value = Map<String, Value>> {
     prop::collection::btree_map(prop::sample::select(names), any_json(), 0..names.len()).prop_map(
         |members| {
@@ -46,7 +46,7 @@ const KEY_NAMES: &[&str] = &[
     "kty", "crv", "x", "y", "n", "e", "kid", "use", "key_ops", "alg",
 ];
 
-/// The private keys that somebody may have, in each form, as DER.
+/// Private keys in every form, as DER.
 fn private_keys() -> &'static [(&'static str, Vec<u8>)] {
     static KEYS: OnceLock<Vec<(&str, Vec<u8>)>> = OnceLock::new();
     KEYS.get_or_init(|| {
@@ -68,7 +68,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
 }
 
-/// Reads a PEM for each algorithm, and signs with what can be read.
+/// Reads a PEM for each algorithm and signs with it. Returns how many could sign.
 fn read_and_sign(pem: &str) -> usize {
     let algorithms = [Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256];
     let keys = algorithms.map(|algorithm| a0_jose::SigningKey::from_pem(algorithm, pem.as_bytes()));
@@ -86,7 +86,7 @@ fn a_malformed_pem_is_refused() {
         assert_eq!(read_and_sign(&pem(label, der)), readable, "{label}");
         assert_eq!(read_and_sign(&pem("PUBLIC KEY", der)), 0, "{label}");
     }
-    // Lengths that are not there: some readers take memory for them, or calculate with them.
+    // False lengths: some parsers allocate them, or overflow.
     for der in [
         &b"\x04\x88\x00\xff\xff\xff\xff\xff\xff\xff"[..],
         b"\x04\x88\xff\xff\xff\xff\xff\xff\xff\xff",
@@ -104,7 +104,7 @@ fn a_malformed_pem_is_refused() {
 }
 
 proptest! {
-    // Most of them are RSA keys, whose numbers are looked at for a while.
+    // Fewer cases than the default, because checking RSA keys takes time.
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
@@ -119,7 +119,7 @@ proptest! {
         let _ = read_and_sign(&pem(label, &octets));
         let _ = read_and_sign(&text);
         let mut changed = der.clone();
-        // Often where the lengths stand.
+        // Often near the start, where the lengths are.
         let start = place.index(if octets.len() % 2 == 0 { 40 } else { der.len() });
         for (place, octet) in changed.iter_mut().skip(start).zip(&octets) {
             *place = *octet;
@@ -134,8 +134,8 @@ proptest! {
     #[test]
     fn any_text(text in any::<String>(), dotted in "[A-Za-z0-9_.=-]{0,80}") {
         let keys = JwkSet::default();
-        whole_way(&text, &keys);
-        whole_way(&dotted, &keys);
+        every_step(&text, &keys);
+        every_step(&dotted, &keys);
         let _ = base64url_decode(&text);
         let _ = text.parse::<Thumbprint>();
         let _ = text.parse::<Algorithm>();
@@ -160,7 +160,7 @@ proptest! {
                 header.insert("alg".into(), algorithm.name().into());
                 header.insert("kid".into(), "k".into());
             }
-            whole_way(
+            every_step(
                 &format!(
                     "{}.{}.{}",
                     base64url_encode(Value::Object(header.clone()).to_string()),
@@ -187,11 +187,11 @@ proptest! {
     }
 
     #[test]
-    fn what_is_json_without_duplicates_reads_as_any_parser_reads_it(value in any_json()) {
+    fn json_without_duplicates_reads_as_serde_json_reads_it(value in any_json()) {
         let mut object = Map::new();
         object.insert("value".into(), value);
         let object = Value::Object(object);
-        // Through text once, so that both sides hold what the text says of a float.
+        // Both sides parse the same text, so that floats are equal.
         let text = object.to_string();
         let expected: Value = serde_json::from_str(&text).unwrap();
         let strict = json::parse_object(text.as_bytes()).unwrap();

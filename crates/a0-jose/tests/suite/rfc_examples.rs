@@ -1,5 +1,5 @@
-//! The examples that the RFCs print, checked as they stand. Their times are long past, and some have
-//! no audience: they show signatures and thumbprints, not acceptable tokens.
+//! The examples printed in the RFCs. They have expired, and some have no audience, so these tests
+//! check signatures and thumbprints only.
 
 use super::common::{MAX_SIZE, verifying_key};
 use a0_jose::{Algorithm, Compact, Jwk, json};
@@ -28,7 +28,7 @@ const SIGNED: [Signed; 3] = [
     },
 ];
 
-/// JWK and thumbprint.
+/// Pairs of JWK and thumbprint.
 const THUMBPRINTS: [(&str, &str, &str); 3] = [
     (
         "RFC 9449 6.1",
@@ -84,8 +84,7 @@ fn rfc7638_3_2_every_thumbprint_example_comes_out() {
     }
 }
 
-/// The proofs of RFC 9449 carry their key in the header, so their signatures can be checked here;
-/// what a proof has to say is for its own crate.
+/// The proofs in RFC 9449 carry their key in the header. Only their signatures are checked here.
 #[test]
 fn the_keys_inside_the_dpop_examples_made_their_signatures() {
     for token in PROOFS {

@@ -1,4 +1,4 @@
-//! What is not a compact JWS of two JSON objects, and what its header may not say.
+//! The structure of a compact JWS, and the rules for its header.
 
 use super::common::{MAX_SIZE, SigningKey, key_set, parse_set};
 use a0_jose::{
@@ -14,7 +14,7 @@ fn encode(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     )
 }
 
-fn refusal(token: &str) -> ParseError {
+fn parse_error(token: &str) -> ParseError {
     Compact::parse(token, MAX_SIZE)
         .and_then(Compact::decode)
         .map(|_| ())
@@ -35,27 +35,27 @@ fn rfc7515_7_1_a_token_has_exactly_three_segments() {
         r#"{"payload":"e30","signatures":[{"protected":"e30","signature":""}]}"#,
         &many_dots,
     ] {
-        assert_eq!(refusal(token), ParseError::SegmentCount, "{token}");
+        assert_eq!(parse_error(token), ParseError::SegmentCount, "{token}");
     }
 }
 
 #[test]
-fn a_larger_text_is_refused_before_it_is_looked_at() {
+fn a_larger_text_is_refused_before_it_is_read() {
     let token = "é".repeat(MAX_SIZE);
     assert!(matches!(
-        refusal(&token),
+        parse_error(&token),
         ParseError::TooLarge {
             max_size: MAX_SIZE,
             ..
         }
     ));
     let exactly = "a".repeat(MAX_SIZE);
-    assert_eq!(refusal(&exactly), ParseError::SegmentCount);
+    assert_eq!(parse_error(&exactly), ParseError::SegmentCount);
 }
 
 #[test]
 fn rfc7515_2_a_segment_is_canonical_base64url() {
-    // e30 is {}; each of these decodes to the same under some lax decoder.
+    // e30 is {}. A lax decoder may decode each of these to the same.
     for segment in [
         "e30=",
         "e30==",
@@ -72,20 +72,20 @@ fn rfc7515_2_a_segment_is_canonical_base64url() {
         "\"e30\"",
     ] {
         assert_eq!(
-            refusal(&format!("{segment}.e30.AAAA")),
+            parse_error(&format!("{segment}.e30.AAAA")),
             ParseError::Encoding(Part::Header),
             "{segment:?}"
         );
         assert_eq!(
-            refusal(&format!("e30.{segment}.AAAA")),
+            parse_error(&format!("e30.{segment}.AAAA")),
             ParseError::Encoding(Part::Payload),
             "{segment:?}"
         );
     }
 }
 
-/// Read by the table of RFC 4648 section 5, a letter after the other; `None` where it is not the one
-/// text of its octets.
+/// Decodes with the table of RFC 4648 section 5, letter by letter. Returns `None` where the text is
+/// not canonical.
 fn letter_by_letter(text: &str) -> Option<Vec<u8>> {
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (mut octets, mut bits, mut held) = (Vec::new(), 0_u32, 0);
@@ -101,9 +101,9 @@ fn letter_by_letter(text: &str) -> Option<Vec<u8>> {
     (held < 6 && bits == 0).then_some(octets)
 }
 
-/// Long texts are decoded many letters at once, and their ends one by one.
+/// The decoder reads long texts many letters at once, and their ends letter by letter.
 #[test]
-fn every_letter_counts_wherever_it_is() {
+fn every_letter_is_checked_at_every_position() {
     let lengths = (0..20).chain(62..70).chain(94..101).chain(126..134);
     let others = (0..128_u8).map(|octet| char::from(octet).to_string());
     let others: Vec<String> = others.chain(["é", "\u{2028}"].map(String::from)).collect();
@@ -159,12 +159,12 @@ fn rfc7515_5_2_and_rfc7519_7_2_header_and_payload_are_one_utf8_json_object() {
     for case in cases {
         let shown = String::from_utf8_lossy(&case).into_owned();
         assert_eq!(
-            refusal(&encode(&case, "{}")),
+            parse_error(&encode(&case, "{}")),
             ParseError::NotAnObject(Part::Header),
             "{shown}"
         );
         assert_eq!(
-            refusal(&encode("{}", &case)),
+            parse_error(&encode("{}", &case)),
             ParseError::NotAnObject(Part::Payload),
             "{shown}"
         );
@@ -181,12 +181,12 @@ fn rfc7515_4_and_rfc7519_4_a_member_name_comes_once_at_any_depth() {
         r#"{"cnf":{"jkt":"x"},"iss":"y","cnf":{}}"#,
     ] {
         assert_eq!(
-            refusal(&encode(object, "{}")),
+            parse_error(&encode(object, "{}")),
             ParseError::DuplicateMember(Part::Header),
             "{object}"
         );
         assert_eq!(
-            refusal(&encode("{}", object)),
+            parse_error(&encode("{}", object)),
             ParseError::DuplicateMember(Part::Payload),
             "{object}"
         );
@@ -203,7 +203,7 @@ fn no_parse_error_holds_a_part_of_the_token() {
         &encode("{\"canary\":1,\"canary\":2}", "{}"),
         &"canary".repeat(MAX_SIZE),
     ] {
-        let error = refusal(token);
+        let error = parse_error(token);
         assert!(!format!("{error} {error:?}").contains("canary"));
         assert!(error.to_string().starts_with("Failed to parse token"));
     }
@@ -220,13 +220,13 @@ fn no_parse_error_holds_a_part_of_the_token() {
     assert!(!shown.contains("eyJ"), "{shown}");
 }
 
-/// The header judged by rules for RS256 with the lenient types.
-fn judged(header: &str) -> Result<Algorithm, HeaderError> {
+/// Validates a header with rules for RS256 and the lenient types.
+fn validate(header: &str) -> Result<Algorithm, HeaderError> {
     let rules = HeaderRules::new([Algorithm::Rs256]).types(["JWT", "at+jwt"]);
-    judged_by(&rules, header)
+    validate_with(&rules, header)
 }
 
-fn judged_by(rules: &HeaderRules, header: &str) -> Result<Algorithm, HeaderError> {
+fn validate_with(rules: &HeaderRules, header: &str) -> Result<Algorithm, HeaderError> {
     let token = encode(header, "{}");
     let unverified = Compact::parse(&token, MAX_SIZE).unwrap().decode().unwrap();
     unverified
@@ -258,9 +258,9 @@ fn rfc7515_4_1_1_and_rfc8725_3_1_alg_is_in_the_allow_list() {
         ("256", Err(MissingAlgorithm)),
         (r#"["RS256"]"#, Err(MissingAlgorithm)),
     ] {
-        assert_eq!(judged(&format!(r#"{{"alg":{alg}}}"#)), expected, "{alg}");
+        assert_eq!(validate(&format!(r#"{{"alg":{alg}}}"#)), expected, "{alg}");
     }
-    assert_eq!(judged("{}"), Err(MissingAlgorithm));
+    assert_eq!(validate("{}"), Err(MissingAlgorithm));
     assert_eq!(
         Symmetric("HS256").to_string(),
         "Symmetric algorithm 'HS256' is not supported. \
@@ -282,14 +282,14 @@ fn rfc7515_4_1_11_and_rfc7797_7_and_rfc7519_5_2_extensions_are_refused() {
         (r#""cty":"application/jwt""#, Err(HeaderError::NestedToken)),
         (r#""cty":7"#, Err(HeaderError::NestedToken)),
         (r#""cty":"json""#, Ok(Algorithm::Rs256)),
-        // RFC 7515 section 4: what is not understood is ignored.
+        // RFC 7515 section 4: unknown members are ignored.
         (
             r#""x":1,"jku":"https://evil.example/","x5u":7"#,
             Ok(Algorithm::Rs256),
         ),
     ] {
         let header = format!(r#"{{"alg":"RS256",{member}}}"#);
-        assert_eq!(judged(&header), expected, "{member}");
+        assert_eq!(validate(&header), expected, "{member}");
     }
 }
 
@@ -322,13 +322,13 @@ fn rfc7515_4_1_9_and_rfc9068_4_typ_is_a_media_type() {
             None => r#"{"alg":"RS256"}"#.to_owned(),
             Some(typ) => format!(r#"{{"alg":"RS256","typ":{typ}}}"#),
         };
-        let expect = |accepted| match accepted {
-            true => Ok(Algorithm::Rs256),
-            false => Err(HeaderError::Type),
+        let expect = |accepted: bool| {
+            let algorithm = accepted.then_some(Algorithm::Rs256);
+            algorithm.ok_or(HeaderError::Type)
         };
-        assert_eq!(judged(&header), expect(lenient_accepts), "{typ:?}");
+        assert_eq!(validate(&header), expect(lenient_accepts), "{typ:?}");
         assert_eq!(
-            judged_by(&strict, &header),
+            validate_with(&strict, &header),
             expect(strict_accepts),
             "{typ:?}"
         );
@@ -373,7 +373,7 @@ fn rfc7515_4_1_4_kid_is_a_string_and_compared_exactly() {
 }
 
 #[test]
-fn nothing_but_the_whole_base64url_of_a_digest_is_taken_for_it() {
+fn only_the_whole_base64url_form_of_a_digest_matches_it() {
     let digest = sha256("a token");
     let text = sha256_base64url("a token");
     assert_eq!(text, base64url_encode(digest));

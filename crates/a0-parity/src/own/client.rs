@@ -26,7 +26,9 @@ pub(super) fn client(case: &Value, world: &Shared) -> Result<ApiClient, Error> {
 /// Returns a builder with every option but the transport.
 pub(super) fn options(case: &Value, world: &Shared) -> Builder {
     let clock = Arc::clone(world);
+    // The reference builds a client without a URL in every mode.
     let mut builder = ApiClient::builder()
+        .url_in_requests()
         .clock(move || UNIX_EPOCH + Duration::from_secs(locked(&clock).now))
         // The end of a refresh on a thread would depend on chance.
         .cache_refresh(Refresh::Inline);

@@ -292,8 +292,8 @@ impl ApiClient {
         self.0.verifier.counters.read()
     }
 
-    /// See [`crate::ApiClient::cache_misses`].
-    pub fn cache_misses(&self) -> (u64, Option<CacheAdapterError>) {
+    /// See [`crate::ApiClient::cache_failures`].
+    pub fn cache_failures(&self) -> (u64, Option<CacheAdapterError>) {
         let keys = &self.0.keys;
         (keys.adapter_failures(), keys.last_adapter_error())
     }

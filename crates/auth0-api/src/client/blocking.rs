@@ -268,7 +268,7 @@ impl ApiClient {
 
     /// Returns how often the adapter given to [`cache`](Builder::cache) failed or held an entry that
     /// could not be used, and its last error.
-    pub fn cache_misses(&self) -> (u64, Option<CacheAdapterError>) {
+    pub fn cache_failures(&self) -> (u64, Option<CacheAdapterError>) {
         let keys = &self.0.keys;
         (keys.adapter_failures(), keys.last_adapter_error())
     }

@@ -1,6 +1,6 @@
 //! Checks the options and turns them into the parts of a client, the same for both clients.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use crate::exchange::single_flight::Limits;
 use crate::options::builder::{Builder, TokenProfile};
 use crate::options::exchange::FlowOptions;
 use crate::verification::Verifier;
+use crate::verification::algorithms::AllowedAlgorithms;
 use crate::verification::counters::Counters;
 use crate::verification::issuers::Issuers;
 use crate::verification::proof::DpopSettings;
@@ -67,16 +68,23 @@ impl Builder {
         if self.leeway > MAX_LEEWAY {
             return Err(Error::configuration("leeway must be at most 300 seconds"));
         }
-        let algorithms = algorithms("algorithms", &self.algorithms)?;
+        let common = algorithms("algorithms", &self.algorithms)?;
+        let allowed = AllowedAlgorithms::new(common.clone(), self.algorithms_of_issuers()?);
         let dpop = self.dpop_settings()?;
-        let fetch_rules = FetchRules::new(algorithms.iter().copied())
+        let fetch_rules = FetchRules::new(common)
             .backend(self.backend)
             .trust(origins(&self.trusted_endpoints)?);
+        let fetch_rules = allowed
+            .of_issuers()
+            .fold(fetch_rules, |rules, (issuer, own)| {
+                rules.issuer_algorithms(issuer.clone(), own.iter().copied())
+            });
         let policy = self.key_policy()?;
         flows.obo_cache = self.new_obo_cache(&policy);
-        let (header_rules, profile_claims) = profile_rules(self.token_profile, &algorithms);
+        let (header_rules, profile_claims) = profile_rules(self.token_profile, allowed.any());
         let verifier = Verifier {
             issuers,
+            allowed_algorithms: allowed,
             max_token_size: self.max_token_size,
             keep_access_tokens: self.keep_access_tokens,
             header_rules,
@@ -85,6 +93,7 @@ impl Builder {
                 .require_strings(profile_claims)
                 .require(self.required_claims.clone()),
             counters: Counters::default(),
+            audiences: self.audiences.clone(),
             challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
             dpop,
             replay_store,
@@ -165,8 +174,24 @@ impl Builder {
         Ok(ClientFlows {
             credentials: issuer.zip(auth),
             dpop_key: self.flows.dpop_key.clone().map(DpopKey::new),
+            same_tenant: self.same_tenant_issuers()?,
             obo_cache: None,
         })
+    }
+
+    fn algorithms_of_issuers(&self) -> Result<HashMap<Issuer, Vec<Algorithm>>, Error> {
+        let option = "issuer_algorithms";
+        let entries = self.issuer_algorithms.iter();
+        entries
+            .map(|(domain, names)| Ok((issuer(option, domain)?, algorithms(option, names)?)))
+            .collect()
+    }
+
+    fn same_tenant_issuers(&self) -> Result<HashSet<Issuer>, Error> {
+        let domains = self.flows.same_tenant.iter();
+        domains
+            .map(|domain| issuer("same_tenant", domain))
+            .collect()
     }
 
     fn new_obo_cache(&self, policy: &CachePolicy) -> Option<OboCache> {
@@ -239,9 +264,9 @@ fn issuer(option: &str, domain: &str) -> Result<Issuer, Error> {
 
 fn profile_rules(
     profile: TokenProfile,
-    algorithms: &[Algorithm],
+    algorithms: impl Iterator<Item = Algorithm>,
 ) -> (HeaderRules, &'static [&'static str]) {
-    let rules = HeaderRules::new(algorithms.iter().copied());
+    let rules = HeaderRules::new(algorithms);
     match profile {
         TokenProfile::Lenient => (rules.types(["JWT", "at+jwt"]), &[]),
         TokenProfile::Rfc9068 => (rules.types(["at+jwt"]).require_type(), &RFC9068_CLAIMS),

@@ -14,6 +14,13 @@ pub enum ClientFlowError {
     /// The request cannot be sent.
     #[error(transparent)]
     Request(RequestError),
+    /// The access token to exchange was issued by neither `domain` nor a domain in `same_tenant`. It was not
+    /// sent.
+    #[error(
+        "the access token is of another issuer than domain; if that issuer is a domain of the same tenant, \
+         name it in same_tenant"
+    )]
+    OtherIssuer,
     /// Neither `client_id` with `client_secret` nor `client_auth` is configured.
     #[error(
         "Client credentials are required: configure domain, and client_id with client_secret, \
@@ -75,7 +82,7 @@ impl ApiError {
         match self {
             ApiError::Exchange(error) => error.error_code(),
             ApiError::Discovery(error) if is_timeout(error) => "timeout_error",
-            ApiError::Discovery(error) => match error.error.failure {
+            ApiError::Discovery(error) => match error.error.failure() {
                 FetchFailure::Transport(_) => "network_error",
                 _ => "invalid_response",
             },
@@ -94,14 +101,14 @@ impl ApiError {
     pub(crate) fn cause(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             ApiError::Exchange(error) => error.source(),
-            ApiError::Discovery(error) => Some(&error.error.failure),
+            ApiError::Discovery(error) => error.error.source(),
         }
     }
 }
 
 fn is_timeout(error: &Unavailable) -> bool {
     matches!(
-        &error.error.failure,
+        error.error.failure(),
         FetchFailure::Transport(error) if error.kind() == TransportErrorKind::Timeout
     )
 }

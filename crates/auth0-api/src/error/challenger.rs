@@ -54,7 +54,7 @@ impl Challenger {
     /// 9449 section 7.2). Some clients look at the first challenge only.
     pub(crate) fn error(&self, refusal: Refusal, used: Option<Scheme>) -> Error {
         let is_omission = refusal.is_omission_of_the_api();
-        let mut error = Error::new(self.blame(refusal.0), Vec::new());
+        let mut error = Error::new(self.blame(refusal.kind), refusal.diagnosis);
         if error.status_code().is_server_error() {
             return error;
         }

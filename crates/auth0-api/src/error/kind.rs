@@ -127,7 +127,7 @@ impl fmt::Display for KeysUnavailable {
 
 impl std::error::Error for KeysUnavailable {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error.error.failure)
+        std::error::Error::source(&self.error.error)
     }
 }
 

@@ -11,6 +11,8 @@ use std::fmt;
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use crate::verification::diagnosis::Diagnosis;
+
 use challenge::Challenge;
 
 use kind::Hint;
@@ -36,10 +38,7 @@ pub use kind::{
 /// let error = client.verify_request(&http::Request::new(())).unwrap_err();
 /// assert_eq!(*error.kind(), ErrorKind::MissingAuthorization);
 /// assert_eq!(error.status_code(), 401);
-/// assert_eq!(
-///     error.www_authenticate().as_deref(),
-///     Some(r#"Bearer realm="api", DPoP algs="ES256""#),
-/// );
+/// assert_eq!(error.www_authenticate().as_deref(), Some(r#"Bearer realm="api""#));
 /// # Ok::<(), auth0_api::Error>(())
 /// ```
 #[derive(Clone)]
@@ -49,6 +48,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     challenges: Vec<Challenge>,
+    diagnosis: Option<Box<Diagnosis>>,
 }
 
 /// A replay store that failed is asked again at the next request, so a client may come back soon.
@@ -57,13 +57,17 @@ const REPLAY_STORE_RETRY_SECONDS: u64 = 1;
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, challenges: Vec<Challenge>) -> Self {
-        Error(Box::new(Inner { kind, challenges }))
+    pub(crate) fn new(kind: ErrorKind, diagnosis: Option<Box<Diagnosis>>) -> Self {
+        Error(Box::new(Inner {
+            kind,
+            challenges: Vec::new(),
+            diagnosis,
+        }))
     }
 
     /// An error that is not the response to a request.
     pub(crate) fn without_challenges(kind: ErrorKind) -> Self {
-        Error::new(kind, Vec::new())
+        Error::new(kind, None)
     }
 
     pub(crate) fn configuration(description: impl Into<String>) -> Self {
@@ -153,6 +157,28 @@ impl Error {
     /// 6750 section 3 allows, so it is safe in a header or a log.
     pub fn error_description(&self) -> String {
         challenge::cleaned(self.0.kind.description())
+    }
+
+    /// What an operator needs to know about a refusal beyond the description: the audience or the issuer
+    /// that was expected and the one that was there, and likely mistakes. `None` if there is no more to say.
+    ///
+    /// Write it to a log; never send it to the client. Unlike every other text of an error, it may contain
+    /// values of the token: `iss`, `aud`, `exp` and `nbf`. They are not verified, and are cut and escaped.
+    ///
+    /// ```
+    /// use auth0_api::{ApiClient, RequestContext};
+    ///
+    /// let client = ApiClient::builder().domain("tenant.example").audience("a").build()?;
+    /// let request = RequestContext::new().header("Authorization", "Bearer opaque");
+    /// let error = client.verify_request(request).unwrap_err();
+    /// assert!(error.diagnosis().unwrap().contains("does not request an audience"));
+    /// # Ok::<(), auth0_api::Error>(())
+    /// ```
+    pub fn diagnosis(&self) -> Option<String> {
+        self.0
+            .diagnosis
+            .as_ref()
+            .map(|diagnosis| diagnosis.to_string())
     }
 
     /// The name of the missing argument, for `MissingRequiredArgument`.

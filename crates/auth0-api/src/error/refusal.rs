@@ -4,6 +4,7 @@ use a0_dpop::ProofError;
 use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyError};
 
 use crate::verification::confirmation::ConfirmationError;
+use crate::verification::diagnosis::Diagnosis;
 use crate::verification::resolver_error::DomainsResolverError;
 
 use super::{ArgumentSource, ErrorKind, IssuerError, Outage, TokenError};
@@ -11,19 +12,29 @@ use super::{ArgumentSource, ErrorKind, IssuerError, Outage, TokenError};
 /// An error whose challenges are not added yet. No public method returns this type, so none can forget
 /// to add them.
 #[derive(Debug)]
-pub(crate) struct Refusal(pub(crate) ErrorKind);
+pub(crate) struct Refusal {
+    pub(crate) kind: ErrorKind,
+    pub(crate) diagnosis: Option<Box<Diagnosis>>,
+}
 
 impl From<ErrorKind> for Refusal {
     fn from(kind: ErrorKind) -> Self {
-        Refusal(kind)
+        let diagnosis = None;
+        Refusal { kind, diagnosis }
     }
 }
 
 impl Refusal {
+    /// Adds what an operator may know.
+    pub(crate) fn with_diagnosis(mut self, diagnosis: impl Into<Option<Diagnosis>>) -> Self {
+        self.diagnosis = diagnosis.into().map(Box::new);
+        self
+    }
+
     /// Whether the API left out what a proof must name.
     pub(crate) fn is_omission_of_the_api(&self) -> bool {
         matches!(
-            self.0,
+            self.kind,
             ErrorKind::MissingRequiredArgument {
                 source: ArgumentSource::Request,
                 ..
@@ -34,7 +45,7 @@ impl Refusal {
 
 impl From<Outage> for Refusal {
     fn from(outage: Outage) -> Self {
-        Refusal(ErrorKind::Unavailable(outage))
+        ErrorKind::Unavailable(outage).into()
     }
 }
 
@@ -46,13 +57,13 @@ impl From<DomainsResolverError> for Refusal {
 
 impl From<ProofError> for Refusal {
     fn from(error: ProofError) -> Self {
-        Refusal(ErrorKind::InvalidDpopProof(error))
+        ErrorKind::InvalidDpopProof(error).into()
     }
 }
 
 impl From<TokenError> for Refusal {
     fn from(error: TokenError) -> Self {
-        Refusal(ErrorKind::VerifyAccessToken(error))
+        ErrorKind::VerifyAccessToken(error).into()
     }
 }
 

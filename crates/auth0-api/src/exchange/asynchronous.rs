@@ -41,6 +41,7 @@ impl ApiClient {
     ) -> Result<IssuedToken, Error> {
         let kind = ErrorKind::GetTokenByExchangeProfile;
         request_error(request.validate(), kind)?;
+        self.0.flows.check_issuer(request.access_token(), kind)?;
         let exchange = async {
             let endpoint = self.endpoint(kind).await?;
             let token_request = request_error(endpoint.client.on_behalf_of(request), kind)?;
@@ -49,8 +50,8 @@ impl ApiClient {
             Ok(token)
         };
         let verifier = &self.0.verifier;
-        let (max_size, now) = (verifier.max_token_size, verifier.clock.now());
-        match self.0.flows.obo_entry(request, max_size, now, kind)? {
+        let now = verifier.clock.now();
+        match self.0.flows.obo_entry(request, verifier.max_token_size, now, kind)? {
             Some(entry) => {
                 let (timer, is_usable) = (&self.0.timer, entry.is_usable());
                 let token = entry
@@ -73,6 +74,7 @@ impl ApiClient {
     ) -> Result<IssuedToken, Error> {
         let kind = ErrorKind::GetAccessTokenForConnection;
         request_error(request.validate(), kind)?;
+        self.0.flows.check_issuer(request.access_token(), kind)?;
         let endpoint = self.endpoint(kind).await?;
         let token_request = request_error(endpoint.client.connection_token(request), kind)?;
         let now = self.0.verifier.clock.system_time();

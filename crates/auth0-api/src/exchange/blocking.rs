@@ -35,8 +35,8 @@ impl ApiClient {
     /// Exchanges an access token of this API for a token of a downstream API, on behalf of the same user
     /// (RFC 8693). Verify the access token first.
     ///
-    /// The access token is sent to the token endpoint of `domain`, whichever issuer it comes from. If the
-    /// API accepts tokens of several tenants, check the issuer before the call.
+    /// The access token is sent to the token endpoint of `domain`. It must be of that issuer, or of one in
+    /// [`same_tenant`](crate::Builder::same_tenant).
     ///
     /// With [`obo_cache`](crate::Builder::obo_cache), a token from an earlier call with the same access
     /// token, audience and scope is returned while both tokens are valid.
@@ -62,6 +62,7 @@ impl ApiClient {
     pub fn get_token_on_behalf_of(&self, request: &OnBehalfOf<'_>) -> Result<IssuedToken, Error> {
         let kind = ErrorKind::GetTokenByExchangeProfile;
         request_error(request.validate(), kind)?;
+        self.0.flows.check_issuer(request.access_token(), kind)?;
         let exchange = || {
             let endpoint = self.endpoint(kind)?;
             let token_request = request_error(endpoint.client.on_behalf_of(request), kind)?;
@@ -70,8 +71,8 @@ impl ApiClient {
             Ok(token)
         };
         let verifier = &self.0.verifier;
-        let (max_size, now) = (verifier.max_token_size, verifier.clock.now());
-        match self.0.flows.obo_entry(request, max_size, now, kind)? {
+        let now = verifier.clock.now();
+        match self.0.flows.obo_entry(request, verifier.max_token_size, now, kind)? {
             Some(entry) => entry.cache.get(&entry.key, entry.is_usable(), exchange),
             None => exchange(),
         }
@@ -89,6 +90,7 @@ impl ApiClient {
     ) -> Result<IssuedToken, Error> {
         let kind = ErrorKind::GetAccessTokenForConnection;
         request_error(request.validate(), kind)?;
+        self.0.flows.check_issuer(request.access_token(), kind)?;
         let endpoint = self.endpoint(kind)?;
         let token_request = request_error(endpoint.client.connection_token(request), kind)?;
         // An external provider's token cannot be bound to a key of this client.

@@ -1,12 +1,13 @@
 //! What both clients need for a client flow.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use a0_discovery::{Issuer, TokenEndpointError};
 use a0_dpop::NewProof;
 use a0_http::Step;
-use a0_jose::{NumericDate, Signer};
+use a0_jose::{NumericDate, Signer, unverified_payload};
 use a0_token_exchange::{
     ClientAuth, ExchangeError, IssuedToken, Pending, ProofRequest, RequestError, TokenClient,
     TokenRequest,
@@ -24,6 +25,8 @@ pub(crate) struct ClientFlows {
     /// The key to bind exchanged tokens to.
     pub(crate) dpop_key: Option<DpopKey>,
     pub(crate) obo_cache: Option<OboCache>,
+    /// The other issuers of the tenant of `domain`.
+    pub(crate) same_tenant: HashSet<Issuer>,
 }
 
 /// Converts a flow's own error into the flow's kind of error.
@@ -44,6 +47,30 @@ impl ClientFlows {
     fn credentials(&self, kind: IntoErrorKind) -> Result<&(Issuer, Arc<ClientAuth>), Error> {
         let credentials = self.credentials.as_ref();
         credentials.ok_or_else(|| Error::without_challenges(kind(ClientFlowError::NoCredentials)))
+    }
+
+    /// Refuses an access token of another tenant. A token whose `iss` cannot be read is accepted: it is opaque
+    /// or encrypted.
+    pub(crate) fn check_issuer(
+        &self,
+        access_token: &str,
+        kind: IntoErrorKind,
+    ) -> Result<(), Error> {
+        let domain = self.issuer(kind)?;
+        // A token of any size that can be read is read: it must not pass as an opaque one.
+        let claims = unverified_payload(access_token, access_token.len()).ok();
+        let Some(iss) = claims
+            .as_ref()
+            .and_then(|claims| claims.get("iss")?.as_str())
+        else {
+            return Ok(());
+        };
+        if domain.as_str() == iss || self.same_tenant.contains(iss) {
+            return Ok(());
+        }
+        Err(Error::without_challenges(kind(
+            ClientFlowError::OtherIssuer,
+        )))
     }
 
     pub(crate) fn endpoint(

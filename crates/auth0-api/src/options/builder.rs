@@ -52,6 +52,7 @@ pub struct Builder {
     pub(crate) domains_resolver: Option<Resolver>,
     pub(crate) audiences: Vec<String>,
     pub(crate) algorithms: Vec<String>,
+    pub(crate) issuer_algorithms: Vec<(String, Vec<String>)>,
     pub(crate) backend: Backend,
     pub(crate) token_profile: TokenProfile,
     pub(crate) required_claims: Vec<String>,
@@ -106,6 +107,7 @@ impl Default for Builder {
             domains_resolver: None,
             audiences: Vec::new(),
             algorithms: vec![Algorithm::Rs256.name().to_owned()],
+            issuer_algorithms: Vec::new(),
             backend: Backend::default(),
             token_profile: TokenProfile::default(),
             required_claims: Vec::new(),
@@ -197,6 +199,30 @@ impl Builder {
     /// `alg` is used with the first RSA algorithm in this list.
     pub fn algorithms<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.algorithms = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The allowed signature algorithms of one issuer, by its domain. They replace
+    /// [`algorithms`](Builder::algorithms) for the tokens and the keys of this issuer, so that what one issuer
+    /// may use does not extend what another one may (RFC 8725 section 3.1).
+    ///
+    /// ```
+    /// use auth0_api::ApiClient;
+    ///
+    /// ApiClient::builder()
+    ///     .domains(["tenant.example", "modern.example"])
+    ///     .issuer_algorithms("modern.example", ["PS256"])
+    ///     .audience("https://api.example/")
+    ///     .build()?;
+    /// # Ok::<(), auth0_api::Error>(())
+    /// ```
+    pub fn issuer_algorithms<S: Into<String>>(
+        mut self,
+        domain: impl Into<String>,
+        names: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let names = names.into_iter().map(Into::into).collect();
+        self.issuer_algorithms.push((domain.into(), names));
         self
     }
 

@@ -16,6 +16,7 @@ pub(crate) struct FlowOptions {
     pub(crate) client_auth: Option<Arc<ClientAuth>>,
     pub(crate) dpop_key: Option<Arc<dyn Signer>>,
     pub(crate) obo_cache: usize,
+    pub(crate) same_tenant: Vec<String>,
 }
 
 impl Builder {
@@ -45,6 +46,16 @@ impl Builder {
     /// sign a [`NewProof`](a0_dpop::NewProof) with the same key for each request.
     pub fn exchange_dpop_key(mut self, key: impl Signer + 'static) -> Self {
         self.flows.dpop_key = Some(Arc::new(key));
+        self
+    }
+
+    /// Further domains of the tenant of [`domain`](Builder::domain), such as its canonical domain if `domain`
+    /// is a custom one. Access tokens of these issuers may be exchanged at `domain` too.
+    ///
+    /// On-behalf-of and Token Vault send the user's access token to the token endpoint of `domain`. A token
+    /// of any other issuer is refused before anything is sent, because it would be handed to another tenant.
+    pub fn same_tenant<S: Into<String>>(mut self, domains: impl IntoIterator<Item = S>) -> Self {
+        self.flows.same_tenant = domains.into_iter().map(Into::into).collect();
         self
     }
 }

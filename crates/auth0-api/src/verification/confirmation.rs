@@ -8,9 +8,9 @@ use crate::error::refusal::Refusal;
 
 use super::Verifier;
 use super::credentials::refuse_proof;
-use super::order::RequestShape;
 use super::presented::PresentedToken;
 use super::scheme::DpopMode;
+use super::shape::RequestShape;
 
 impl<R, S> Verifier<R, S> {
     /// Checks that the scheme and the proof of the request are those that `cnf` requires. Returns the

@@ -1,9 +1,11 @@
 //! The verification of requests, tokens and proofs. [`order`] has the whole order, top-down; every other
 //! file owns one concern.
 
+pub(crate) mod algorithms;
 pub(crate) mod confirmation;
 pub(crate) mod counters;
 pub(crate) mod credentials;
+pub(crate) mod diagnosis;
 pub(crate) mod issuers;
 pub(crate) mod options;
 mod order;
@@ -13,7 +15,9 @@ mod replay;
 pub(crate) mod request;
 pub(crate) mod resolver_error;
 pub(crate) mod scheme;
+mod shape;
 pub(crate) mod token_cache;
+pub(crate) mod typed;
 pub(crate) mod verified;
 
 use a0_jose::{ClaimRules, HeaderRules};
@@ -26,6 +30,7 @@ use crate::error::refusal::Refusal;
 pub(crate) use order::Need;
 pub(crate) use replay::ReplayCheck;
 
+use algorithms::AllowedAlgorithms;
 use counters::Counters;
 use issuers::Issuers;
 use proof::DpopSettings;
@@ -36,10 +41,13 @@ use token_cache::{TokenCache, TokenCacheStatus};
 /// replay store.
 pub(crate) struct Verifier<R, S> {
     pub(crate) issuers: Issuers<R>,
+    pub(crate) allowed_algorithms: AllowedAlgorithms,
     pub(crate) max_token_size: usize,
     pub(crate) keep_access_tokens: bool,
     pub(crate) header_rules: HeaderRules,
     pub(crate) claim_rules: ClaimRules,
+    /// For diagnoses: `claim_rules` compare the audience.
+    pub(crate) audiences: Vec<String>,
     pub(crate) dpop: DpopSettings,
     pub(crate) challenger: Challenger,
     pub(crate) counters: Counters,

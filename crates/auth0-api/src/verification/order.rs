@@ -4,8 +4,8 @@
 //! domains of a resolver, an issuer's keys, the replay store), it returns a [`Need`]. The driver of a client
 //! gets what is needed and resumes the verification with it. Each state can only be made from the one
 //! before, so a driver cannot skip `cnf`, the claims or a signature. A driver is trusted only to pass on
-//! the answers as it got them. The details of each check are in the file of its concern: `credentials`,
-//! `issuers`, `confirmation`, `proof`, `replay`.
+//! the answers as it got them. The details of each check are in the file of its concern: `shape`,
+//! `credentials`, `issuers`, `confirmation`, `proof`, `replay`.
 //!
 //! ```text
 //! RequestShape ─► Parsed ─────► Trusted ──► Checked ────────► VerifiedToken
@@ -25,20 +25,20 @@ use std::sync::{Arc, OnceLock};
 
 use a0_discovery::{Issuer, IssuerKeys, Unavailable};
 use a0_dpop::UnverifiedProof;
-use a0_jose::{Algorithm, Compact, NumericDate, sha256};
+use a0_jose::{Algorithm, Compact, NumericDate, ParseError, sha256};
 
 use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
-use crate::error::{ArgumentSource, Error, ErrorKind, IssuerError, Outage};
+use crate::error::{ArgumentSource, ErrorKind, IssuerError, Outage};
 
 use super::Verifier;
-use super::credentials::{Credentials, RequestProof};
+use super::diagnosis::Diagnosis;
 use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
 use super::options::TokenOptions;
 use super::presented::PresentedToken;
 use super::replay::ReplayCheck;
-use super::request::RequestContext;
 use super::scheme::Scheme;
+use super::shape::RequestShape;
 use super::token_cache::{SignedToken, TokenDigest};
 use super::verified::VerifiedToken;
 
@@ -56,56 +56,6 @@ pub(crate) enum Need<'v, R, S> {
     /// The check whether the proof was used before. It is the last one.
     Replay(ReplayCheck<'v, S, VerifiedToken>),
     Done(VerifiedToken),
-}
-
-/// 1. A request with credentials in a scheme that the API accepts and, with the scheme DPoP, one proof and
-///    the URL it must name.
-pub(crate) struct RequestShape<'r> {
-    pub(super) context: &'r RequestContext<'r>,
-    credentials: Credentials<'r>,
-    pub(super) proof: Option<RequestProof<'r>>,
-    challenger: Challenger,
-}
-
-impl<R, S> Verifier<R, S> {
-    /// Reads the credentials and the proof of a request.
-    pub(crate) fn read_request<'r>(
-        &self,
-        context: &'r RequestContext<'r>,
-    ) -> Result<RequestShape<'r>, Error> {
-        let public_url = self.dpop.public_url.as_ref();
-        let challenger = self
-            .challenger
-            .for_request(context.can_have_proof(public_url));
-        let credentials = Credentials::read(context, self.dpop.mode);
-        let credentials = credentials.map_err(|kind| challenger.error(kind.into(), None))?;
-        let proof = match credentials.scheme {
-            Scheme::Bearer => None,
-            Scheme::Dpop => {
-                let proof = RequestProof::read(context, public_url);
-                Some(proof.map_err(|refusal| {
-                    if refusal.is_omission_of_the_api() {
-                        self.counters.requests_without_url.add_one();
-                    }
-                    challenger.error(refusal, Some(Scheme::Dpop))
-                })?)
-            }
-        };
-        Ok(RequestShape {
-            context,
-            credentials,
-            proof,
-            challenger,
-        })
-    }
-}
-
-impl RequestShape<'_> {
-    /// Adds the challenges of this request to a refusal.
-    pub(crate) fn error(&self, refusal: Refusal) -> Error {
-        self.challenger
-            .error(refusal, Some(self.credentials.scheme))
-    }
 }
 
 /// Who may have sent the token.
@@ -158,7 +108,9 @@ impl<R, S> Verifier<R, S> {
             .into());
         }
         // Checking the form first saves the hash of a text that is no token.
-        let compact = Compact::parse(text, self.max_token_size)?;
+        let unreadable =
+            |error: ParseError| Refusal::from(error).with_diagnosis(Diagnosis::of_text(text));
+        let compact = Compact::parse(text, self.max_token_size).map_err(unreadable)?;
         // The signature of a cached token was verified when the token came first.
         let tokens = self.tokens.as_ref();
         let digest = tokens.map(|_| TokenDigest::from(sha256(text)));
@@ -173,14 +125,20 @@ impl<R, S> Verifier<R, S> {
         let token = match cached {
             Some(cached) => cached,
             None => PresentedToken::New {
-                verifiable: compact.decode()?.validate_header(&self.header_rules)?,
+                verifiable: compact
+                    .decode()
+                    .map_err(unreadable)?
+                    .validate_header(&self.header_rules)?,
                 digest,
             },
         };
         let Ok(Some(iss)) = token.claims().issuer() else {
             return Err(IssuerError::Missing.into());
         };
-        let trust = self.issuers.trust(iss)?;
+        let trust = self.issuers.trust(iss).map_err(|error| {
+            let expected = self.issuers.configured().map(Issuer::as_str);
+            Refusal::from(error).with_diagnosis(Diagnosis::of_issuer(expected, iss))
+        })?;
         let parsed = Parsed {
             verifier: self,
             text,
@@ -269,7 +227,7 @@ impl<'v, R, S> Parsed<'v, R, S> {
 }
 
 impl<'v, R, S> Trusted<'v, R, S> {
-    /// Checks the claims, then the sender.
+    /// Checks the algorithm, which the issuer may restrict, then the claims, then the sender.
     fn check(self) -> Result<Need<'v, R, S>, Refusal> {
         let Parsed {
             verifier,
@@ -279,7 +237,10 @@ impl<'v, R, S> Trusted<'v, R, S> {
             now,
             keys_now,
         } = self.parsed;
-        verifier.claim_rules.validate(token.claims(), now)?;
+        let algorithms = &verifier.allowed_algorithms;
+        algorithms.check(&self.issuer, token.algorithm())?;
+        let valid = verifier.claim_rules.validate(token.claims(), now);
+        valid.map_err(|error| verifier.diagnose(error, token.claims(), now))?;
         let (challenger, scheme, proof) = match sender {
             Sender::Any(options) => {
                 token.claims().require(&options.required_claims)?;

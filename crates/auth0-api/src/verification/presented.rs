@@ -49,15 +49,19 @@ impl PresentedToken<'_> {
         }
     }
 
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        match self {
+            PresentedToken::New { verifiable, .. } => verifiable.algorithm(),
+            PresentedToken::Cached { signed, .. } => signed.token.algorithm(),
+        }
+    }
+
     /// The `kid` and the algorithm of the token.
     pub(crate) fn key(&self) -> Result<(&str, Algorithm), HeaderError> {
-        match self {
-            PresentedToken::New { verifiable, .. } => {
-                Ok((verifiable.header().key_id()?, verifiable.algorithm()))
-            }
-            PresentedToken::Cached { signed, .. } => {
-                Ok((signed.token.header().key_id()?, signed.token.algorithm()))
-            }
-        }
+        let header = match self {
+            PresentedToken::New { verifiable, .. } => verifiable.header(),
+            PresentedToken::Cached { signed, .. } => signed.token.header(),
+        };
+        Ok((header.key_id()?, self.algorithm()))
     }
 }

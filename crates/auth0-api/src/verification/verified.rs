@@ -14,8 +14,10 @@ use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, TokenError};
 
+use super::diagnosis::Diagnosis;
 use super::scheme::Scheme;
 use super::token_cache::SignedToken;
+use super::typed::Verified;
 
 /// The claims of a verified access token. Only a verification creates one.
 ///
@@ -300,11 +302,15 @@ impl VerifiedToken {
     ///
     /// # Errors
     ///
-    /// `invalid_token` if the claims do not fit the type.
+    /// `invalid_token` if the claims do not fit the type. [`Error::diagnosis`] names the field.
     pub fn claims_as<C: DeserializeOwned>(&self) -> Result<C, Error> {
-        // The reason is dropped, because it may contain the value of a claim.
-        C::deserialize(&Value::Object(self.as_object().clone()))
-            .map_err(|_| self.refused(TokenError::ClaimsForm))
+        let claims = Value::Object(self.as_object().clone());
+        serde_path_to_error::deserialize(&claims).map_err(|error| {
+            let refusal = Refusal::from(TokenError::ClaimsForm);
+            let diagnosis = Diagnosis::of_typed_claims(error.path(), error.inner());
+            self.challenger
+                .error(refusal.with_diagnosis(diagnosis), Some(self.scheme))
+        })
     }
 
     /// Combines this token with its claims as your own type.
@@ -314,10 +320,7 @@ impl VerifiedToken {
     /// The errors of [`claims_as`](VerifiedToken::claims_as).
     pub fn typed<C: DeserializeOwned>(self) -> Result<Verified<C>, Error> {
         let claims = self.claims_as()?;
-        Ok(Verified {
-            token: self,
-            claims,
-        })
+        Ok(Verified::new(self, claims))
     }
 }
 
@@ -334,54 +337,5 @@ impl fmt::Debug for VerifiedToken {
             .debug_struct("VerifiedToken")
             .field("claims", self.claims())
             .finish()
-    }
-}
-
-/// A verified token with its claims as your own type. Only a verification creates one, so a handler that
-/// takes it cannot run without.
-///
-/// ```
-/// # fn handler(token: auth0_api::VerifiedToken) -> Result<(), auth0_api::Error> {
-/// #[derive(serde::Deserialize)]
-/// struct Claims {
-///     sub: String,
-///     #[serde(rename = "https://api.example/plan")]
-///     plan: String,
-/// }
-///
-/// let verified = token.typed::<Claims>()?;
-/// println!("{} is on {}", verified.claims().sub, verified.claims().plan);
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, PartialEq)]
-pub struct Verified<C> {
-    token: VerifiedToken,
-    claims: C,
-}
-
-impl<C> Verified<C> {
-    /// The claims.
-    pub fn claims(&self) -> &C {
-        &self.claims
-    }
-
-    /// The claims, by value.
-    pub fn into_claims(self) -> C {
-        self.claims
-    }
-
-    /// The token.
-    pub fn token(&self) -> &VerifiedToken {
-        &self.token
-    }
-}
-
-impl<C> fmt::Debug for Verified<C> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Verified")
-            .field("token", &self.token)
-            .finish_non_exhaustive()
     }
 }

@@ -465,6 +465,35 @@ pub fn rfc9449_4_2_the_url_is_the_one_that_clients_know<D: Driver>() {
     }
     assert!(request("https://api.example/v1/orders").is_ok());
 
+    // A nested router strips its prefix. The caller says the path that the client sent.
+    let nested = |prefix: &str, htu: &str| {
+        let proof = bound.key.proof("GET", htu).for_token(&bound.token);
+        let request = http::Request::get("/orders")
+            .header("authorization", format!("DPoP {}", bound.token))
+            .header("dpop", proof.issued_at(NOW).mint().unwrap())
+            .body(())
+            .unwrap();
+        let context = RequestContext::from(&request).path(format!("{prefix}/orders?page=2"));
+        described(bound.world.client.verify_request(context))
+    };
+    let htu = "https://api.example/v1/admin/orders";
+    assert_eq!(nested("/admin", htu), Ok(()));
+    assert_eq!(nested("", htu), mismatch());
+    assert_eq!(
+        nested("/admin", "https://api.example/v1/orders"),
+        mismatch()
+    );
+    // It goes behind `public_url` and never around it.
+    for path in [".evil.example", "@evil.example", "//evil.example", "/../.."] {
+        let htu = format!("https://api.example/v1{path}/orders");
+        let at_other_host = format!("https://evil.example/{path}/orders");
+        assert!(nested(path, &at_other_host).is_err(), "{path}");
+        assert!(
+            path.starts_with("//") || nested(path, &htu).is_err(),
+            "{path}"
+        );
+    }
+
     // Without it the URL is not known, and a request with an absolute one is not believed either.
     let bound = Bound::<D>::new();
     for target in [path, "https://api.example/orders", "*"] {
@@ -484,7 +513,7 @@ pub fn rfc9449_4_2_the_url_is_the_one_that_clients_know<D: Driver>() {
             .verify_request((&parts).into())
             .unwrap_err();
         assert_eq!(error.argument(), Some("http_url"), "{target}");
-        assert_eq!(error.status_code(), 400);
+        assert_eq!(error.status_code(), 401);
     }
     for bad in [
         "",
@@ -584,9 +613,16 @@ pub fn a_replay_store_that_fails_is_an_outage_unless_said_otherwise<D: Driver>()
         std::error::Error::source(&error).unwrap().to_string(),
         "canary"
     );
+    assert_eq!(error.headers()["retry-after"], "1");
+    let counts = bound.world.client.counts();
+    let failures = (counts.replay_store_failures, counts.proofs_not_recorded);
+    assert_eq!(failures, (1, 0));
 
     let bound = Bound::<D>::with(|builder| D::replay_store(builder, Broken).replay_fail_open());
     assert!(bound.send(&bound.proof().mint().unwrap()).is_ok());
+    let counts = bound.world.client.counts();
+    let failures = (counts.replay_store_failures, counts.proofs_not_recorded);
+    assert_eq!(failures, (1, 1), "an operator sees it");
 }
 
 pub fn a_proof_alone_can_be_verified<D: Driver>() {

@@ -228,8 +228,9 @@ pub fn rfc6750_3_every_error_is_an_http_answer<D: Driver>() {
 
         // RFC 9110 section 11.6.1: the joined form reads back as the same list.
         let joined = error.www_authenticate().unwrap_or_default();
-        let read: Vec<String> = read_challenges(&joined);
-        assert_eq!(read, challenges, "{joined}");
+        if !challenges.is_empty() {
+            assert_eq!(read_challenges(&joined), challenges, "{joined}");
+        }
     }
     // A bearer token with a proof, where nobody looks at proofs.
     let world = World::<D>::with(|builder| builder.dpop(Disabled));
@@ -307,11 +308,109 @@ pub fn errors_are_equal_by_what_they_say<D: Driver>() {
     let expected = "no usable keys of https://tenant.example/";
     assert_eq!(cause(&outage).as_deref(), Some(expected));
     let source = std::error::Error::source(&outage).unwrap();
-    let below = source.source().map(ToString::to_string);
+    let below = source.source().unwrap();
     assert_eq!(
-        below.as_deref(),
-        Some("the server answered with status 500")
+        below.to_string(),
+        "https://tenant.example/.well-known/openid-configuration"
     );
+    assert_eq!(
+        below.source().unwrap().to_string(),
+        "the server answered with status 500"
+    );
+}
+
+/// An operator reads what was expected and what was there; the response says neither.
+pub fn a_diagnosis_says_what_was_expected_and_what_was_there<D: Driver>() {
+    let world = World::<D>::new();
+    let mint = |builder: a0_testkit::AccessTokenBuilder| builder.mint().unwrap();
+    let good = mint(world.token());
+    let audience = |value: &str| mint(world.tenant.access_token().audience(value));
+    let close = super::AUDIENCE.trim_end_matches('/');
+    let id_token = world.tenant.access_token().audience("the-client");
+    let id_token = mint(
+        id_token
+            .claim("azp", "the-client")
+            .claim("nonce", "n")
+            .without_claim("scope"),
+    );
+    let foreign = mint(world.token().claim("iss", "https://other.example/"));
+    for (token, expected) in [
+        (
+            audience("https://other.example/"),
+            &["https://other.example/", super::AUDIENCE][..],
+        ),
+        (audience(close), &[close, "they differ only by a slash"]),
+        (audience(&super::AUDIENCE.to_uppercase()), &["or in case"]),
+        (audience("a\r\nb"), &["a\\r\\nb"]),
+        (id_token, &["the-client", "looks like an ID token"]),
+        (
+            foreign,
+            &[
+                "https://other.example/",
+                "accepts [\"https://tenant.example/\"]",
+            ],
+        ),
+        (mint(world.token().expires_in(-5)), &["expires at"]),
+        ("opaque".to_owned(), &["does not request an audience"]),
+        (format!("\"{good}\""), &["quotes"]),
+        (format!("Bearer {good}"), &["more than one scheme"]),
+        ("a.b.c.d.e".to_owned(), &["encrypted"]),
+    ] {
+        let error = world.verify(&token).unwrap_err();
+        let diagnosis = error.diagnosis().unwrap_or_default();
+        for part in expected {
+            assert!(diagnosis.contains(part), "{part}: {diagnosis}");
+        }
+        assert!(!diagnosis.contains(['\r', '\n']));
+        for text in [
+            error.to_string(),
+            format!("{error:?}"),
+            error.www_authenticate().unwrap_or_default(),
+        ] {
+            assert!(
+                !text.contains("other.example") && !text.contains("the-client"),
+                "{text}"
+            );
+        }
+    }
+    let long = audience(&"x".repeat(5000));
+    assert!(world.verify(&long).unwrap_err().diagnosis().unwrap().len() < 500);
+    assert_eq!(world.verify("").unwrap_err().diagnosis(), None);
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Typed {
+        #[serde(rename = "https://api.example/plan")]
+        _plan: Plan,
+    }
+    #[derive(Debug, serde::Deserialize)]
+    struct Plan {
+        #[serde(rename = "seats")]
+        _seats: u8,
+    }
+    for (claims, expected) in [
+        (json!({}), "missing field `https://api.example/plan`"),
+        (
+            json!({"https://api.example/plan": {}}),
+            "at https://api.example/plan: missing field `seats`",
+        ),
+        (
+            json!({"https://api.example/plan": {"seats": "canary"}}),
+            "at https://api.example/plan.seats: the claim does not have the type",
+        ),
+    ] {
+        let builder = claims.as_object().unwrap().iter();
+        let builder = builder.fold(world.token(), |builder, (name, value)| {
+            builder.claim(name, value.clone())
+        });
+        let error = world
+            .verify(&mint(builder))
+            .unwrap()
+            .typed::<Typed>()
+            .unwrap_err();
+        let diagnosis = error.diagnosis().unwrap();
+        assert!(diagnosis.contains(expected), "{diagnosis}");
+        assert!(!format!("{diagnosis} {error} {error:?}").contains("canary"));
+    }
 }
 
 /// Reads a field of challenges as RFC 9110 section 11.6.1 has it, and writes each one out again.

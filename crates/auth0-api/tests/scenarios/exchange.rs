@@ -336,17 +336,43 @@ pub fn credentials_go_to_the_domains_own_endpoint<D: Driver>() {
         .audience(AUDIENCE)
         .client_id(ID)
         .client_secret(SECRET);
-    let client = D::build(D::http_client(builder, network.client())).unwrap();
+    let client = |builder: Builder| D::build(D::http_client(builder, network.client())).unwrap();
+    let (strict, builder) = (client(builder.clone()), builder);
+    let client = client(builder.same_tenant(["other.example"]));
     let subject = other.access_token().audience(AUDIENCE).mint().unwrap();
     assert!(
         client
             .verify_access_token(&subject, &Default::default())
             .is_ok()
     );
+    // Unless it is named, another issuer may be another tenant, and nothing is sent.
     let request = OnBehalfOf::new(&subject, DOWNSTREAM);
+    let vault = ConnectionToken::new("github", &subject);
+    assert_eq!(
+        *strict.get_token_on_behalf_of(&request).unwrap_err().kind(),
+        ErrorKind::GetTokenByExchangeProfile(ClientFlowError::OtherIssuer)
+    );
+    assert_eq!(
+        *strict
+            .get_access_token_for_connection(&vault)
+            .unwrap_err()
+            .kind(),
+        ErrorKind::GetAccessTokenForConnection(ClientFlowError::OtherIssuer)
+    );
+    for tenant in [&own, &other] {
+        assert_eq!(token_requests(tenant).len(), 0);
+    }
     assert!(client.get_token_on_behalf_of(&request).is_ok());
     assert_eq!(token_requests(&own).len(), 1);
     assert_eq!(token_requests(&other).len(), 0);
+    // A token whose issuer cannot be read is sent, and the endpoint decides.
+    for unreadable in ["opaque", "a.b.c", "e30.e30.AAAA", "e30.eyJpc3MiOjF9.AAAA"] {
+        let sent = token_requests(&own).len();
+        let request = OnBehalfOf::new(unreadable, DOWNSTREAM);
+        let error = strict.get_token_on_behalf_of(&request).err();
+        assert!(!error.is_some_and(|error| error.to_string().contains("same_tenant")));
+        assert_eq!(token_requests(&own).len(), sent + 1, "{unreadable}");
+    }
 
     // An endpoint elsewhere can be trusted by name, and metadata may name nobody.
     let world = world::<D>(|builder| builder.trusted_endpoints(["https://login.example"]));

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use a0_testkit::{AccessTokenBuilder, Endpoint, Fault, LocalNetwork, LocalTenant};
+use a0_testkit::{AccessTokenBuilder, Algorithm, Endpoint, Fault, LocalNetwork, LocalTenant};
 use auth0_api::discovery::DomainError;
 use auth0_api::{
     ApiClient, Builder, ErrorKind, IssuerError, Refresh, RequestContext, ResolverContext,
@@ -299,4 +299,34 @@ pub fn a_resolver_that_gives_no_domains_is_an_error_of_the_api<D: Driver>() {
         assert_eq!(source, own);
     }
     assert!(a.requests().is_empty());
+}
+
+/// The algorithms of one issuer do not extend those of another, neither for tokens nor for keys.
+pub fn rfc8725_3_1_the_algorithms_of_an_issuer_are_its_own<D: Driver>() {
+    let network = LocalNetwork::new();
+    let [plain, modern] = ["plain.example", "modern.example"].map(|d| network.tenant(d).unwrap());
+    for tenant in [&plain, &modern] {
+        tenant.publish_es256().unwrap();
+    }
+    let builder = ApiClient::builder()
+        .domains(["plain.example", "modern.example"])
+        .issuer_algorithms("https://modern.example/", ["ES256"])
+        .audience(super::AUDIENCE);
+    let client = D::build(D::http_client(builder, network.client())).unwrap();
+    for (tenant, algorithm, accepted) in [
+        (&plain, Algorithm::Rs256, true),
+        (&plain, Algorithm::Es256, false),
+        (&modern, Algorithm::Rs256, false),
+        (&modern, Algorithm::Es256, true),
+    ] {
+        let token = tenant
+            .access_token()
+            .audience(super::AUDIENCE)
+            .algorithm(algorithm);
+        let outcome = client.verify_access_token(&token.mint().unwrap(), &Default::default());
+        assert_eq!(outcome.is_ok(), accepted, "{algorithm:?}: {outcome:?}");
+        if let Err(error) = outcome {
+            assert_eq!(error.error_description(), "Algorithm is not allowed");
+        }
+    }
 }

@@ -196,7 +196,7 @@ pub fn clients_share_keys_through_an_adapter<D: Driver>() {
         let outcome = client.verify_access_token(&token, &Default::default());
         assert!(outcome.is_ok());
         assert_eq!(tenant.request_count(Endpoint::Jwks), 1);
-        assert_eq!(client.cache_misses(), 0);
+        assert_eq!(client.cache_failures(), 0);
     }
     let key = format!("a0-discovery:1:metadata:{}", tenant.issuer());
     shared
@@ -205,7 +205,7 @@ pub fn clients_share_keys_through_an_adapter<D: Driver>() {
     let client = build();
     let outcome = client.verify_access_token(&token, &Default::default());
     assert!(outcome.is_ok());
-    assert_eq!(client.cache_misses(), 1);
+    assert_eq!(client.cache_failures(), 1);
 }
 
 pub fn rfc8725_3_8_only_keys_of_the_issuer_verify<D: Driver>() {
@@ -252,27 +252,27 @@ pub fn rfc8414_3_3_metadata_of_another_issuer_is_of_no_use<D: Driver>() {
     for (issuer, description) in [
         (
             Some(json!("https://evil.example/")),
-            "Token issuer does not match the discovery issuer",
+            "Discovery metadata 'issuer' does not match the domain",
         ),
         (
             Some(json!("https://tenant.example")),
-            "Token issuer does not match the discovery issuer",
+            "Discovery metadata 'issuer' does not match the domain",
         ),
         (
             Some(json!("https://TENANT.example/")),
-            "Token issuer does not match the discovery issuer",
+            "Discovery metadata 'issuer' does not match the domain",
         ),
         (
             Some(json!("https://tenant.example:443/")),
-            "Token issuer does not match the discovery issuer",
+            "Discovery metadata 'issuer' does not match the domain",
         ),
         (
             Some(json!(["https://tenant.example/"])),
-            "Token issuer does not match the discovery issuer",
+            "Discovery metadata 'issuer' does not match the domain",
         ),
         (
             Some(Value::Null),
-            "Token issuer does not match the discovery issuer",
+            "Discovery metadata 'issuer' does not match the domain",
         ),
         (None, "Discovery metadata missing 'issuer' field"),
     ] {

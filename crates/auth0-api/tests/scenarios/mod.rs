@@ -74,7 +74,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     fn warm_up(&self) -> Result<(), Error>;
     fn reload(&self, domain: &str) -> Result<(), Error>;
     fn key_status(&self) -> Vec<IssuerStatus>;
-    fn cache_misses(&self) -> u64;
+    fn cache_failures(&self) -> u64;
     fn counts(&self) -> auth0_api::Counts;
     fn token_cache_status(&self) -> Option<TokenCacheStatus>;
     fn get_token_by_exchange_profile(
@@ -117,6 +117,7 @@ macro_rules! all_scenarios {
             }
             errors {
                 errors_are_equal_by_what_they_say,
+                a_diagnosis_says_what_was_expected_and_what_was_there,
                 rfc6750_3_a_parameter_holds_the_allowed_characters_only,
                 no_error_holds_a_part_of_a_token_or_of_an_answer,
                 rfc6750_3_every_error_is_an_http_answer,
@@ -142,6 +143,7 @@ macro_rules! all_scenarios {
                 a_resolver_names_the_domains_of_each_request,
                 a_resolver_that_gives_no_domains_is_an_error_of_the_api,
                 a_token_of_any_listed_domain_is_taken_and_of_no_other,
+                rfc8725_3_1_the_algorithms_of_an_issuer_are_its_own,
                 rfc8725_3_8_issuers_that_name_their_keys_alike_do_not_share_them,
                 the_domain_alone_is_not_trusted_where_domains_are_given,
             }
@@ -191,6 +193,7 @@ macro_rules! all_scenarios {
             }
             verified {
                 a_machine_is_told_from_a_user,
+                a_token_says_how_it_came_and_keeps_its_text_only_if_asked,
                 a_wrong_type_is_an_error_and_never_absent,
                 claims_come_typed_by_name_and_as_a_type_of_the_callers,
                 rfc8693_4_1_the_actors_are_read_from_the_token,

@@ -1,9 +1,10 @@
 //! What a verified token says.
 
-use auth0_api::VerifiedToken;
+use auth0_api::{Builder, Scheme, VerifiedToken};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::dpop::Bound;
 use super::{AUDIENCE, Driver, NOW, World};
 
 fn verified<D: Driver>(claims: Value) -> VerifiedToken {
@@ -17,6 +18,45 @@ fn verified<D: Driver>(claims: Value) -> VerifiedToken {
             value => token.claim(name, value.clone()),
         });
     world.verify(&token.mint().unwrap()).unwrap()
+}
+
+/// The text of a token is a credential, so it is kept only by choice, and never shown.
+pub fn a_token_says_how_it_came_and_keeps_its_text_only_if_asked<D: Driver>() {
+    for (cached_tokens, keeps) in [(0, false), (0, true), (10, false), (10, true)] {
+        let options = |builder: Builder| {
+            let builder = builder.token_cache(cached_tokens);
+            if keeps {
+                builder.keep_access_tokens()
+            } else {
+                builder
+            }
+        };
+        let bound = Bound::<D>::with(options);
+        let bearer = bound.world.token().scope("read:a read:ab").mint().unwrap();
+        for _ in 0..2 {
+            let token = bound.world.verify_bearer(&bearer).unwrap();
+            assert_eq!(token.scheme(), Scheme::Bearer);
+            assert_eq!(token.access_token(), keeps.then_some(bearer.as_str()));
+            assert_eq!(token.clone().access_token(), token.access_token());
+            assert!(!format!("{token:?}").contains(&bearer));
+            for (scope, has) in [
+                ("read:a", true),
+                ("read:ab", true),
+                ("read:", false),
+                ("", false),
+            ] {
+                assert_eq!(token.has_scope(scope), Ok(has), "{scope}");
+            }
+            let token = bound.send(&bound.proof().mint().unwrap()).unwrap();
+            assert_eq!(token.scheme(), Scheme::Dpop);
+            assert_eq!(token.access_token(), keeps.then_some(bound.token.as_str()));
+        }
+    }
+    assert!(
+        verified::<D>(json!({"scope": 7}))
+            .has_scope("read:a")
+            .is_err()
+    );
 }
 
 pub fn claims_come_typed_by_name_and_as_a_type_of_the_callers<D: Driver>() {

@@ -1,0 +1,7 @@
+//! Detects proofs that were used before, RFC 9449 section 11.1.
+
+mod contract;
+mod in_memory;
+
+pub use contract::{ReplayKey, ReplayStore, ReplayStoreError, Seen};
+pub use in_memory::InMemoryReplayStore;
