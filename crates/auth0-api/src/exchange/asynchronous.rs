@@ -51,7 +51,11 @@ impl ApiClient {
         };
         let verifier = &self.0.verifier;
         let now = verifier.clock.now();
-        match self.0.flows.obo_entry(request, verifier.max_token_size, now, kind)? {
+        match self
+            .0
+            .flows
+            .obo_entry(request, verifier.max_token_size, now, kind)?
+        {
             Some(entry) => {
                 let (timer, is_usable) = (&self.0.timer, entry.is_usable());
                 let token = entry

@@ -72,7 +72,11 @@ impl ApiClient {
         };
         let verifier = &self.0.verifier;
         let now = verifier.clock.now();
-        match self.0.flows.obo_entry(request, verifier.max_token_size, now, kind)? {
+        match self
+            .0
+            .flows
+            .obo_entry(request, verifier.max_token_size, now, kind)?
+        {
             Some(entry) => entry.cache.get(&entry.key, entry.is_usable(), exchange),
             None => exchange(),
         }
