@@ -367,7 +367,10 @@ pub fn several_audiences_and_algorithms_are_alternatives<D: Driver>() {
     // The RSA key's name with an ES256 signature, and the other way round.
     let crossed = es256().kid(&world.tenant.kid()).mint().unwrap();
     let error = world.verify(&crossed).unwrap_err();
-    assert_eq!(error.error_description(), "No matching key found in JWKS");
+    assert_eq!(
+        error.error_description(),
+        "No matching key found in JWKS: the key with this 'kid' is for RS256"
+    );
     let crossed = world.token().kid(&kid).mint().unwrap();
     assert!(world.verify(&crossed).is_err());
 }
