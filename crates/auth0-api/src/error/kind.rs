@@ -11,7 +11,7 @@ use crate::verification::resolver_error::DomainsResolverError;
 
 use super::api_error::{ApiError, ClientFlowError};
 
-/// The reason for an [`Error`], as data.
+/// The reason for an [`Error`](super::Error), as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
