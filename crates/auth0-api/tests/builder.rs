@@ -48,6 +48,22 @@ fn an_invalid_option_is_refused_with_an_explanation() {
         ),
         (complete().dpop(DpopMode::Required), no_url),
         (
+            complete().issuer_algorithms("typo.example", ["RS256"]),
+            "issuer_algorithms: typo.example: this API does not accept tokens of this domain",
+        ),
+        (
+            complete().issuer_algorithms("tenant.example", ["HS256"]),
+            "issuer_algorithms: Symmetric algorithm 'HS256' is not supported. \
+             Only asymmetric algorithms (e.g., RS256) are allowed.",
+        ),
+        (
+            ApiClient::builder()
+                .domains(["a.example"])
+                .audience("a")
+                .same_tenant(["b.example"]),
+            "same_tenant names further domains of the tenant of 'domain': set domain (AUTH0_DOMAIN)",
+        ),
+        (
             complete().algorithms(["rs256"]),
             "algorithms: 'rs256' is not supported; use one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519, Ed448",
         ),

@@ -69,7 +69,8 @@ impl Builder {
             return Err(Error::configuration("leeway must be at most 300 seconds"));
         }
         let common = algorithms("algorithms", &self.algorithms)?;
-        let allowed = AllowedAlgorithms::new(common.clone(), self.algorithms_of_issuers()?);
+        let own = self.algorithms_of_issuers(&issuers)?;
+        let allowed = AllowedAlgorithms::new(common.clone(), own);
         let dpop = self.dpop_settings()?;
         let fetch_rules = FetchRules::new(common)
             .backend(self.backend)
@@ -179,15 +180,31 @@ impl Builder {
         })
     }
 
-    fn algorithms_of_issuers(&self) -> Result<HashMap<Issuer, Vec<Algorithm>>, Error> {
+    fn algorithms_of_issuers<R>(
+        &self,
+        issuers: &Issuers<R>,
+    ) -> Result<HashMap<Issuer, Vec<Algorithm>>, Error> {
         let option = "issuer_algorithms";
-        let entries = self.issuer_algorithms.iter();
-        entries
-            .map(|(domain, names)| Ok((issuer(option, domain)?, algorithms(option, names)?)))
-            .collect()
+        let entries = self.issuer_algorithms.iter().map(|(domain, names)| {
+            let issuer = issuer(option, domain)?;
+            if issuers.exclude(&issuer) {
+                let reason = "this API does not accept tokens of this domain";
+                return Err(Error::configuration(format!(
+                    "{option}: {domain}: {reason}"
+                )));
+            }
+            Ok((issuer, algorithms(option, names)?))
+        });
+        entries.collect()
     }
 
     fn same_tenant_issuers(&self) -> Result<HashSet<Issuer>, Error> {
+        let is_domain_missing = self.domain.as_deref().is_none_or(str::is_empty);
+        if is_domain_missing && !self.flows.same_tenant.is_empty() {
+            return Err(Error::configuration(
+                "same_tenant names further domains of the tenant of 'domain': set domain (AUTH0_DOMAIN)",
+            ));
+        }
         let domains = self.flows.same_tenant.iter();
         domains
             .map(|domain| issuer("same_tenant", domain))

@@ -47,8 +47,8 @@ pub enum ErrorKind {
     GetTokenByExchangeProfile(ClientFlowError),
     /// The Token Vault token cannot be requested: 400. Nothing was sent to the token endpoint.
     GetAccessTokenForConnection(ClientFlowError),
-    /// The token endpoint returned no token, or could not be reached. The status is the endpoint's; do
-    /// not send it to your own caller.
+    /// The token endpoint returned no token, or could not be reached. The status is one for your own caller:
+    /// 502, or 504 for a timeout; see [`ApiError`].
     Api(ApiError),
 }
 

@@ -28,8 +28,8 @@ pub use kind::{
 /// [`headers`](Error::headers) with the challenges, and [`error_code`](Error::error_code) and
 /// [`error_description`](Error::error_description) for a body.
 ///
-/// Two errors are equal if their [`kind`](Error::kind)s are. Except for the code of an `Api` error, no
-/// text in an error comes from a token, a header or a server.
+/// Two errors are equal if their [`kind`](Error::kind)s are. Except for the code of an `Api` error
+/// and [`diagnosis`](Error::diagnosis), no text in an error comes from a token, a header or a server.
 ///
 /// ```
 /// use auth0_api::{ApiClient, ErrorKind};
@@ -162,8 +162,9 @@ impl Error {
     /// What an operator needs to know about a refusal beyond the description: the audience or the issuer
     /// that was expected and the one that was there, and likely mistakes. `None` if there is no more to say.
     ///
-    /// Write it to a log; never send it to the client. Unlike every other text of an error, it may contain
-    /// values of the token: `iss`, `aud`, `exp` and `nbf`. They are not verified, and are cut and escaped.
+    /// Write it to a log; never send it to the client. Unlike the other texts of an error, it may contain
+    /// values of the token: `iss`, `aud`, `exp`, `nbf`, and names of claims. They may not be verified. They
+    /// are cut to 200 characters each and escaped.
     ///
     /// ```
     /// use auth0_api::{ApiClient, RequestContext};

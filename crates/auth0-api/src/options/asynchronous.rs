@@ -97,6 +97,10 @@ impl Builder {
     /// [`replay_store`](Builder::replay_store) for [`build_async`](Builder::build_async).
     pub fn async_replay_store(mut self, store: impl AsyncReplayStore + 'static) -> Self {
         self.asynchronous.replay_store = Some(Arc::new(store));
+        // As with `replay_store`, the last call counts.
+        if matches!(self.replay_store, Replay::Off) {
+            self.replay_store = Replay::InMemory;
+        }
         self
     }
 }

@@ -12,6 +12,9 @@ use super::Verifier;
 /// Values of a token are cut to this length.
 const MAX_CHARS: usize = 200;
 
+/// No more issuers and audiences than these are shown.
+const MAX_VALUES: usize = 8;
+
 /// Why a token was refused, in more detail than the response tells. It may contain values of a token that
 /// is not verified.
 #[derive(Clone)]
@@ -58,7 +61,7 @@ impl Diagnosis {
 
     pub(crate) fn of_issuer<'i>(expected: impl Iterator<Item = &'i str>, found: &str) -> Self {
         Diagnosis::Issuer {
-            expected: expected.map(str::to_owned).collect(),
+            expected: expected.take(MAX_VALUES).map(str::to_owned).collect(),
             found: cut(found),
         }
     }
@@ -75,23 +78,24 @@ impl Diagnosis {
             .iter()
             .any(|name| members.get(name).is_some());
         Diagnosis::Audience {
-            expected: expected.to_vec(),
+            expected: expected.iter().take(MAX_VALUES).cloned().collect(),
             is_id_token: members.get("scope").is_none() && (is_for_client || has_login_claims),
-            found: found.into_iter().map(cut).collect(),
+            found: found.into_iter().take(MAX_VALUES).map(cut).collect(),
         }
     }
 
-    /// Names the member that does not fit the caller's type. The reason itself may contain its value, so only
-    /// the path is kept, and the reason if a member is missing.
+    /// Names the member that does not fit the caller's type. The reason may contain its value, so only the
+    /// path is kept, and the name of a missing field.
     pub(crate) fn of_typed_claims(
         path: &serde_path_to_error::Path,
         reason: &impl fmt::Display,
     ) -> Self {
-        let reason = reason.to_string();
-        Diagnosis::Field(if reason.starts_with("missing field") {
-            format!("at {path}: {reason}")
-        } else {
-            format!("at {path}: the claim does not have the type that the API expects")
+        let (path, reason) = (cut(&path.to_string()), reason.to_string());
+        let missing = reason.strip_prefix("missing field `");
+        let missing = missing.and_then(|rest| rest.strip_suffix('`'));
+        Diagnosis::Field(match missing.filter(|field| !field.contains('`')) {
+            Some(field) => format!("at {path:?}: the field {:?} is missing", cut(field)),
+            None => format!("at {path:?}: the claim does not have the type that the API expects"),
         })
     }
 
@@ -136,7 +140,10 @@ impl fmt::Display for Diagnosis {
             Diagnosis::Issuer { expected, found } => {
                 write!(formatter, "the issuer of the token is {found:?}; ")?;
                 match &expected[..] {
-                    [] => write!(formatter, "the domains resolver does not allow it"),
+                    [] => formatter.write_str(
+                        "the domains resolver does not return its domain, or it is not written as \
+                         https://host/ or https://host:port/",
+                    ),
                     expected => write!(formatter, "this API accepts {expected:?}"),
                 }
             }

@@ -67,7 +67,7 @@ impl<R> Issuers<R> {
         Ok(issuer)
     }
 
-    fn exclude(&self, issuer: &Issuer) -> bool {
+    pub(crate) fn exclude(&self, issuer: &Issuer) -> bool {
         match self {
             Issuers::One(one) => one != issuer,
             Issuers::List(issuers) => !issuers.contains(issuer),
@@ -89,9 +89,9 @@ impl<R> Issuers<R> {
 /// Checks the list that a resolver returned, and that `issuer` is in it. One invalid domain invalidates the
 /// whole list.
 pub(crate) fn check_resolved(
-    issuer: Issuer,
+    issuer: &Issuer,
     domains: Result<Vec<String>, Cause>,
-) -> Result<Issuer, Refusal> {
+) -> Result<(), Refusal> {
     let domains = domains.map_err(DomainsResolverError::failed)?;
     if domains.is_empty() {
         return Err(DomainsResolverError::from(ResolverFault::NoDomains).into());
@@ -104,10 +104,10 @@ pub(crate) fn check_resolved(
     };
     let allowed: Result<Vec<Issuer>, ResolverFault> = domains.iter().map(normalize).collect();
     let allowed = allowed.map_err(DomainsResolverError::from)?;
-    if !allowed.contains(&issuer) {
+    if !allowed.contains(issuer) {
         return Err(IssuerError::NotAllowed.into());
     }
-    Ok(issuer)
+    Ok(())
 }
 
 /// The request that a domains resolver decides for, before anything is verified.

@@ -184,7 +184,12 @@ impl<'v, R, S> NeedDomains<'v, R, S> {
         self,
         domains: Result<Vec<String>, Cause>,
     ) -> Result<Need<'v, R, S>, Refusal> {
-        let issuer = check_resolved(self.issuer, domains)?;
+        let issuer = check_resolved(&self.issuer, domains)
+            .map_err(|refusal| {
+                let diagnosis = Diagnosis::of_issuer([].into_iter(), self.issuer.as_str());
+                refusal.with_diagnosis(diagnosis)
+            })
+            .map(|()| self.issuer)?;
         let mut parsed = self.parsed;
         parsed.keys_now = parsed.verifier.clock.now();
         parsed.trusted(Cow::Owned(issuer)).check()

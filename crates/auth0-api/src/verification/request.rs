@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use a0_dpop::{Htu, ProofError};
+use a0_dpop::{Htu, InvalidHtu, ProofError};
 use http::{HeaderMap, HeaderName, Request, request::Parts};
 
 use crate::error::{ArgumentSource, ErrorKind};
@@ -78,9 +78,9 @@ impl<'r> RequestContext<'r> {
         self
     }
 
-    /// The path of the client's request, as the client sent it, to be appended to
-    /// [`public_url`](crate::Builder::public_url). An [`http::Request`] brings it. A router that strips a
-    /// prefix from the path of a nested route loses the original: set it here again. A query is dropped.
+    /// The path of the request below [`public_url`](crate::Builder::public_url). An [`http::Request`] brings
+    /// it. A router that strips a prefix from the path of a nested route loses the original: set it here
+    /// again. The path and `public_url` together must be the URL that the client used. A query is dropped.
     ///
     /// ```
     /// # let request = http::Request::new(());
@@ -109,18 +109,22 @@ impl<'r> RequestContext<'r> {
 
     /// Whether the API passed the method and the URL that a DPoP proof must name.
     pub(crate) fn can_have_proof(&self, public_url: Option<&Htu>) -> bool {
-        let has_url = self.url.is_some() || (public_url.is_some() && self.path.is_some());
+        let is_absolute = |url: &str| url.contains("://") && !url.ends_with("://");
+        let has_url = self.url.as_deref().is_some_and(is_absolute)
+            || (public_url.is_some() && self.url.is_none() && self.path.is_some());
         has_url && self.method_name().is_ok()
     }
 
-    /// The URL that the client used: the given URL, or `public_url` with the request's path. Only the path
-    /// comes from the client then.
+    /// The URL that the client used: the given URL, or `public_url` with the request's path. The client
+    /// controls the path alone, so a path that no URL can have is the client's fault, and everything else
+    /// that is wrong is the API's.
     pub(crate) fn full_url(&self, public_url: Option<&Htu>) -> Result<Htu, ErrorKind> {
         match (self.url.as_deref(), public_url, self.path.as_deref()) {
-            (Some(url), ..) => Htu::parse(url).map_err(|_| missing("http_url")),
-            (None, Some(prefix), Some(path)) => prefix
-                .below(path)
-                .map_err(|_| ErrorKind::InvalidDpopProof(ProofError::Url)),
+            (Some(url), ..) => Htu::parse(url).map_err(|error| match error {
+                InvalidHtu::Path | InvalidHtu::PercentEncoding => unusable_path(),
+                _ => missing("http_url"),
+            }),
+            (None, Some(prefix), Some(path)) => prefix.below(path).map_err(|_| unusable_path()),
             _ => Err(missing("http_url")),
         }
     }
@@ -152,6 +156,11 @@ impl RequestContext<'_> {
             .chain(by_hand)
             .map(|(name, value)| (name.to_ascii_lowercase(), text(value)))
     }
+}
+
+/// No proof can name such a path.
+fn unusable_path() -> ErrorKind {
+    ErrorKind::InvalidDpopProof(ProofError::Url)
 }
 
 fn missing(argument: &'static str) -> ErrorKind {

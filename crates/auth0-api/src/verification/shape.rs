@@ -25,9 +25,8 @@ impl<R, S> Verifier<R, S> {
         context: &'r RequestContext<'r>,
     ) -> Result<RequestShape<'r>, Error> {
         let public_url = self.dpop.public_url.as_ref();
-        let challenger = self
-            .challenger
-            .for_request(context.can_have_proof(public_url));
+        let can_have_proof = context.can_have_proof(public_url);
+        let challenger = self.challenger.for_request(can_have_proof);
         let credentials = Credentials::read(context, self.dpop.mode);
         let credentials = credentials.map_err(|kind| challenger.error(kind.into(), None))?;
         let proof = match credentials.scheme {
@@ -35,7 +34,7 @@ impl<R, S> Verifier<R, S> {
             Scheme::Dpop => {
                 let proof = RequestProof::read(context, public_url);
                 Some(proof.map_err(|refusal| {
-                    if refusal.is_omission_of_the_api() {
+                    if refusal.is_omission_of_the_api() || !can_have_proof {
                         self.counters.requests_without_url.add_one();
                     }
                     challenger.error(refusal, Some(Scheme::Dpop))

@@ -269,7 +269,11 @@ pub fn rfc9449_4_3_1_a_request_has_exactly_one_proof<D: Driver>() {
         empty.kind(),
         &ErrorKind::InvalidDpopProof(auth0_api::proof::ProofError::Missing)
     );
-    assert!(bound.send(&proof).is_ok(), "the proof is still unused");
+    let counts = bound.world.client.counts();
+    assert_eq!(counts.requests_without_url, 0, "each request had its URL");
+    // White space around the value of a field is not part of it (RFC 9110 section 5.5).
+    let padded = format!(" \t{proof}\t ");
+    assert!(bound.send(&padded).is_ok(), "the proof is still unused");
 }
 
 pub fn verify_dpop_proof_verifies_only_the_proof<D: Driver>() {

@@ -100,6 +100,29 @@ impl ReplayStore for FailingStore {
     }
 }
 
+/// A store that is set after replay protection was turned off is asked.
+pub fn the_last_call_decides_about_replay_protection<D: Driver>() {
+    let store = || Arc::new(InMemoryReplayStore::default());
+    for (is_on, bound) in [
+        (
+            true,
+            Bound::<D>::with(|builder| {
+                D::replay_store(builder.without_replay_protection(), store())
+            }),
+        ),
+        (
+            false,
+            Bound::<D>::with(|builder| {
+                D::replay_store(builder, store()).without_replay_protection()
+            }),
+        ),
+    ] {
+        let proof = bound.proof().mint().unwrap();
+        assert!(bound.send(&proof).is_ok());
+        assert_eq!(bound.send(&proof).is_err(), is_on);
+    }
+}
+
 pub fn a_failing_replay_store_is_an_outage_unless_replay_fail_open_is_set<D: Driver>() {
     let bound = Bound::<D>::with(|builder| D::replay_store(builder, FailingStore));
     let error = bound.send(&bound.proof().mint().unwrap()).unwrap_err();

@@ -126,10 +126,23 @@ pub fn an_explicit_url_is_used_instead_of_public_url<D: Driver>() {
         let context = RequestContext::from(&request).url(url);
         bound.world.client.verify_request(context)
     };
-    for url in ["/v1/orders", "", "https://api.example/v1/100%"] {
+    for url in [
+        "/v1/orders",
+        "",
+        "https://",
+        "https://u@api.example/v1/orders",
+    ] {
         let error = verify(url).unwrap_err();
         assert_eq!(error.argument(), Some("http_url"), "{url}");
     }
+    // The client controls the path alone, so a path that no URL can have is the client's fault.
+    let counted = bound.world.client.counts().requests_without_url;
+    for url in ["https://api.example/v1/100%", "https://api.example/a\\b"] {
+        let error = verify(url).unwrap_err();
+        assert_eq!(error.status_code(), 401, "{url}");
+        assert_eq!(error.error_code(), "invalid_dpop_proof", "{url}");
+    }
+    assert_eq!(bound.world.client.counts().requests_without_url, counted);
     assert!(verify("https://api.example/v1/orders").is_ok());
 }
 

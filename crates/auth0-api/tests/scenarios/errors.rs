@@ -1,7 +1,7 @@
 //! Errors as HTTP responses, and the data that they never contain.
 
 use a0_testkit::{Endpoint, Fault};
-use auth0_api::{Challenge, DpopMode, RequestContext};
+use auth0_api::{Challenge, DpopMode, ErrorKind, RequestContext, SchemeError};
 use serde_json::json;
 
 use super::{Driver, World};
@@ -40,6 +40,10 @@ pub fn rfc6750_3_every_error_is_an_http_response<D: Driver>() {
         match case {
             "no credentials" => request(),
             "no credentials, no URL" => RequestContext::new(),
+            "no credentials, no method" => request().method(""),
+            "no credentials, a relative URL" => request().url("/orders"),
+            "no proof, no URL" => no_url(format!("DPoP {bound}")),
+            "two proofs, no URL" => add_proof(add_proof(no_url(format!("DPoP {bound}")))),
             "Bearer, no URL" => no_url(format!("Bearer {expired}")),
             "no method" => request()
                 .method("")
@@ -61,13 +65,42 @@ pub fn rfc6750_3_every_error_is_an_http_response<D: Driver>() {
         }
     };
     for (case, mode, status, code, challenges) in [
+        // A scheme that the API cannot verify is not advertised.
+        (
+            "no credentials, no method",
+            Allowed,
+            401,
+            "invalid_request",
+            &[BEARER][..],
+        ),
+        (
+            "no credentials, a relative URL",
+            Allowed,
+            401,
+            "invalid_request",
+            &[BEARER],
+        ),
+        (
+            "no proof, no URL",
+            Allowed,
+            401,
+            "invalid_dpop_proof",
+            &[BEARER],
+        ),
+        (
+            "two proofs, no URL",
+            Allowed,
+            401,
+            "invalid_dpop_proof",
+            &[BEARER],
+        ),
         // RFC 6750 section 3.1: without credentials the challenges have no error.
         (
             "no credentials",
             Disabled,
             401,
             "invalid_request",
-            &[BEARER][..],
+            &[BEARER],
         ),
         (
             "no credentials",
@@ -217,6 +250,10 @@ pub fn rfc6750_3_every_error_is_an_http_response<D: Driver>() {
             description => description,
         };
         assert_eq!(error.to_string(), text, "{case}, {mode:?}");
+        if (case, mode) == ("no credentials", Required) {
+            let kind = ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials);
+            assert_eq!(*error.kind(), kind);
+        }
 
         // RFC 9110 section 11.6.1: the joined form reads back as the same list.
         let joined = error.www_authenticate().unwrap_or_default();
@@ -313,6 +350,39 @@ pub fn errors_with_the_same_content_are_equal<D: Driver>() {
     );
 }
 
+/// Names of members come from the token too.
+pub fn a_diagnosis_of_typed_claims_is_cut_and_escaped<D: Driver>() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Typed {
+        #[serde(rename = "m")]
+        _m: std::collections::BTreeMap<String, u8>,
+    }
+    #[derive(Debug)]
+    struct Quoting;
+    impl<'de> serde::Deserialize<'de> for Quoting {
+        fn deserialize<T: serde::Deserializer<'de>>(claims: T) -> Result<Self, T::Error> {
+            let claims = serde_json::Map::deserialize(claims)?;
+            let text = format!("missing field in {}", claims["sub"]);
+            Err(serde::de::Error::custom(text))
+        }
+    }
+    let world = World::<D>::new();
+    let name = format!("x\n{}", "y".repeat(5000));
+    let token = world
+        .token()
+        .claim("m", json!({ name: "z" }))
+        .claim("sub", "canary");
+    let token = world.verify(&token.mint().unwrap()).unwrap();
+    let error = token.clone().typed::<Typed>().unwrap_err();
+    let diagnosis = error.diagnosis().unwrap();
+    assert!(
+        diagnosis.len() < 500 && !diagnosis.contains('\n'),
+        "{diagnosis}"
+    );
+    let error = token.typed::<Quoting>().unwrap_err();
+    assert!(!error.diagnosis().unwrap().contains("canary"));
+}
+
 /// A diagnosis is for the operator. The response contains neither value.
 pub fn a_diagnosis_shows_the_expected_and_the_actual_value<D: Driver>() {
     let world = World::<D>::new();
@@ -339,6 +409,14 @@ pub fn a_diagnosis_shows_the_expected_and_the_actual_value<D: Driver>() {
         ),
         (audience(&super::AUDIENCE.to_uppercase()), &["or in case"]),
         (audience("a\r\nb"), &["a\\r\\nb"]),
+        (
+            mint(
+                world
+                    .token()
+                    .claim("iss", "https://other.example/\n\u{1b}[31m"),
+            ),
+            &["other.example/\\n\\u{1b}"],
+        ),
         (id_token, &["the-client", "looks like an ID token"]),
         (
             foreign,
@@ -372,6 +450,23 @@ pub fn a_diagnosis_shows_the_expected_and_the_actual_value<D: Driver>() {
     }
     let long = audience(&"x".repeat(5000));
     assert!(world.verify(&long).unwrap_err().diagnosis().unwrap().len() < 500);
+    let audiences = (0..500).map(|n| format!("audience-{n}"));
+    let many = mint(
+        world
+            .tenant
+            .access_token()
+            .claim("aud", audiences.collect::<Vec<_>>()),
+    );
+    assert!(world.verify(&many).unwrap_err().diagnosis().unwrap().len() < 500);
+    // An access token may have claims of a login too.
+    let access_token = world.tenant.access_token().audience("x").scope("read:a");
+    let access_token = mint(access_token.claim("auth_time", super::NOW));
+    let diagnosis = world
+        .verify(&access_token)
+        .unwrap_err()
+        .diagnosis()
+        .unwrap();
+    assert!(!diagnosis.contains("ID token"), "{diagnosis}");
     assert_eq!(world.verify("").unwrap_err().diagnosis(), None);
 
     #[derive(Debug, serde::Deserialize)]
@@ -385,14 +480,17 @@ pub fn a_diagnosis_shows_the_expected_and_the_actual_value<D: Driver>() {
         _seats: u8,
     }
     for (claims, expected) in [
-        (json!({}), "missing field `https://api.example/plan`"),
+        (
+            json!({}),
+            "the field \"https://api.example/plan\" is missing",
+        ),
         (
             json!({"https://api.example/plan": {}}),
-            "at https://api.example/plan: missing field `seats`",
+            "at \"https://api.example/plan\": the field \"seats\" is missing",
         ),
         (
             json!({"https://api.example/plan": {"seats": "canary"}}),
-            "at https://api.example/plan.seats: the claim does not have the type",
+            "at \"https://api.example/plan.seats\": the claim does not have the type",
         ),
     ] {
         let builder = claims.as_object().unwrap().iter();

@@ -117,6 +117,7 @@ macro_rules! all_scenarios {
                 a_proof_needs_a_current_nonce_if_nonces_are_enabled,
             }
             dpop_replay {
+                the_last_call_decides_about_replay_protection,
                 a_failing_replay_store_is_an_outage_unless_replay_fail_open_is_set,
                 a_proof_is_remembered_for_longer_than_it_is_accepted,
                 clients_share_only_a_replay_store_that_is_given_to_both,
@@ -136,6 +137,7 @@ macro_rules! all_scenarios {
             }
             errors {
                 a_challenge_can_be_extended_and_each_parameter_occurs_once,
+                a_diagnosis_of_typed_claims_is_cut_and_escaped,
                 a_diagnosis_shows_the_expected_and_the_actual_value,
                 errors_with_the_same_content_are_equal,
                 no_error_contains_a_part_of_a_token_or_a_response,
