@@ -202,7 +202,7 @@ struct Trusted<'v, R, S> {
     issuer: Cow<'v, Issuer>,
 }
 
-/// 4. A token that passed every check except its signature, in a request whose sender was checked.
+/// 4, 5. A token that passed every check except its signature, in a request whose sender was checked.
 struct Checked<'v, R, S> {
     token: PresentedToken<'v>,
     issuer: Cow<'v, Issuer>,
@@ -314,7 +314,7 @@ impl<'v, R, S> NeedKeys<'v, R, S> {
         self.now
     }
 
-    /// 5. Verifies the signature by a key of the token's issuer.
+    /// 6. Verifies the signature by a key of the token's issuer.
     pub(crate) fn resume(
         self,
         keys: Result<Arc<IssuerKeys>, Unavailable>,
@@ -352,7 +352,7 @@ impl<'v, R, S> NeedKeys<'v, R, S> {
 }
 
 impl<'v, R, S> CheckedRequest<'v, R, S> {
-    /// 6. Verifies the signature of the proof, by the key in the proof.
+    /// 7. Verifies the signature of the proof, by the key in the proof.
     fn verify_proof(self, signed: Arc<SignedToken>) -> Result<Need<'v, R, S>, Refusal> {
         let verifier = self.verifier;
         let token = VerifiedToken::new(signed, self.access_token, self.challenger, self.scheme);
@@ -369,7 +369,7 @@ impl<'v, R, S> CheckedRequest<'v, R, S> {
                 proof
             }
         };
-        // 7. Whether the proof was used before.
+        // 8. Whether the proof was used before.
         Ok(Need::Replay(verifier.replay_check(proof, self.now, token)))
     }
 }
