@@ -95,10 +95,11 @@ pub(crate) fn refuse_proof(context: &RequestContext<'_>, mode: DpopMode) -> Resu
     Ok(())
 }
 
+/// Cuts the spaces and tabs around a field's value. There are hardly ever any.
 fn trimmed(value: Cow<'_, str>) -> Cow<'_, str> {
-    const WHITE_SPACE: [char; 2] = [' ', '\t'];
-    match value {
-        Cow::Borrowed(value) => Cow::Borrowed(value.trim_matches(WHITE_SPACE)),
-        Cow::Owned(value) => Cow::Owned(value.trim_matches(WHITE_SPACE).to_owned()),
+    let is_white_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    if !is_white_space(value.as_bytes().first()) && !is_white_space(value.as_bytes().last()) {
+        return value;
     }
+    Cow::Owned(value.trim_matches([' ', '\t']).to_owned())
 }
