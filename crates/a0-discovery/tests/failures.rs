@@ -1,4 +1,4 @@
-//! What an operator can read from a failure: the document, its URL, and why keys were left out.
+//! A failure tells an operator the document, its URL, and why keys were left out.
 
 mod common;
 

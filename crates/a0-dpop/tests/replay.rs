@@ -87,7 +87,7 @@ fn contract<S: ReplayStore>(store: &S, now: NumericDate) {
         assert_eq!(see(store, jti, expires_at, now), Seen::Before, "{jti}");
     }
 
-    // Of many concurrent calls, one is the first.
+    // Exactly one of many concurrent calls is the first.
     let keys: Vec<ReplayKey> = (0..200)
         .map(|number| key(format!("race {number}")))
         .collect();

@@ -218,7 +218,7 @@ fn headers(draft: &Value, token: &str, proof: &str) -> Value {
     Value::Array(headers)
 }
 
-/// What the tenant answers, by URL.
+/// The responses of the tenant, by URL.
 fn documents(draft: &Value) -> Value {
     let mut documents = Map::new();
     let url = |member: &str| draft["metadata"][member].as_str();

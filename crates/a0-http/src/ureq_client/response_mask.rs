@@ -43,7 +43,7 @@ enum State {
     ChunkSize,
     Chunk(usize),
     AfterChunk,
-    /// What is not body: trailers, and whatever is malformed.
+    /// Trailers, and everything malformed: ureq sees it unmasked.
     Shown,
 }
 

@@ -36,7 +36,7 @@ const MAX_PROOF_WINDOW: Duration = Duration::from_secs(3600);
 /// the token request again with a nonce.
 const MAX_HTTP_EXCHANGES: u32 = 3;
 
-/// What such a call may take besides its HTTP exchanges, on a busy machine.
+/// The time that such a call may take besides its HTTP exchanges, on a busy machine.
 const CALL_MARGIN: Duration = Duration::from_secs(5);
 
 /// The claims that RFC 9068 section 2.2 requires besides those of every token.

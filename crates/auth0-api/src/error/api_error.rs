@@ -14,10 +14,10 @@ pub enum ClientFlowError {
     /// The request cannot be sent.
     #[error(transparent)]
     Request(RequestError),
-    /// The access token to exchange was issued by neither `domain` nor a domain in `same_tenant`. It was not
-    /// sent.
+    /// The access token to exchange was issued by neither `domain` nor a domain in `same_tenant`, or it is a
+    /// signed token whose issuer cannot be read. It was not sent.
     #[error(
-        "the access token is of another issuer than domain; if that issuer is a domain of the same tenant, \
+        "the issuer of the access token is not that of domain; if it is a domain of the same tenant, \
          name it in same_tenant"
     )]
     OtherIssuer,

@@ -65,7 +65,7 @@ pub enum ArgumentSource {
     Configuration,
 }
 
-/// What to do about a missing argument.
+/// Says how to supply a missing argument.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Hint(&'static str);
@@ -131,7 +131,7 @@ impl std::error::Error for KeysUnavailable {
     }
 }
 
-/// What is unavailable.
+/// The part that is unavailable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Outage {

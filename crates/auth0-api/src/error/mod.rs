@@ -159,8 +159,8 @@ impl Error {
         challenge::cleaned(self.0.kind.description())
     }
 
-    /// What an operator needs to know about a refusal beyond the description: the audience or the issuer
-    /// that was expected and the one that was there, and likely mistakes. `None` if there is no more to say.
+    /// Explains a refusal to an operator: the audience or the issuer that was expected and the one that was
+    /// there, and likely mistakes. `None` if there is no more to say.
     ///
     /// Write it to a log; never send it to the client. Unlike the other texts of an error, it may contain
     /// values of the token: `iss`, `aud`, `exp`, `nbf`, and names of claims. They may not be verified. They

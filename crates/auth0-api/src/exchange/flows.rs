@@ -1,4 +1,4 @@
-//! What both clients need for a client flow.
+//! The parts of a client flow that both clients share.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,28 +49,30 @@ impl ClientFlows {
         credentials.ok_or_else(|| Error::without_challenges(kind(ClientFlowError::NoCredentials)))
     }
 
-    /// Refuses an access token of another tenant. A token whose `iss` cannot be read is accepted: it is opaque
-    /// or encrypted.
+    /// Refuses an access token of another tenant. Only an opaque or an encrypted token may have no readable
+    /// `iss`; a signed one, with three segments, whose `iss` cannot be read is refused too.
     pub(crate) fn check_issuer(
         &self,
         access_token: &str,
         kind: IntoErrorKind,
     ) -> Result<(), Error> {
         let domain = self.issuer(kind)?;
+        let other_issuer = || Error::without_challenges(kind(ClientFlowError::OtherIssuer));
         // A token of any size that can be read is read: it must not pass as an opaque one.
         let claims = unverified_payload(access_token, access_token.len()).ok();
         let Some(iss) = claims
             .as_ref()
             .and_then(|claims| claims.get("iss")?.as_str())
         else {
-            return Ok(());
+            return match access_token.split('.').count() {
+                3 => Err(other_issuer()),
+                _ => Ok(()),
+            };
         };
         if domain.as_str() == iss || self.same_tenant.contains(iss) {
             return Ok(());
         }
-        Err(Error::without_challenges(kind(
-            ClientFlowError::OtherIssuer,
-        )))
+        Err(other_issuer())
     }
 
     pub(crate) fn endpoint(

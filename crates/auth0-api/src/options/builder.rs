@@ -68,7 +68,7 @@ pub struct Builder {
     pub(crate) cache: Option<Arc<dyn CacheAdapter>>,
     pub(crate) trusted_endpoints: Vec<String>,
     pub(crate) dpop: DpopMode,
-    /// What the environment says about the mode. `dpop_mode` combines it with `dpop`.
+    /// The mode by the environment. `dpop_mode` combines it with `dpop`.
     pub(crate) dpop_enabled: Option<bool>,
     pub(crate) dpop_required: Option<bool>,
     pub(crate) proof_rules: ProofRules,

@@ -291,8 +291,6 @@ impl<'v, R, S> Checked<'v, R, S> {
                 self.request.verify_proof(signed)
             }
             token => {
-                // A token without `kid` is refused before keys are fetched.
-                token.key()?;
                 let checked = Checked { token, ..self };
                 Ok(Need::Keys(NeedKeys { checked, now }))
             }

@@ -199,11 +199,11 @@ macro_rules! all_scenarios {
             }
             token {
                 a_clock_before_1970_is_a_clock,
+                a_genuine_token_of_another_algorithm_is_refused,
                 a_key_without_alg_is_used_for_the_first_configured_rsa_algorithm,
                 a_token_is_validated_before_anything_is_fetched,
                 any_configured_audience_or_algorithm_is_accepted,
                 max_token_size_limits_tokens,
-                other_genuine_tokens_are_refused,
                 required_claims_of_the_client_and_the_call_are_checked,
                 rfc7519_4_1_4_leeway_applies_to_exp_and_nbf,
                 rfc8725_3_8_and_rfc9068_4_iss_equals_the_configured_issuer,

@@ -92,12 +92,31 @@ pub fn a_token_of_another_issuer_is_sent_only_if_same_tenant_names_it<D: Driver>
     assert_eq!(token_requests(&own).len(), 1);
     assert_eq!(token_requests(&other).len(), 0);
     // A token without a readable issuer is sent, and the endpoint decides.
-    for token in ["opaque", "a.b.c", "e30.e30.AAAA", "e30.eyJpc3MiOjF9.AAAA"] {
+    for token in ["opaque", "a.b.c.d.e", "a.b"] {
         let sent = token_requests(&own).len();
         let request = OnBehalfOf::new(token, DOWNSTREAM);
         let error = strict.get_token_on_behalf_of(&request).err();
         assert!(!error.is_some_and(|error| error.to_string().contains("same_tenant")));
         assert_eq!(token_requests(&own).len(), sent + 1, "{token}");
+    }
+    // A signed token always has one.
+    let header = "eyJhbGciOiJSUzI1NiJ9";
+    for token in [
+        "a.b.c".to_owned(),
+        format!("{header}.e30.AAAA"),
+        format!("{header}.eyJpc3MiOjF9.AAAA"),
+        // `iss` twice, and one with padding.
+        format!("{header}.eyJpc3MiOiJhIiwiaXNzIjoiYiJ9.AAAA"),
+        format!("{header}.eyJpc3MiOiJhIn0=.AAAA"),
+        subject.replacen('.', "=.", 1),
+        format!("{subject}="),
+    ] {
+        let sent = token_requests(&own).len();
+        let request = OnBehalfOf::new(&token, DOWNSTREAM);
+        let error = strict.get_token_on_behalf_of(&request).unwrap_err();
+        let expected = ErrorKind::GetTokenByExchangeProfile(ClientFlowError::OtherIssuer);
+        assert_eq!(*error.kind(), expected, "{token}");
+        assert_eq!(token_requests(&own).len(), sent, "{token}");
     }
 }
 
