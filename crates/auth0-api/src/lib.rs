@@ -72,12 +72,12 @@ pub use error::{
 pub use options::builder::{Builder, TokenProfile};
 pub use verification::confirmation::ConfirmationError;
 pub use verification::counters::Counts;
+pub use verification::credentials::{DpopMode, Scheme};
 pub use verification::issuers::ResolverContext;
-pub use verification::options::TokenOptions;
+pub use verification::issuers::{DomainsResolverError, ResolverFault};
 pub use verification::proof::DpopProof;
 pub use verification::request::RequestContext;
-pub use verification::resolver_error::{DomainsResolverError, ResolverFault};
-pub use verification::scheme::{DpopMode, Scheme};
+pub use verification::request::TokenOptions;
 pub use verification::token_cache::TokenCacheStatus;
 pub use verification::typed::Verified;
 pub use verification::verified::VerifiedToken;

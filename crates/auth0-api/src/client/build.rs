@@ -19,11 +19,11 @@ use crate::exchange::single_flight::Limits;
 use crate::options::builder::{Builder, TokenProfile};
 use crate::options::exchange::FlowOptions;
 use crate::verification::Verifier;
-use crate::verification::algorithms::AllowedAlgorithms;
 use crate::verification::counters::Counters;
+use crate::verification::credentials::DpopMode;
+use crate::verification::issuers::AllowedAlgorithms;
 use crate::verification::issuers::Issuers;
 use crate::verification::proof::DpopSettings;
-use crate::verification::scheme::DpopMode;
 use crate::verification::token_cache::TokenCache;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);

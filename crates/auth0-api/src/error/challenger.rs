@@ -2,7 +2,7 @@
 
 use a0_jose::Algorithm;
 
-use crate::verification::scheme::{DpopMode, Scheme};
+use crate::verification::credentials::{DpopMode, Scheme};
 
 use super::challenge::Challenge;
 use super::refusal::Refusal;

@@ -7,7 +7,7 @@ use a0_dpop::{ProofError, ReplayStoreError};
 use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyError};
 
 use crate::verification::confirmation::ConfirmationError;
-use crate::verification::resolver_error::DomainsResolverError;
+use crate::verification::issuers::DomainsResolverError;
 
 use super::api_error::{ApiError, ClientFlowError};
 

@@ -5,7 +5,7 @@ use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyE
 
 use crate::verification::confirmation::ConfirmationError;
 use crate::verification::diagnosis::Diagnosis;
-use crate::verification::resolver_error::DomainsResolverError;
+use crate::verification::issuers::DomainsResolverError;
 
 use super::{ArgumentSource, ErrorKind, IssuerError, Outage, TokenError};
 

@@ -11,8 +11,8 @@ use a0_http::HttpClient;
 use a0_jose::{Algorithm, Backend};
 
 use crate::clock::Clock;
+use crate::verification::credentials::DpopMode;
 use crate::verification::issuers::{Resolver, ResolverContext};
-use crate::verification::scheme::DpopMode;
 
 use super::exchange::FlowOptions;
 

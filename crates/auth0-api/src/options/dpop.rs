@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use a0_dpop::{NonceIssuer, ReplayStore};
 
-use crate::verification::scheme::DpopMode;
+use crate::verification::credentials::DpopMode;
 
 use super::builder::{Builder, Replay};
 

@@ -8,7 +8,7 @@ use a0_discovery::normalize_domain;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::verification::scheme::DpopMode;
+use crate::verification::credentials::DpopMode;
 
 use super::builder::Builder;
 

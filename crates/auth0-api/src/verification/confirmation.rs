@@ -7,10 +7,10 @@ use a0_jose::{Claims, NumericDate, Thumbprint};
 use crate::error::refusal::Refusal;
 
 use super::Verifier;
+use super::credentials::DpopMode;
+use super::credentials::RequestShape;
 use super::credentials::refuse_proof;
-use super::presented::PresentedToken;
-use super::scheme::DpopMode;
-use super::shape::RequestShape;
+use super::token_cache::PresentedToken;
 
 impl<R, S> Verifier<R, S> {
     /// Checks that the scheme and the proof of the request are those that `cnf` requires. Returns the

@@ -1,5 +1,5 @@
-//! The credentials and the proof of a request (RFC 9110 section 11.6.2, RFC 6750 section 2.1, RFC 9449
-//! section 7.1).
+//! The first step of [`order`](super::order): the scheme, the credentials and the proof of a request, before
+//! its token is read (RFC 9110 section 11.6.2, RFC 6750 section 2.1, RFC 9449 section 7.1).
 
 use std::borrow::Cow;
 
@@ -7,11 +7,97 @@ use a0_dpop::{Htu, ProofError, one_proof};
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
+use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
-use crate::error::{ErrorKind, SchemeError};
+use crate::error::{Error, ErrorKind, SchemeError};
 
+use super::Verifier;
 use super::request::RequestContext;
-use super::scheme::{DpopMode, Scheme};
+
+/// 1. A request with credentials in a scheme that the API accepts and, with the scheme DPoP, one proof and
+///    the URL it must name.
+pub(crate) struct RequestShape<'r> {
+    pub(super) context: &'r RequestContext<'r>,
+    pub(super) credentials: Credentials<'r>,
+    pub(super) proof: Option<RequestProof<'r>>,
+    pub(super) challenger: Challenger,
+}
+
+impl<R, S> Verifier<R, S> {
+    /// Reads the credentials and the proof of a request.
+    pub(crate) fn read_request<'r>(
+        &self,
+        context: &'r RequestContext<'r>,
+    ) -> Result<RequestShape<'r>, Error> {
+        let public_url = self.dpop.public_url.as_ref();
+        let can_have_proof = context.can_have_proof(public_url);
+        let challenger = self.challenger.for_request(can_have_proof);
+        let credentials = Credentials::read(context, self.dpop.mode);
+        let credentials = credentials.map_err(|kind| challenger.error(kind.into(), None))?;
+        let proof = match credentials.scheme {
+            Scheme::Bearer => None,
+            Scheme::Dpop => {
+                let proof = RequestProof::read(context, public_url);
+                Some(proof.map_err(|refusal| {
+                    if refusal.is_omission_of_the_api() || !can_have_proof {
+                        self.counters.requests_without_url.add_one();
+                    }
+                    challenger.error(refusal, Some(Scheme::Dpop))
+                })?)
+            }
+        };
+        Ok(RequestShape {
+            context,
+            credentials,
+            proof,
+            challenger,
+        })
+    }
+}
+
+impl RequestShape<'_> {
+    /// Adds the challenges of this request to a refusal.
+    pub(crate) fn error(&self, refusal: Refusal) -> Error {
+        self.challenger
+            .error(refusal, Some(self.credentials.scheme))
+    }
+}
+
+/// Whether requests may or must prove possession of the key that their token is bound to (RFC 9449).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum DpopMode {
+    /// The API accepts bearer tokens only. A token that is bound to a DPoP key is accepted as a bearer token.
+    Disabled,
+    /// The API accepts both schemes. A token that is bound to a key needs a proof.
+    #[default]
+    Allowed,
+    /// The API accepts the scheme DPoP only.
+    Required,
+}
+
+/// A supported authentication scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// `Bearer` (RFC 6750 section 2.1).
+    Bearer,
+    /// `DPoP` (RFC 9449 section 7.1).
+    Dpop,
+}
+
+impl Scheme {
+    /// Finds the scheme of a name. The case does not matter (RFC 9110 section 11.1).
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        if name.eq_ignore_ascii_case("dpop") {
+            Some(Scheme::Dpop)
+        } else if name.eq_ignore_ascii_case("bearer") {
+            Some(Scheme::Bearer)
+        } else {
+            None
+        }
+    }
+}
 
 /// The header field of a proof (RFC 9449 section 4.1).
 static DPOP: HeaderName = HeaderName::from_static("dpop");

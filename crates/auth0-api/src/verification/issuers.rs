@@ -1,18 +1,20 @@
-//! The issuers that an API trusts: one, a list, or those that a resolver returns for a request.
+//! The issuers that an API trusts: one, a list, or those that a resolver returns for a request; and the
+//! algorithms that each may use.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use a0_discovery::{DomainError, Issuer, normalize_domain};
 use a0_dpop::Htu;
+use a0_jose::{Algorithm, HeaderError};
 
 use crate::error::IssuerError;
 use crate::error::refusal::Refusal;
 
 use super::request::RequestContext;
-use super::resolver_error::{DomainsResolverError, ResolverFault};
 
 /// The issuers whose tokens the API accepts. `R` resolves them if they depend on the request.
 pub(crate) enum Issuers<R> {
@@ -160,5 +162,116 @@ impl ResolverContext<'_> {
     /// The issuer that the token names, in the form `https://host[:port]/`. It is not verified.
     pub fn unverified_iss(&self) -> &str {
         self.issuer.as_str()
+    }
+}
+
+/// The allowed signature algorithms: common ones, and those of issuers that have their own (RFC 8725 section
+/// 3.1).
+pub(crate) struct AllowedAlgorithms {
+    common: Vec<Algorithm>,
+    of_issuers: HashMap<Issuer, Vec<Algorithm>>,
+}
+
+impl AllowedAlgorithms {
+    pub(crate) fn new(common: Vec<Algorithm>, of_issuers: HashMap<Issuer, Vec<Algorithm>>) -> Self {
+        AllowedAlgorithms { common, of_issuers }
+    }
+
+    /// Every algorithm that some issuer may use.
+    pub(crate) fn any(&self) -> impl Iterator<Item = Algorithm> {
+        let own = self.of_issuers.values().flatten();
+        self.common.iter().chain(own).copied()
+    }
+
+    pub(crate) fn of_issuers(&self) -> impl Iterator<Item = (&Issuer, &Vec<Algorithm>)> {
+        self.of_issuers.iter()
+    }
+
+    pub(crate) fn check(&self, issuer: &Issuer, algorithm: Algorithm) -> Result<(), HeaderError> {
+        // The header rules have compared the algorithm with the common ones.
+        if self.of_issuers.is_empty() {
+            return Ok(());
+        }
+        let allowed = self.of_issuers.get(issuer).unwrap_or(&self.common);
+        if !allowed.contains(&algorithm) {
+            return Err(HeaderError::AlgorithmNotAllowed);
+        }
+        Ok(())
+    }
+}
+
+/// The domains resolver did not return a usable list of domains: 500. Two errors are equal if their
+/// [`fault`](DomainsResolverError::fault)s are. Only `source()` returns the resolver's own error.
+#[derive(Clone)]
+pub struct DomainsResolverError {
+    fault: ResolverFault,
+    cause: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What is wrong with the result of a domains resolver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolverFault {
+    /// It returned an error.
+    #[error("Domains resolver function failed")]
+    Failed,
+    /// It returned an empty list.
+    #[error("Domains resolver returned an empty list")]
+    NoDomains,
+    /// It returned a blank domain.
+    #[error("Domains resolver must return a list of non-empty strings")]
+    Blank,
+    /// It returned a domain that cannot be that of an issuer.
+    #[error("Domains resolver returned invalid domain: {0}")]
+    Domain(DomainError),
+}
+
+impl DomainsResolverError {
+    pub(crate) fn failed(cause: Box<dyn Error + Send + Sync>) -> Self {
+        DomainsResolverError {
+            fault: ResolverFault::Failed,
+            cause: Some(Arc::from(cause)),
+        }
+    }
+
+    /// What is wrong.
+    pub fn fault(&self) -> ResolverFault {
+        self.fault
+    }
+}
+
+impl From<ResolverFault> for DomainsResolverError {
+    fn from(fault: ResolverFault) -> Self {
+        DomainsResolverError { fault, cause: None }
+    }
+}
+
+impl PartialEq for DomainsResolverError {
+    fn eq(&self, other: &Self) -> bool {
+        self.fault == other.fault
+    }
+}
+
+impl Eq for DomainsResolverError {}
+
+impl fmt::Debug for DomainsResolverError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DomainsResolverError")
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for DomainsResolverError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fault.fmt(formatter)
+    }
+}
+
+impl Error for DomainsResolverError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let cause = self.cause.as_deref()?;
+        Some(cause)
     }
 }

@@ -1,21 +1,14 @@
 //! The verification of requests, tokens and proofs. [`order`] has the whole order, top-down; every other
 //! file owns one concern.
 
-pub(crate) mod algorithms;
 pub(crate) mod confirmation;
 pub(crate) mod counters;
 pub(crate) mod credentials;
 pub(crate) mod diagnosis;
 pub(crate) mod issuers;
-pub(crate) mod options;
 mod order;
-pub(crate) mod presented;
 pub(crate) mod proof;
-mod replay;
 pub(crate) mod request;
-pub(crate) mod resolver_error;
-pub(crate) mod scheme;
-mod shape;
 pub(crate) mod token_cache;
 pub(crate) mod typed;
 pub(crate) mod verified;
@@ -28,13 +21,12 @@ use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
 
 pub(crate) use order::Need;
-pub(crate) use replay::ReplayCheck;
+pub(crate) use proof::ReplayCheck;
 
-use algorithms::AllowedAlgorithms;
 use counters::Counters;
-use issuers::Issuers;
+use credentials::Scheme;
+use issuers::{AllowedAlgorithms, Issuers};
 use proof::DpopSettings;
-use scheme::Scheme;
 use token_cache::{TokenCache, TokenCacheStatus};
 
 /// Everything a verification needs besides the request. `R` resolves the allowed domains; `S` is the

@@ -4,8 +4,8 @@
 //! domains of a resolver, an issuer's keys, the replay store), it returns a [`Need`]. The driver of a client
 //! gets what is needed and resumes the verification with it. Each state can only be made from the one
 //! before, so a driver cannot skip `cnf`, the claims or a signature. A driver is trusted only to pass on
-//! the answers as it got them. The details of each check are in the file of its concern: `shape`,
-//! `credentials`, `issuers`, `confirmation`, `proof`, `replay`.
+//! the answers as it got them. The details of each check are in the file of its concern:
+//! `credentials`, `issuers`, `confirmation`, `proof`.
 //!
 //! ```text
 //! RequestShape ─► Parsed ─────► Trusted ──► Checked ────────► VerifiedToken
@@ -32,13 +32,13 @@ use crate::error::refusal::Refusal;
 use crate::error::{ArgumentSource, ErrorKind, IssuerError, Outage};
 
 use super::Verifier;
+use super::credentials::RequestShape;
+use super::credentials::Scheme;
 use super::diagnosis::Diagnosis;
 use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
-use super::options::TokenOptions;
-use super::presented::PresentedToken;
-use super::replay::ReplayCheck;
-use super::scheme::Scheme;
-use super::shape::RequestShape;
+use super::proof::ReplayCheck;
+use super::request::TokenOptions;
+use super::token_cache::PresentedToken;
 use super::token_cache::{SignedToken, TokenDigest};
 use super::verified::VerifiedToken;
 

@@ -1,4 +1,4 @@
-//! The parts of a request that a verification uses.
+//! The parts of a request that a verification uses, and the options of one call.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -213,5 +213,39 @@ impl fmt::Debug for RequestContext<'_> {
             .field("method", &self.method)
             .field("headers", &names)
             .finish_non_exhaustive()
+    }
+}
+
+/// Options for one verification, in addition to those of the client.
+///
+/// ```
+/// let options = auth0_api::TokenOptions::new().require(["org_id"]);
+/// # let _ = options;
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct TokenOptions<'r> {
+    pub(crate) required_claims: Vec<String>,
+    pub(crate) request: RequestContext<'r>,
+}
+
+impl<'r> TokenOptions<'r> {
+    /// Creates options that add nothing.
+    pub fn new() -> Self {
+        TokenOptions::default()
+    }
+
+    /// Adds claims that the token must carry. Their values are not checked.
+    #[must_use]
+    pub fn require<S: Into<String>>(mut self, claims: impl IntoIterator<Item = S>) -> Self {
+        self.required_claims
+            .extend(claims.into_iter().map(Into::into));
+        self
+    }
+
+    /// The request that the token came with. Only a domains resolver sees it.
+    #[must_use]
+    pub fn request(mut self, request: impl Into<RequestContext<'r>>) -> Self {
+        self.request = request.into();
+        self
     }
 }

@@ -14,8 +14,8 @@ use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, TokenError};
 
+use super::credentials::Scheme;
 use super::diagnosis::Diagnosis;
-use super::scheme::Scheme;
 use super::token_cache::SignedToken;
 use super::typed::Verified;
 
