@@ -1,0 +1,18 @@
+//! Protects tower services and axum routers with access tokens that Auth0 issued.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![deny(missing_docs)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs
+)]
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
