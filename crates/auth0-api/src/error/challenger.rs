@@ -55,6 +55,7 @@ impl Challenger {
     pub(crate) fn error(&self, refusal: Refusal, used: Option<Scheme>) -> Error {
         let is_omission = refusal.is_omission_of_the_api();
         let mut error = Error::new(self.blame(refusal.kind), refusal.diagnosis);
+        error.set_scheme(used);
         if error.status_code().is_server_error() {
             return error;
         }

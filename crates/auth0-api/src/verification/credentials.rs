@@ -40,7 +40,7 @@ impl<R, S> Verifier<R, S> {
                 let proof = RequestProof::read(context, public_url);
                 Some(proof.map_err(|refusal| {
                     if refusal.is_omission_of_the_api() || !can_have_proof {
-                        self.counters.requests_without_url.add_one();
+                        self.telemetry.request_without_url();
                     }
                     challenger.error(refusal, Some(Scheme::Dpop))
                 })?)
