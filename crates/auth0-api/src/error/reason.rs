@@ -6,6 +6,7 @@ use a0_http::TransportErrorKind;
 use a0_jose::{ClaimValidationError, HeaderError, ParseError, VerifyError};
 use a0_token_exchange::ExchangeError;
 
+use crate::authorization::DeniedBy;
 use crate::verification::confirmation::ConfirmationError;
 use crate::verification::issuers::ResolverFault;
 
@@ -28,6 +29,10 @@ pub(super) fn of(kind: &ErrorKind) -> &'static str {
         ErrorKind::VerifyAccessToken(error) => of_token(error),
         ErrorKind::InvalidDpopProof(error) => of_proof(error),
         ErrorKind::UseDpopNonce { .. } => of_proof(&ProofError::Nonce),
+        ErrorKind::InsufficientScope { .. } => "insufficient_scope",
+        ErrorKind::InsufficientUserAuthentication(_) => "insufficient_user_authentication",
+        ErrorKind::Forbidden(denied) => of_denial(denied),
+        ErrorKind::PolicyPanicked(_) => "policy_panicked",
         ErrorKind::Unavailable(Outage::Keys(keys)) => of_fetch(keys.error.error.failure()),
         ErrorKind::Unavailable(Outage::ReplayStore(_)) => "replay_store_failed",
         ErrorKind::Configuration(_) => "configuration",
@@ -40,6 +45,18 @@ pub(super) fn of(kind: &ErrorKind) -> &'static str {
         | ErrorKind::GetAccessTokenForConnection(error) => of_flow(error),
         ErrorKind::Api(ApiError::Exchange(error)) => of_exchange(error),
         ErrorKind::Api(ApiError::Discovery(error)) => of_fetch(error.error.failure()),
+    }
+}
+
+fn of_denial(denied: &DeniedBy) -> &'static str {
+    match denied {
+        DeniedBy::Permission(_) => "policy_permission",
+        DeniedBy::Claim(_) => "policy_claim",
+        DeniedBy::Test(_) => "policy_test",
+        DeniedBy::Organization(_) => "policy_organization",
+        DeniedBy::Client => "policy_client",
+        DeniedBy::Principal => "policy_principal",
+        DeniedBy::Actor(_) => "policy_actor",
     }
 }
 
@@ -81,6 +98,7 @@ fn of_token(error: &TokenError) -> &'static str {
         },
         TokenError::ClaimType(_) => "claim_type",
         TokenError::ClaimsForm => "claims_form",
+        TokenError::TooOld => "token_too_old",
         TokenError::Actor(_) => "actor_invalid",
     }
 }
