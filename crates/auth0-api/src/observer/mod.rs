@@ -33,7 +33,13 @@
 
 pub(crate) mod counters;
 pub(crate) mod event;
+#[cfg(feature = "tracing")]
+mod limiter;
+#[cfg(feature = "metrics")]
+mod metrics;
 pub(crate) mod telemetry;
+#[cfg(feature = "tracing")]
+mod tracing;
 mod watch;
 
 use std::sync::Arc;
@@ -42,6 +48,13 @@ pub use event::{
     Event, ExchangeResult, ExchangedToken, Flow, KeysRefresh, Outcome, RefreshResult, Replay,
     Subject, TokenCacheLookup, Verification, Work,
 };
+
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use metrics::MetricsObserver;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub use tracing::TracingObserver;
 
 /// Is told what a client does.
 ///

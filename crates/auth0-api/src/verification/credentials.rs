@@ -92,6 +92,14 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// The label of the scheme in logs and metrics: `bearer` or `dpop`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Scheme::Bearer => "bearer",
+            Scheme::Dpop => "dpop",
+        }
+    }
+
     /// Finds the scheme of a name. The case does not matter (RFC 9110 section 11.1).
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         if name.eq_ignore_ascii_case("dpop") {
