@@ -76,7 +76,7 @@ pub use jwk::{Jwk, JwkError, has_private_member};
 pub use jwk_set::{JwkSet, JwkSetError, MAX_CANDIDATES, MAX_KEYS};
 pub use key::{Backend, InvalidSignature, VerifyingKey};
 pub use signing::{Signer, SigningError, SigningKey, random_token_id};
-pub use token::{Unverified, Verifiable, VerifiedJws, VerifyError};
+pub use token::{UnusableKey, Unverified, Verifiable, VerifiedJws, VerifyError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
