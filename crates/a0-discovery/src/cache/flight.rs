@@ -126,7 +126,7 @@ impl<T: Cached> Drop for Flight<T> {
         let mut record = self.slot.lock();
         if is_cancelled {
             record.cancel(self.round);
-        } else {
+        } else if record.rounds.is_running(self.round) {
             let document = match self.purpose {
                 Purpose::Search => Document::Jwks,
                 Purpose::Refresh | Purpose::Reload | Purpose::Reread => Document::Metadata,
