@@ -45,6 +45,7 @@ use crate::error::{Error, Outage};
 use crate::exchange::flows::ClientFlows;
 use crate::observer::counters::Counts;
 use crate::observer::event::Subject;
+use crate::observer::refresh::Refreshes;
 use crate::options::asynchronous::AsyncResolver;
 use crate::options::builder::{Builder, Replay};
 use crate::verification::credentials::{DpopMode, Scheme};
@@ -100,7 +101,8 @@ impl Builder {
         let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)
             .clock(move || clock.system_time())
-            .sleep(move |duration| key_timer.sleep(duration));
+            .sleep(move |duration| key_timer.sleep(duration))
+            .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
         if let Some(adapter) = options.cache {
             keys = keys.async_adapter(adapter);
         }

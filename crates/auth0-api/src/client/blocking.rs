@@ -13,6 +13,7 @@ use crate::error::{Error, Outage};
 use crate::exchange::flows::ClientFlows;
 use crate::observer::counters::Counts;
 use crate::observer::event::Subject;
+use crate::observer::refresh::Refreshes;
 use crate::options::builder::{Builder, Replay};
 use crate::verification::credentials::{DpopMode, Scheme};
 use crate::verification::issuers::Resolver;
@@ -61,7 +62,8 @@ impl Builder {
         let clock = self.clock;
         let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)
-            .clock(move || clock.system_time());
+            .clock(move || clock.system_time())
+            .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
         if let Some(adapter) = self.cache {
             keys = keys.adapter(adapter);
         }

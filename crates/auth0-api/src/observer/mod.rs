@@ -37,6 +37,7 @@ pub(crate) mod event;
 mod limiter;
 #[cfg(feature = "metrics")]
 mod metrics;
+pub(crate) mod refresh;
 pub(crate) mod telemetry;
 #[cfg(feature = "tracing")]
 mod tracing;

@@ -13,8 +13,8 @@ use crate::verification::verified::VerifiedToken;
 
 use super::counters::{Counters, Counts};
 use super::event::{
-    Event, ExchangeResult, ExchangedToken, Flow, Outcome, Replay, Subject, TokenCacheLookup,
-    Verification, Work, issuer_host,
+    Event, ExchangeResult, ExchangedToken, Flow, Outcome, RefreshResult, Replay, Subject,
+    TokenCacheLookup, Verification, Work, issuer_host,
 };
 use super::watch::Watch;
 use super::{Observer, Span};
@@ -213,8 +213,8 @@ impl Telemetry {
         self.tell(&Event::RequestWithoutUrl { is_first });
     }
 
-    pub(super) fn counters(&self) -> &Counters {
-        &self.counters
+    pub(super) fn count_refresh(&self, result: RefreshResult) {
+        self.counters.count_refresh(result);
     }
 
     pub(super) fn tell(&self, event: &Event<'_>) {
