@@ -93,6 +93,7 @@ fn of_token(error: &TokenError) -> &'static str {
         TokenError::Signature(error) => match error {
             VerifyError::NoMatchingKey => "key_unknown",
             VerifyError::KeyForOtherAlgorithm(_) => "key_for_other_algorithm",
+            VerifyError::UnusableKey(_) => "key_unusable",
             VerifyError::InvalidSignature => "signature_invalid",
             _ => OTHER,
         },

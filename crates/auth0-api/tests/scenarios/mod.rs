@@ -20,6 +20,7 @@ pub mod fapi2;
 pub mod issuers;
 pub mod keys;
 pub mod obo_cache;
+pub mod observer;
 pub mod request;
 pub mod token;
 pub mod token_cache;
@@ -190,6 +191,20 @@ macro_rules! all_scenarios {
                 on_behalf_of_tokens_are_cached_if_obo_cache_is_set,
                 the_least_recently_used_on_behalf_of_token_is_evicted,
                 waiters_give_up_after_two_exchanges_panic,
+            }
+            observer {
+                a_panicking_http_client_is_an_abandoned_refresh,
+                a_panicking_observer_changes_no_decision,
+                a_replay_check_that_failed_open_is_told,
+                each_client_flow_is_an_event,
+                each_outcome_of_a_verification_is_one_event,
+                each_refresh_of_keys_is_an_event,
+                lookups_in_the_token_cache_are_events,
+                no_event_contains_a_part_of_a_token,
+                observers_see_only_the_claims_that_are_named,
+                outages_and_misconfiguration_are_told_apart_from_refusals,
+                spans_surround_the_work,
+                the_operator_is_told_once_that_requests_come_without_a_url,
             }
             request {
                 an_http_request_converts_to_a_request_context,
