@@ -176,6 +176,7 @@ pub(crate) fn of_fetch(failure: &FetchFailure) -> &'static str {
     match failure {
         FetchFailure::Transport(error) => match error.kind() {
             TransportErrorKind::Timeout => "keys_timeout",
+            TransportErrorKind::Tls => "keys_tls",
             _ => "keys_transport",
         },
         FetchFailure::Status(_) => "keys_status",
@@ -217,6 +218,7 @@ fn of_exchange(error: &ExchangeError) -> &'static str {
         ExchangeError::InvalidJson | ExchangeError::InvalidResponse(_) => "exchange_response",
         ExchangeError::Transport(error) => match error.kind() {
             TransportErrorKind::Timeout => "exchange_timeout",
+            TransportErrorKind::Tls => "exchange_tls",
             _ => "exchange_transport",
         },
         ExchangeError::Signing(_) => "exchange_signing",

@@ -543,6 +543,107 @@ pub fn a_diagnosis_shows_the_expected_and_the_actual_value<D: Driver>() {
     }
 }
 
+/// What goes to a log by itself has names and values of the API's own configuration, and none of a token.
+pub fn a_diagnosis_without_token_values_names_step_rule_claim_and_what_is_expected<D: Driver>() {
+    use auth0_api::Step;
+
+    let world = World::<D>::with(|builder| builder.required_claims(["org_id"]));
+    let token = || world.token().claim("org_id", "canary-org");
+    let mint = |builder: a0_testkit::AccessTokenBuilder| builder.mint().unwrap();
+    let audience: &[&str] = &[super::AUDIENCE];
+    let canary = "https://canary.example/";
+    for (token, step, rule, claim, expected) in [
+        (
+            "canary".to_owned(),
+            Step::Form,
+            "token_not_a_jwt",
+            None,
+            &[][..],
+        ),
+        (
+            mint(token().header("alg", "ES256").kid("canary")),
+            Step::Header,
+            "algorithm_not_allowed",
+            Some("alg"),
+            &["RS256"],
+        ),
+        (
+            mint(token().claim("iss", canary)),
+            Step::Issuer,
+            "issuer_mismatch",
+            Some("iss"),
+            &["https://tenant.example/"],
+        ),
+        (
+            mint(token().claim("aud", canary).claim("azp", "canary-app")),
+            Step::Claims,
+            "audience_mismatch",
+            Some("aud"),
+            audience,
+        ),
+        (
+            mint(token().expires_in(-5)),
+            Step::Claims,
+            "token_expired",
+            Some("exp"),
+            &[],
+        ),
+        (
+            mint(world.token().subject("canary")),
+            Step::Claims,
+            "claim_missing",
+            Some("org_id"),
+            &[],
+        ),
+        (
+            mint(token().kid("canary")),
+            Step::Keys,
+            "key_unknown",
+            Some("kid"),
+            &[],
+        ),
+        (
+            mint(token().with_signature([7; 256])),
+            Step::Signature,
+            "signature_invalid",
+            None,
+            &[],
+        ),
+    ] {
+        let error = world.verify(&token).unwrap_err();
+        let diagnosis = error.diagnosis();
+        assert_eq!(diagnosis.step(), Some(step));
+        assert_eq!((diagnosis.rule(), error.reason()), (rule, rule));
+        assert_eq!(diagnosis.claim(), claim, "{rule}");
+        assert_eq!(diagnosis.expected(), expected, "{rule}");
+        let line = diagnosis.to_string();
+        assert!(line.starts_with(&format!("{step}: {rule} (")), "{line}");
+        for value in expected.iter().chain(&claim) {
+            assert!(line.contains(value), "{line}");
+        }
+        for text in [
+            line,
+            format!("{diagnosis:?}"),
+            diagnosis.details().unwrap_or_default(),
+        ] {
+            assert!(!text.contains("canary"), "{text}");
+        }
+    }
+    let foreign = mint(token().claim("aud", canary).claim("azp", "canary-app"));
+    let error = world.verify(&foreign).unwrap_err();
+    let details = error.diagnosis().details_with_token_values().unwrap();
+    assert!(
+        details.contains(canary) && details.contains("canary-app"),
+        "{details}"
+    );
+    // An outage is no refusal of the token; a configuration has no step.
+    world.tenant.misbehave(Endpoint::Jwks, Fault::status(500));
+    let error = world.client.reload("tenant.example").unwrap_err();
+    assert_eq!(error.diagnosis().step(), Some(Step::Keys));
+    let error = world.client.reload("").unwrap_err();
+    assert_eq!(error.diagnosis().step(), None);
+}
+
 /// Splits a header field into its challenges, as RFC 9110 section 11.6.1 defines it.
 fn read_challenges(field: &str) -> Vec<String> {
     let mut parts = Vec::new();

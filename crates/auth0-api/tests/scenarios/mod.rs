@@ -139,6 +139,7 @@ macro_rules! all_scenarios {
             errors {
                 a_challenge_can_be_extended_and_each_parameter_occurs_once,
                 a_diagnosis_of_typed_claims_is_cut_and_escaped,
+                a_diagnosis_without_token_values_names_step_rule_claim_and_what_is_expected,
                 a_diagnosis_shows_the_expected_and_the_actual_value,
                 errors_with_the_same_content_are_equal,
                 no_error_contains_a_part_of_a_token_or_a_response,

@@ -35,7 +35,7 @@ impl Recorder {
         std::mem::take(&mut self.0.lock().unwrap().events)
     }
 
-    fn take_spans(&self) -> Vec<String> {
+    pub fn take_spans(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap().spans)
     }
 
