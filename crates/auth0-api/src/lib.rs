@@ -99,6 +99,10 @@ struct WorkspaceReadme;
 struct TestingGuide;
 
 #[cfg(doctest)]
+#[doc = include_str!("../../../docs/authorization.md")]
+struct AuthorizationGuide;
+
+#[cfg(doctest)]
 #[doc = include_str!("../../../docs/dpop.md")]
 struct DpopGuide;
 
