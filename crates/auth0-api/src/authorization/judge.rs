@@ -38,7 +38,7 @@ impl Failure {
         }
     }
 
-    /// Whether the operator is at fault, so that no other rule may make up for it.
+    /// Whether the API is at fault, so that no alternative may make up for it.
     fn is_fatal(&self) -> bool {
         matches!(self, Failure::Unusable(_) | Failure::Panicked(_))
     }
@@ -136,9 +136,6 @@ fn all(policies: &[Policy], subject: &Subject<'_>) -> Result<(), Denial> {
         let Err(denial) = policy.judge(subject) else {
             continue;
         };
-        if denial.failure.is_fatal() {
-            return Err(denial);
-        }
         worst = Some(match worst {
             None => denial,
             Some(worst) => {

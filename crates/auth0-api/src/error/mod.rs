@@ -27,7 +27,7 @@ pub use kind::{
 ///
 /// For a verification it describes the HTTP response to send: [`status_code`](Error::status_code),
 /// [`headers`](Error::headers) with the challenges, and [`error_code`](Error::error_code) and
-/// [`error_description`](Error::error_description) for a body.
+/// [`error_description`](Error::error_description) for a body. [`response`](Error::response) makes all of it.
 ///
 /// Two errors are equal if their [`kind`](Error::kind)s are. Except for the code of an `Api` error
 /// and [`diagnosis`](Error::diagnosis), no text in an error comes from a token, a header or a server.
@@ -206,7 +206,8 @@ impl Error {
         &self.0.challenges
     }
 
-    /// The challenges, to add parameters such as `resource_metadata` (RFC 9728).
+    /// The challenges, to add parameters. [`realm`](crate::Builder::realm) and
+    /// [`resource_metadata`](crate::Builder::resource_metadata) are options.
     pub fn challenges_mut(&mut self) -> &mut [Challenge] {
         &mut self.0.challenges
     }
