@@ -70,7 +70,7 @@ pub use error::{
     SchemeError, TokenError,
 };
 pub use options::builder::{Builder, TokenProfile};
-pub use verification::confirmation::ConfirmationError;
+pub use verification::confirmation::{Confirmation, ConfirmationError};
 pub use verification::counters::Counts;
 pub use verification::credentials::{DpopMode, Scheme};
 pub use verification::issuers::ResolverContext;
