@@ -9,8 +9,7 @@ use a0_http::HttpClient;
 use super::adapter::CacheAdapter;
 use super::round::Rules;
 use super::second_level::AdapterFailures;
-use super::shared::{Fetcher, Shared};
-use crate::clock::Clock;
+use super::shared::{Clock, Fetcher, Shared};
 use crate::fetch::FetchRules;
 use crate::policy::CachePolicy;
 

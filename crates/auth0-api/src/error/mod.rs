@@ -256,13 +256,15 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {
-    /// The issuer whose keys are unavailable and the failed fetch, down to the transport's own error; the replay store's own error; the domains
-    /// resolver's own error. The causes of other errors are in their [`kind`](Error::kind).
+    /// The issuer whose keys are unavailable and the failed fetch, down to the transport's own error; the
+    /// replay store's own error; the domains resolver's own error; why the key with the token's `kid` was
+    /// left out of the issuer's key set. The causes of other errors are in their [`kind`](Error::kind).
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
             ErrorKind::Unavailable(Outage::Keys(error)) => Some(error),
             ErrorKind::Unavailable(Outage::ReplayStore(error)) => error.source(),
             ErrorKind::DomainsResolver(error) => error.source(),
+            ErrorKind::VerifyAccessToken(TokenError::Signature(error)) => error.source(),
             ErrorKind::Api(error) => error.cause(),
             ErrorKind::MissingRequiredArgument {
                 argument,

@@ -426,6 +426,28 @@ pub fn a_new_key_set_replaces_the_old_one<D: Driver>() {
     assert!(world.verify(&forged).is_err());
 }
 
+/// The client is told no more than that there is no key; the error's source is for the operator.
+pub fn an_operator_is_told_why_the_key_of_a_token_is_not_used<D: Driver>() {
+    let world = World::<D>::new();
+    let usable = world.tenant.jwks()["keys"][0].clone();
+    let mut wrong_use = usable.clone();
+    wrong_use["use"] = "enc".into();
+    let mut other = usable;
+    other["kid"] = "other".into();
+    let keys = json!({"keys": [other, wrong_use]}).to_string();
+    world.tenant.set_jwks_body(Some(keys.as_bytes()));
+    let error = world.verify(&world.token().mint().unwrap()).unwrap_err();
+    assert_eq!(error.error_description(), "No matching key found in JWKS");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(
+        source.starts_with("the key with the token's 'kid' was left out"),
+        "{source}"
+    );
+    let unknown = world.token().kid("unknown").mint().unwrap();
+    let error = world.verify(&unknown).unwrap_err();
+    assert!(std::error::Error::source(&error).is_none(), "{error:?}");
+}
+
 fn outage<D: Driver>(world: &World<D>) -> auth0_api::Error {
     let token = world.token().mint().unwrap();
     let error = world.verify_bearer(&token).unwrap_err();
