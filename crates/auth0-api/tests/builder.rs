@@ -1,6 +1,6 @@
 //! Invalid options, and options from the environment.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use auth0_api::{ApiClient, Builder, ClientAuth, DpopMode, RequestContext, ResolverContext};
 
@@ -47,6 +47,14 @@ fn an_invalid_option_is_refused_with_an_explanation() {
             quoted,
         ),
         (complete().dpop(DpopMode::Required), no_url),
+        (
+            complete().initial_keys("typo.example", "{}", UNIX_EPOCH),
+            "initial_keys: typo.example: this API does not accept tokens of this domain",
+        ),
+        (
+            complete().initial_keys("tenant.example", r#"{"keys":[]}"#, UNIX_EPOCH),
+            "initial_keys: tenant.example: the key set has no entries",
+        ),
         (
             complete().issuer_algorithms("typo.example", ["RS256"]),
             "issuer_algorithms: typo.example: this API does not accept tokens of this domain",

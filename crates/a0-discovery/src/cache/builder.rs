@@ -10,7 +10,9 @@ use super::adapter::CacheAdapter;
 use super::round::Rules;
 use super::second_level::AdapterFailures;
 use super::shared::{Clock, Fetcher, Shared};
-use crate::fetch::FetchRules;
+use crate::error::FetchFailure;
+use crate::fetch::{FetchRules, IssuerKeys, MAX_BODY_SIZE};
+use crate::issuer::Issuer;
 use crate::policy::CachePolicy;
 
 /// The options of a [`KeyCache`](crate::KeyCache).
@@ -21,6 +23,7 @@ pub struct KeyCacheBuilder<C: ?Sized = dyn HttpClient, A: ?Sized = dyn CacheAdap
     policy: CachePolicy,
     adapter: Option<Arc<A>>,
     clock: Clock,
+    initial: Vec<(Issuer, IssuerKeys)>,
     #[cfg(feature = "async")]
     pub(super) sleep: Option<Arc<super::query::SleepFn>>,
 }
@@ -33,6 +36,7 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             policy: CachePolicy::default(),
             adapter: None,
             clock: Clock::default(),
+            initial: Vec::new(),
             #[cfg(feature = "async")]
             sleep: None,
         }
@@ -52,6 +56,35 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
         self
     }
 
+    /// Starts with keys of `issuer` that were fetched earlier, so that tokens can be verified before the
+    /// first fetch and while the issuer is away. `jwks` is the text of its key set (RFC 7517 section 5),
+    /// and `fetched_at` the time of the request for it.
+    ///
+    /// The keys have the age that they would have if this cache had fetched them: they are fresh, then
+    /// stale, and past [`max_stale`](CachePolicy::max_stale) they are ignored. Keys from the future are
+    /// ignored too. Take them only from a place that nobody else can write to: whoever writes them decides
+    /// which tokens are accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchFailure`] if the text is no key set, or has no usable key.
+    pub fn initial_keys(
+        mut self,
+        issuer: Issuer,
+        jwks: impl AsRef<[u8]>,
+        fetched_at: SystemTime,
+    ) -> Result<Self, FetchFailure> {
+        let jwks = jwks.as_ref();
+        if jwks.len() > MAX_BODY_SIZE {
+            return Err(FetchFailure::TooLarge);
+        }
+        let keys = self
+            .rules
+            .read_initial_keys(&issuer, jwks, fetched_at.into())?;
+        self.initial.push((issuer, keys));
+        Ok(self)
+    }
+
     pub(super) fn with_adapter(mut self, adapter: Arc<A>) -> Self {
         self.adapter = Some(adapter);
         self
@@ -65,12 +98,13 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             adapter_failures: AdapterFailures::default(),
             permits: Arc::default(),
         };
-        Shared::new(Fetcher {
+        let fetcher = Fetcher {
             rules,
             client: self.client,
             adapter: self.adapter,
             clock: self.clock,
-        })
+        };
+        Shared::new(fetcher, self.initial)
     }
 }
 

@@ -100,6 +100,9 @@ impl Builder {
             .policy(parts.policy)
             .clock(move || clock.system_time())
             .sleep(move |duration| key_timer.sleep(duration));
+        for initial in self.initial_keys {
+            keys = initial.add_to(keys, &parts.verifier.issuers)?;
+        }
         if let Some(adapter) = options.cache {
             keys = keys.async_adapter(adapter);
         }

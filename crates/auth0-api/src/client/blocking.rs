@@ -61,6 +61,9 @@ impl Builder {
         let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)
             .clock(move || clock.system_time());
+        for initial in self.initial_keys {
+            keys = initial.add_to(keys, &parts.verifier.issuers)?;
+        }
         if let Some(adapter) = self.cache {
             keys = keys.adapter(adapter);
         }

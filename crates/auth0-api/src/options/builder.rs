@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::verification::credentials::DpopMode;
 use crate::verification::issuers::{Resolver, ResolverContext};
 
+use super::caches::InitialKeys;
 use super::exchange::FlowOptions;
 
 /// The kind of access tokens that a tenant issues.
@@ -66,6 +67,7 @@ pub struct Builder {
     pub(crate) max_stale: Option<Duration>,
     pub(crate) cache_max_entries: usize,
     pub(crate) cache: Option<Arc<dyn CacheAdapter>>,
+    pub(crate) initial_keys: Vec<InitialKeys>,
     pub(crate) trusted_endpoints: Vec<String>,
     pub(crate) dpop: DpopMode,
     /// The mode by the environment. `dpop_mode` combines it with `dpop`.
@@ -120,6 +122,7 @@ impl Default for Builder {
             max_stale: None,
             cache_max_entries: 100,
             cache: None,
+            initial_keys: Vec::new(),
             trusted_endpoints: Vec::new(),
             dpop: DpopMode::default(),
             dpop_enabled: None,

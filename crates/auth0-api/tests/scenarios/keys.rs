@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use a0_testkit::{Endpoint, Fault, LocalNetwork, SigningKey};
 use auth0_api::discovery::InMemoryCache;
-use auth0_api::{CacheAdapter, ErrorKind, Freshness};
+use auth0_api::{CacheAdapter, ErrorKind, Freshness, TokenOptions};
 use serde_json::{Value, json};
 
 use super::{AUDIENCE, Driver, NOW, World, at, builder};
@@ -424,6 +424,26 @@ pub fn a_new_key_set_replaces_the_old_one<D: Driver>() {
     assert!(world.verify(&world.token().mint().unwrap()).is_ok());
     let forged = world.token().signed_with(&stranger).mint().unwrap();
     assert!(world.verify(&forged).is_err());
+}
+
+pub fn initial_keys_serve_while_the_tenant_is_away<D: Driver>() {
+    for (age, is_served, requests) in [
+        (0, true, 0),
+        (599, true, 0),
+        (3599, true, 1),
+        (3600, false, 1),
+    ] {
+        let world = World::<D>::new();
+        let (tenant, jwks) = (&world.tenant, world.tenant.jwks().to_string());
+        let token = world.token().mint().unwrap();
+        tenant.misbehave(Endpoint::Discovery, Fault::status(503));
+        let fetched_at = at(NOW - age);
+        let builder = builder::<D>(tenant).initial_keys(tenant.domain(), jwks, fetched_at);
+        let client = D::build(builder).unwrap();
+        let result = client.verify_access_token(&token, &TokenOptions::new());
+        assert_eq!(result.is_ok(), is_served, "{age}: {result:?}");
+        assert_eq!(tenant.request_count(Endpoint::Discovery), requests, "{age}");
+    }
 }
 
 /// The client is told no more than that there is no key; the error's source is for the operator.

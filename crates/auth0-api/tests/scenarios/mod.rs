@@ -171,6 +171,7 @@ macro_rules! all_scenarios {
                 a_failed_fetch_is_retried_after_one_second,
                 a_new_key_set_replaces_the_old_one,
                 an_operator_is_told_why_the_key_of_a_token_is_not_used,
+                initial_keys_serve_while_the_tenant_is_away,
                 an_unusable_document_is_an_outage_and_not_an_invalid_token,
                 clients_share_keys_through_an_adapter,
                 key_status_reports_the_state_of_the_keys,
