@@ -3,7 +3,7 @@
 use http::header::{CONTENT_ENCODING, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-use super::super::hiding::Exchange;
+use super::super::masking::Exchange;
 use super::{ResponseMask, restore_names};
 
 /// Returns what ureq sees of a response that arrives in pieces of this size.
