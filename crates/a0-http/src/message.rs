@@ -5,16 +5,22 @@ use std::error::Error;
 use std::io::Read;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use flate2::bufread::GzDecoder;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Request};
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING,
+};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 
 use crate::{TransportError, TransportErrorKind};
 
 /// The value of `Accept-Encoding` that the clients send.
 const ACCEPTED: &str = "gzip";
 
-/// Replaces the headers that are the client's own choice, and removes the extensions.
+/// Replaces the headers that are the client's own choice, and removes the extensions and the user
+/// name and password of the URL.
 pub(crate) fn prepare(mut request: Request<Vec<u8>>) -> Request<Vec<u8>> {
     // A length from the caller that does not match the body would stall the exchange.
     for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
@@ -22,9 +28,29 @@ pub(crate) fn prepare(mut request: Request<Vec<u8>>) -> Request<Vec<u8>> {
     }
     let accepted = HeaderValue::from_static(ACCEPTED);
     request.headers_mut().insert(ACCEPT_ENCODING, accepted);
+    move_user_info(&mut request);
     // The libraries look there for settings of their own, which would override the client's.
     request.extensions_mut().clear();
     request
+}
+
+/// Moves the user name and the password of the URL to an `Authorization` field, unless the request
+/// has one. One library would do the same and log it, the other would drop them.
+fn move_user_info(request: &mut Request<Vec<u8>>) {
+    let authority = request.uri().authority().map(Authority::as_str);
+    let Some((user_info, host)) = authority.and_then(|authority| authority.rsplit_once('@')) else {
+        return;
+    };
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    let credentials = STANDARD.encode(format!("{user}:{password}"));
+    let mut parts = request.uri().clone().into_parts();
+    parts.authority = host.parse().ok();
+    let field = HeaderValue::try_from(format!("Basic {credentials}"));
+    if let (Ok(url), Ok(mut field)) = (Uri::from_parts(parts), field) {
+        field.set_sensitive(true);
+        *request.uri_mut() = url;
+        request.headers_mut().entry(AUTHORIZATION).or_insert(field);
+    }
 }
 
 /// Whether the request announces a body, which may be empty (RFC 9110 section 8.6).

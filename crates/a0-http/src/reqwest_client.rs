@@ -61,9 +61,10 @@ mod error;
 /// - Dropping the future closes the connection.
 ///
 /// The client replaces the request's headers `Content-Length`, `Transfer-Encoding` and
-/// `Accept-Encoding` with its own, and drops the extensions of the request and of the response. It
-/// speaks HTTP/1.1. For each runtime it keeps at most 3 idle connections to one host, for 15
-/// seconds.
+/// `Accept-Encoding` with its own, and drops the extensions of the request and of the response. A
+/// user name and a password in the URL become an `Authorization` field of the scheme Basic, as they
+/// are written there, unless the request has that field. The client speaks HTTP/1.1. For each
+/// runtime it keeps at most 3 idle connections to one host, for 15 seconds.
 ///
 /// # Notes
 ///

@@ -50,9 +50,10 @@ mod response_mask;
 ///   [your own](ClientBuilder::root_certificates_pem).
 ///
 /// The client replaces the request's headers `Content-Length`, `Transfer-Encoding` and
-/// `Accept-Encoding` with its own, and drops the extensions of the request and of the response. It
-/// speaks HTTP/1.1. It keeps at most 10 idle connections for 15 seconds, at most 3 of
-/// them to one host.
+/// `Accept-Encoding` with its own, and drops the extensions of the request and of the response. A
+/// user name and a password in the URL become an `Authorization` field of the scheme Basic, as they
+/// are written there, unless the request has that field. The client speaks HTTP/1.1. It keeps at
+/// most 10 idle connections for 15 seconds, at most 3 of them to one host.
 ///
 /// # Notes
 ///

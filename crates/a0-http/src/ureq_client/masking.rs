@@ -15,13 +15,14 @@ use std::fmt;
 use std::io;
 use std::iter::repeat_n;
 use std::mem;
+use std::time::Instant;
 
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::response_mask::ResponseMask;
-use crate::{TransportError, TransportErrorKind};
+use crate::{MAX_HEADER_SIZE, TransportError, TransportErrorKind};
 
 const PLACEHOLDER: u8 = b'*';
 
@@ -41,6 +42,8 @@ thread_local! {
 struct Hidden {
     fields: Vec<(HeaderName, HeaderValue)>,
     body: VecDeque<u8>,
+    /// Whether a part of the request has been written.
+    is_begun: bool,
 }
 
 /// One exchange on this thread. An exchange may begin within another one: a logger may be a client
@@ -59,15 +62,19 @@ impl Exchange {
     pub(super) fn hide(&self, headers: &mut HeaderMap) {
         let mut fields = Vec::new();
         for (name, value) in headers.iter_mut() {
-            if value.is_sensitive() || SENSITIVE.contains(name) {
+            // A value that looks like the placeholder of another one must keep its place.
+            let is_ambiguous = value.as_bytes().iter().all(|byte| *byte == PLACEHOLDER);
+            if is_ambiguous || value.is_sensitive() || SENSITIVE.contains(name) {
                 let stars = vec![PLACEHOLDER; value.len()];
                 if let Ok(placeholder) = HeaderValue::from_maybe_shared(stars) {
                     fields.push((name.clone(), mem::replace(value, placeholder)));
                 }
             }
         }
-        let body = VecDeque::new();
-        HIDDEN.set(Some(Hidden { fields, body }));
+        HIDDEN.set(Some(Hidden {
+            fields,
+            ..Hidden::default()
+        }));
     }
 
     /// Returns the part of the body that ureq `read`.
@@ -95,16 +102,26 @@ impl Drop for Exchange {
     }
 }
 
+/// Whether no part of the request has been written before this call.
+fn begin_request() -> bool {
+    HIDDEN.with_borrow_mut(|hidden| match hidden {
+        Some(hidden) => !mem::replace(&mut hidden.is_begun, true),
+        None => true,
+    })
+}
+
 /// Puts the real values in place of the placeholders, in the lines of a request's head.
 fn reveal_head(output: &mut [u8]) {
     HIDDEN.with_borrow_mut(|hidden| {
-        let Some(Hidden { fields, .. }) = hidden else {
-            return;
+        let fields = match hidden {
+            Some(Hidden { fields, .. }) if !fields.is_empty() => fields,
+            _ => return,
         };
-        if fields.is_empty() {
-            return; // This may be the body.
-        }
         for line in output.split_inclusive_mut(|byte| *byte == b'\n') {
+            if line == b"\r\n" {
+                fields.clear(); // The body follows.
+                return;
+            }
             let found = fields.iter().position(|(name, value)| {
                 let stars = repeat_n(&PLACEHOLDER, value.len());
                 let placeholder = name.as_str().as_bytes().iter().chain(b": ").chain(stars);
@@ -150,23 +167,9 @@ impl<T: Transport> MaskedTransport<T> {
             mask: ResponseMask::default(),
         }
     }
-}
 
-impl<T: Transport> Transport for MaskedTransport<T> {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.mask.restart();
-        let transport = &mut self.buffers.transport;
-        if let Some(output) = transport.buffers().output().get_mut(..amount) {
-            reveal_head(output);
-        }
-        transport.transmit_output(amount, timeout)
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+    /// Waits once, and shows what arrived.
+    fn receive(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let MaskedBuffers {
             transport, input, ..
         } = &mut self.buffers;
@@ -181,6 +184,53 @@ impl<T: Transport> Transport for MaskedTransport<T> {
         self.mask.push(arrived, input);
         transport.buffers().input_consume(length);
         Ok(is_progress)
+    }
+}
+
+impl<T: Transport> Transport for MaskedTransport<T> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        // With `Expect: 100-continue` a part of the response may arrive before the body leaves.
+        if begin_request() {
+            self.mask.restart();
+        }
+        let transport = &mut self.buffers.transport;
+        if let Some(output) = transport.buffers().output().get_mut(..amount) {
+            reveal_head(output);
+        }
+        let sent = transport.transmit_output(amount, timeout);
+        // An idle connection must not keep the credentials.
+        if let Some(output) = transport.buffers().output().get_mut(..amount) {
+            output.fill(PLACEHOLDER);
+        }
+        sent
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        let unused = self.buffers.input.len();
+        // ureq waits although it has this much, so it waits for the end of a line. Its own buffers
+        // would be full.
+        if unused > MAX_HEADER_SIZE {
+            return Err(ureq::Error::LargeResponseHeader(unused, MAX_HEADER_SIZE));
+        }
+        let started = Instant::now();
+        let mut remaining = timeout;
+        // ureq may take a wait that shows it nothing for the end of the connection.
+        while self.receive(remaining)? {
+            if self.buffers.input.len() > unused {
+                // ureq does not say so after an answer that came before the request's body.
+                self.buffers.is_input_usable = true;
+                return Ok(true);
+            }
+            remaining.after = timeout.after.saturating_sub(started.elapsed()).into();
+            if remaining.after.is_zero() {
+                return Err(ureq::Error::Timeout(timeout.reason));
+            }
+        }
+        Ok(false)
     }
 
     fn is_open(&mut self) -> bool {
