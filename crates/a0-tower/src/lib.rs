@@ -13,6 +13,26 @@
     clippy::exhaustive_structs
 )]
 
+mod admission;
+mod answer;
+mod auth;
+mod body;
+#[cfg(feature = "axum")]
+mod extract;
+mod mark;
+mod nonce;
+mod readiness;
+mod refusal;
+mod service;
+mod verified;
+
+pub use auth::Auth;
+pub use body::AuthBody;
+pub use readiness::Readiness;
+pub use refusal::Refusal;
+pub use service::{AuthFuture, AuthService};
+pub use verified::{Untyped, Verified};
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

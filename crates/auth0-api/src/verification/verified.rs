@@ -304,8 +304,7 @@ impl VerifiedToken {
     ///
     /// `invalid_token` if the claims do not fit the type. [`Error::diagnosis`] names the field.
     pub fn claims_as<C: DeserializeOwned>(&self) -> Result<C, Error> {
-        let claims = Value::Object(self.as_object().clone());
-        serde_path_to_error::deserialize(&claims).map_err(|error| {
+        serde_path_to_error::deserialize(self.as_object()).map_err(|error| {
             let refusal = Refusal::from(TokenError::ClaimsForm);
             let diagnosis = Diagnosis::of_typed_claims(error.path(), error.inner());
             self.challenger
