@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use auth0_api::{Error, ErrorKind, RequestContext, SchemeError};
+use auth0_api::{Error, ErrorKind, Policy, RequestContext, SchemeError, VerifiedToken};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 
-use crate::auth::Settings;
-use crate::mark::{Mark, Outcome};
+use crate::auth::{Settings, both};
+use crate::mark::{LayerPolicy, Mark, Outcome, judge};
 use crate::nonce;
 
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -29,26 +29,41 @@ pub(crate) async fn decide(
     mut parts: Parts,
     outer: Option<Mark>,
 ) -> Decision {
-    let outcome = match outer.filter(|mark| mark.settings.client.is_clone_of(&settings.client)) {
-        Some(mark) => match mark.outcome {
-            Outcome::Verified(token) => Ok(token),
-            Outcome::Anonymous { refusal, .. } => Err(refusal),
-        },
-        None => settings.client.verify_request(context(&parts)).await,
+    let outer = outer.filter(|mark| mark.layer.settings.client.is_clone_of(&settings.client));
+    let (before, verified) = match outer {
+        Some(mark) => (mark.layer.policy, mark.outcome.into_result()),
+        None => (None, settings.client.verify_request(context(&parts)).await),
     };
-    let outcome = outcome
-        .map(Outcome::Verified)
-        .or_else(|refusal| admit(&settings, &parts, refusal));
+    let outcome = match verified {
+        Ok(token) => authorize(&settings, before.as_ref(), token),
+        Err(refusal) => admit(&settings, &parts, refusal),
+    };
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(refusal) => return Decision::Refuse(settings.answer(&refusal)),
+    };
+    let policy = match &settings.policy {
+        Some(policy) => Some(both(before, policy.clone())),
+        None => before,
     };
     let nonce = match &outcome {
         Outcome::Verified(token) => nonce::to_send(&settings.client, token, &parts.headers),
         Outcome::Anonymous { .. } => None,
     };
-    parts.extensions.insert(Mark { settings, outcome });
+    let layer = LayerPolicy { settings, policy };
+    parts.extensions.insert(Mark { layer, outcome });
     Decision::Pass { parts, nonce }
+}
+
+fn authorize(
+    settings: &Settings,
+    before: Option<&Policy>,
+    token: VerifiedToken,
+) -> Result<Outcome, Error> {
+    if let Some(policy) = &settings.policy {
+        judge(&token, before, policy)?;
+    }
+    Ok(Outcome::Verified(token))
 }
 
 /// Lets a request pass that was refused for the lack of credentials alone, if the layer allows it.

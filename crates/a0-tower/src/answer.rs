@@ -35,9 +35,7 @@ impl Settings {
 
 /// The answer without a hook. Its extensions hold the error, for a middleware that writes a log.
 pub(crate) fn default_answer(error: &Error) -> Response<String> {
-    let mut answer = Response::new(error.to_string());
-    *answer.status_mut() = error.status_code();
-    *answer.headers_mut() = error.headers();
+    let mut answer = error.response();
     answer.extensions_mut().insert(error.clone());
     answer
 }

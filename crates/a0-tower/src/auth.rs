@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use auth0_api::Error;
 use auth0_api::asynchronous::ApiClient;
+use auth0_api::{Error, Policy};
 use http::Response;
 use tower_layer::Layer;
 
@@ -60,6 +60,8 @@ pub struct Auth(pub(crate) Arc<Settings>);
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) client: ApiClient,
+    /// What every token must satisfy; `None` if any verified token will do.
+    pub(crate) policy: Option<Policy>,
     pub(crate) optional: bool,
     pub(crate) allow_preflight: bool,
     pub(crate) excluded: BTreeSet<String>,
@@ -71,6 +73,7 @@ impl Auth {
     pub fn new(client: ApiClient) -> Self {
         Auth(Arc::new(Settings {
             client,
+            policy: None,
             optional: false,
             allow_preflight: false,
             excluded: BTreeSet::new(),
@@ -80,6 +83,31 @@ impl Auth {
 
     fn settings(&mut self) -> &mut Settings {
         Arc::make_mut(&mut self.0)
+    }
+
+    /// Requires that every token satisfies this policy; several calls require all of them. A token that does
+    /// not is refused with the policy's own error: 403 `insufficient_scope`, for example.
+    ///
+    /// A clone with a further policy can protect some routes inside a layer for all of them. Check policies
+    /// from a configuration with [`Policy::validate`]: an unusable one answers every request with 500.
+    ///
+    /// ```no_run
+    /// # fn protect(auth: a0_tower::Auth) -> axum::Router {
+    /// use auth0_api::Policy;
+    /// use axum::{Router, routing::{get, post}};
+    ///
+    /// Router::new()
+    ///     .route("/orders/refund", post(|| async { "refunded" }))
+    ///     .route_layer(auth.clone().require(Policy::permission("orders:refund")))
+    ///     .route("/orders", get(|| async { "all orders" }))
+    ///     .route_layer(auth.require(Policy::scope("read:orders")))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn require(mut self, policy: Policy) -> Self {
+        let settings = self.settings();
+        settings.policy = Some(both(settings.policy.take(), policy));
+        self
     }
 
     /// Lets requests without credentials pass. Handlers take [`Option<Verified>`](crate::Verified), which is
@@ -150,6 +178,14 @@ impl Auth {
     }
 }
 
+/// The policy that requires both.
+pub(crate) fn both(one: Option<Policy>, other: Policy) -> Policy {
+    match one {
+        Some(one) => Policy::all([one, other]),
+        None => other,
+    }
+}
+
 impl<S> Layer<S> for Auth {
     type Service = AuthService<S>;
 
@@ -169,6 +205,7 @@ impl fmt::Debug for Settings {
         formatter
             .debug_struct("Auth")
             .field("client", &self.client)
+            .field("policy", &self.policy)
             .field("optional", &self.optional)
             .field("allow_preflight", &self.allow_preflight)
             .field("excluded", &self.excluded)

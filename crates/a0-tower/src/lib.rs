@@ -23,6 +23,7 @@ mod mark;
 mod nonce;
 mod readiness;
 mod refusal;
+mod scoped;
 mod service;
 mod verified;
 
@@ -30,8 +31,9 @@ pub use auth::Auth;
 pub use body::AuthBody;
 pub use readiness::Readiness;
 pub use refusal::Refusal;
+pub use scoped::{Scoped, Scopes};
 pub use service::{AuthFuture, AuthService};
-pub use verified::{Untyped, Verified};
+pub use verified::{ClaimsType, Untyped, Verified};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,19 +2,26 @@
 
 use std::sync::Arc;
 
-use auth0_api::{Error, VerifiedToken};
+use auth0_api::{Error, Policy, VerifiedToken};
 use http::Extensions;
 
-use crate::auth::Settings;
+use crate::auth::{Settings, both};
 use crate::refusal::Refusal;
 
 /// The result of the layer, in the extensions of a request. Only the layer inserts it, and no other crate
 /// can name its type.
 #[derive(Clone)]
 pub(crate) struct Mark {
-    /// The layer that decided last, for the answers of extractors.
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) layer: LayerPolicy,
     pub(crate) outcome: Outcome,
+}
+
+/// What a handler needs of the layer that decided last.
+#[derive(Clone)]
+pub(crate) struct LayerPolicy {
+    pub(crate) settings: Arc<Settings>,
+    /// What this layer and those around it require, all of which the token satisfies.
+    pub(crate) policy: Option<Policy>,
 }
 
 #[derive(Clone)]
@@ -27,6 +34,16 @@ pub(crate) enum Outcome {
         /// Whether the layer is optional. Otherwise only a preflight comes this far.
         admitted: bool,
     },
+}
+
+impl Outcome {
+    /// The result of the verification.
+    pub(crate) fn into_result(self) -> Result<VerifiedToken, Error> {
+        match self {
+            Outcome::Verified(token) => Ok(token),
+            Outcome::Anonymous { refusal, .. } => Err(refusal),
+        }
+    }
 }
 
 impl Mark {
@@ -44,7 +61,7 @@ impl Mark {
     pub(crate) fn token(&self) -> Result<&VerifiedToken, Refusal> {
         match &self.outcome {
             Outcome::Verified(token) => Ok(token),
-            Outcome::Anonymous { refusal, .. } => Err(self.refusal(refusal.clone())),
+            Outcome::Anonymous { refusal, .. } => Err(self.layer.refusal(refusal.clone())),
         }
     }
 
@@ -55,8 +72,33 @@ impl Mark {
             _ => self.token().map(Some),
         }
     }
+}
+
+impl LayerPolicy {
+    /// Requires a further policy. The refusal names what it and the layers require, so that a client can
+    /// ask for all of it at once.
+    pub(crate) fn require(&self, token: &VerifiedToken, policy: &Policy) -> Result<(), Refusal> {
+        judge(token, self.policy.as_ref(), policy).map_err(|error| self.refusal(error))
+    }
 
     pub(crate) fn refusal(&self, error: Error) -> Refusal {
         Refusal::new(error, Arc::clone(&self.settings))
     }
+}
+
+/// Judges a token that satisfies the policy `before`.
+pub(crate) fn judge(
+    token: &VerifiedToken,
+    before: Option<&Policy>,
+    policy: &Policy,
+) -> Result<(), Error> {
+    let Err(refusal) = token.authorize(policy) else {
+        return Ok(());
+    };
+    let Some(before) = before else {
+        return Err(refusal);
+    };
+    let both = both(Some(before.clone()), policy.clone());
+    // A test of the API may decide differently now. The first decision stands.
+    Err(token.authorize(&both).err().unwrap_or(refusal))
 }

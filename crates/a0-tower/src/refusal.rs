@@ -79,7 +79,7 @@ impl Refusal {
 }
 
 fn no_layer_answer() -> Response<String> {
-    let body = r#"{"type":"about:blank","title":"Internal Server Error","status":500}"#;
+    let body = r#"{"type":"about:blank","title":"Internal Server Error","status":500,"error":"invalid_configuration"}"#;
     let mut answer = Response::new(body.to_owned());
     *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     let problem = HeaderValue::from_static("application/problem+json");

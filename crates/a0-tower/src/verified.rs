@@ -3,12 +3,11 @@
 use std::fmt;
 use std::ops::Deref;
 
-use auth0_api::VerifiedToken;
+use auth0_api::{Error, Policy, VerifiedToken};
 use http::Extensions;
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
+use serde::de::DeserializeOwned;
 
-use crate::mark::Mark;
+use crate::mark::{LayerPolicy, Mark};
 use crate::refusal::Refusal;
 
 /// The verified token of a request, and its claims as your own type `C`. An extractor for axum's handlers.
@@ -47,7 +46,9 @@ use crate::refusal::Refusal;
 /// told.
 #[derive(Clone)]
 pub struct Verified<C = Untyped> {
-    token: auth0_api::Verified<C>,
+    token: VerifiedToken,
+    claims: C,
+    layer: LayerPolicy,
 }
 
 /// Claims that are not deserialized. The default of [`Verified`].
@@ -55,13 +56,29 @@ pub struct Verified<C = Untyped> {
 #[non_exhaustive]
 pub struct Untyped;
 
-impl<'de> Deserialize<'de> for Untyped {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer).map(|_| Untyped)
+/// The types of claims for [`Verified`]: every type that serde can deserialize, and [`Untyped`].
+pub trait ClaimsType: Sized {
+    /// Reads the claims of a token.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_token` if they do not fit the type.
+    fn read(token: &VerifiedToken) -> Result<Self, Error>;
+}
+
+impl<C: DeserializeOwned> ClaimsType for C {
+    fn read(token: &VerifiedToken) -> Result<Self, Error> {
+        token.claims_as()
     }
 }
 
-impl<C: DeserializeOwned> Verified<C> {
+impl ClaimsType for Untyped {
+    fn read(_: &VerifiedToken) -> Result<Self, Error> {
+        Ok(Untyped)
+    }
+}
+
+impl<C: ClaimsType> Verified<C> {
     /// Reads the token from the extensions of a request that passed the layer, for stacks other than axum.
     ///
     /// # Errors
@@ -85,26 +102,49 @@ impl<C: DeserializeOwned> Verified<C> {
     }
 
     pub(crate) fn new(mark: &Mark, token: &VerifiedToken) -> Result<Self, Refusal> {
-        let token = token.clone().typed();
-        let token = token.map_err(|error| mark.refusal(error))?;
-        Ok(Verified { token })
+        let claims = C::read(token).map_err(|error| mark.layer.refusal(error))?;
+        Ok(Verified {
+            token: token.clone(),
+            claims,
+            layer: mark.layer.clone(),
+        })
     }
 }
 
 impl<C> Verified<C> {
     /// The claims as the type `C`.
     pub fn claims(&self) -> &C {
-        self.token.claims()
+        &self.claims
     }
 
     /// The claims as the type `C`, by value.
     pub fn into_claims(self) -> C {
-        self.token.into_claims()
+        self.claims
+    }
+
+    /// Requires a further policy of the token. The refusal names the scopes of the layer and of this policy,
+    /// so that a client can ask for all of them at once (RFC 6750 section 3.1).
+    ///
+    /// ```
+    /// use a0_tower::{Refusal, Verified};
+    /// use auth0_api::Policy;
+    ///
+    /// async fn delete(token: Verified) -> Result<&'static str, Refusal> {
+    ///     token.require(&Policy::scope("delete:orders"))?;
+    ///     Ok("deleted")
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The error of [`VerifiedToken::authorize`].
+    pub fn require(&self, policy: &Policy) -> Result<(), Refusal> {
+        self.layer.require(self.token(), policy)
     }
 
     /// The token.
     pub fn token(&self) -> &VerifiedToken {
-        self.token.token()
+        &self.token
     }
 }
 
@@ -118,6 +158,9 @@ impl<C> Deref for Verified<C> {
 
 impl<C> fmt::Debug for Verified<C> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.token.fmt(formatter)
+        formatter
+            .debug_struct("Verified")
+            .field("token", &self.token)
+            .finish_non_exhaustive()
     }
 }

@@ -214,7 +214,7 @@ fn an_outage_is_503_and_unreadies_no_warm_instance() {
         "a bad token in an outage"
     );
 
-    tenant.behave(Endpoint::Discovery);
+    tenant.recover(Endpoint::Discovery);
     tenant.set_now(at(common::NOW + 10));
     let requests = tenant.request_count(Endpoint::Jwks);
     assert_eq!(server.get("/ready", &[]).status(), 503);
