@@ -13,6 +13,8 @@
     clippy::exhaustive_structs
 )]
 
+pub mod proxy;
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
