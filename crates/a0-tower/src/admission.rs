@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth0_api::{Error, ErrorKind, Policy, RequestContext, SchemeError, VerifiedToken};
+use auth0_api::{Error, ErrorKind, Policy, SchemeError, VerifiedToken};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
@@ -29,10 +29,14 @@ pub(crate) async fn decide(
     mut parts: Parts,
     outer: Option<Mark>,
 ) -> Decision {
-    let outer = outer.filter(|mark| mark.layer.settings.client.is_clone_of(&settings.client));
-    let (before, verified) = match outer {
-        Some(mark) => (mark.layer.policy, mark.outcome.into_result()),
-        None => (None, settings.client.verify_request(context(&parts)).await),
+    let outer = outer.filter(|mark| mark.layer.settings.shares_verification(&settings));
+    let (before, verified, unknown_url) = match outer {
+        Some(mark) => (mark.layer.policy, mark.outcome.into_result(), None),
+        None => {
+            let (context, unknown_url) = settings.reading.context(&parts);
+            let verified = settings.client.verify_request(context).await;
+            (None, verified, unknown_url)
+        }
     };
     let outcome = match verified {
         Ok(token) => authorize(&settings, before.as_ref(), token),
@@ -40,7 +44,13 @@ pub(crate) async fn decide(
     };
     let outcome = match outcome {
         Ok(outcome) => outcome,
-        Err(refusal) => return Decision::Refuse(settings.answer(&refusal)),
+        Err(refusal) => {
+            let mut answer = settings.answer(&refusal);
+            if let Some(unknown_url) = unknown_url {
+                answer.extensions_mut().insert(unknown_url);
+            }
+            return Decision::Refuse(answer);
+        }
     };
     let policy = match &settings.policy {
         Some(policy) => Some(both(before, policy.clone())),
@@ -53,6 +63,13 @@ pub(crate) async fn decide(
     let layer = LayerPolicy { settings, policy };
     parts.extensions.insert(Mark { layer, outcome });
     Decision::Pass { parts, nonce }
+}
+
+impl Settings {
+    /// Whether both layers would come to the same result about one request, apart from their policies.
+    fn shares_verification(&self, other: &Settings) -> bool {
+        self.client.is_clone_of(&other.client) && self.reading.is_same(&other.reading)
+    }
 }
 
 fn authorize(
@@ -93,14 +110,4 @@ fn is_preflight(parts: &Parts) -> bool {
     parts.method == Method::OPTIONS
         && parts.headers.contains_key(ORIGIN)
         && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-}
-
-/// The request with the path that its client used.
-fn context(parts: &Parts) -> RequestContext<'_> {
-    let context = RequestContext::from(parts);
-    #[cfg(feature = "axum")]
-    if let Some(original) = parts.extensions.get::<axum::extract::OriginalUri>() {
-        return context.path(original.0.path());
-    }
-    context
 }
