@@ -13,7 +13,10 @@
     clippy::exhaustive_structs
 )]
 
+pub mod grpc;
+pub mod guard;
 pub mod proxy;
+pub mod source;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
