@@ -36,6 +36,7 @@
     clippy::exhaustive_structs
 )]
 
+mod authorization;
 mod client;
 mod clock;
 mod error;
@@ -60,6 +61,9 @@ pub use {
     a0_jose as jose, a0_token_exchange as token_exchange,
 };
 
+pub use authorization::policy::Policy;
+pub use authorization::principal::Principal;
+pub use authorization::{DeniedBy, PolicyPanicked, StepUp};
 #[cfg(feature = "async")]
 pub use client::asynchronous;
 pub use client::blocking::ApiClient;

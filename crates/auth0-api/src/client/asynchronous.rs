@@ -130,6 +130,11 @@ impl ApiClient {
         Builder::default()
     }
 
+    /// Whether `other` is a clone of this client, so that both share keys, replay store and options.
+    pub fn is_clone_of(&self, other: &ApiClient) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// See [`crate::ApiClient::verify_request`]. The future does not borrow the request's body.
     ///
     /// # Errors
@@ -280,6 +285,11 @@ impl ApiClient {
     /// See [`crate::ApiClient::key_status`].
     pub fn key_status(&self) -> Vec<IssuerStatus> {
         self.0.keys.status(self.0.verifier.clock.now())
+    }
+
+    /// See [`crate::ApiClient::is_ready`].
+    pub fn is_ready(&self) -> bool {
+        self.0.verifier.issuers.is_ready(&self.key_status())
     }
 
     /// See [`crate::ApiClient::token_cache_status`].

@@ -255,6 +255,14 @@ impl ApiClient {
         self.0.keys.status(self.0.verifier.clock.now())
     }
 
+    /// Whether this instance can take requests: keys of a configured issuer were fetched once. It stays true
+    /// during an outage, and it is true if only a domains resolver names issuers. It sends no request.
+    ///
+    /// An instance becomes ready by [`warm_up`](Self::warm_up) or by a request.
+    pub fn is_ready(&self) -> bool {
+        self.0.verifier.issuers.is_ready(&self.key_status())
+    }
+
     /// Returns the size and the hit counts of the [`token_cache`](Builder::token_cache), or `None` if it
     /// is off.
     pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {

@@ -11,6 +11,7 @@ use a0_http::HttpClient;
 use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
 use a0_token_exchange::ClientAuth;
 
+use crate::authorization::resource_server::ResourceServer;
 use crate::error::Error;
 use crate::error::challenger::Challenger;
 use crate::exchange::flows::{ClientFlows, DpopKey};
@@ -96,6 +97,7 @@ impl Builder {
             counters: Counters::default(),
             audiences: self.audiences.clone(),
             challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
+            resource_server: ResourceServer::new(&self.authorization, self.leeway)?,
             dpop,
             replay_store,
             tokens: NonZeroUsize::new(self.token_cache)

@@ -5,6 +5,7 @@ pub(crate) mod challenge;
 pub(crate) mod challenger;
 mod kind;
 pub(crate) mod refusal;
+mod response;
 
 use std::fmt;
 
@@ -80,8 +81,11 @@ impl Error {
     }
 
     /// Whether the challenge says what went wrong. It does not if the request used no scheme that the API
-    /// accepts (RFC 6750 section 3.1), or if the API is at fault.
+    /// accepts (RFC 6750 section 3.1), if the API is at fault, or if the client can do nothing about it.
     pub(crate) fn is_told_to_client(&self) -> bool {
+        if matches!(self.0.kind, ErrorKind::Forbidden(_)) {
+            return false;
+        }
         self.status_code() != StatusCode::UNAUTHORIZED
             || !matches!(
                 self.0.kind,
@@ -111,7 +115,9 @@ impl Error {
             }
             | ErrorKind::VerifyAccessToken(_)
             | ErrorKind::InvalidDpopProof(_)
-            | ErrorKind::UseDpopNonce { .. } => StatusCode::UNAUTHORIZED,
+            | ErrorKind::UseDpopNonce { .. }
+            | ErrorKind::InsufficientUserAuthentication(_) => StatusCode::UNAUTHORIZED,
+            ErrorKind::InsufficientScope { .. } | ErrorKind::Forbidden(_) => StatusCode::FORBIDDEN,
             ErrorKind::InvalidAuthScheme(_)
             | ErrorKind::MissingRequiredArgument {
                 source: ArgumentSource::Call,
@@ -126,6 +132,7 @@ impl Error {
                 ..
             }
             | ErrorKind::Configuration(_)
+            | ErrorKind::PolicyPanicked(_)
             | ErrorKind::DomainsResolver(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -145,6 +152,10 @@ impl Error {
             ErrorKind::VerifyAccessToken(_) => "invalid_token",
             ErrorKind::InvalidDpopProof(_) => "invalid_dpop_proof",
             ErrorKind::UseDpopNonce { .. } => "use_dpop_nonce",
+            ErrorKind::InsufficientScope { .. } => "insufficient_scope",
+            ErrorKind::InsufficientUserAuthentication(_) => "insufficient_user_authentication",
+            ErrorKind::Forbidden(_) => "forbidden",
+            ErrorKind::PolicyPanicked(_) => "policy_panicked",
             ErrorKind::Unavailable(_) => "temporarily_unavailable",
             ErrorKind::DomainsResolver(_) => "domains_resolver_error",
             ErrorKind::GetTokenByExchangeProfile(_) => "get_token_by_exchange_profile_error",

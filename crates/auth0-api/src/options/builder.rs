@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::verification::credentials::DpopMode;
 use crate::verification::issuers::{Resolver, ResolverContext};
 
+use super::authorization::AuthorizationOptions;
 use super::exchange::FlowOptions;
 
 /// The kind of access tokens that a tenant issues.
@@ -80,6 +81,7 @@ pub struct Builder {
     pub(crate) replay_fail_open: bool,
     pub(crate) nonces: Option<NonceIssuer>,
     pub(crate) flows: FlowOptions,
+    pub(crate) authorization: AuthorizationOptions,
     #[cfg(feature = "async")]
     pub(crate) asynchronous: super::asynchronous::AsyncOptions,
     pub(crate) timeout: Option<Duration>,
@@ -132,6 +134,7 @@ impl Default for Builder {
             replay_fail_open: false,
             nonces: None,
             flows: FlowOptions::default(),
+            authorization: AuthorizationOptions::default(),
             #[cfg(feature = "async")]
             asynchronous: Default::default(),
             timeout: None,

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "async")]
 pub(crate) mod asynchronous;
+pub(crate) mod authorization;
 pub(crate) mod builder;
 mod caches;
 mod dpop;

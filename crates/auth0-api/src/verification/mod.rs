@@ -13,8 +13,11 @@ pub(crate) mod token_cache;
 pub(crate) mod typed;
 pub(crate) mod verified;
 
+use std::sync::Arc;
+
 use a0_jose::{ClaimRules, HeaderRules};
 
+use crate::authorization::resource_server::ResourceServer;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::error::challenger::Challenger;
@@ -42,6 +45,8 @@ pub(crate) struct Verifier<R, S> {
     pub(crate) audiences: Vec<String>,
     pub(crate) dpop: DpopSettings,
     pub(crate) challenger: Challenger,
+    /// `None` if the API configures nothing of it.
+    pub(crate) resource_server: Option<Arc<ResourceServer>>,
     pub(crate) counters: Counters,
     /// `None` if replay protection is turned off.
     pub(crate) replay_store: Option<S>,
@@ -53,7 +58,8 @@ pub(crate) struct Verifier<R, S> {
 impl<R, S> Verifier<R, S> {
     /// Adds the challenges to a refusal. `scheme` is the scheme of the request's credentials.
     pub(crate) fn error(&self, refusal: impl Into<Refusal>, scheme: Option<Scheme>) -> Error {
-        self.challenger.error(refusal.into(), scheme)
+        let server = self.resource_server.as_deref();
+        self.challenger.error(refusal.into(), scheme, server)
     }
 
     pub(crate) fn token_cache_status(&self) -> Option<TokenCacheStatus> {

@@ -340,6 +340,7 @@ impl<'v, R, S> NeedKeys<'v, R, S> {
         let signed = Arc::new(SignedToken {
             token: verifiable.verify(keys.keys())?,
             lease: keys.lease().clone(),
+            resource_server: verifier.resource_server.clone(),
             proof_header: OnceLock::new(),
         });
         if let (Some(tokens), Some(digest)) = (&verifier.tokens, digest) {
@@ -353,7 +354,8 @@ impl<'v, R, S> CheckedRequest<'v, R, S> {
     /// 7. Verifies the signature of the proof, by the key in the proof.
     fn verify_proof(self, signed: Arc<SignedToken>) -> Result<Need<'v, R, S>, Refusal> {
         let verifier = self.verifier;
-        let token = VerifiedToken::new(signed, self.access_token, self.challenger, self.scheme);
+        let sent = (self.challenger, self.scheme);
+        let token = VerifiedToken::new(signed, self.access_token, sent, self.now);
         let Some(proof) = self.proof else {
             return Ok(Need::Done(token));
         };
