@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use auth0_api::asynchronous::ApiClient;
 use auth0_api::{Error, Policy};
+use http::request::Parts;
 use http::{Extensions, Response};
 use tower_layer::Layer;
 
 use crate::answer::Hook;
+use crate::grpc::PublicServices;
 use crate::proxy::Proxy;
 use crate::reading::Reading;
 use crate::service::AuthService;
+use crate::source::Subprotocol;
 
 /// Protects a tower service or an axum router: the layer verifies each request before the service sees it.
 ///
@@ -57,7 +60,7 @@ use crate::service::AuthService;
 ///
 /// The innermost layer decides what a handler sees. If an outer layer has the same client, the inner one
 /// uses its result, because a proof cannot be used twice. If the clients differ, or the proxies that they
-/// are [`behind`](Auth::behind), the inner layer discards the result of the outer one and verifies the
+/// are [`behind`](Auth::behind), or their token sources, the inner layer discards the result of the outer one and verifies the
 /// request again.
 #[derive(Clone)]
 pub struct Auth(pub(crate) Arc<Settings>);
@@ -71,6 +74,7 @@ pub(crate) struct Settings {
     pub(crate) optional: bool,
     pub(crate) allow_preflight: bool,
     pub(crate) excluded: BTreeSet<String>,
+    pub(crate) public_services: PublicServices,
     pub(crate) hook: Option<Arc<Hook>>,
 }
 
@@ -84,6 +88,7 @@ impl Auth {
             optional: false,
             allow_preflight: false,
             excluded: BTreeSet::new(),
+            public_services: PublicServices::new(),
             hook: None,
         }))
     }
@@ -184,6 +189,41 @@ impl Auth {
         self
     }
 
+    /// Lets calls of these gRPC services pass, as [`exclude`](Auth::exclude) does for paths.
+    ///
+    /// Calls of gRPC that are refused are answered with `grpc-status` and with the challenges as metadata;
+    /// that needs no option. See [`grpc`](crate::grpc).
+    ///
+    /// ```
+    /// # fn protect(auth: a0_tower::Auth) -> a0_tower::Auth {
+    /// use a0_tower::grpc::PublicServices;
+    ///
+    /// auth.exclude_services(PublicServices::new().health())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn exclude_services(mut self, services: PublicServices) -> Self {
+        self.settings().public_services = services;
+        self
+    }
+
+    /// Also takes tokens from a subprotocol of a WebSocket handshake, where browsers cannot set
+    /// `Authorization`. The request then needs no such field, and must not have one. The layer removes the
+    /// token from the request, so a handler cannot echo it.
+    ///
+    /// ```
+    /// # fn protect(auth: a0_tower::Auth) -> Result<a0_tower::Auth, a0_tower::source::InvalidSubprotocol> {
+    /// use a0_tower::source::Subprotocol;
+    ///
+    /// Ok(auth.token_source(Subprotocol::new("access_token")?))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn token_source(mut self, source: Subprotocol) -> Self {
+        self.settings().reading.source = Some(Arc::new(source));
+        self
+    }
+
     /// Lets CORS preflight requests pass: `OPTIONS` with the fields `Origin` and
     /// `Access-Control-Request-Method`, and without credentials.
     ///
@@ -231,6 +271,14 @@ pub(crate) fn both(one: Option<Policy>, other: Policy) -> Policy {
     }
 }
 
+impl Settings {
+    /// Whether the request needs no token. The inner service receives exactly this path.
+    pub(crate) fn excludes(&self, parts: &Parts) -> bool {
+        self.excluded.contains(parts.uri.path())
+            || self.public_services.includes(&parts.headers, &parts.uri)
+    }
+}
+
 impl<S> Layer<S> for Auth {
     type Service = AuthService<S>;
 
@@ -255,6 +303,7 @@ impl fmt::Debug for Settings {
             .field("optional", &self.optional)
             .field("allow_preflight", &self.allow_preflight)
             .field("excluded", &self.excluded)
+            .field("public_services", &self.public_services)
             .finish_non_exhaustive()
     }
 }

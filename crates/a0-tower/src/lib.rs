@@ -19,6 +19,8 @@ mod auth;
 mod body;
 #[cfg(feature = "axum")]
 mod extract;
+pub mod grpc;
+pub mod guard;
 mod mark;
 mod nonce;
 pub mod proxy;
@@ -27,6 +29,7 @@ mod reading;
 mod refusal;
 mod scoped;
 mod service;
+pub mod source;
 mod verified;
 
 pub use auth::Auth;

@@ -99,7 +99,7 @@ fn skip_blanks(text: &str) -> &str {
 }
 
 /// A `tchar` of RFC 9110 section 5.6.2.
-fn is_token(octet: u8) -> bool {
+pub(crate) fn is_token(octet: u8) -> bool {
     octet.is_ascii_alphanumeric()
         || matches!(
             octet,

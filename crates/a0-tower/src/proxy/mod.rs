@@ -12,6 +12,7 @@ use http::header::{HOST, HeaderName};
 use http::{HeaderMap, Uri};
 
 pub use build::{InvalidProxy, ProxyBuilder};
+pub(crate) use forwarded::is_token;
 use network::Network;
 use public::{PublicHost, Scheme, without_final_slash};
 
@@ -196,7 +197,7 @@ impl Proxy {
         }
         let mut prefixes = self.prefixes.iter();
         let found = prefixes.find(|prefix| *prefix == value);
-        found.map_or(Err(UnknownUrl::UnlistedPrefix), |prefix| Ok(prefix))
+        found.map(String::as_str).ok_or(UnknownUrl::UnlistedPrefix)
     }
 }
 
