@@ -17,6 +17,7 @@ mod admission;
 mod answer;
 mod auth;
 mod body;
+mod cors;
 #[cfg(feature = "axum")]
 mod extract;
 pub mod grpc;
@@ -34,6 +35,7 @@ mod verified;
 
 pub use auth::Auth;
 pub use body::AuthBody;
+pub use cors::{CORS_EXPOSED_HEADERS, CORS_REQUEST_HEADERS};
 pub use readiness::Readiness;
 pub use refusal::Refusal;
 pub use scoped::{Scoped, Scopes};

@@ -185,3 +185,31 @@ fn a_middleware_outside_sees_the_error() {
     );
     assert_eq!(server.get("/", &reader).field("x-log"), Some("none"));
 }
+
+#[test]
+fn a_middleware_outside_sees_which_claim_does_not_fit() {
+    #[derive(serde::Deserialize)]
+    struct Plan {
+        plan: String,
+    }
+    let tenant = tenant();
+    let log = map_response(async |mut response: axum::response::Response| {
+        let error = response.extensions().get::<Error>();
+        let diagnosis = error.and_then(Error::diagnosis).unwrap_or_default();
+        let names_it = diagnosis.contains("plan").to_string();
+        response
+            .headers_mut()
+            .insert("x-log", names_it.parse().unwrap());
+        response
+    });
+    let handler = get(|token: Verified<Plan>| async { token.into_claims().plan });
+    let app = Router::new().route("/", handler);
+    let server = Server::start(app.layer(Auth::new(client(&tenant))).layer(log));
+    let fields = bearer(&token(&tenant).claim("plan", 7).mint().unwrap());
+    let answer = server.get("/", &fields);
+    assert_eq!(
+        (answer.status().as_u16(), answer.field("x-log")),
+        (401, Some("true"))
+    );
+    assert!(!answer.text().contains("plan"), "the client is not told");
+}
