@@ -56,7 +56,7 @@ impl Builder {
             Replay::Off => None,
         };
         let parts = self.parts(self.domains_resolver.clone(), replay_store)?;
-        let http_client = http_client(self.http_client, self.timeout)?;
+        let http_client = http_client(self.local_client.or(self.http_client), self.timeout)?;
         let clock = self.clock;
         let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)

@@ -87,6 +87,8 @@ pub struct Builder {
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_wait: Option<Duration>,
     pub(crate) http_client: Option<Arc<dyn HttpClient>>,
+    /// The HTTP client for both kinds of clients. If it is set, no other HTTP client is.
+    pub(crate) local_client: Option<Arc<dyn HttpClient>>,
     pub(crate) clock: Clock,
     /// Why the first unusable value was refused. `build` reports it.
     pub(crate) refused: Option<String>,
@@ -140,6 +142,7 @@ impl Default for Builder {
             timeout: None,
             max_wait: None,
             http_client: None,
+            local_client: None,
             clock: Clock::new(SystemTime::now),
             refused: None,
         }
@@ -305,6 +308,7 @@ impl Builder {
     /// closure.
     pub fn http_client(mut self, client: impl HttpClient + 'static) -> Self {
         self.http_client = Some(Arc::new(client));
+        self.local_client = None;
         self
     }
 

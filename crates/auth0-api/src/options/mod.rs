@@ -7,3 +7,4 @@ mod caches;
 mod dpop;
 mod environment;
 pub(crate) mod exchange;
+mod local_tenant;

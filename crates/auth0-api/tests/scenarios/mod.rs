@@ -19,6 +19,7 @@ pub mod exchange_dpop;
 pub mod fapi2;
 pub mod issuers;
 pub mod keys;
+pub mod local_tenant;
 pub mod obo_cache;
 pub mod request;
 pub mod token;
@@ -182,6 +183,11 @@ macro_rules! all_scenarios {
                 stale_keys_are_used_during_an_outage,
                 ten_thousand_forged_tokens_cause_one_request,
                 tokens_stay_valid_during_a_key_rotation,
+            }
+            local_tenant {
+                a_client_flow_gets_its_token_from_the_local_tenant,
+                a_later_option_replaces_a_part_of_the_local_tenant,
+                the_local_tenant_replaces_issuers_http_client_and_clock,
             }
             obo_cache {
                 a_cached_token_is_not_returned_after_it_or_its_subject_token_expires,
