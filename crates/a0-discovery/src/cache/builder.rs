@@ -7,11 +7,13 @@ use std::time::SystemTime;
 use a0_http::HttpClient;
 
 use super::adapter::CacheAdapter;
+use super::observer::RefreshObserver;
 use super::round::Rules;
 use super::second_level::AdapterFailures;
-use super::shared::{Fetcher, Shared};
-use crate::clock::Clock;
-use crate::fetch::FetchRules;
+use super::shared::{Clock, Fetcher, Shared};
+use crate::error::FetchFailure;
+use crate::fetch::{FetchRules, IssuerKeys, MAX_BODY_SIZE};
+use crate::issuer::Issuer;
 use crate::policy::CachePolicy;
 
 /// The options of a [`KeyCache`](crate::KeyCache).
@@ -22,6 +24,8 @@ pub struct KeyCacheBuilder<C: ?Sized = dyn HttpClient, A: ?Sized = dyn CacheAdap
     policy: CachePolicy,
     adapter: Option<Arc<A>>,
     clock: Clock,
+    initial: Vec<(Issuer, IssuerKeys)>,
+    observer: Option<Arc<dyn RefreshObserver>>,
     #[cfg(feature = "async")]
     pub(super) sleep: Option<Arc<super::query::SleepFn>>,
 }
@@ -34,6 +38,8 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             policy: CachePolicy::default(),
             adapter: None,
             clock: Clock::default(),
+            initial: Vec::new(),
+            observer: None,
             #[cfg(feature = "async")]
             sleep: None,
         }
@@ -53,6 +59,41 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
         self
     }
 
+    /// Starts with keys of `issuer` that were fetched earlier, so that tokens can be verified before the
+    /// first fetch and while the issuer is away. `jwks` is the text of its key set (RFC 7517 section 5),
+    /// and `fetched_at` the time of the request for it.
+    ///
+    /// The keys have the age that they would have if this cache had fetched them: they are fresh, then
+    /// stale, and past [`max_stale`](CachePolicy::max_stale) they are ignored. Keys from the future are
+    /// ignored too. Take them only from a place that nobody else can write to: whoever writes them decides
+    /// which tokens are accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchFailure`] if the text is no key set, or has no usable key.
+    pub fn initial_keys(
+        mut self,
+        issuer: Issuer,
+        jwks: impl AsRef<[u8]>,
+        fetched_at: SystemTime,
+    ) -> Result<Self, FetchFailure> {
+        let jwks = jwks.as_ref();
+        if jwks.len() > MAX_BODY_SIZE {
+            return Err(FetchFailure::TooLarge);
+        }
+        let keys = self
+            .rules
+            .read_initial_keys(&issuer, jwks, fetched_at.into())?;
+        self.initial.push((issuer, keys));
+        Ok(self)
+    }
+
+    /// Sets an observer of the refreshes.
+    pub fn observer(mut self, observer: impl RefreshObserver + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
     pub(super) fn with_adapter(mut self, adapter: Arc<A>) -> Self {
         self.adapter = Some(adapter);
         self
@@ -66,12 +107,14 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             adapter_failures: AdapterFailures::default(),
             permits: Arc::default(),
         };
-        Shared::new(Fetcher {
+        let fetcher = Fetcher {
             rules,
             client: self.client,
             adapter: self.adapter,
             clock: self.clock,
-        })
+            observer: self.observer,
+        };
+        Shared::new(fetcher, self.initial)
     }
 }
 

@@ -36,16 +36,18 @@ use a0_discovery::asynchronous::{KeyCache, Task};
 use a0_discovery::{CacheAdapterError, Issuer, IssuerStatus};
 use a0_dpop::asynchronous::AsyncReplayStore;
 use a0_dpop::{InMemoryReplayStore, VerifiedProof};
-use a0_http::{AsyncHttpClient, ReqwestClient};
+use a0_http::{AsyncHttpClient, HttpClient, ReqwestClient, ResponseFuture};
 use a0_jose::Claims;
 use a0_single_flight::Timer;
 
 use crate::error::refusal::Refusal;
 use crate::error::{Error, Outage};
 use crate::exchange::flows::ClientFlows;
+use crate::observer::counters::Counts;
+use crate::observer::event::Subject;
+use crate::observer::refresh::Refreshes;
 use crate::options::asynchronous::AsyncResolver;
 use crate::options::builder::{Builder, Replay};
-use crate::verification::counters::Counts;
 use crate::verification::credentials::{DpopMode, Scheme};
 use crate::verification::proof::DpopProof;
 use crate::verification::request::RequestContext;
@@ -87,7 +89,9 @@ impl Builder {
             (_, None) => Some(Arc::new(InMemoryReplayStore::default())),
         };
         let parts = self.parts(options.domains_resolver, replay_store)?;
-        let http_client = options.http_client.unwrap_or_else(|| {
+        let local = self.local_client;
+        let local = local.map(|respond| Arc::new(Immediate(respond)) as Arc<dyn AsyncHttpClient>);
+        let http_client = local.or(options.http_client).unwrap_or_else(|| {
             let client = ReqwestClient::builder();
             Arc::new(match self.timeout {
                 Some(timeout) => client.timeout(timeout).build(),
@@ -99,7 +103,11 @@ impl Builder {
         let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)
             .clock(move || clock.system_time())
-            .sleep(move |duration| key_timer.sleep(duration));
+            .sleep(move |duration| key_timer.sleep(duration))
+            .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
+        for initial in self.initial_keys {
+            keys = initial.add_to(keys, &parts.verifier.issuers)?;
+        }
         if let Some(adapter) = options.cache {
             keys = keys.async_adapter(adapter);
         }
@@ -110,6 +118,15 @@ impl Builder {
             http_client,
             timer,
         })))
+    }
+}
+
+/// A client that responds at once, such as a tenant in this process.
+struct Immediate(Arc<dyn HttpClient>);
+
+impl AsyncHttpClient for Immediate {
+    fn exchange(&self, request: http::Request<Vec<u8>>) -> ResponseFuture<'_> {
+        Box::pin(async move { self.0.exchange(request) })
     }
 }
 
@@ -130,6 +147,11 @@ impl ApiClient {
         Builder::default()
     }
 
+    /// Whether `other` is a clone of this client, so that both share keys, replay store and options.
+    pub fn is_clone_of(&self, other: &ApiClient) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// See [`crate::ApiClient::verify_request`]. The future does not borrow the request's body.
     ///
     /// # Errors
@@ -140,15 +162,18 @@ impl ApiClient {
         request: impl Into<RequestContext<'r>>,
     ) -> impl Future<Output = Result<VerifiedToken, Error>> + Send {
         let context = request.into();
-        async move {
-            let verifier = &self.0.verifier;
+        let verifier = &self.0.verifier;
+        let work = async move {
             let request = verifier.read_request(&context)?;
             let result = match verifier.verify_request(&request) {
                 Ok(need) => self.drive(need).await,
                 Err(refusal) => Err(refusal),
             };
             result.map_err(|refusal| request.error(refusal))
-        }
+        };
+        verifier
+            .telemetry
+            .verification_async(Subject::Request, work)
     }
 
     /// Answers each need of a verification until the verification is done.
@@ -200,12 +225,16 @@ impl ApiClient {
     /// As there.
     pub async fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
         let verifier = &self.0.verifier;
-        let result = match verifier.verify_proof(proof) {
-            Ok(check) => self.check_replay(check).await,
-            Err(refusal) => Err(refusal),
+        let work = async {
+            let result = match verifier.verify_proof(proof) {
+                Ok(check) => self.check_replay(check).await,
+                Err(refusal) => Err(refusal),
+            };
+            let result = result.map(|(proof, ())| proof.into_claims());
+            result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Dpop)))
         };
-        let result = result.map(|(proof, ())| proof.into_claims());
-        result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Dpop)))
+        let telemetry = &verifier.telemetry;
+        telemetry.verification_async(Subject::DpopProof, work).await
     }
 
     /// See [`crate::ApiClient::is_dpop_required`].
@@ -239,11 +268,17 @@ impl ApiClient {
         options: &TokenOptions<'_>,
     ) -> Result<VerifiedToken, Error> {
         let verifier = &self.0.verifier;
-        let result = match verifier.verify_token(access_token, options) {
-            Ok(need) => self.drive(need).await,
-            Err(refusal) => Err(refusal),
+        let work = async {
+            let result = match verifier.verify_token(access_token, options) {
+                Ok(need) => self.drive(need).await,
+                Err(refusal) => Err(refusal),
+            };
+            result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Bearer)))
         };
-        result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Bearer)))
+        let telemetry = &verifier.telemetry;
+        telemetry
+            .verification_async(Subject::AccessToken, work)
+            .await
     }
 
     /// See [`crate::ApiClient::warm_up`].
@@ -282,6 +317,11 @@ impl ApiClient {
         self.0.keys.status(self.0.verifier.clock.now())
     }
 
+    /// See [`crate::ApiClient::is_ready`].
+    pub fn is_ready(&self) -> bool {
+        self.0.verifier.issuers.is_ready(&self.key_status())
+    }
+
     /// See [`crate::ApiClient::token_cache_status`].
     pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
         self.0.verifier.token_cache_status()
@@ -289,7 +329,7 @@ impl ApiClient {
 
     /// See [`crate::ApiClient::counts`].
     pub fn counts(&self) -> Counts {
-        self.0.verifier.counters.read()
+        self.0.verifier.telemetry.counts()
     }
 
     /// See [`crate::ApiClient::cache_failures`].

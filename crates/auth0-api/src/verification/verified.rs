@@ -59,6 +59,11 @@ impl VerifiedToken {
         &self.signed
     }
 
+    /// The value of a claim that is a string.
+    pub(crate) fn text_claim(&self, name: &str) -> Option<&str> {
+        self.claims().members().get(name).and_then(Node::as_str)
+    }
+
     /// An unusable claim refuses the token, with the challenges of the response.
     pub(crate) fn refused(&self, error: impl Into<Refusal>) -> Error {
         let server = self.resource_server();
@@ -309,8 +314,10 @@ impl VerifiedToken {
     ///
     /// `invalid_token` if the claims do not fit the type. [`Error::diagnosis`] names the field.
     pub fn claims_as<C: DeserializeOwned>(&self) -> Result<C, Error> {
-        let claims = Value::Object(self.as_object().clone());
-        serde_path_to_error::deserialize(&claims).map_err(|error| {
+        let claims = self.as_object();
+        // Only the second run keeps track of the path to a field, which costs allocations.
+        let typed = C::deserialize(claims).or_else(|_| serde_path_to_error::deserialize(claims));
+        typed.map_err(|error| {
             let refusal = Refusal::from(TokenError::ClaimsForm);
             let diagnosis = Diagnosis::of_typed_claims(error.path(), error.inner());
             self.refused(refusal.with_diagnosis(diagnosis))

@@ -21,6 +21,7 @@ pub mod exchange_dpop;
 pub mod fapi2;
 pub mod issuers;
 pub mod keys;
+pub mod local_tenant;
 pub mod obo_cache;
 pub mod request;
 pub mod token;
@@ -194,6 +195,8 @@ macro_rules! all_scenarios {
                 a_cold_client_makes_two_requests_and_a_warm_one_none,
                 a_failed_fetch_is_retried_after_one_second,
                 a_new_key_set_replaces_the_old_one,
+                an_operator_is_told_why_the_key_of_a_token_is_not_used,
+                initial_keys_serve_while_the_tenant_is_away,
                 an_unusable_document_is_an_outage_and_not_an_invalid_token,
                 clients_share_keys_through_an_adapter,
                 key_status_reports_the_state_of_the_keys,
@@ -204,6 +207,11 @@ macro_rules! all_scenarios {
                 stale_keys_are_used_during_an_outage,
                 ten_thousand_forged_tokens_cause_one_request,
                 tokens_stay_valid_during_a_key_rotation,
+            }
+            local_tenant {
+                a_client_flow_gets_its_token_from_the_local_tenant,
+                a_later_option_replaces_a_part_of_the_local_tenant,
+                the_local_tenant_replaces_issuers_http_client_and_clock,
             }
             obo_cache {
                 a_cached_token_is_not_returned_after_it_or_its_subject_token_expires,
