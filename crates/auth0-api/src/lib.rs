@@ -77,7 +77,7 @@ pub use error::{
 };
 pub use observer::counters::Counts;
 pub use options::builder::{Builder, TokenProfile};
-pub use verification::confirmation::ConfirmationError;
+pub use verification::confirmation::{Confirmation, ConfirmationError};
 pub use verification::credentials::{DpopMode, Scheme};
 pub use verification::issuers::ResolverContext;
 pub use verification::issuers::{DomainsResolverError, ResolverFault};
@@ -99,6 +99,10 @@ struct WorkspaceReadme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/testing.md")]
 struct TestingGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/authorization.md")]
+struct AuthorizationGuide;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/dpop.md")]

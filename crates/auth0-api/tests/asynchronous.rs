@@ -550,6 +550,15 @@ fn options_of_the_other_kind_of_client_are_refused() {
         let expected = format!("async_{name} is an option of build_async: use {name} with build");
         assert_eq!(text(builder.build().unwrap_err()), expected);
     }
+    // `local_tenant` replaces the options of either kind.
+    let local =
+        |builder: Builder| builder.local_tenant(tenant.domain(), tenant.client(), tenant.clock());
+    let blocking = base().http_client(tenant.client());
+    let blocking = blocking.domains_resolver(|_| Err(""));
+    assert!(local(blocking).build_async().is_ok());
+    let asynchronous = base().async_http_client(immediate);
+    let asynchronous = asynchronous.async_domains_resolver(|_| Box::pin(async { Err("".into()) }));
+    assert!(local(asynchronous).build().is_ok());
 }
 
 /// Includes a refresh in the background.

@@ -36,7 +36,7 @@ use a0_discovery::asynchronous::{KeyCache, Task};
 use a0_discovery::{CacheAdapterError, Issuer, IssuerStatus};
 use a0_dpop::asynchronous::AsyncReplayStore;
 use a0_dpop::{InMemoryReplayStore, VerifiedProof};
-use a0_http::{AsyncHttpClient, ReqwestClient};
+use a0_http::{AsyncHttpClient, HttpClient, ReqwestClient, ResponseFuture};
 use a0_jose::Claims;
 use a0_single_flight::Timer;
 
@@ -89,7 +89,9 @@ impl Builder {
             (_, None) => Some(Arc::new(InMemoryReplayStore::default())),
         };
         let parts = self.parts(options.domains_resolver, replay_store)?;
-        let http_client = options.http_client.unwrap_or_else(|| {
+        let local = self.local_client;
+        let local = local.map(|respond| Arc::new(Immediate(respond)) as Arc<dyn AsyncHttpClient>);
+        let http_client = local.or(options.http_client).unwrap_or_else(|| {
             let client = ReqwestClient::builder();
             Arc::new(match self.timeout {
                 Some(timeout) => client.timeout(timeout).build(),
@@ -103,6 +105,9 @@ impl Builder {
             .clock(move || clock.system_time())
             .sleep(move |duration| key_timer.sleep(duration))
             .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
+        for initial in self.initial_keys {
+            keys = initial.add_to(keys, &parts.verifier.issuers)?;
+        }
         if let Some(adapter) = options.cache {
             keys = keys.async_adapter(adapter);
         }
@@ -113,6 +118,15 @@ impl Builder {
             http_client,
             timer,
         })))
+    }
+}
+
+/// A client that responds at once, such as a tenant in this process.
+struct Immediate(Arc<dyn HttpClient>);
+
+impl AsyncHttpClient for Immediate {
+    fn exchange(&self, request: http::Request<Vec<u8>>) -> ResponseFuture<'_> {
+        Box::pin(async move { self.0.exchange(request) })
     }
 }
 
@@ -131,6 +145,11 @@ impl ApiClient {
     /// Returns a builder; finish it with [`Builder::build_async`].
     pub fn builder() -> Builder {
         Builder::default()
+    }
+
+    /// Whether `other` is a clone of this client, so that both share keys, replay store and options.
+    pub fn is_clone_of(&self, other: &ApiClient) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// See [`crate::ApiClient::verify_request`]. The future does not borrow the request's body.
@@ -296,6 +315,11 @@ impl ApiClient {
     /// See [`crate::ApiClient::key_status`].
     pub fn key_status(&self) -> Vec<IssuerStatus> {
         self.0.keys.status(self.0.verifier.clock.now())
+    }
+
+    /// See [`crate::ApiClient::is_ready`].
+    pub fn is_ready(&self) -> bool {
+        self.0.verifier.issuers.is_ready(&self.key_status())
     }
 
     /// See [`crate::ApiClient::token_cache_status`].

@@ -58,12 +58,15 @@ impl Builder {
             Replay::Off => None,
         };
         let parts = self.parts(self.domains_resolver.clone(), replay_store)?;
-        let http_client = http_client(self.http_client, self.timeout)?;
+        let http_client = http_client(self.local_client.or(self.http_client), self.timeout)?;
         let clock = self.clock;
         let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)
             .clock(move || clock.system_time())
             .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
+        for initial in self.initial_keys {
+            keys = initial.add_to(keys, &parts.verifier.issuers)?;
+        }
         if let Some(adapter) = self.cache {
             keys = keys.adapter(adapter);
         }
@@ -262,6 +265,14 @@ impl ApiClient {
     /// failure. It sends no request, so health checks and metrics can call it.
     pub fn key_status(&self) -> Vec<IssuerStatus> {
         self.0.keys.status(self.0.verifier.clock.now())
+    }
+
+    /// Whether this instance can take requests: keys of a configured issuer were fetched once. It stays true
+    /// during an outage, and it is true if only a domains resolver names issuers. It sends no request.
+    ///
+    /// An instance becomes ready by [`warm_up`](Self::warm_up) or by a request.
+    pub fn is_ready(&self) -> bool {
+        self.0.verifier.issuers.is_ready(&self.key_status())
     }
 
     /// Returns the size and the hit counts of the [`token_cache`](Builder::token_cache), or `None` if it

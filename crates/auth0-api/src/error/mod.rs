@@ -31,7 +31,7 @@ pub use kind::{
 ///
 /// For a verification it describes the HTTP response to send: [`status_code`](Error::status_code),
 /// [`headers`](Error::headers) with the challenges, and [`error_code`](Error::error_code) and
-/// [`error_description`](Error::error_description) for a body.
+/// [`error_description`](Error::error_description) for a body. [`response`](Error::response) makes all of it.
 ///
 /// Two errors are equal if their [`kind`](Error::kind)s are. Except for the code of an `Api` error
 /// and [`Diagnosis::details_with_token_values`], no text in an error comes from a token, a header or a server.
@@ -231,7 +231,8 @@ impl Error {
         &self.0.challenges
     }
 
-    /// The challenges, to add parameters such as `resource_metadata` (RFC 9728).
+    /// The challenges, to add parameters. [`realm`](crate::Builder::realm) and
+    /// [`resource_metadata`](crate::Builder::resource_metadata) are options.
     pub fn challenges_mut(&mut self) -> &mut [Challenge] {
         &mut self.0.challenges
     }
@@ -292,13 +293,15 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {
-    /// The issuer whose keys are unavailable and the failed fetch, down to the transport's own error; the replay store's own error; the domains
-    /// resolver's own error. The causes of other errors are in their [`kind`](Error::kind).
+    /// The issuer whose keys are unavailable and the failed fetch, down to the transport's own error; the
+    /// replay store's own error; the domains resolver's own error; why the key with the token's `kid` was
+    /// left out of the issuer's key set. The causes of other errors are in their [`kind`](Error::kind).
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
             ErrorKind::Unavailable(Outage::Keys(error)) => Some(error),
             ErrorKind::Unavailable(Outage::ReplayStore(error)) => error.source(),
             ErrorKind::DomainsResolver(error) => error.source(),
+            ErrorKind::VerifyAccessToken(TokenError::Signature(error)) => error.source(),
             ErrorKind::Api(error) => error.cause(),
             ErrorKind::MissingRequiredArgument {
                 argument,

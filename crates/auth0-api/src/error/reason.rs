@@ -227,4 +227,5 @@ fn of_exchange(error: &ExchangeError) -> &'static str {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 mod tests;

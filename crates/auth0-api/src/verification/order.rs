@@ -236,43 +236,33 @@ impl<'v, R, S> Parsed<'v, R, S> {
 
 impl<'v, R, S> Trusted<'v, R, S> {
     /// Checks the algorithm, which the issuer may restrict, then the claims, then the sender.
-    fn check(self) -> Result<Need<'v, R, S>, Refusal> {
-        let Parsed {
-            verifier,
-            text,
-            mut token,
-            sender,
-            now,
-            keys_now,
-        } = self.parsed;
+    fn check(mut self) -> Result<Need<'v, R, S>, Refusal> {
+        let parsed = &mut self.parsed;
+        let (verifier, now, token) = (parsed.verifier, parsed.now, &mut parsed.token);
         let algorithms = &verifier.allowed_algorithms;
         let allowed = algorithms.check(&self.issuer, token.algorithm());
         allowed.map_err(|error| verifier.diagnose_header(error))?;
         let valid = verifier.claim_rules.validate(token.claims(), now);
         valid.map_err(|error| verifier.diagnose(error, token.claims(), now))?;
-        let (challenger, scheme, proof) = match sender {
+        let (challenger, scheme, proof) = match parsed.sender {
             Sender::Any(options) => {
                 token.claims().require(&options.required_claims)?;
                 (verifier.challenger, Scheme::Bearer, None)
             }
             Sender::Bound(request) => {
-                let proof = verifier.check_sender(&mut token, request, now)?;
+                let proof = verifier.check_sender(token, request, now)?;
                 (request.challenger, request.credentials.scheme, proof)
             }
         };
-        let checked = Checked {
-            token,
-            issuer: self.issuer,
-            request: CheckedRequest {
-                verifier,
-                access_token: verifier.keep_access_tokens.then_some(text),
-                challenger,
-                scheme,
-                proof,
-                now,
-            },
+        let request = CheckedRequest {
+            verifier,
+            access_token: verifier.keep_access_tokens.then_some(parsed.text),
+            challenger,
+            scheme,
+            proof,
+            now,
         };
-        checked.find_keys(keys_now)
+        request.find_keys(self)
     }
 }
 
@@ -283,19 +273,23 @@ pub(crate) struct NeedKeys<'v, R, S> {
     now: NumericDate,
 }
 
-impl<'v, R, S> Checked<'v, R, S> {
-    fn find_keys(self, now: NumericDate) -> Result<Need<'v, R, S>, Refusal> {
-        let verifier = self.request.verifier;
+impl<'v, R, S> CheckedRequest<'v, R, S> {
+    fn find_keys(self, trusted: Trusted<'v, R, S>) -> Result<Need<'v, R, S>, Refusal> {
+        let now = trusted.parsed.keys_now;
         let is_current = |signed: &SignedToken| {
-            let tokens = verifier.tokens.as_ref();
+            let tokens = self.verifier.tokens.as_ref();
             tokens.is_some_and(|tokens| tokens.is_current(signed, now))
         };
-        match self.token {
+        match trusted.parsed.token {
             PresentedToken::Cached { signed, .. } if is_current(&signed) => {
-                self.request.verify_proof(signed)
+                self.verify_proof(signed)
             }
             token => {
-                let checked = Checked { token, ..self };
+                let checked = Checked {
+                    token,
+                    issuer: trusted.issuer,
+                    request: self,
+                };
                 Ok(Need::Keys(NeedKeys { checked, now }))
             }
         }

@@ -314,8 +314,10 @@ impl VerifiedToken {
     ///
     /// `invalid_token` if the claims do not fit the type. [`Error::diagnosis`] names the field.
     pub fn claims_as<C: DeserializeOwned>(&self) -> Result<C, Error> {
-        let claims = Value::Object(self.as_object().clone());
-        serde_path_to_error::deserialize(&claims).map_err(|error| {
+        let claims = self.as_object();
+        // Only the second run keeps track of the path to a field, which costs allocations.
+        let typed = C::deserialize(claims).or_else(|_| serde_path_to_error::deserialize(claims));
+        typed.map_err(|error| {
             let refusal = Refusal::from(TokenError::ClaimsForm);
             let detail = Detail::of_typed_claims(error.path(), error.inner());
             self.refused(refusal.with_diagnosis(detail))

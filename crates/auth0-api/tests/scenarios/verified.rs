@@ -1,6 +1,6 @@
 //! The accessors of a verified token.
 
-use auth0_api::{Builder, Scheme, VerifiedToken};
+use auth0_api::{Builder, Confirmation, Scheme, VerifiedToken};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -36,6 +36,7 @@ pub fn a_verified_token_has_its_scheme_and_keeps_its_text_only_on_request<D: Dri
         for _ in 0..2 {
             let token = bound.world.verify_bearer(&bearer).unwrap();
             assert_eq!(token.scheme(), Scheme::Bearer);
+            assert_eq!(token.confirmed_by(), None);
             assert_eq!(token.access_token(), keeps_text.then_some(bearer.as_str()));
             assert_eq!(token.clone().access_token(), token.access_token());
             assert!(!format!("{token:?}").contains(&bearer));
@@ -49,6 +50,8 @@ pub fn a_verified_token_has_its_scheme_and_keeps_its_text_only_on_request<D: Dri
             }
             let token = bound.send(&bound.proof().mint().unwrap()).unwrap();
             assert_eq!(token.scheme(), Scheme::Dpop);
+            let jkt = bound.key.thumbprint();
+            assert_eq!(token.confirmed_by(), Some(Confirmation::DpopKey(jkt)));
             assert_eq!(
                 token.access_token(),
                 keeps_text.then_some(bound.token.as_str())
