@@ -307,10 +307,12 @@ mod tests {
         let generator = Generator::new().unwrap();
         for flow in ["exchange", "obo", "connection"] {
             for line in CODES.trim().lines() {
-                let [code, status, endpoint] = {
-                    let mut words = line.trim().splitn(3, ' ');
-                    [(); 3].map(|()| words.next().unwrap())
-                };
+                let mut words = line.trim().splitn(3, ' ');
+                let [code, status, endpoint] = [(); 3].map(|()| words.next().unwrap());
+                // One flow is enough to wait for.
+                if code == "timeout_error" && flow != "exchange" {
+                    continue;
+                }
                 let name = format!("{flow}: endpoint-that {endpoint}");
                 let outcome = outcome(&generator.named(&name).unwrap().input);
                 assert_eq!(outcome["code"], code, "{name}");
