@@ -239,7 +239,7 @@ impl Error {
 
     /// The header fields of the HTTP response: one `WWW-Authenticate` for each challenge; `DPoP-Nonce` and
     /// `Cache-Control: no-store` if the client needs a nonce (RFC 9449 section 8.2); `Retry-After`, in
-    /// seconds, with a 503.
+    /// seconds and at least 1, with a 503.
     pub fn headers(&self) -> HeaderMap {
         let challenges = self.0.challenges.iter();
         let mut fields: HeaderMap = challenges
@@ -253,7 +253,9 @@ impl Error {
         }
         if let ErrorKind::Unavailable(outage) = &self.0.kind {
             let seconds = match outage {
-                Outage::Keys(keys) => keys.error.retry_in.as_secs_f64().ceil() as u64,
+                // Nothing is left of the back-off if the clock moved during the fetch. A zero would
+                // make every client come back at once.
+                Outage::Keys(keys) => (keys.error.retry_in.as_secs_f64().ceil() as u64).max(1),
                 Outage::ReplayStore(_) => REPLAY_STORE_RETRY_SECONDS,
             };
             fields.insert(RETRY_AFTER, seconds.into());

@@ -685,6 +685,63 @@ fn all_texts(error: &auth0_api::Error) -> String {
     text
 }
 
+/// A token of another service is no reason to ask the tenant, however large it is, and no log gets it.
+pub fn a_large_token_of_another_issuer_is_refused_without_a_fetch_and_without_its_text<
+    D: Driver,
+>() {
+    const SIZE: usize = 40_000;
+    let text = "cAnArY".repeat(SIZE / 6);
+    let large_issuer = format!("https://other.example/{text}");
+    for (limit, description) in [
+        (None, "Failed to parse token: larger than 16384 bytes"),
+        (
+            Some(1 << 20),
+            "Token issuer does not match the discovery issuer",
+        ),
+        (Some(1 << 20), "Invalid token issuer format"),
+    ] {
+        let world = World::<D>::with(|builder| match limit {
+            Some(limit) => builder.max_token_size(limit),
+            None => builder,
+        });
+        let foreign = || world.token().claim("iss", "https://other.example/");
+        let foreign = match description {
+            "Invalid token issuer format" => vec![foreign().claim("iss", &*large_issuer)],
+            _ => vec![
+                foreign().claim("sub", &*text),
+                foreign().claim("cnf", json!({"jkt": text})),
+                foreign().claim("https://other.example/data", json!({"a": [text]})),
+                foreign().header("kid", &*text),
+                foreign().header("jku", format!("https://other.example/{text}")),
+                foreign().with_signature(&*text),
+            ],
+        };
+        for token in foreign {
+            let token = token.mint().unwrap();
+            assert!(token.len() > SIZE, "{}", token.len());
+            for error in [
+                world.verify(&token).unwrap_err(),
+                world.verify_bearer(&token).unwrap_err(),
+            ] {
+                assert_eq!(error.error_description(), description);
+                assert_eq!(
+                    (error.status_code().as_u16(), error.error_code()),
+                    (401, "invalid_token")
+                );
+                let texts = all_texts(&error);
+                assert!(texts.len() < 1000, "{}", texts.len());
+                for part in ["cAnArY", "other.example", "eyJ"] {
+                    assert!(!texts.contains(part), "{part}: {texts}");
+                }
+                let diagnosis = error.diagnosis().unwrap_or_default();
+                assert!(diagnosis.len() < 500, "{diagnosis}");
+                assert!(!diagnosis.contains("eyJ"), "{diagnosis}");
+            }
+            assert_eq!(world.fetches(), (0, 0));
+        }
+    }
+}
+
 pub fn no_error_contains_a_part_of_a_token_or_a_response<D: Driver>() {
     const CANARY: &str = "cAnArY";
     let world = World::<D>::new();

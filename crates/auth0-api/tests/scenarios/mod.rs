@@ -162,6 +162,7 @@ macro_rules! all_scenarios {
                 unencoded_characters_match_their_percent_encoding,
             }
             errors {
+                a_large_token_of_another_issuer_is_refused_without_a_fetch_and_without_its_text,
                 a_challenge_can_be_extended_and_each_parameter_occurs_once,
                 a_diagnosis_of_typed_claims_is_cut_and_escaped,
                 a_diagnosis_without_token_values_names_step_rule_claim_and_what_is_expected,
@@ -188,6 +189,7 @@ macro_rules! all_scenarios {
                 a_resolver_chooses_the_domains_of_each_request,
                 a_resolver_without_usable_domains_is_a_server_error,
                 only_tokens_of_listed_domains_are_accepted,
+                reload_fetches_the_keys_of_any_domain_if_there_is_a_resolver,
                 rfc8725_3_1_the_algorithms_of_an_issuer_are_its_own,
                 rfc8725_3_8_issuers_with_the_same_kid_do_not_share_keys,
                 the_domain_is_not_trusted_unless_domains_lists_it,
@@ -206,6 +208,7 @@ macro_rules! all_scenarios {
                 keys_come_only_from_the_issuer_or_a_trusted_endpoint,
                 rfc8414_3_3_metadata_of_another_issuer_is_not_used,
                 rfc8725_3_8_only_keys_of_the_issuer_verify,
+                rfc9110_10_2_3_retry_after_is_in_whole_seconds_and_never_zero,
                 stale_keys_are_used_during_an_outage,
                 ten_thousand_forged_tokens_cause_one_request,
                 tokens_stay_valid_during_a_key_rotation,
@@ -284,6 +287,7 @@ macro_rules! all_scenarios {
                 is_machine_distinguishes_clients_from_users,
                 rfc8693_4_1_the_actors_are_read_from_the_token,
                 rfc8693_4_2_scopes_are_whole_values,
+                the_errors_of_a_bearer_request_without_a_url_have_the_challenge_of_bearer_alone,
             }
         }
     };
