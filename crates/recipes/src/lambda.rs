@@ -1,0 +1,35 @@
+//! A function on AWS Lambda, behind an API gateway.
+
+use a0_tower::{Auth, Refusal, Verified};
+use auth0_api::{Policy, asynchronous::ApiClient};
+use http::Response;
+use lambda_http::{Error, Request};
+use tower::{Layer, Service, service_fn};
+
+/// Runs the function. Create the client once, before this: it keeps the keys between invocations.
+pub async fn run(client: ApiClient) -> Result<(), Error> {
+    lambda_http::run(orders(client)).await
+}
+
+/// The protected function. The client's `public_url` is the URL of the gateway, with its stage: the
+/// path in a request has no stage.
+pub fn orders(
+    client: ApiClient,
+) -> impl Service<
+    Request,
+    Response = Response<a0_tower::AuthBody<lambda_http::Body>>,
+    Error = Error,
+    Future: Send,
+> + Clone {
+    let auth = Auth::new(client).require(Policy::scope("read:orders"));
+    auth.layer(service_fn(|request: Request| async move {
+        let answer = subject(&request).map(|subject| format!("orders of {subject}"));
+        let answer = answer.map_or_else(|refusal| refusal.response(), Response::new);
+        Ok(answer.map(lambda_http::Body::from))
+    }))
+}
+
+fn subject(request: &Request) -> Result<String, Refusal> {
+    let token: Verified = Verified::from_extensions(request.extensions())?;
+    Ok(token.subject()?.unwrap_or_default().to_owned())
+}
