@@ -44,14 +44,10 @@
     clippy::exhaustive_structs
 )]
 
-mod age;
 mod cache;
-mod clock;
 mod error;
 mod fetch;
 mod issuer;
-mod lease;
-mod lock;
 mod policy;
 mod skipped_keys;
 
@@ -59,16 +55,12 @@ mod skipped_keys;
 pub use cache::asynchronous;
 pub use cache::{
     CacheAdapter, CacheAdapterError, Freshness, InMemoryCache, IssuerStatus, KeyCache,
-    KeyCacheBuilder,
+    KeyCacheBuilder, RefreshEnd, RefreshObserver, RefreshSpan,
 };
 pub use error::{Document, FetchError, FetchFailure, TokenEndpointError, Unavailable};
-pub use fetch::{
-    FetchKeys, FetchRules, FetchedKeys, InvalidOrigin, IssuerKeys, MAX_BODY_SIZE, Metadata, Origin,
-    max_age,
-};
-pub use issuer::{DomainError, Issuer, normalize_domain};
-pub use lease::Lease;
-pub use policy::{CachePolicy, MAX_TTL, Refresh};
+pub use fetch::{FetchKeys, FetchRules, FetchedKeys, IssuerKeys, MAX_BODY_SIZE, Metadata, max_age};
+pub use issuer::{DomainError, InvalidOrigin, Issuer, Origin, normalize_domain};
+pub use policy::{CachePolicy, Lease, MAX_TTL, Refresh};
 pub use skipped_keys::{SkippedKey, SkippedKeys};
 
 #[cfg(doctest)]

@@ -400,6 +400,32 @@ fn a_new_key_is_found_at_once_and_an_old_one_is_gone() {
     assert_eq!(world.fetches(), (1, 3));
 }
 
+/// An issuer may mend a key and keep its `kid`. Tokens that name it are refused until the next search,
+/// not until the next refresh.
+#[test]
+fn a_mended_key_of_the_same_key_id_is_found_after_the_cool_down() {
+    let world = World::new();
+    let kid = world.tenant.kid();
+    let mut bad = world.tenant.jwks();
+    let mut other = bad["keys"][0].clone();
+    other["kid"] = "other".into();
+    bad["keys"][0]["use"] = "enc".into();
+    bad["keys"].as_array_mut().unwrap().push(other);
+    world.tenant.set_jwks_body(Some(bad.to_string().as_bytes()));
+    let is_there = |second| {
+        let keys = world.keys_with(&kid, second).unwrap();
+        keys.keys().contains(&kid, Algorithm::Rs256)
+    };
+    assert!(!is_there(0));
+    assert!(!is_there(1), "a search: the key may have been mended since");
+    assert_eq!(world.fetches(), (1, 2));
+    world.tenant.set_jwks_body(None);
+    assert!((2..31).all(|second| !is_there(second)));
+    assert_eq!(world.fetches(), (1, 2));
+    assert!(is_there(31));
+    assert_eq!(world.fetches(), (1, 3));
+}
+
 /// While the issuer fails, it is unknown whether it has the key.
 #[test]
 fn an_unknown_key_id_is_an_error_while_the_issuer_fails() {

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::claims::{ClaimError, Claims, numeric_date, string};
+use crate::claims::{ClaimError, Claims, NumericDate, numeric_date, string};
 use crate::json::Node;
-use crate::numeric_date::NumericDate;
 
 /// The rules for `aud`, `exp`, `iat`, `nbf` and `sub`, and the claims that are required.
 ///

@@ -1,4 +1,8 @@
-//! SHA-256, and comparison in constant time.
+//! SHA-256 digests, their comparison in constant time, and JWK thumbprints (RFC 7638).
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
@@ -49,3 +53,105 @@ pub fn is_digest(text: &str, digest: &[u8; 32]) -> bool {
 pub fn constant_time_eq(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len() && openssl::memcmp::eq(left, right)
 }
+
+/// The SHA-256 thumbprint of a public key, RFC 7638 section 3. In a token it is `cnf.jkt`.
+///
+/// Two thumbprints are compared in constant time. The text form is base64url.
+///
+/// ```
+/// use a0_jose::{Jwk, json};
+///
+/// let key = json::parse_object(br#"{"kty":"OKP","crv":"Ed25519",
+///     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
+/// let thumbprint = Jwk::from_object(&key)?.thumbprint();
+/// assert_eq!(thumbprint.to_string(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+/// assert_eq!("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".parse(), Ok(thumbprint));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Thumbprint([u8; 32]);
+
+impl Thumbprint {
+    /// Hashes an RSA key. `e` and `n` are the texts in the JWK.
+    pub(crate) fn rsa(e: &str, n: &str) -> Self {
+        Thumbprint::hash_parts(&[r#"{"e":""#, e, r#"","kty":"RSA","n":""#, n, r#""}"#])
+    }
+
+    /// Hashes a key on a NIST curve.
+    pub(crate) fn ec(crv: &str, x: &str, y: &str) -> Self {
+        Thumbprint::hash_parts(&[
+            r#"{"crv":""#,
+            crv,
+            r#"","kty":"EC","x":""#,
+            x,
+            r#"","y":""#,
+            y,
+            r#""}"#,
+        ])
+    }
+
+    /// Hashes a key on an Edwards curve.
+    pub(crate) fn edwards(crv: &str, x: &str) -> Self {
+        Thumbprint::hash_parts(&[r#"{"crv":""#, crv, r#"","kty":"OKP","x":""#, x, r#""}"#])
+    }
+
+    /// Hashes the required members, in order and without white space (RFC 7638 section 3.2). Curve
+    /// names come from a table and numbers are canonical base64url, so nothing needs escaping.
+    fn hash_parts(parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part);
+        }
+        Thumbprint(hash.finalize().into())
+    }
+
+    /// The 32 octets of the hash.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for Thumbprint {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Thumbprint {}
+
+impl Hash for Thumbprint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl fmt::Display for Thumbprint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&base64url::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Thumbprint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Thumbprint({self})")
+    }
+}
+
+impl FromStr for Thumbprint {
+    type Err = InvalidThumbprint;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // The decoder needs one octet more than it fills.
+        let mut buffer = [0; 33];
+        base64url::decode_into(text, &mut buffer)
+            .and_then(|octets| octets.try_into().ok())
+            .map(Thumbprint)
+            .ok_or(InvalidThumbprint)
+    }
+}
+
+/// The error for a text that is not the base64url form of 32 octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the base64url form of a SHA-256 thumbprint")]
+#[non_exhaustive]
+pub struct InvalidThumbprint;

@@ -6,10 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::algorithm::{Algorithm, Curve, EdwardsCurve};
 use crate::base64url;
-use crate::edwards_point;
+use crate::digest::Thumbprint;
 use crate::json::{Document, Members, Node};
-use crate::point::Point;
-use crate::thumbprint::Thumbprint;
+use crate::point::{Point, is_sound_edwards_point};
 
 /// The smallest RSA modulus, in bits (RFC 7518 section 3.3).
 const MIN_RSA_BITS: usize = 2048;
@@ -220,7 +219,7 @@ fn edwards(
         .find(|curve| curve.name() == name)
         .ok_or(JwkError::Curve)?;
     let (text, x) = octets_of_length(x, "x", curve.key_length())?;
-    if edwards_point::is_sound(curve, &x) {
+    if is_sound_edwards_point(curve, &x) {
         let thumbprint = Thumbprint::edwards(name, text);
         Ok((KeyParameters::Edwards { curve, x }, thumbprint))
     } else {

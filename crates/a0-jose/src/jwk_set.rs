@@ -10,9 +10,10 @@ use serde_json::value::RawValue;
 
 use crate::algorithm::Algorithm;
 use crate::json;
+use crate::json::{Members, Node};
 use crate::jwk::{Jwk, JwkError};
 use crate::key::{Backend, VerifyingKey};
-use crate::token::VerifyError;
+use crate::token::{UnusableKey, VerifyError};
 
 /// The most entries that are read of one set. The rest is left out. Building a key takes up to 0.1
 /// ms, so this limit bounds the time that any set can take.
@@ -20,6 +21,9 @@ pub const MAX_KEYS: usize = 1024;
 
 /// The most keys with one `kid` that are tried on one signature.
 pub const MAX_CANDIDATES: usize = 8;
+
+/// The longest `kid` of a skipped entry that is kept, in octets.
+const MAX_SKIPPED_KEY_ID: usize = 256;
 
 /// The usable keys of a JWK Set, by `kid`, each ready to verify signatures.
 ///
@@ -40,6 +44,9 @@ pub struct JwkSet {
     /// Not a hash map: sets are small, and each token looks its `kid` up twice.
     keys: BTreeMap<String, Vec<VerifyingKey>>,
     skipped: Vec<(usize, JwkError)>,
+    /// Why the first skipped entry with a `kid` was skipped, by `kid`. The `kid` is only compared
+    /// with those of tokens.
+    skipped_by_key_id: BTreeMap<String, JwkError>,
 }
 
 impl JwkSet {
@@ -66,15 +73,31 @@ impl JwkSet {
         let RawEntries(entries) = serde_json::from_slice(text).map_err(|_| JwkSetError)?;
         let mut set = JwkSet::default();
         for (position, entry) in entries.iter().take(MAX_KEYS).enumerate() {
-            match build_key(entry, allowed, backend) {
-                Ok((key_id, key)) => set.keys.entry(key_id).or_default().push(key),
-                Err(error) => set.skipped.push((position, error)),
-            }
+            set.add(position, entry, allowed, backend);
         }
         if entries.len() > MAX_KEYS {
             set.skipped.push((MAX_KEYS, JwkError::TooMany));
         }
         Ok(set)
+    }
+
+    /// Adds the key of one entry, or the reason why there is none.
+    fn add(&mut self, position: usize, entry: &RawValue, allowed: &[Algorithm], backend: Backend) {
+        let Ok(entry) = json::Document::parse(entry.get().into()) else {
+            self.skipped.push((position, JwkError::NotAnObject));
+            return;
+        };
+        match build_key(entry.members(), allowed, backend) {
+            Ok((key_id, key)) => self.keys.entry(key_id).or_default().push(key),
+            Err(error) => {
+                self.skipped.push((position, error));
+                let key_id = entry.members().get("kid").and_then(Node::as_str);
+                if let Some(key_id) = key_id.filter(|id| id.len() <= MAX_SKIPPED_KEY_ID) {
+                    let reasons = &mut self.skipped_by_key_id;
+                    reasons.entry(key_id.to_owned()).or_insert(error);
+                }
+            }
+        }
     }
 
     /// The keys with this `kid` and this algorithm, at most [`MAX_CANDIDATES`]. `kid` is compared
@@ -99,19 +122,20 @@ impl JwkSet {
 
     /// Returns whether the set has a usable key with this `kid`, for any algorithm.
     ///
-    /// If it has one, but [none for the token's algorithm](JwkSet::contains), a newer set seldom
-    /// helps: the issuer would have to use one `kid` for two keys.
+    /// If it has one, but [none for the token's algorithm](JwkSet::contains), a newer set helps only
+    /// where the issuer has replaced the key and kept its `kid`.
     pub fn contains_key_id(&self, key_id: &str) -> bool {
         self.keys.contains_key(key_id)
     }
 
     /// The reason why there is no candidate for a token with this `kid`.
     pub(crate) fn mismatch(&self, key_id: &str) -> VerifyError {
-        let keys = self.keys.get(key_id);
-        keys.and_then(|keys| keys.first())
-            .map_or(VerifyError::NoMatchingKey, |key| {
-                VerifyError::KeyForOtherAlgorithm(key.algorithm())
-            })
+        let usable = self.keys.get(key_id).and_then(|keys| keys.first());
+        match (usable, self.skipped_by_key_id.get(key_id)) {
+            (Some(key), _) => VerifyError::KeyForOtherAlgorithm(key.algorithm()),
+            (None, Some(reason)) => VerifyError::UnusableKey(UnusableKey { reason: *reason }),
+            (None, None) => VerifyError::NoMatchingKey,
+        }
     }
 
     /// The `kid` of every usable key, each once, sorted.
@@ -164,12 +188,11 @@ impl<'de> Visitor<'de> for RawEntriesVisitor {
 }
 
 fn build_key(
-    entry: &RawValue,
+    entry: Members<'_>,
     allowed: &[Algorithm],
     backend: Backend,
 ) -> Result<(String, VerifyingKey), JwkError> {
-    let entry = json::Document::parse(entry.get().into()).map_err(|_| JwkError::NotAnObject)?;
-    let jwk = Jwk::from_issuer(entry.members())?;
+    let jwk = Jwk::from_issuer(entry)?;
     let key_id = jwk.key_id().ok_or(JwkError::MissingKeyId)?.to_owned();
     let key = VerifyingKey::with_backend(&jwk, allowed, backend)?;
     Ok((key_id, key))

@@ -54,32 +54,29 @@ mod claim_rules;
 mod claims;
 mod compact;
 mod digest;
-mod edwards_point;
 mod header;
 pub mod json;
 mod jwk;
 mod jwk_set;
 mod key;
-mod numeric_date;
 mod point;
 mod signing;
-mod thumbprint;
 mod token;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
 pub use base64url::{decode as base64url_decode, encode as base64url_encode};
 pub use claim_rules::{ClaimRules, ClaimValidationError};
-pub use claims::{ClaimError, Claims};
+pub use claims::{ClaimError, Claims, NumericDate};
 pub use compact::{Compact, ParseError, Part, unverified_header, unverified_payload};
-pub use digest::{constant_time_eq, is_digest, sha256, sha256_base64url};
+pub use digest::{
+    InvalidThumbprint, Thumbprint, constant_time_eq, is_digest, sha256, sha256_base64url,
+};
 pub use header::{Header, HeaderError, HeaderRules};
 pub use jwk::{Jwk, JwkError, has_private_member};
 pub use jwk_set::{JwkSet, JwkSetError, MAX_CANDIDATES, MAX_KEYS};
 pub use key::{Backend, InvalidSignature, VerifyingKey};
-pub use numeric_date::NumericDate;
 pub use signing::{Signer, SigningError, SigningKey, random_token_id};
-pub use thumbprint::{InvalidThumbprint, Thumbprint};
-pub use token::{Unverified, Verifiable, VerifiedJws, VerifyError};
+pub use token::{UnusableKey, Unverified, Verifiable, VerifiedJws, VerifyError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

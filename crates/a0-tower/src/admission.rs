@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use auth0_api::{Error, ErrorKind, Policy, RequestContext, SchemeError, VerifiedToken};
+use auth0_api::{Error, ErrorKind, Policy, SchemeError, VerifiedToken};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Version};
 
 use crate::auth::{Settings, both};
 use crate::mark::{LayerPolicy, Mark, Outcome, judge};
-use crate::nonce;
+use crate::{grpc, nonce};
 
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
@@ -29,18 +29,31 @@ pub(crate) async fn decide(
     mut parts: Parts,
     outer: Option<Mark>,
 ) -> Decision {
-    let outer = outer.filter(|mark| mark.layer.settings.client.is_clone_of(&settings.client));
-    let (before, verified) = match outer {
-        Some(mark) => (mark.layer.policy, mark.outcome.into_result()),
-        None => (None, settings.client.verify_request(context(&parts)).await),
+    let taken = settings.reading.take_token(&mut parts.headers);
+    let is_grpc = is_grpc_call(&parts);
+    let has_credentials = has_credentials(&parts.headers) || !matches!(taken, Ok(None));
+    let outer = outer.filter(|mark| mark.layer.settings.shares_verification(&settings));
+    let (before, verified, unknown_url) = match outer {
+        Some(mark) => (mark.layer.policy, mark.outcome.into_result(), None),
+        None => {
+            let (context, unknown_url) = settings.reading.context(&parts, &taken);
+            let verified = settings.client.verify_request(context).await;
+            (None, verified, unknown_url)
+        }
     };
     let outcome = match verified {
         Ok(token) => authorize(&settings, before.as_ref(), token),
-        Err(refusal) => admit(&settings, &parts, refusal),
+        Err(refusal) => admit(&settings, &parts, has_credentials, refusal),
     };
     let outcome = match outcome {
         Ok(outcome) => outcome,
-        Err(refusal) => return Decision::Refuse(settings.answer(&refusal)),
+        Err(refusal) => {
+            let mut answer = settings.answer(&refusal, is_grpc);
+            let extensions = answer.extensions_mut();
+            unknown_url.map(|reason| extensions.insert(reason));
+            taken.err().map(|reason| extensions.insert(reason));
+            return Decision::Refuse(answer);
+        }
     };
     let policy = match &settings.policy {
         Some(policy) => Some(both(before, policy.clone())),
@@ -50,9 +63,20 @@ pub(crate) async fn decide(
         Outcome::Verified(token) => nonce::to_send(&settings.client, token, &parts.headers),
         Outcome::Anonymous { .. } => None,
     };
-    let layer = LayerPolicy { settings, policy };
+    let layer = LayerPolicy {
+        settings,
+        policy,
+        is_grpc,
+    };
     parts.extensions.insert(Mark { layer, outcome });
     Decision::Pass { parts, nonce }
+}
+
+impl Settings {
+    /// Whether both layers would come to the same result about one request, apart from their policies.
+    fn shares_verification(&self, other: &Settings) -> bool {
+        self.client.is_clone_of(&other.client) && self.reading.is_same(&other.reading)
+    }
 }
 
 fn authorize(
@@ -67,13 +91,18 @@ fn authorize(
 }
 
 /// Lets a request pass that was refused for the lack of credentials alone, if the layer allows it.
-fn admit(settings: &Settings, parts: &Parts, refusal: Error) -> Result<Outcome, Error> {
+fn admit(
+    settings: &Settings,
+    parts: &Parts,
+    has_credentials: bool,
+    refusal: Error,
+) -> Result<Outcome, Error> {
     let is_missing = matches!(
         refusal.kind(),
         ErrorKind::MissingAuthorization | ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials)
     );
     // The kind alone does not decide: it is the same for an unsupported scheme.
-    let is_anonymous = is_missing && !has_credentials(&parts.headers);
+    let is_anonymous = is_missing && !has_credentials;
     let admitted = settings.optional;
     if is_anonymous && (admitted || settings.allow_preflight && is_preflight(parts)) {
         return Ok(Outcome::Anonymous { refusal, admitted });
@@ -88,19 +117,17 @@ fn has_credentials(headers: &HeaderMap) -> bool {
     fields.any(|name| headers.get_all(name).iter().any(|value| !is_blank(value)))
 }
 
+/// Whether the refusal must have the form of gRPC, which hides the status from everything else: the method
+/// and the version must be those of gRPC too.
+fn is_grpc_call(parts: &Parts) -> bool {
+    parts.method == Method::POST
+        && parts.version >= Version::HTTP_2
+        && grpc::is_grpc(&parts.headers)
+}
+
 /// Whether the request is a CORS preflight (Fetch section 3.2.2). Any client can send one.
 fn is_preflight(parts: &Parts) -> bool {
     parts.method == Method::OPTIONS
         && parts.headers.contains_key(ORIGIN)
         && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-}
-
-/// The request with the path that its client used.
-fn context(parts: &Parts) -> RequestContext<'_> {
-    let context = RequestContext::from(parts);
-    #[cfg(feature = "axum")]
-    if let Some(original) = parts.extensions.get::<axum::extract::OriginalUri>() {
-        return context.path(original.0.path());
-    }
-    context
 }

@@ -8,6 +8,7 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, Response};
 
 use crate::auth::Settings;
+use crate::grpc;
 use crate::nonce::DPOP_NONCE;
 
 pub(crate) type Hook = dyn Fn(&Error, Response<String>) -> Response<String> + Send + Sync;
@@ -17,7 +18,10 @@ const KEPT: [HeaderName; 4] = [WWW_AUTHENTICATE, DPOP_NONCE, CACHE_CONTROL, RETR
 
 impl Settings {
     /// The answer to a refused request, as the hook shapes it.
-    pub(crate) fn answer(&self, error: &Error) -> Response<String> {
+    pub(crate) fn answer(&self, error: &Error, is_grpc: bool) -> Response<String> {
+        if is_grpc {
+            return grpc_answer(error);
+        }
         let answer = default_answer(error);
         let Some(hook) = &self.hook else {
             return answer;
@@ -36,6 +40,19 @@ impl Settings {
 /// The answer without a hook. Its extensions hold the error, for a middleware that writes a log.
 pub(crate) fn default_answer(error: &Error) -> Response<String> {
     let mut answer = error.response();
+    answer.extensions_mut().insert(error.clone());
+    answer
+}
+
+/// The answer to a gRPC call. As in HTTP, a server error is not described.
+fn grpc_answer(error: &Error) -> Response<String> {
+    let status = error.status_code();
+    let description = match status.is_server_error() {
+        true => String::new(),
+        false => error.to_string(),
+    };
+    let answer = grpc::refusal(status, &error.headers(), &description);
+    let mut answer = answer.map(|()| String::new());
     answer.extensions_mut().insert(error.clone());
     answer
 }

@@ -2,15 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use auth0_api::asynchronous::ApiClient;
 use auth0_api::{Error, Policy};
-use http::Response;
+use http::request::Parts;
+use http::{Extensions, Response};
 use tower_layer::Layer;
 
 use crate::answer::Hook;
+use crate::grpc::PublicServices;
+use crate::proxy::Proxy;
+use crate::reading::Reading;
 use crate::service::AuthService;
+use crate::source::Subprotocol;
 
 /// Protects a tower service or an axum router: the layer verifies each request before the service sees it.
 ///
@@ -47,24 +53,28 @@ use crate::service::AuthService;
 /// A proof names the URL of its request. The layer joins the client's
 /// [`public_url`](auth0_api::Builder::public_url) with the path of the request; inside a router that axum
 /// nests, with the path before the router stripped its prefix. A middleware outside of the layer that
-/// rewrites paths changes the URL that proofs must name.
+/// rewrites paths changes the URL that proofs must name. With [`behind`](Auth::behind), the fields of a
+/// trusted proxy take the place of `public_url`.
 ///
 /// # Layers inside layers
 ///
 /// The innermost layer decides what a handler sees. If an outer layer has the same client, the inner one
-/// uses its result, because a proof cannot be used twice. If the clients differ, the inner layer discards
-/// the result of the outer one and verifies the request again.
+/// uses its result, because a proof cannot be used twice. If the clients differ, or the proxies that they
+/// are [`behind`](Auth::behind), or their token sources, the inner layer discards the result of the outer one and verifies the
+/// request again.
 #[derive(Clone)]
 pub struct Auth(pub(crate) Arc<Settings>);
 
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) client: ApiClient,
+    pub(crate) reading: Reading,
     /// What every token must satisfy; `None` if any verified token will do.
     pub(crate) policy: Option<Policy>,
     pub(crate) optional: bool,
     pub(crate) allow_preflight: bool,
     pub(crate) excluded: BTreeSet<String>,
+    pub(crate) public_services: PublicServices,
     pub(crate) hook: Option<Arc<Hook>>,
 }
 
@@ -73,10 +83,12 @@ impl Auth {
     pub fn new(client: ApiClient) -> Self {
         Auth(Arc::new(Settings {
             client,
+            reading: Reading::default(),
             policy: None,
             optional: false,
             allow_preflight: false,
             excluded: BTreeSet::new(),
+            public_services: PublicServices::new(),
             hook: None,
         }))
     }
@@ -110,6 +122,44 @@ impl Auth {
         self
     }
 
+    /// Takes the URL of a request from the fields of a trusted proxy, instead of from the client's
+    /// `public_url`. If the URL is unknown, proofs are refused and bearer tokens work: see
+    /// [`Proxy::client_url`]. Build the client with
+    /// [`url_in_requests`](auth0_api::Builder::url_in_requests) if it has no `public_url`.
+    ///
+    /// The address of the peer is the one of axum's `into_make_service_with_connect_info::<SocketAddr>()`;
+    /// see [`peer_address`](Auth::peer_address) for other servers. A request without an address is not from
+    /// the proxy.
+    ///
+    /// ```
+    /// # fn protect(auth: a0_tower::Auth) -> Result<a0_tower::Auth, a0_tower::proxy::InvalidProxy> {
+    /// use a0_tower::proxy::Proxy;
+    ///
+    /// let proxy = Proxy::x_forwarded()
+    ///     .trusted(["10.0.0.0/8"])
+    ///     .public_hosts(["api.example", "eu.api.example"])
+    ///     .build()?;
+    /// Ok(auth.behind(proxy))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn behind(mut self, proxy: Proxy) -> Self {
+        self.settings().reading.proxy = Some(Arc::new(proxy));
+        self
+    }
+
+    /// Says how to find the address of the peer in the extensions of a request, for
+    /// [`behind`](Auth::behind) with a server other than axum's. It must be the address of the connection,
+    /// and never one that a header field names.
+    #[must_use]
+    pub fn peer_address<F>(mut self, address: F) -> Self
+    where
+        F: Fn(&Extensions) -> Option<IpAddr> + Send + Sync + 'static,
+    {
+        self.settings().reading.peer_address = Some(Arc::new(address));
+        self
+    }
+
     /// Lets requests without credentials pass. Handlers take [`Option<Verified>`](crate::Verified), which is
     /// `None` for them.
     ///
@@ -136,6 +186,41 @@ impl Auth {
     #[must_use]
     pub fn exclude(mut self, path: impl Into<String>) -> Self {
         self.settings().excluded.insert(path.into());
+        self
+    }
+
+    /// Lets calls of these gRPC services pass, as [`exclude`](Auth::exclude) does for paths.
+    ///
+    /// Calls of gRPC that are refused are answered with `grpc-status` and with the challenges as metadata;
+    /// that needs no option. See [`grpc`](crate::grpc).
+    ///
+    /// ```
+    /// # fn protect(auth: a0_tower::Auth) -> a0_tower::Auth {
+    /// use a0_tower::grpc::PublicServices;
+    ///
+    /// auth.exclude_services(PublicServices::new().health())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn exclude_services(mut self, services: PublicServices) -> Self {
+        self.settings().public_services = services;
+        self
+    }
+
+    /// Also takes tokens from a subprotocol of a WebSocket handshake, where browsers cannot set
+    /// `Authorization`. The request then needs no such field, and must not have one. The layer removes the
+    /// token from the request, so a handler cannot echo it.
+    ///
+    /// ```
+    /// # fn protect(auth: a0_tower::Auth) -> Result<a0_tower::Auth, a0_tower::source::InvalidSubprotocol> {
+    /// use a0_tower::source::Subprotocol;
+    ///
+    /// Ok(auth.token_source(Subprotocol::new("access_token")?))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn token_source(mut self, source: Subprotocol) -> Self {
+        self.settings().reading.source = Some(Arc::new(source));
         self
     }
 
@@ -186,6 +271,14 @@ pub(crate) fn both(one: Option<Policy>, other: Policy) -> Policy {
     }
 }
 
+impl Settings {
+    /// Whether the request needs no token. The inner service receives exactly this path.
+    pub(crate) fn excludes(&self, parts: &Parts) -> bool {
+        self.excluded.contains(parts.uri.path())
+            || self.public_services.includes(&parts.headers, &parts.uri)
+    }
+}
+
 impl<S> Layer<S> for Auth {
     type Service = AuthService<S>;
 
@@ -205,10 +298,12 @@ impl fmt::Debug for Settings {
         formatter
             .debug_struct("Auth")
             .field("client", &self.client)
+            .field("proxy", &self.reading.proxy)
             .field("policy", &self.policy)
             .field("optional", &self.optional)
             .field("allow_preflight", &self.allow_preflight)
             .field("excluded", &self.excluded)
+            .field("public_services", &self.public_services)
             .finish_non_exhaustive()
     }
 }

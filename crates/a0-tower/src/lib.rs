@@ -25,6 +25,7 @@ mod mark;
 mod nonce;
 pub mod proxy;
 mod readiness;
+mod reading;
 mod refusal;
 mod scoped;
 mod service;

@@ -22,6 +22,8 @@ pub(crate) struct LayerPolicy {
     pub(crate) settings: Arc<Settings>,
     /// What this layer and those around it require, all of which the token satisfies.
     pub(crate) policy: Option<Policy>,
+    /// Whether the request is a gRPC call, for the form of a refusal.
+    pub(crate) is_grpc: bool,
 }
 
 #[derive(Clone)]
@@ -82,7 +84,7 @@ impl LayerPolicy {
     }
 
     pub(crate) fn refusal(&self, error: Error) -> Refusal {
-        Refusal::new(error, Arc::clone(&self.settings))
+        Refusal::new(error, Arc::clone(&self.settings), self.is_grpc)
     }
 }
 

@@ -28,6 +28,7 @@ pub struct Refusal {
     reason: Reason,
     /// The layer whose hook shapes the answer.
     settings: Option<Arc<Settings>>,
+    is_grpc: bool,
 }
 
 #[derive(Clone)]
@@ -37,10 +38,11 @@ enum Reason {
 }
 
 impl Refusal {
-    pub(crate) fn new(error: Error, settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(error: Error, settings: Arc<Settings>, is_grpc: bool) -> Self {
         Refusal {
             reason: Reason::Error(error),
             settings: Some(settings),
+            is_grpc,
         }
     }
 
@@ -50,6 +52,7 @@ impl Refusal {
         Refusal {
             reason: Reason::NoLayer,
             settings: None,
+            is_grpc: false,
         }
     }
 
@@ -67,11 +70,11 @@ impl Refusal {
             .map_or(StatusCode::INTERNAL_SERVER_ERROR, Error::status_code)
     }
 
-    /// The answer, with its challenges and problem details (RFC 9457). Its extensions hold the
-    /// [`Error`].
+    /// The answer, with its challenges and problem details (RFC 9457), or in the form of gRPC if the request
+    /// is a call of gRPC. Its extensions hold the [`Error`].
     pub fn response(&self) -> Response<String> {
         match (&self.reason, &self.settings) {
-            (Reason::Error(error), Some(settings)) => settings.answer(error),
+            (Reason::Error(error), Some(settings)) => settings.answer(error, self.is_grpc),
             (Reason::Error(error), None) => default_answer(error),
             (Reason::NoLayer, _) => no_layer_answer(),
         }
@@ -92,6 +95,7 @@ impl From<Error> for Refusal {
         Refusal {
             reason: Reason::Error(error),
             settings: None,
+            is_grpc: false,
         }
     }
 }

@@ -47,7 +47,8 @@ where
         let (mut parts, body) = request.into_parts();
         // An outer layer may have another client, so its result must not reach a handler.
         let outer = Mark::take(&mut parts.extensions);
-        let state = if self.settings.excluded.contains(parts.uri.path()) {
+        let state = if self.settings.excludes(&parts) {
+            let _ = self.settings.reading.take_token(&mut parts.headers);
             State::Calling {
                 future: self.inner.call(Request::from_parts(parts, body)),
                 nonce: None,

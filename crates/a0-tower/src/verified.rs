@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::time::Duration;
 
 use auth0_api::{Error, Policy, VerifiedToken};
 use http::Extensions;
 use serde::de::DeserializeOwned;
 
+use crate::guard::Expiry;
 use crate::mark::{LayerPolicy, Mark};
 use crate::refusal::Refusal;
 
@@ -140,6 +142,27 @@ impl<C> Verified<C> {
     /// The error of [`VerifiedToken::authorize`].
     pub fn require(&self, policy: &Policy) -> Result<(), Refusal> {
         self.layer.require(self.token(), policy)
+    }
+
+    /// The moment at which the token expires, for a body or a WebSocket that may last longer. See
+    /// [`guard`](crate::guard).
+    ///
+    /// ```
+    /// use a0_tower::Verified;
+    /// use a0_tower::guard::AtExpiry;
+    /// use axum::body::Body;
+    ///
+    /// async fn events(token: Verified) -> Body {
+    ///     let events = Body::from("data: hello\n\n");
+    ///     Body::new(token.expiry().body(events, AtExpiry::End))
+    /// }
+    /// ```
+    pub fn expiry(&self) -> Expiry {
+        match self.token.expires_at() {
+            Ok(Some(exp)) => Expiry::at(exp, self.token.verified_at()),
+            // A verified token has an `exp`.
+            _ => Expiry::after(Duration::ZERO),
+        }
     }
 
     /// The token.

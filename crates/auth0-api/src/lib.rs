@@ -41,6 +41,7 @@ mod client;
 mod clock;
 mod error;
 mod exchange;
+pub mod observer;
 mod options;
 mod verification;
 
@@ -73,9 +74,9 @@ pub use error::{
     ArgumentSource, Error, ErrorKind, IssuedNonce, IssuerError, KeysUnavailable, Outage,
     SchemeError, TokenError,
 };
+pub use observer::counters::Counts;
 pub use options::builder::{Builder, TokenProfile};
 pub use verification::confirmation::ConfirmationError;
-pub use verification::counters::Counts;
 pub use verification::credentials::{DpopMode, Scheme};
 pub use verification::issuers::ResolverContext;
 pub use verification::issuers::{DomainsResolverError, ResolverFault};
@@ -97,6 +98,10 @@ struct WorkspaceReadme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/testing.md")]
 struct TestingGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/authorization.md")]
+struct AuthorizationGuide;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/dpop.md")]

@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use a0_http::HttpClient;
 
 use super::adapter::CacheAdapter;
+use super::observer::RefreshObserver;
 use super::round::Rules;
 use super::second_level::AdapterFailures;
-use super::shared::{Fetcher, Shared};
-use crate::clock::Clock;
+use super::shared::{Clock, Fetcher, Shared};
 use crate::fetch::FetchRules;
 use crate::policy::CachePolicy;
 
@@ -22,6 +22,7 @@ pub struct KeyCacheBuilder<C: ?Sized = dyn HttpClient, A: ?Sized = dyn CacheAdap
     policy: CachePolicy,
     adapter: Option<Arc<A>>,
     clock: Clock,
+    observer: Option<Arc<dyn RefreshObserver>>,
     #[cfg(feature = "async")]
     pub(super) sleep: Option<Arc<super::query::SleepFn>>,
 }
@@ -34,6 +35,7 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             policy: CachePolicy::default(),
             adapter: None,
             clock: Clock::default(),
+            observer: None,
             #[cfg(feature = "async")]
             sleep: None,
         }
@@ -50,6 +52,12 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
     /// are arguments of the calls.
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::new(now);
+        self
+    }
+
+    /// Sets an observer of the refreshes.
+    pub fn observer(mut self, observer: impl RefreshObserver + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
         self
     }
 
@@ -71,6 +79,7 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             client: self.client,
             adapter: self.adapter,
             clock: self.clock,
+            observer: self.observer,
         })
     }
 }

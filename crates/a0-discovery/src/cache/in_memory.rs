@@ -9,9 +9,8 @@ use a0_jose::NumericDate;
 use lru::LruCache;
 
 use super::adapter::{CacheAdapter, CacheAdapterError};
-use crate::age::elapsed;
-use crate::clock::Clock;
-use crate::lock::lock;
+use super::shared::{Clock, lock};
+use crate::policy::elapsed;
 
 /// A [`CacheAdapter`] in the memory of one process, for tests and for several clients in one
 /// process.

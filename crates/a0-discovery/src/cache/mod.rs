@@ -1,9 +1,10 @@
 //! The key cache: when keys are fetched, which caller fetches them, and how long the others wait.
 //!
 //! One attempt to fetch an issuer's documents is a *round*. A call passes through these files: a
-//! driver ([`blocking`] or `asynchronous`) runs a query ([`query`]). The query asks the record of
-//! its issuer ([`record`]) for a decision ([`decision`]). A call that leads a round holds a flight
-//! ([`flight`]), and its driver carries out the steps of the round ([`round`]).
+//! driver ([`blocking`] or `asynchronous`) takes the record of its issuer from the records of all
+//! issuers ([`shared`]) and runs a query ([`query`]). The query asks the record ([`record`]) for a
+//! decision ([`decision`]). A call that leads a round holds a flight ([`flight`]), and its driver
+//! carries out the steps of the round ([`round`]). An observer may watch the round ([`observer`]).
 
 mod adapter;
 #[cfg(feature = "async")]
@@ -12,13 +13,10 @@ mod async_adapter;
 pub mod asynchronous;
 mod blocking;
 mod builder;
-mod cached;
 mod decision;
 mod flight;
-mod good;
 mod in_memory;
-mod issuers;
-mod permits;
+mod observer;
 mod query;
 mod record;
 mod refreshes;
@@ -31,4 +29,5 @@ pub use adapter::{CacheAdapter, CacheAdapterError};
 pub use blocking::KeyCache;
 pub use builder::KeyCacheBuilder;
 pub use in_memory::InMemoryCache;
+pub use observer::{RefreshEnd, RefreshObserver, RefreshSpan};
 pub use status::{Freshness, IssuerStatus};

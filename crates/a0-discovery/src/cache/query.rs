@@ -7,12 +7,10 @@ use std::time::{Duration, Instant};
 use a0_jose::{Algorithm, NumericDate};
 use a0_single_flight::{Round, Running};
 
-use super::cached::Cached;
-use super::decision::Decision;
-use super::flight::{Flight, Slot, WantedKey, limit};
-use super::good::Good;
-use super::permits::{Class, Permits};
+use super::decision::{Decision, Good};
+use super::flight::{Class, Flight, Permits, Slot, WantedKey, limit};
 use super::record::{Purpose, Record, moment};
+use super::round::Cached;
 use crate::error::{Document, FetchError, FetchFailure, Unavailable};
 use crate::policy::{CachePolicy, Refresh};
 

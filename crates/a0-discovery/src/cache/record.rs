@@ -6,11 +6,10 @@ use std::time::Duration;
 use a0_jose::NumericDate;
 use a0_single_flight::{Ending, Moment, Round, Rounds};
 
-use super::cached::Cached;
-use super::good::Good;
-use crate::age::elapsed;
+use super::decision::Good;
+use super::round::Cached;
 use crate::error::{FetchError, Unavailable};
-use crate::policy::CachePolicy;
+use crate::policy::{CachePolicy, elapsed};
 
 /// The back-off after the first failure. Each further failure doubles it.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(1);

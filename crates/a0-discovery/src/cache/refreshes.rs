@@ -7,16 +7,13 @@ use std::time::Duration;
 
 use a0_jose::NumericDate;
 
-use super::cached::Cached;
-use super::flight::{Flight, Slot, limit};
-use super::permits::{Class, Permit, Permits};
+use super::flight::{Class, Flight, Permit, Permits, Slot, limit};
 use super::record::{Purpose, moment};
-use super::round::Fetchable;
-use crate::age::elapsed;
+use super::round::{Cached, Fetchable};
+use super::shared::lock;
 use crate::fetch::{IssuerKeys, ServerMetadata};
 use crate::issuer::Issuer;
-use crate::lock::lock;
-use crate::policy::CachePolicy;
+use crate::policy::{CachePolicy, elapsed};
 
 /// The queue of background refreshes. Each record is in it at most once.
 #[derive(Default)]

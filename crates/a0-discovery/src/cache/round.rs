@@ -4,20 +4,17 @@
 use std::sync::Arc;
 
 use a0_http::{Conversation, TransportError};
-use a0_jose::NumericDate;
+use a0_jose::{Algorithm, NumericDate};
 use http::{Request, Response};
 
-use super::cached::Cached;
-use super::flight::WantedKey;
-use super::permits::Permits;
+use super::flight::{Permits, WantedKey};
 use super::record::{Outcome, Purpose};
 use super::second_level::{AdapterFailures, Entry, decode, encode, key};
-use crate::age::elapsed;
 use crate::error::{Document, FetchError};
 use crate::fetch::{FetchKeys, FetchMetadata, FetchRules, FetchedKeys};
 use crate::fetch::{IssuerKeys, KeySource, ServerMetadata};
 use crate::issuer::Issuer;
-use crate::policy::CachePolicy;
+use crate::policy::{CachePolicy, Stamp, elapsed};
 
 /// The parts that all rounds of a cache share.
 #[derive(Debug)]
@@ -235,4 +232,58 @@ fn done_without_request<'r>(stored: Option<Arc<IssuerKeys>>) -> Step<'r, IssuerK
         asked_issuer: false,
     };
     Step::Done(outcome, Vec::new())
+}
+
+/// A value that a cache holds for an issuer: its keys, or its metadata alone.
+pub(crate) trait Cached: Send + Sync + Sized + 'static {
+    /// Whether it is a key set, and not metadata alone.
+    const HAS_KEYS: bool;
+
+    /// Whether the value is shared through the second level.
+    const IS_SHARED: bool;
+
+    /// The stamps of its documents. A value of one document repeats its stamp.
+    fn stamps(&self) -> [Stamp; 2];
+
+    fn has_key(&self, _key_id: &str, _algorithm: Algorithm) -> bool {
+        false
+    }
+
+    /// Whether its lease was used since the last call of this function.
+    fn take_used(&self) -> bool {
+        false
+    }
+
+    /// Ends its lease, because it was replaced or evicted.
+    fn end_lease(&self) {}
+}
+
+impl Cached for IssuerKeys {
+    const HAS_KEYS: bool = true;
+    const IS_SHARED: bool = true;
+
+    fn stamps(&self) -> [Stamp; 2] {
+        IssuerKeys::stamps(self)
+    }
+
+    fn has_key(&self, key_id: &str, algorithm: Algorithm) -> bool {
+        self.keys().contains(key_id, algorithm)
+    }
+
+    fn take_used(&self) -> bool {
+        self.lease().take_used()
+    }
+
+    fn end_lease(&self) {
+        self.lease().end();
+    }
+}
+
+impl Cached for ServerMetadata {
+    const HAS_KEYS: bool = false;
+    const IS_SHARED: bool = false;
+
+    fn stamps(&self) -> [Stamp; 2] {
+        [self.stamp; 2]
+    }
 }

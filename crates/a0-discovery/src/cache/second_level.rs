@@ -8,11 +8,11 @@ use a0_jose::{NumericDate, json};
 use serde_json::{Value, json};
 
 use super::adapter::CacheAdapterError;
-use crate::age::{Stamp, elapsed};
+use super::shared::lock;
 use crate::error::Document;
 use crate::fetch::{DocumentText, MAX_BODY_SIZE};
 use crate::issuer::Issuer;
-use crate::lock::lock;
+use crate::policy::{Stamp, elapsed};
 
 /// The longest entry that is accepted, in bytes: the largest document with every octet escaped.
 const MAX_ENTRY: usize = 6 * MAX_BODY_SIZE + 4096;

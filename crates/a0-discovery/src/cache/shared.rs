@@ -1,20 +1,21 @@
-//! The state that all clones of a cache share, for blocking and async callers.
+//! The state that all clones of a cache share, for blocking and async callers: the records of all
+//! issuers, the queue of refreshes, and what a round needs.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use a0_jose::NumericDate;
+use lru::LruCache;
 
-use super::cached::Cached;
+use super::decision::Good;
 use super::flight::{Flight, Slot};
-use super::good::Good;
-use super::issuers::Issuers;
+use super::observer::{RefreshObserver, Watched};
 use super::query::{Goal, Query};
 use super::refreshes::{BegunRefresh, Refreshes, Target};
-use super::round::{Fetchable, Plan, Rules, Step};
+use super::round::{Cached, Fetchable, Plan, Rules, Step};
 use super::second_level::AdapterFailures;
 use super::status::IssuerStatus;
-use crate::clock::Clock;
 use crate::error::{TokenEndpointError, Unavailable};
 use crate::fetch::{IssuerKeys, ServerMetadata};
 use crate::issuer::Issuer;
@@ -35,9 +36,16 @@ pub(crate) struct Fetcher<C: ?Sized, A: ?Sized> {
     pub(super) client: Arc<C>,
     pub(super) adapter: Option<Arc<A>>,
     pub(super) clock: Clock,
+    pub(super) observer: Option<Arc<dyn RefreshObserver>>,
 }
 
 impl<C: ?Sized, A: ?Sized> Fetcher<C, A> {
+    /// The observer's span of a round. There is none for metadata alone.
+    pub(super) fn watch<T: Fetchable>(&self, issuer: &Issuer) -> Watched {
+        let observer = self.observer.as_ref().filter(|_| T::HAS_KEYS);
+        Watched(observer.map(|observer| observer.begin(issuer)))
+    }
+
     /// The first step of a round.
     pub(super) fn begin<'r, T: Fetchable>(
         &'r self,
@@ -167,4 +175,121 @@ impl<C: ?Sized, A: ?Sized> fmt::Debug for Shared<C, A> {
             .field("policy", self.policy())
             .finish_non_exhaustive()
     }
+}
+
+/// How many issuers with recently used leases are spared in one eviction. The next one is evicted
+/// even if its lease was used.
+const SPARED: usize = 8;
+
+/// How many evicted issuers are remembered for each cached one. Their keys are dropped; their
+/// back-off and cool-down must outlive the eviction.
+const REMEMBERED: usize = 8;
+
+/// The records of all issuers. At the limit the least recently used one is evicted.
+pub(crate) struct Issuers<T: Cached>(Mutex<Records<T>>);
+
+struct Records<T: Cached> {
+    // `make_room` enforces the limits: a bounded `LruCache` allocates all its entries at once.
+    kept: LruCache<Issuer, Arc<Slot<T>>>,
+    evicted: LruCache<Issuer, Arc<Slot<T>>>,
+}
+
+impl<T: Cached> Issuers<T> {
+    pub(crate) fn new() -> Self {
+        Issuers(Mutex::new(Records {
+            kept: LruCache::unbounded(),
+            evicted: LruCache::unbounded(),
+        }))
+    }
+
+    /// Returns the record of an issuer, and makes one if there is none.
+    pub(crate) fn slot(
+        &self,
+        issuer: &Issuer,
+        policy: &CachePolicy,
+        now: NumericDate,
+    ) -> Arc<Slot<T>> {
+        let mut records = lock(&self.0);
+        if let Some(slot) = records.kept.get(issuer) {
+            return Arc::clone(slot);
+        }
+        let slot = match records.evicted.pop(issuer) {
+            Some(slot) => {
+                slot.lock().readmit();
+                slot
+            }
+            None => Arc::default(),
+        };
+        records.make_room(policy, now);
+        records.kept.put(issuer.clone(), Arc::clone(&slot));
+        slot
+    }
+
+    /// The last good value of an issuer, however old. This does not count as a use of the record.
+    pub(crate) fn peek(&self, issuer: &Issuer) -> Option<Good<T>> {
+        let slot = lock(&self.0).kept.peek(issuer).map(Arc::clone)?;
+        let record = slot.lock();
+        record.good.clone()
+    }
+
+    /// All records with their issuers, without the evicted ones.
+    pub(crate) fn all(&self) -> Vec<(Issuer, Arc<Slot<T>>)> {
+        let records = lock(&self.0);
+        let kept = records.kept.iter();
+        kept.map(|(issuer, slot)| (issuer.clone(), Arc::clone(slot)))
+            .collect()
+    }
+}
+
+impl<T: Cached> Records<T> {
+    fn make_room(&mut self, policy: &CachePolicy, now: NumericDate) {
+        let mut spared = 0;
+        while self.kept.len() >= policy.max_issuers.get()
+            && let Some((issuer, slot)) = self.kept.pop_lru()
+        {
+            let mut record = slot.lock();
+            // Callers that cache verified tokens check the lease and do not look the record up.
+            if spared < SPARED && record.take_used() {
+                spared += 1;
+                drop(record);
+                self.kept.put(issuer, slot);
+                continue;
+            }
+            record.evict();
+            let is_worth_keeping = record.is_worth_keeping(policy, now);
+            drop(record);
+            if is_worth_keeping {
+                self.evicted.put(issuer, slot);
+            }
+        }
+        while self.evicted.len() > policy.max_issuers.get().saturating_mul(REMEMBERED) {
+            self.evicted.pop_lru();
+        }
+    }
+}
+
+/// Tells the time. The default is the system clock.
+#[derive(Clone)]
+pub(crate) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
+
+impl Clock {
+    pub(crate) fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Clock(Arc::new(now))
+    }
+
+    pub(crate) fn now(&self) -> NumericDate {
+        (self.0)().into()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock::new(SystemTime::now)
+    }
+}
+
+/// Locks a mutex, poisoned or not. No user code runs under the locks of this crate, so a panic
+/// elsewhere leaves the guarded value consistent.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

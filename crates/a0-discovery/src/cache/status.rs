@@ -5,11 +5,10 @@ use std::time::Duration;
 use a0_jose::NumericDate;
 
 use super::record::{Record, moment};
-use crate::age::elapsed;
 use crate::error::FetchError;
 use crate::fetch::IssuerKeys;
 use crate::issuer::Issuer;
-use crate::policy::CachePolicy;
+use crate::policy::{CachePolicy, elapsed};
 use crate::skipped_keys::SkippedKeys;
 
 /// The status of one issuer in a [`KeyCache`](crate::KeyCache) at one moment, for health checks,

@@ -1,18 +1,17 @@
 //! The exchanges of one fetch: the metadata, then the JWK Set it points to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use a0_http::{Conversation, Step, TransportError};
 use a0_jose::NumericDate;
-use http::{Request, Response, StatusCode, header};
+use http::header::{CACHE_CONTROL, RETRY_AFTER};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 
-use super::cache_control::max_age;
-use super::documents::{DocumentText, FetchRules, IssuerKeys, KeySource, ServerMetadata};
-use super::metadata::Metadata;
-use super::retry_after::retry_after;
-use crate::age::Stamp;
+use super::documents::{DocumentText, FetchRules, IssuerKeys, KeySource, Metadata, ServerMetadata};
 use crate::error::{Document, FetchError, FetchFailure};
 use crate::issuer::Issuer;
+use crate::policy::Stamp;
 
 /// The largest document that is accepted: 1 MiB of decoded body. Auth0's are a few kilobytes.
 pub const MAX_BODY_SIZE: usize = 1024 * 1024;
@@ -189,4 +188,47 @@ fn get(url: &str) -> Result<Request<Vec<u8>>, http::Error> {
     Request::get(url)
         .header(header::ACCEPT, "application/json")
         .body(Vec::new())
+}
+
+/// Returns the first `max-age` of a response's `Cache-Control` (RFC 9111 section 5.2.2.1), or `None`
+/// if it is absent, negative or not a number. A number above `u64::MAX` counts as `u64::MAX`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let mut headers = http::HeaderMap::new();
+/// headers.insert("cache-control", http::HeaderValue::from_static("public, Max-Age=15, max-age=9"));
+/// assert_eq!(a0_discovery::max_age(&headers), Some(Duration::from_secs(15)));
+/// ```
+pub fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .filter_map(|field| field.to_str().ok())
+        .flat_map(|field| field.split(','))
+        .filter_map(|directive| directive.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("max-age"))
+        .map(|(_, value)| value.trim())?;
+    if value.is_empty() || !value.bytes().all(|octet| octet.is_ascii_digit()) {
+        return None;
+    }
+    Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)))
+}
+
+/// How long a 429 or a 503 asks clients to wait, by `Retry-After` (RFC 9110 section 10.2.3).
+/// The field is a number of seconds or a date; a date counts from `now` and gives zero if it is
+/// past. Returns `None` for any other status, or if the field is absent or malformed.
+fn retry_after<B>(response: &Response<B>, now: NumericDate) -> Option<Duration> {
+    let is_busy = matches!(
+        response.status(),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    );
+    let field = response.headers().get(RETRY_AFTER).filter(|_| is_busy)?;
+    let text = field.to_str().ok()?;
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = NumericDate::from(httpdate::parse_http_date(text).ok()?);
+    let seconds = date.as_seconds() - now.as_seconds();
+    Duration::try_from_secs_f64(seconds.max(0.0)).ok()
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::document::{Document, Kind, Slot, Span, names_equal};
+use super::{Document, Kind, Slot, Span, names_equal};
 
 /// Up to this many members, comparing a name with each is faster than hashing it. With more
 /// members, comparing would take quadratic time.

@@ -4,12 +4,11 @@
 mod aws_lc;
 #[cfg(feature = "aws-lc-rs")]
 mod der;
-mod ec;
-mod edwards;
-mod rsa;
+mod openssl;
 
 use std::fmt;
 
+use self::openssl::{EcdsaKey, EdwardsKey, RsaKey, clear_openssl_errors};
 use crate::algorithm::{Algorithm, Family, Hash};
 use crate::compact::Compact;
 use crate::jwk::{DeclaredAlgorithm, Jwk, JwkError, KeyParameters};
@@ -54,9 +53,9 @@ pub struct VerifyingKey {
 }
 
 enum BackendKey {
-    Rsa(rsa::Key),
-    Ec(ec::Key),
-    Edwards(edwards::Key),
+    Rsa(RsaKey),
+    Ec(EcdsaKey),
+    Edwards(EdwardsKey),
     #[cfg(feature = "aws-lc-rs")]
     AwsLc(aws_lc::Key),
 }
@@ -193,11 +192,11 @@ impl BackendKey {
     fn openssl(parameters: &KeyParameters, algorithm: Algorithm) -> Option<Self> {
         match parameters {
             KeyParameters::Rsa { modulus, exponent } => {
-                rsa::Key::new(modulus, exponent, algorithm.family()).map(BackendKey::Rsa)
+                RsaKey::new(modulus, exponent, algorithm.family()).map(BackendKey::Rsa)
             }
-            KeyParameters::Ec { curve, point } => ec::Key::new(*curve, point).map(BackendKey::Ec),
+            KeyParameters::Ec { curve, point } => EcdsaKey::new(*curve, point).map(BackendKey::Ec),
             KeyParameters::Edwards { curve, x } => {
-                edwards::Key::new(*curve, x).map(BackendKey::Edwards)
+                EdwardsKey::new(*curve, x).map(BackendKey::Edwards)
             }
         }
     }
@@ -213,13 +212,6 @@ impl BackendKey {
             None => BackendKey::openssl(parameters, algorithm),
         }
     }
-}
-
-/// Empties OpenSSL's error queue for this thread. Some functions leave an error there when a key or
-/// a signature is not valid, and the next user of the queue, such as a TLS connection on the same
-/// thread, would take it for its own failure.
-fn clear_openssl_errors() {
-    drop(openssl::error::ErrorStack::get());
 }
 
 /// The allowed algorithms that the key's type, curve and `alg` permit, in the order of `allowed`.

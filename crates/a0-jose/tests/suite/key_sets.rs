@@ -221,8 +221,7 @@ fn rfc7518_6_3_1_leading_zeros_of_an_issuers_rsa_key_do_not_count() {
     }
 }
 
-/// The key of a `kid` may be for another algorithm than the token's. A caller must not look for it
-/// in a newer set again and again, as for an unknown `kid`.
+/// The key of a `kid` may be for another algorithm than the token's.
 #[test]
 fn a_key_for_another_algorithm_is_told_from_an_unknown_one() {
     let rsa = SigningKey::new(Algorithm::Rs256);
@@ -252,4 +251,90 @@ fn a_key_for_another_algorithm_is_told_from_an_unknown_one() {
         assert_eq!(keys.contains("k", algorithm), is_for_it, "{algorithm}");
         assert!(keys.contains_key_id("k") && !keys.contains_key_id("other"));
     }
+}
+
+/// An operator reads why the key with the very `kid` of a token was left out. The client does not.
+#[test]
+fn a_skipped_key_is_told_from_an_unknown_one() {
+    let key = SigningKey::new(Algorithm::Rs256);
+    let jwk = |kid: &str| key.public_jwk(kid);
+    let short = base64url_encode([0xff; 128]);
+    let long = "l".repeat(256);
+    let too_long = "l".repeat(257);
+    let entries = [
+        with(jwk("short"), "n", short.clone().into()),
+        with(jwk("enc"), "use", "enc".into()),
+        with(jwk("alg"), "alg", "ES256".into()),
+        with(jwk("two"), "alg", "none".into()),
+        with(jwk("two"), "n", short.clone().into()),
+        with(jwk("beside"), "n", short.into()),
+        with(jwk("beside"), "alg", "PS256".into()),
+        with(jwk("good"), "use", "enc".into()),
+        jwk("good"),
+        with(jwk(&long), "use", "enc".into()),
+        with(jwk(&too_long), "use", "enc".into()),
+        with(jwk("null"), "kid", Value::Null),
+        with(jwk("gone"), "kty", "oct".into()),
+    ];
+    let allowed = [Algorithm::Rs256, Algorithm::Ps256];
+    let keys = parse(entries, &allowed);
+    for (kid, reason) in [
+        ("short", Some(JwkError::ModulusSize)),
+        ("enc", Some(JwkError::NotForSignatures)),
+        ("alg", Some(JwkError::Algorithm)),
+        ("two", Some(JwkError::Algorithm)),
+        ("gone", Some(JwkError::KeyType)),
+        (&long, Some(JwkError::NotForSignatures)),
+        (&too_long, None),
+        ("null", None),
+        ("unknown", None),
+        ("", None),
+    ] {
+        let token = key.sign(&value!({"alg": "RS256", "kid": kid}).to_string(), "{}");
+        let error = verify_allowing(&token, &keys, &allowed).unwrap_err();
+        assert_eq!(error.to_string(), "No matching key found in JWKS", "{kid}");
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        let expected = reason.map(|reason| {
+            format!("the key with the token's 'kid' was left out of the key set: {reason}")
+        });
+        assert_eq!(source, expected, "{kid}");
+        match (error, reason) {
+            (VerifyError::UnusableKey(unusable), Some(reason)) => {
+                assert_eq!(unusable.reason, reason, "{kid}");
+            }
+            (error, _) => assert_eq!(error, VerifyError::NoMatchingKey, "{kid}"),
+        }
+    }
+    // A usable key of the same `kid` says more.
+    for (kid, expected) in [
+        ("good", Ok(())),
+        (
+            "beside",
+            Err(VerifyError::KeyForOtherAlgorithm(Algorithm::Ps256)),
+        ),
+    ] {
+        let token = key.sign(&value!({"alg": "RS256", "kid": kid}).to_string(), "{}");
+        assert_eq!(verify_allowing(&token, &keys, &allowed), expected, "{kid}");
+    }
+}
+
+/// No part of a `kid`, which the sender of a token writes, is in the error.
+#[test]
+fn a_refusal_for_a_skipped_key_shows_no_key_id() {
+    let key = SigningKey::new(Algorithm::Rs256);
+    let kid = "canary-kid";
+    let keys = parse(
+        [with(key.public_jwk(kid), "use", "enc".into())],
+        &[Algorithm::Rs256],
+    );
+    let token = key.sign(&value!({"alg": "RS256", "kid": kid}).to_string(), "{}");
+    let error = verify(&token, &keys).unwrap_err();
+    let mut texts = format!("{error:?} {error}");
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        texts += &format!(" {cause:?} {cause}");
+        source = cause.source();
+    }
+    assert!(texts.contains("left out"), "{texts}");
+    assert!(!texts.contains("canary"), "{texts}");
 }

@@ -1,6 +1,8 @@
-//! Whether a verified token may do what its request asks for. [`policy`] has the rules as values, [`judge`]
-//! decides, [`requirements`] is what a challenge asks for, [`resource_server`] has the settings of the API.
+//! Whether a verified token may do what its request asks for. [`policy`] has the rules as values, [`check`]
+//! applies each to a token, and [`judge`] combines the results. [`requirements`] is what a challenge asks
+//! for, [`resource_server`] has the settings of the API.
 
+mod check;
 mod denial;
 mod judge;
 pub(crate) mod policy;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::verification::verified::VerifiedToken;
 
+use super::check::Check;
 use super::principal::Principal;
 use super::resource_server::{SCOPE_RULE, is_scope_token};
 
@@ -47,24 +48,8 @@ pub struct Policy {
     size: usize,
 }
 
-type ClaimTest = Box<dyn Fn(&Value) -> bool + Send + Sync>;
-type TokenTest = Box<dyn Fn(&VerifiedToken) -> bool + Send + Sync>;
-
 pub(super) enum Rule {
-    Verified,
-    Scope(String),
-    Permission(String),
-    ClaimEquals(String, Value),
-    ClaimIncludes(String, Value),
-    Claim(String, ClaimTest),
-    Test(String, TokenTest),
-    Organization(String),
-    Clients(Vec<String>),
-    Principal(Vec<Principal>),
-    CurrentActor(String),
-    MaxTokenAge(Duration),
-    AcrValues(Vec<String>),
-    MaxAuthAge(Duration),
+    Check(Check),
     All(Vec<Policy>),
     Any(Vec<Policy>),
     /// A value of the policy cannot be used.
@@ -75,7 +60,7 @@ impl Policy {
     /// Any verified token. It is the policy to combine others with, or to return where nothing more is
     /// required.
     pub fn verified() -> Self {
-        Policy::new(Rule::Verified)
+        Policy::check(Check::Verified)
     }
 
     /// `scope` contains this scope (RFC 8693 section 4.2), or one that
@@ -83,7 +68,7 @@ impl Policy {
     pub fn scope(name: impl Into<String>) -> Self {
         let name = name.into();
         if is_scope_token(&name) {
-            Policy::new(Rule::Scope(name))
+            Policy::check(Check::Scope(name))
         } else {
             Policy::unusable(format!("{name:?} is not a scope: {SCOPE_RULE}"))
         }
@@ -103,10 +88,8 @@ impl Policy {
     /// the API. Otherwise: 403.
     pub fn permission(name: impl Into<String>) -> Self {
         let name = name.into();
-        match given("permission", &name) {
-            Ok(()) => Policy::new(Rule::Permission(name)),
-            Err(reason) => Policy::unusable(reason),
-        }
+        let usable = given("permission", &name);
+        Policy::checked(usable, Check::Permission(name))
     }
 
     /// All of these permissions; see [`permission`](Policy::permission).
@@ -124,24 +107,23 @@ impl Policy {
     /// `null` cannot be compared with, because a number that is not finite converts to it.
     pub fn claim_equals(name: impl Into<String>, value: impl Into<Value>) -> Self {
         let (name, value) = (name.into(), value.into());
-        match given("claim_equals", &name).and_then(|()| not_null("claim_equals", &value)) {
-            Ok(()) => Policy::new(Rule::ClaimEquals(name, value)),
-            Err(reason) => Policy::unusable(reason),
-        }
+        let usable = given("claim_equals", &name).and_then(|()| not_null("claim_equals", &value));
+        Policy::checked(usable, Check::ClaimEquals(name, value))
     }
 
     /// The claim is an array that contains this JSON value. Otherwise: 403. A string is not searched.
     pub fn claim_includes(name: impl Into<String>, value: impl Into<Value>) -> Self {
         let (name, value) = (name.into(), value.into());
-        match given("claim_includes", &name).and_then(|()| not_null("claim_includes", &value)) {
-            Ok(()) => Policy::new(Rule::ClaimIncludes(name, value)),
-            Err(reason) => Policy::unusable(reason),
-        }
+        let usable =
+            given("claim_includes", &name).and_then(|()| not_null("claim_includes", &value));
+        Policy::checked(usable, Check::ClaimIncludes(name, value))
     }
 
     /// The claim is present, and the function returns `true` for its value. Otherwise: 403.
     ///
-    /// If the function panics, the request is answered 500. The same holds for [`test`](Policy::test).
+    /// The function also runs for tokens that another rule refuses. If it panics, the request is answered
+    /// 500, also if another alternative of [`any`](Policy::any) would follow. With `panic = "abort"` the
+    /// process ends. The same holds for [`test`](Policy::test).
     ///
     /// ```
     /// use auth0_api::Policy;
@@ -156,10 +138,8 @@ impl Policy {
         F: Fn(&Value) -> bool + Send + Sync + 'static,
     {
         let name = name.into();
-        match given("claim", &name) {
-            Ok(()) => Policy::new(Rule::Claim(name, Box::new(test))),
-            Err(reason) => Policy::unusable(reason),
-        }
+        let usable = given("claim", &name);
+        Policy::checked(usable, Check::Claim(name, Box::new(test)))
     }
 
     /// The function returns `true` for the token. Otherwise: 403. The name is for the operator:
@@ -168,16 +148,14 @@ impl Policy {
     where
         F: Fn(&VerifiedToken) -> bool + Send + Sync + 'static,
     {
-        Policy::new(Rule::Test(name.into(), Box::new(test)))
+        Policy::check(Check::Test(name.into(), Box::new(test)))
     }
 
     /// The user logged in to this Auth0 organization: `org_id` is this identifier. Otherwise: 403.
     pub fn organization(id: impl Into<String>) -> Self {
         let id = id.into();
-        match given("organization", &id) {
-            Ok(()) => Policy::new(Rule::Organization(id)),
-            Err(reason) => Policy::unusable(reason),
-        }
+        let usable = given("organization", &id);
+        Policy::checked(usable, Check::Organization(id))
     }
 
     /// The token was issued to one of these clients: `azp` (Auth0's default profile) or `client_id` (RFC
@@ -186,40 +164,31 @@ impl Policy {
         let ids: Vec<String> = ids.into_iter().map(Into::into).collect();
         let checked = not_empty("clients", &ids)
             .and_then(|()| ids.iter().try_for_each(|id| given("clients", id)));
-        match checked {
-            Ok(()) => Policy::new(Rule::Clients(ids)),
-            Err(reason) => Policy::unusable(reason),
-        }
+        Policy::checked(checked, Check::Clients(ids))
     }
 
     /// The token belongs to one of these kinds of principals; see
     /// [`VerifiedToken::principal`](crate::VerifiedToken::principal). Otherwise: 403.
     pub fn principal(kinds: impl IntoIterator<Item = Principal>) -> Self {
         let kinds: Vec<Principal> = kinds.into_iter().collect();
-        match not_empty("principal", &kinds) {
-            Ok(()) => Policy::new(Rule::Principal(kinds)),
-            Err(reason) => Policy::unusable(reason),
-        }
+        let usable = not_empty("principal", &kinds);
+        Policy::checked(usable, Check::Principal(kinds))
     }
 
     /// The current actor, which is the outermost `act`, has this `sub` (RFC 8693 section 4.1). Prior actors
     /// do not count. If the actor has an `iss`, it must be the token's own issuer. Otherwise: 403.
     pub fn current_actor(sub: impl Into<String>) -> Self {
         let sub = sub.into();
-        match given("current_actor", &sub) {
-            Ok(()) => Policy::new(Rule::CurrentActor(sub)),
-            Err(reason) => Policy::unusable(reason),
-        }
+        let usable = given("current_actor", &sub);
+        Policy::checked(usable, Check::CurrentActor(sub))
     }
 
     /// The token was issued at most this long ago, by `iat`, at the time of its verification. Otherwise: 401
     /// `invalid_token`, so that the client gets a new one. [`leeway`](crate::Builder::leeway) applies. At
     /// least one second.
     pub fn max_token_age(age: Duration) -> Self {
-        match at_least_a_second("max_token_age", age) {
-            Ok(()) => Policy::new(Rule::MaxTokenAge(age)),
-            Err(reason) => Policy::unusable(reason),
-        }
+        let usable = at_least_a_second("max_token_age", age);
+        Policy::checked(usable, Check::MaxTokenAge(age))
     }
 
     /// The user authenticated in one of these contexts: `acr`, or the claim of
@@ -230,7 +199,7 @@ impl Policy {
         let values: Vec<String> = values.into_iter().map(Into::into).collect();
         let unusable = values.iter().find(|value| !is_scope_token(value));
         match (not_empty("acr_values", &values), unusable) {
-            (Ok(()), None) => Policy::new(Rule::AcrValues(values)),
+            (Ok(()), None) => Policy::check(Check::AcrValues(values)),
             (Err(reason), _) => Policy::unusable(reason),
             (_, Some(value)) => Policy::unusable(format!(
                 "acr_values: {value:?} cannot be in a list that is separated by spaces: use \
@@ -246,10 +215,8 @@ impl Policy {
     /// At least one second: with zero, no token would ever pass, and clients would log their users in
     /// without end.
     pub fn max_auth_age(age: Duration) -> Self {
-        match at_least_a_second("max_auth_age", age) {
-            Ok(()) => Policy::new(Rule::MaxAuthAge(age)),
-            Err(reason) => Policy::unusable(reason),
-        }
+        let usable = at_least_a_second("max_auth_age", age);
+        Policy::checked(usable, Check::MaxAuthAge(age))
     }
 
     /// All of these policies. An empty list is unusable, so that an empty configuration does not open an
@@ -282,6 +249,17 @@ impl Policy {
             Rule::Unusable(reason) => Err(Error::configuration(format!("policy: {reason}"))),
             _ => Ok(()),
         }
+    }
+
+    fn checked(usable: Result<(), String>, check: Check) -> Self {
+        match usable {
+            Ok(()) => Policy::check(check),
+            Err(reason) => Policy::unusable(reason),
+        }
+    }
+
+    fn check(check: Check) -> Self {
+        Policy::new(Rule::Check(check))
     }
 
     fn new(rule: Rule) -> Self {
@@ -352,25 +330,12 @@ fn at_least_a_second(rule: &str, age: Duration) -> Result<(), String> {
 /// Shows names, but no values of claims.
 impl fmt::Debug for Policy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, value): (&str, &dyn fmt::Debug) = match &*self.rule {
-            Rule::Verified => return formatter.write_str("verified"),
-            Rule::Scope(name) => ("scope", name),
-            Rule::Permission(name) => ("permission", name),
-            Rule::ClaimEquals(name, _) => ("claim_equals", name),
-            Rule::ClaimIncludes(name, _) => ("claim_includes", name),
-            Rule::Claim(name, _) => ("claim", name),
-            Rule::Test(name, _) => ("test", name),
-            Rule::Organization(id) => ("organization", id),
-            Rule::Clients(ids) => ("clients", ids),
-            Rule::Principal(kinds) => ("principal", kinds),
-            Rule::CurrentActor(sub) => ("current_actor", sub),
-            Rule::MaxTokenAge(age) => ("max_token_age", age),
-            Rule::AcrValues(values) => ("acr_values", values),
-            Rule::MaxAuthAge(age) => ("max_auth_age", age),
+        let (name, parts): (&str, &dyn fmt::Debug) = match &*self.rule {
+            Rule::Check(check) => return check.fmt(formatter),
             Rule::All(policies) => ("all", policies),
             Rule::Any(policies) => ("any", policies),
             Rule::Unusable(reason) => ("unusable", reason),
         };
-        formatter.debug_tuple(name).field(value).finish()
+        formatter.debug_tuple(name).field(parts).finish()
     }
 }

@@ -30,13 +30,7 @@ impl Principal {
         Ok(match subject {
             Some(sub) if sub.starts_with("anon@") => Principal::Anonymous,
             _ if has("ai_agent") => Principal::Agent,
-            _ if is_machine
-                || ["service", "browser_app", "native_app"]
-                    .into_iter()
-                    .any(has) =>
-            {
-                Principal::Client
-            }
+            _ if is_machine || has("service") => Principal::Client,
             Some(_) if profile.is_none() || has("user") => Principal::User,
             _ => Principal::Unknown,
         })

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::check::Check;
 use super::denial::StepUp;
 use super::policy::{Policy, Rule};
 
@@ -19,8 +20,8 @@ impl Policy {
     /// ```
     pub fn scopes(&self) -> Vec<&str> {
         let mut scopes = Vec::new();
-        self.for_each_required(&mut |rule| {
-            if let Rule::Scope(name) = rule
+        self.for_each_required(&mut |check| {
+            if let Check::Scope(name) = check
                 && !scopes.contains(&name.as_str())
             {
                 scopes.push(name.as_str());
@@ -38,8 +39,8 @@ impl Policy {
     pub(super) fn step_up(&self) -> StepUp {
         let mut acr_values: Option<Vec<String>> = None;
         let mut max_age: Option<Duration> = None;
-        self.for_each_required(&mut |rule| match rule {
-            Rule::AcrValues(values) => {
+        self.for_each_required(&mut |check| match check {
+            Check::AcrValues(values) => {
                 let common = acr_values.take().map(|mut common| {
                     common.retain(|value| values.contains(value));
                     common
@@ -48,7 +49,7 @@ impl Policy {
                 let common = common.filter(|common| !common.is_empty());
                 acr_values = Some(common.unwrap_or_else(|| values.clone()));
             }
-            Rule::MaxAuthAge(age) => {
+            Check::MaxAuthAge(age) => {
                 max_age = Some(max_age.map_or(*age, |shortest| shortest.min(*age)));
             }
             _ => {}
@@ -60,8 +61,8 @@ impl Policy {
         }
     }
 
-    /// Visits the rules that a challenge may name, in order.
-    fn for_each_required<'p>(&'p self, visit: &mut impl FnMut(&'p Rule)) {
+    /// Visits the checks that a challenge may name, in order.
+    fn for_each_required<'p>(&'p self, visit: &mut impl FnMut(&'p Check)) {
         match &*self.rule {
             Rule::All(policies) => {
                 for policy in policies {
@@ -73,7 +74,8 @@ impl Policy {
                     first.for_each_required(visit);
                 }
             }
-            rule => visit(rule),
+            Rule::Check(check) => visit(check),
+            Rule::Unusable(_) => {}
         }
     }
 }

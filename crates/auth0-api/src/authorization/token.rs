@@ -22,8 +22,9 @@ impl VerifiedToken {
     /// - 401 `invalid_token`, if a claim has a wrong type or the token is too old.
     /// - 500, if the policy is unusable or one of its closures panics.
     ///
-    /// If several rules refuse the token, the error does not depend on their order: first a 500, then a
-    /// claim of a wrong type, then 403 without a code, then the user's authentication, scopes, and the age.
+    /// If several rules refuse the token, the kind of the error does not depend on their order. The first of
+    /// these is reported: a 500, a claim of a wrong type, a 403 without a code, the user's authentication,
+    /// scopes, the age.
     ///
     /// ```
     /// # fn handler(token: &auth0_api::VerifiedToken) -> Result<(), auth0_api::Error> {
@@ -44,8 +45,7 @@ impl VerifiedToken {
     ///
     /// 1. `sub` begins with `anon@`: an anonymous session.
     /// 2. `sub_profile` contains `ai_agent`: an agent.
-    /// 3. [`is_machine`](VerifiedToken::is_machine), or `sub_profile` contains `service`, `browser_app` or
-    ///    `native_app`: a client.
+    /// 3. [`is_machine`](VerifiedToken::is_machine), or `sub_profile` contains `service`: a client.
     /// 4. There is a `sub`, and `sub_profile` is absent or contains `user`: a user.
     ///
     /// Otherwise it is [`Principal::Unknown`].

@@ -61,6 +61,7 @@ impl Challenger {
         let server = ResourceServer::or_default(server);
         let is_omission = refusal.is_omission_of_the_api();
         let mut error = Error::new(self.blame(refusal.kind), refusal.diagnosis);
+        error.set_scheme(used);
         if error.status_code().is_server_error() {
             return error;
         }

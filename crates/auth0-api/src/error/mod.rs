@@ -4,6 +4,7 @@ pub(crate) mod api_error;
 pub(crate) mod challenge;
 pub(crate) mod challenger;
 mod kind;
+pub(crate) mod reason;
 pub(crate) mod refusal;
 mod response;
 
@@ -12,6 +13,7 @@ use std::fmt;
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use crate::verification::credentials::Scheme;
 use crate::verification::diagnosis::Diagnosis;
 
 use challenge::Challenge;
@@ -50,6 +52,7 @@ struct Inner {
     kind: ErrorKind,
     challenges: Vec<Challenge>,
     diagnosis: Option<Box<Diagnosis>>,
+    scheme: Option<Scheme>,
 }
 
 /// A replay store that failed is asked again at the next request, so a client may come back soon.
@@ -63,6 +66,7 @@ impl Error {
             kind,
             challenges: Vec::new(),
             diagnosis,
+            scheme: None,
         }))
     }
 
@@ -95,6 +99,10 @@ impl Error {
             )
     }
 
+    pub(crate) fn set_scheme(&mut self, scheme: Option<Scheme>) {
+        self.0.scheme = scheme;
+    }
+
     pub(crate) fn set_challenges(&mut self, challenges: Vec<Challenge>) {
         self.0.challenges = challenges;
     }
@@ -102,6 +110,28 @@ impl Error {
     /// The reason for the error, as data.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
+    }
+
+    /// A stable label of the reason, such as `token_expired`, for logs, metrics and alerts. It is one of a
+    /// fixed set, which docs/observability.md lists, and never contains anything that was sent. A label
+    /// keeps its meaning within a major version; new ones may be added.
+    ///
+    /// ```
+    /// use auth0_api::{ApiClient, RequestContext};
+    ///
+    /// let client = ApiClient::builder().domain("tenant.example").audience("a").build()?;
+    /// let request = RequestContext::new().header("Authorization", "Bearer opaque");
+    /// assert_eq!(client.verify_request(request).unwrap_err().reason(), "token_not_a_jwt");
+    /// # Ok::<(), auth0_api::Error>(())
+    /// ```
+    pub fn reason(&self) -> &'static str {
+        reason::of(&self.0.kind)
+    }
+
+    /// The scheme of the request's credentials, if it is one that the API accepts and the error is that of a
+    /// verification.
+    pub fn scheme(&self) -> Option<Scheme> {
+        self.0.scheme
     }
 
     /// The status of the HTTP response.

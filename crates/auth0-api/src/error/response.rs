@@ -55,7 +55,6 @@ impl Error {
     fn has_code_for_body(&self) -> bool {
         match self.kind() {
             ErrorKind::Api(_) => false,
-            ErrorKind::Forbidden(_) => true,
             _ => self.is_told_to_client() || self.status_code() != StatusCode::UNAUTHORIZED,
         }
     }

@@ -11,6 +11,7 @@ use a0_http::HttpClient;
 use a0_jose::{Algorithm, Backend};
 
 use crate::clock::Clock;
+use crate::observer::Observer;
 use crate::verification::credentials::DpopMode;
 use crate::verification::issuers::{Resolver, ResolverContext};
 
@@ -88,6 +89,8 @@ pub struct Builder {
     pub(crate) max_wait: Option<Duration>,
     pub(crate) http_client: Option<Arc<dyn HttpClient>>,
     pub(crate) clock: Clock,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
+    pub(crate) observed_claims: Vec<String>,
     /// Why the first unusable value was refused. `build` reports it.
     pub(crate) refused: Option<String>,
 }
@@ -141,6 +144,8 @@ impl Default for Builder {
             max_wait: None,
             http_client: None,
             clock: Clock::new(SystemTime::now),
+            observers: Vec::new(),
+            observed_claims: Vec::new(),
             refused: None,
         }
     }

@@ -8,3 +8,4 @@ mod caches;
 mod dpop;
 mod environment;
 pub(crate) mod exchange;
+mod observer;

@@ -44,7 +44,7 @@ impl<R, S> Verifier<R, S> {
                 let proof = RequestProof::read(context, public_url);
                 Some(proof.map_err(|refusal| {
                     if refusal.is_omission_of_the_api() || !can_have_proof {
-                        self.counters.requests_without_url.add_one();
+                        self.telemetry.request_without_url();
                     }
                     challenger.error(refusal, Some(Scheme::Dpop), server)
                 })?)
@@ -92,6 +92,14 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// The label of the scheme in logs and metrics: `bearer` or `dpop`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Scheme::Bearer => "bearer",
+            Scheme::Dpop => "dpop",
+        }
+    }
+
     /// Finds the scheme of a name. The case does not matter (RFC 9110 section 11.1).
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         if name.eq_ignore_ascii_case("dpop") {

@@ -2,7 +2,6 @@
 //! file owns one concern.
 
 pub(crate) mod confirmation;
-pub(crate) mod counters;
 pub(crate) mod credentials;
 pub(crate) mod diagnosis;
 pub(crate) mod issuers;
@@ -22,11 +21,11 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
+use crate::observer::telemetry::Telemetry;
 
 pub(crate) use order::Need;
 pub(crate) use proof::ReplayCheck;
 
-use counters::Counters;
 use credentials::Scheme;
 use issuers::{AllowedAlgorithms, Issuers};
 use proof::DpopSettings;
@@ -45,9 +44,9 @@ pub(crate) struct Verifier<R, S> {
     pub(crate) audiences: Vec<String>,
     pub(crate) dpop: DpopSettings,
     pub(crate) challenger: Challenger,
+    pub(crate) telemetry: Arc<Telemetry>,
     /// `None` if the API configures nothing of it.
     pub(crate) resource_server: Option<Arc<ResourceServer>>,
-    pub(crate) counters: Counters,
     /// `None` if replay protection is turned off.
     pub(crate) replay_store: Option<S>,
     /// `None` if verified tokens are not cached.

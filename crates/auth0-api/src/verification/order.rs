@@ -115,7 +115,9 @@ impl<R, S> Verifier<R, S> {
         let tokens = self.tokens.as_ref();
         let digest = tokens.map(|_| TokenDigest::from(sha256(text)));
         let cached = tokens.zip(digest).and_then(|(tokens, digest)| {
-            let signed = tokens.get(&digest)?;
+            let signed = tokens.get(&digest);
+            self.telemetry.token_cache(signed.is_some());
+            let signed = signed?;
             Some(PresentedToken::Cached {
                 signed,
                 compact,

@@ -59,6 +59,11 @@ impl VerifiedToken {
         &self.signed
     }
 
+    /// The value of a claim that is a string.
+    pub(crate) fn text_claim(&self, name: &str) -> Option<&str> {
+        self.claims().members().get(name).and_then(Node::as_str)
+    }
+
     /// An unusable claim refuses the token, with the challenges of the response.
     pub(crate) fn refused(&self, error: impl Into<Refusal>) -> Error {
         let server = self.resource_server();
