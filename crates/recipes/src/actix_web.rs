@@ -40,7 +40,10 @@ async fn verify(
 async fn orders(token: ReqData<VerifiedToken>) -> HttpResponse {
     let answer = |token: &VerifiedToken| -> Result<String, Error> {
         token.authorize(&Policy::scope("read:orders"))?;
-        Ok(format!("orders of {}", token.subject()?.unwrap_or_default()))
+        Ok(format!(
+            "orders of {}",
+            token.subject()?.unwrap_or_default()
+        ))
     };
     match answer(&token) {
         Ok(orders) => HttpResponse::Ok().body(orders),
@@ -54,9 +57,12 @@ fn context(request: &ServiceRequest) -> RequestContext<'_> {
     let context = RequestContext::new()
         .method(request.method().as_str())
         .path(request.uri().path());
-    request.headers().iter().fold(context, |context, (name, value)| {
-        context.header(name.as_str(), String::from_utf8_lossy(value.as_bytes()))
-    })
+    request
+        .headers()
+        .iter()
+        .fold(context, |context, (name, value)| {
+            context.header(name.as_str(), String::from_utf8_lossy(value.as_bytes()))
+        })
 }
 
 fn to_actix_web(answer: http::Response<String>) -> HttpResponse {

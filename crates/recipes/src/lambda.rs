@@ -11,8 +11,9 @@ pub async fn run(client: ApiClient) -> Result<(), Error> {
     lambda_http::run(orders(client)).await
 }
 
-/// The protected function. The client's `public_url` is the URL of the gateway, with its stage: the
-/// path in a request has no stage.
+/// The protected function. For DPoP proofs, set the client's `public_url` to the URL of the gateway without
+/// a stage: `lambda_http` puts the stage in front of the path. With a custom domain, whose URLs have no
+/// stage, set the environment variable `AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH` too.
 pub fn orders(
     client: ApiClient,
 ) -> impl Service<

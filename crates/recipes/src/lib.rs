@@ -6,4 +6,4 @@ pub mod actix_web;
 pub mod hyper;
 pub mod lambda;
 pub mod tiny_http;
-// pub mod tonic;
+pub mod tonic;

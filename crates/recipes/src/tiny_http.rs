@@ -35,6 +35,7 @@ fn to_tiny_http(answer: Response<String>) -> tiny_http::Response<impl std::io::R
     let (parts, body) = answer.into_parts();
     let response = tiny_http::Response::from_string(body).with_status_code(parts.status.as_u16());
     let headers = parts.headers.iter();
-    let headers = headers.filter_map(|(name, value)| Header::from_bytes(name.as_str(), value.as_bytes()).ok());
+    let headers = headers
+        .filter_map(|(name, value)| Header::from_bytes(name.as_str(), value.as_bytes()).ok());
     headers.fold(response, tiny_http::Response::with_header)
 }

@@ -20,7 +20,7 @@ pub async fn serve(listener: TcpListener, client: ApiClient) -> Result<(), Error
     let (_reporter, health) = tonic_health::server::health_reporter();
     let auth = Auth::new(client)
         .require(Policy::scope("read:orders"))
-        .public_services(grpc::PublicServices::new().health());
+        .exclude_services(grpc::PublicServices::new().health());
     Server::builder()
         .layer(auth)
         .add_service(health)
@@ -34,7 +34,9 @@ async fn list(request: Request<()>) -> Result<Response<String>, Status> {
     let token: Verified = Verified::from_extensions(request.extensions())
         .map_err(|_| Status::internal("the service is not behind the layer"))?;
     // What a layer requires is for all methods; this is for one.
-    token.authorize(&Policy::permission("orders:list")).map_err(status)?;
+    token
+        .authorize(&Policy::permission("orders:list"))
+        .map_err(status)?;
     let subject = token.subject().map_err(status)?.unwrap_or_default();
     Ok(Response::new(format!("orders of {subject}")))
 }

@@ -42,6 +42,10 @@ pub(crate) fn async_client(tenant: &LocalTenant) -> asynchronous::ApiClient {
 
 /// A field of a request with a bearer token of this scope.
 pub(crate) fn bearer(tenant: &LocalTenant, scope: &str) -> Vec<(&'static str, String)> {
-    let token = tenant.access_token().audience(AUDIENCE).subject("ada").scope(scope);
+    let token = tenant
+        .access_token()
+        .audience(AUDIENCE)
+        .subject("ada")
+        .scope(scope);
     vec![("authorization", format!("Bearer {}", token.mint().unwrap()))]
 }

@@ -19,11 +19,16 @@ async fn list(
         request.metadata_mut().append(name, value.parse().unwrap());
     }
     let path = "/recipes.v1.Orders/List".parse().unwrap();
-    grpc.unary(request, path, ProstCodec::<(), String>::default()).await
+    grpc.unary(request, path, ProstCodec::<(), String>::default())
+        .await
 }
 
 fn token(tenant: &LocalTenant, scope: &str, permissions: &[&str]) -> Vec<(&'static str, String)> {
-    let token = tenant.access_token().audience(AUDIENCE).subject("ada").scope(scope);
+    let token = tenant
+        .access_token()
+        .audience(AUDIENCE)
+        .subject("ada")
+        .scope(scope);
     let token = token.claim("permissions", permissions).mint().unwrap();
     vec![("authorization", format!("Bearer {token}"))]
 }
@@ -49,9 +54,24 @@ async fn tonic() {
     let good = token(&tenant, "read:orders", &["orders:list"]);
     let twice = [good.clone(), good].concat();
     for (name, fields, code, challenge) in [
-        ("no token", vec![], Code::Unauthenticated, "Bearer realm=\"api\""),
-        ("forged", forged, Code::Unauthenticated, "error=\"invalid_token\""),
-        ("two tokens", twice, Code::InvalidArgument, "error=\"invalid_request\""),
+        (
+            "no token",
+            vec![],
+            Code::Unauthenticated,
+            "Bearer realm=\"api\"",
+        ),
+        (
+            "forged",
+            forged,
+            Code::Unauthenticated,
+            "error=\"invalid_token\"",
+        ),
+        (
+            "two tokens",
+            twice,
+            Code::InvalidArgument,
+            "error=\"invalid_request\"",
+        ),
         (
             "scope, by the layer",
             token(&tenant, "", &["orders:list"]),
@@ -69,7 +89,10 @@ async fn tonic() {
         assert_eq!(status.code(), code, "{name}: {status:?}");
         let challenges = status.metadata().get_all("www-authenticate").iter();
         let challenges: Vec<_> = challenges.map(|value| value.to_str().unwrap()).collect();
-        assert!(challenges.join("\n").contains(challenge), "{name}: {status:?}");
+        assert!(
+            challenges.join("\n").contains(challenge),
+            "{name}: {status:?}"
+        );
     }
     server.abort();
 }
