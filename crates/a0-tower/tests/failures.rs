@@ -247,23 +247,20 @@ fn an_outage_is_503_and_unreadies_no_warm_instance() {
 fn an_instance_warms_up_when_the_tenant_comes_back() {
     let tenant = tenant();
     tenant.misbehave_times(Endpoint::Discovery, 3, Fault::status(500));
-    let clock = tenant.clone();
-    let handle = tenant.client();
-    let client = builder(&tenant).async_http_client(move |request| {
-        let answer = handle(request);
-        // The back-off after a failure ends at once.
-        clock.set_now(clock.now() + std::time::Duration::from_secs(3600));
-        async move { answer }
-    });
-    let client = client.build_async().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
         .build()
         .unwrap();
-    let readiness = Readiness::new(client.clone());
-    assert!(!client.is_ready());
-    runtime.block_on(readiness.warm_up());
-    assert!(client.is_ready());
+    runtime.block_on(async {
+        let began = tokio::time::Instant::now();
+        let now = move || at(common::NOW) + began.elapsed();
+        let client = builder(&tenant).clock(now).build_async().unwrap();
+        assert!(!client.is_ready());
+        let warm_up = Readiness::new(client.clone()).warm_up();
+        let limit = std::time::Duration::from_secs(600);
+        tokio::time::timeout(limit, warm_up).await.unwrap();
+        assert!(client.is_ready());
+    });
     assert_eq!(tenant.request_count(Endpoint::Discovery), 4);
 }
