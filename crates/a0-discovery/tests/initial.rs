@@ -121,4 +121,54 @@ fn unusable_initial_keys_are_refused() {
         let error = builder.initial_keys(issuer, text, time(0)).map(|_| ());
         assert_eq!(error, Err(expected));
     }
+    // RFC 8725 section 3.1: the keys of an issuer are for its own algorithms.
+    let issuer = normalize_domain(tenant.domain()).unwrap();
+    let rules = rules().issuer_algorithms(issuer.clone(), [Algorithm::Es256]);
+    let builder = KeyCache::builder(rules, Arc::new(tenant.client()));
+    let error = builder.initial_keys(issuer, tenant.jwks().to_string(), time(0));
+    assert!(matches!(error, Err(FetchFailure::NoUsableKey(_))));
+}
+
+/// The start of the cache is a reading of the clock, as every call is.
+#[test]
+fn a_set_back_of_the_clock_after_the_start_does_not_make_initial_keys_younger() {
+    let tenant = tenant(true);
+    let cache = cache(&tenant, -3000, policy());
+    // By their date, the keys would be 100 seconds old, and fresh.
+    tenant.set_now(time(-2900));
+    assert!(keys_of(&cache, &tenant, -2900).is_ok());
+    assert_eq!(fetches(&tenant), (1, 0));
+    assert_eq!(cache.status(at(-2900))[0].freshness, Freshness::Stale);
+    // After the second set-back their age is unknown for good.
+    tenant.set_now(time(-2990));
+    assert!(keys_of(&cache, &tenant, -2990).is_err());
+}
+
+/// At the limit the least recently used issuer is evicted, and its initial keys with it.
+#[test]
+fn evicted_initial_keys_do_not_come_back() {
+    let tenants = ["a.example", "b.example", "c.example"].map(|domain| {
+        let tenant = LocalTenant::new(domain).unwrap();
+        tenant.misbehave(Endpoint::Discovery, Fault::status(503));
+        tenant
+    });
+    let [first, ..] = &tenants;
+    first.set_now(time(0));
+    let mut policy = policy();
+    policy.max_issuers = std::num::NonZeroUsize::new(2).unwrap();
+    let clock = first.clone();
+    let mut builder = KeyCache::builder(rules(), Arc::new(first.client()))
+        .policy(policy)
+        .clock(move || clock.now());
+    for tenant in &tenants {
+        let issuer = normalize_domain(tenant.domain()).unwrap();
+        let jwks = tenant.jwks().to_string();
+        builder = builder.initial_keys(issuer, jwks, time(-10)).unwrap();
+    }
+    let cache = builder.build();
+    // The third issuer left room for one of the first two. Then the first call for the evicted one evicts.
+    for (tenant, is_served) in [(2, true), (1, true), (0, false), (2, false)] {
+        let keys = keys_of(&cache, &tenants[tenant], 0);
+        assert_eq!(keys.is_ok(), is_served, "{tenant}");
+    }
 }

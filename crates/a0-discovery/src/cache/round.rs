@@ -11,8 +11,9 @@ use super::flight::{Permits, WantedKey};
 use super::record::{Outcome, Purpose};
 use super::second_level::{AdapterFailures, Entry, decode, encode, key};
 use crate::error::{Document, FetchError};
-use crate::fetch::{FetchKeys, FetchMetadata, FetchRules, FetchedKeys};
-use crate::fetch::{IssuerKeys, KeySource, ServerMetadata};
+use crate::fetch::{
+    FetchKeys, FetchMetadata, FetchRules, FetchedKeys, IssuerKeys, KeySource, ServerMetadata,
+};
 use crate::issuer::Issuer;
 use crate::policy::{CachePolicy, Stamp, elapsed};
 

@@ -75,10 +75,12 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
         };
         let now = shared.fetcher.clock.now();
         for (issuer, keys) in initial {
-            let good = Good::new(Arc::new(keys), 0, false);
+            let mut good = Good::new(Arc::new(keys), 0, false);
             // Keys from the future have no age: later they would seem to be older than a set-back of
             // the clock.
             if good.may_be_served(shared.policy(), now) {
+                // Otherwise nobody notices a set-back before the first call.
+                good.observe_clock(now);
                 shared.keys_slot(&issuer, now).lock().good = Some(good);
             }
         }
