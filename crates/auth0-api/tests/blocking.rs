@@ -3,17 +3,21 @@
 #[macro_use]
 mod scenarios;
 
+use a0_testkit::LocalTenant;
 use auth0_api::discovery::InMemoryCache;
 use auth0_api::jose::Claims;
+use auth0_api::observer::{Event, Observer, Span, Work};
 use auth0_api::proof::ReplayStore;
 use auth0_api::{
     ApiClient, Builder, ConnectionToken, DpopProof, Error, IssuedToken, IssuerStatus, OnBehalfOf,
     RequestContext, ResolverContext, TokenCacheStatus, TokenExchange, TokenOptions, TokenResponse,
     VerifiedToken,
 };
-use scenarios::{Driver, Handle};
+use scenarios::{AUDIENCE, Driver, Handle};
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// A blocking client with the options `O`.
 struct Blocking<O>(ApiClient, PhantomData<O>);
@@ -216,4 +220,62 @@ fn a_slow_resolver_does_not_set_the_clock_back_for_other_calls() {
     for _ in 0..3 {
         api.verify_access_token(&token).unwrap();
     }
+}
+
+/// Uses the client whenever it is told something, but not while it does so.
+struct Asking(OnceLock<ApiClient>, AtomicBool);
+
+impl Asking {
+    fn ask(&self) {
+        if let Some(client) = self.0.get()
+            && !self.1.swap(true, Ordering::Relaxed)
+        {
+            let request = RequestContext::new().header("Authorization", "Bearer opaque");
+            drop(client.verify_request(request));
+            drop(client.reload("tenant.example"));
+            drop(client.key_status());
+            assert!(client.token_cache_status().is_some());
+            self.1.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Observer for Asking {
+    fn event(&self, _event: &Event<'_>) {
+        self.ask();
+    }
+
+    fn begin(&self, _work: &Work<'_>) -> Option<Box<dyn Span>> {
+        self.ask();
+        None
+    }
+}
+
+#[test]
+fn no_lock_is_held_while_an_observer_runs() {
+    // A lock that is taken twice blocks this thread for ever.
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let asking = Arc::new(Asking(OnceLock::new(), AtomicBool::new(false)));
+        let tenant = LocalTenant::new("tenant.example").unwrap();
+        let client = ApiClient::builder()
+            .audience(AUDIENCE)
+            .local_tenant(tenant.domain(), tenant.client(), tenant.clock())
+            .token_cache(10)
+            .observer(Arc::clone(&asking))
+            .build()
+            .unwrap();
+        assert!(asking.0.set(client.clone()).is_ok());
+        let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
+        for _ in 0..2 {
+            client.verify_access_token(&token).unwrap();
+        }
+        let counts = client.counts();
+        assert_eq!((counts.accepted, counts.observer_panics), (2, 0));
+        assert!(counts.refused > 5, "{counts:?}");
+        done.send(()).unwrap();
+    });
+    is_done
+        .recv_timeout(Duration::from_secs(60))
+        .expect("a lock is held while an observer runs");
 }

@@ -3,8 +3,8 @@
 #![cfg(feature = "metrics")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use a0_testkit::{LocalTenant, ProofKey};
 use auth0_api::observer::MetricsObserver;
@@ -232,6 +232,71 @@ fn metrics_have_the_documented_names_and_labels() {
             assert!(page.contains(&format!("| `{name}` |")), "{name}");
         }
     });
+}
+
+/// A recorder is code of the program, and may use the client itself.
+#[test]
+fn no_lock_is_held_while_the_recorder_runs() {
+    /// Asks the client whenever a metric is used, but not while it asks.
+    struct Asking(Memory, OnceLock<ApiClient>, AtomicBool);
+
+    impl Asking {
+        fn ask(&self) {
+            if let Some(client) = self.1.get()
+                && !self.2.swap(true, Ordering::Relaxed)
+            {
+                drop(client.verify_request(bearer("opaque")));
+                drop(client.reload("tenant.example"));
+                self.2.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+
+    impl Recorder for Asking {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
+            self.ask();
+            self.0.register_counter(key, metadata)
+        }
+
+        fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
+            self.ask();
+            self.0.register_gauge(key, metadata)
+        }
+
+        fn register_histogram(&self, key: &Key, metadata: &Metadata<'_>) -> Histogram {
+            self.ask();
+            self.0.register_histogram(key, metadata)
+        }
+    }
+
+    // A lock that is taken twice blocks this thread for ever.
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let recorder = Asking(Memory::default(), OnceLock::new(), AtomicBool::new(false));
+        metrics::with_local_recorder(&recorder, || {
+            let tenant = tenant();
+            let client = builder(&tenant).domain(tenant.domain()).build().unwrap();
+            assert!(recorder.1.set(client.clone()).is_ok());
+            let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
+            client.verify_request(bearer(&token)).unwrap();
+            let counts = client.counts();
+            assert!(
+                counts.refused > 0 && counts.keys_refreshes > 1,
+                "{counts:?}"
+            );
+            assert_eq!(counts.observer_panics, 0);
+        });
+        done.send(()).unwrap();
+    });
+    is_done
+        .recv_timeout(std::time::Duration::from_secs(60))
+        .expect("a lock is held while the recorder runs");
 }
 
 /// The resolver accepts every issuer, as no resolver should.

@@ -321,10 +321,37 @@ fn a_flood_of_forgeries_is_one_warning_a_second() {
             log.events(),
             ["WARN auth.reason=signature_invalid left_out=1 verification in 0"]
         );
+        // That was the line of this second.
+        flood(&forged, 1);
+        assert_eq!(log.events(), [""; 0]);
+        clock.advance(1000);
+        flood(&forged, 1);
+        assert_eq!(log.events(), [warning("signature_invalid", 1)]);
         clock.advance(1000);
         client.verify_request(bearer(&good)).unwrap();
         flood(&forged, 1);
         assert_eq!(log.events(), [warning("signature_invalid", 0)]);
+    });
+}
+
+/// An operator may keep errors alone.
+#[test]
+fn what_is_left_out_is_told_at_the_level_of_its_events() {
+    logged(Level::ERROR, |log| {
+        let (tenant, clock) = (tenant(), Still::new());
+        tenant.misbehave(Endpoint::Discovery, Fault::status(500));
+        let client = builder(&tenant).observer(clock.observer()).build().unwrap();
+        let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
+        for _ in 0..5 {
+            client.verify_request(bearer(&token)).unwrap_err();
+        }
+        assert_eq!(log.events().len(), 2);
+        clock.advance(1000);
+        client.verify_request(RequestContext::new()).unwrap_err();
+        assert_eq!(
+            log.events(),
+            ["ERROR auth.reason=keys_status left_out=4 verification in 0"]
+        );
     });
 }
 

@@ -118,6 +118,7 @@ impl Counters {
     pub(super) fn count_refresh(&self, result: RefreshResult) {
         match result {
             RefreshResult::Fetched | RefreshResult::Shared => self.keys_refreshes.add_one(),
+            RefreshResult::Unchanged => {}
             RefreshResult::Failed | RefreshResult::Abandoned => {
                 self.keys_refresh_failures.add_one();
             }

@@ -130,8 +130,10 @@ pub struct KeysRefresh<'e> {
 pub enum RefreshResult {
     /// The issuer sent usable keys.
     Fetched,
-    /// The shared cache was asked, and the issuer was not.
+    /// The shared cache had newer keys, and the issuer was not asked.
     Shared,
+    /// The shared cache had no newer keys, and the issuer was not asked, because it has just failed.
+    Unchanged,
     /// The issuer failed. Keys in memory stay in use for a time.
     Failed,
     /// It ended without a result: its thread or task panicked, or its runtime was dropped.
@@ -231,11 +233,12 @@ impl Outcome {
 }
 
 impl RefreshResult {
-    /// The label: `fetched`, `shared`, `failed` or `abandoned`.
+    /// The label: `fetched`, `shared`, `unchanged`, `failed` or `abandoned`.
     pub fn as_str(self) -> &'static str {
         match self {
             RefreshResult::Fetched => "fetched",
             RefreshResult::Shared => "shared",
+            RefreshResult::Unchanged => "unchanged",
             RefreshResult::Failed => "failed",
             RefreshResult::Abandoned => "abandoned",
         }

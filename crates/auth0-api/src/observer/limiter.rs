@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tracing::Level;
+
 /// The shortest time between two lines about the same thing.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The kind of an event and its reason. Both come from fixed sets, so the map below stays small.
-pub(super) type Topic = (&'static str, &'static str);
+/// The level of an event, its message and its reason. They come from fixed sets, so the map below stays
+/// small.
+pub(super) type Topic = (Level, &'static str, Option<&'static str>);
 
 pub(super) struct Limiter {
     clock: Box<dyn Fn() -> Instant + Send + Sync>,

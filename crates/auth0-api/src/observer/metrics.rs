@@ -112,30 +112,31 @@ impl MetricsObserver {
         ];
         counter!(DECISIONS, &labels).increment(1);
         histogram!(DURATION).record(end.duration);
-        let mut hosts = self.lock();
-        if hosts.set_at.elapsed() >= AGE_INTERVAL {
-            hosts.set_gauges();
-        }
+        self.set_ages(AGE_INTERVAL);
     }
 
     fn keys_refresh(&self, end: &KeysRefresh<'_>) {
-        let mut hosts = self.lock();
-        let host = match hosts.of(end.issuer_host) {
-            Some(known) => {
-                if let Some(age) = end.keys_age {
-                    let at = Instant::now();
-                    *known = Some(Age { age, at });
-                }
-                end.issuer_host
-            }
-            None => OTHER_HOST,
+        let has_label = self.lock().update(end.issuer_host, end.keys_age);
+        let host = if has_label {
+            end.issuer_host
+        } else {
+            OTHER_HOST
         };
         let labels = [
             ("issuer_host", host.to_owned()),
             ("result", end.result.as_str().to_owned()),
         ];
         counter!(REFRESHES, &labels).increment(1);
-        hosts.set_gauges();
+        self.set_ages(Duration::ZERO);
+    }
+
+    /// Sets the gauges, unless they were set less than `interval` ago. No lock is held meanwhile, because
+    /// the recorder is code of the program.
+    fn set_ages(&self, interval: Duration) {
+        let ages = self.lock().ages(interval);
+        for (host, age) in ages {
+            gauge!(AGE, "issuer_host" => host).set(age.as_secs_f64());
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Hosts> {
@@ -144,26 +145,31 @@ impl MetricsObserver {
 }
 
 impl Hosts {
-    /// The entry of a host, or `None` if there are too many already.
-    fn of(&mut self, host: &str) -> Option<&mut Option<Age>> {
+    /// Returns whether the host has a label of its own. There may be too many already.
+    fn update(&mut self, host: &str, age: Option<Duration>) -> bool {
         if !self.known.contains_key(host) {
             if self.known.len() >= MAX_HOSTS {
-                return None;
+                return false;
             }
             self.known.insert(host.to_owned(), None);
         }
-        self.known.get_mut(host)
+        if let (Some(known), Some(age)) = (self.known.get_mut(host), age) {
+            let at = Instant::now();
+            *known = Some(Age { age, at });
+        }
+        true
     }
 
-    fn set_gauges(&mut self) {
-        self.set_at = Instant::now();
-        for (host, age) in &self.known {
-            let Some(age) = age else {
-                continue;
-            };
-            let now = age.age.saturating_add(age.at.elapsed());
-            gauge!(AGE, "issuer_host" => host.clone()).set(now.as_secs_f64());
+    /// The ages now, if the gauges were not set within `interval`.
+    fn ages(&mut self, interval: Duration) -> Vec<(String, Duration)> {
+        if self.set_at.elapsed() < interval {
+            return Vec::new();
         }
+        self.set_at = Instant::now();
+        let known = self.known.iter();
+        let ages = known.filter_map(|(host, age)| Some((host, age.as_ref()?)));
+        ages.map(|(host, age)| (host.clone(), age.age.saturating_add(age.at.elapsed())))
+            .collect()
     }
 }
 

@@ -47,7 +47,8 @@ impl RefreshSpan for Refresh {
         let result = match &end.error {
             Some(_) => RefreshResult::Failed,
             None if end.asked_issuer => RefreshResult::Fetched,
-            None => RefreshResult::Shared,
+            None if end.keys_age.is_some() => RefreshResult::Shared,
+            None => RefreshResult::Unchanged,
         };
         let reason = end.error.as_ref();
         let reason = reason.map(|error| reason::of_fetch(error.failure()));

@@ -202,9 +202,10 @@ impl Telemetry {
         if self.observers.is_empty() {
             return;
         }
-        self.tell(&Event::TokenCache(match is_hit {
-            true => TokenCacheLookup::Hit,
-            false => TokenCacheLookup::Miss,
+        self.tell(&Event::TokenCache(if is_hit {
+            TokenCacheLookup::Hit
+        } else {
+            TokenCacheLookup::Miss
         }));
     }
 

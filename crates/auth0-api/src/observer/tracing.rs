@@ -11,7 +11,7 @@ use super::event::{
     Event, ExchangeResult, ExchangedToken, KeysRefresh, Outcome, RefreshResult, Replay,
     Verification, Work,
 };
-use super::limiter::{Limiter, Topic};
+use super::limiter::Limiter;
 use super::{Observer, Span};
 
 /// Claims in a span are cut to this length, in characters.
@@ -20,10 +20,10 @@ const MAX_CLAIM: usize = 200;
 /// Emits spans and events of the crate `tracing`, with the target `auth0_api` (feature `tracing`).
 ///
 /// The spans are `auth0_api.verify` (level debug), `auth0_api.keys_refresh` and `auth0_api.token_exchange`
-/// (info). An accepted request and one without credentials are events of level debug; refreshed keys and exchanged
-/// tokens of level info. Refusals are warnings,
-/// outages and misconfiguration are errors; of both there is at most one a second for each
-/// [`reason`](crate::Error::reason), and the field `left_out` tells how many were left out before it.
+/// (info). An accepted request and one without credentials are events of level debug; refreshed keys and
+/// exchanged tokens are events of level info. Refusals are warnings, and outages and misconfiguration are
+/// errors. Of both there is at most one a second for each [`reason`](crate::Error::reason), and the field
+/// `left_out` tells how many were left out before it.
 /// docs/observability.md lists all fields.
 ///
 /// ```
@@ -55,7 +55,8 @@ impl TracingObserver {
     }
 
     /// Emits an event, or leaves it out if there was one of the same topic less than a second ago.
-    fn limited(&self, level: Level, topic: Topic, line: Line<'_>) {
+    fn limited(&self, level: Level, line: Line<'_>) {
+        let topic = (level, line.message, line.reason);
         if let Some(left_out) = self.limiter.admit(topic) {
             line.emit(level, Some(left_out));
         }
@@ -70,12 +71,11 @@ impl TracingObserver {
             host: end.issuer_host,
             ..Line::new("verification")
         };
-        let topic = ("verification", end.reason.unwrap_or_default());
         match end.outcome {
             Outcome::Accepted | Outcome::Missing => line.emit(Level::DEBUG, None),
-            Outcome::Refused => self.limited(Level::WARN, topic, line),
+            Outcome::Refused => self.limited(Level::WARN, line),
             Outcome::Unavailable | Outcome::Misconfigured => {
-                self.limited(Level::ERROR, topic, line.of_server_fault());
+                self.limited(Level::ERROR, line.of_server_fault());
             }
         }
     }
@@ -89,9 +89,9 @@ impl TracingObserver {
         };
         match end.result {
             RefreshResult::Fetched | RefreshResult::Shared => line.emit(Level::INFO, None),
+            RefreshResult::Unchanged => line.emit(Level::DEBUG, None),
             RefreshResult::Failed | RefreshResult::Abandoned => {
-                let topic = ("keys refresh", end.reason.unwrap_or_default());
-                self.limited(Level::ERROR, topic, line.of_server_fault());
+                self.limited(Level::ERROR, line.of_server_fault());
             }
         }
     }
@@ -104,25 +104,23 @@ impl TracingObserver {
             host: end.issuer_host,
             ..Line::new("token exchange")
         };
-        let topic = ("token exchange", end.reason.unwrap_or_default());
         match end.result {
             ExchangeResult::Issued | ExchangeResult::Reused => line.emit(Level::INFO, None),
             ExchangeResult::NotSent | ExchangeResult::Refused => {
-                self.limited(Level::WARN, topic, line);
+                self.limited(Level::WARN, line);
             }
-            ExchangeResult::Failed => self.limited(Level::ERROR, topic, line.of_server_fault()),
+            ExchangeResult::Failed => self.limited(Level::ERROR, line.of_server_fault()),
         }
     }
 
     /// Tells of floods that have ended.
     fn tell_left_out(&self) {
-        for ((message, reason), left_out) in self.limiter.overdue() {
-            let reason = Some(reason);
+        for ((level, message, reason), left_out) in self.limiter.overdue() {
             let line = Line {
                 reason,
                 ..Line::new(message)
             };
-            line.emit(Level::WARN, Some(left_out));
+            line.emit(level, Some(left_out));
         }
     }
 }
@@ -206,8 +204,7 @@ impl Observer for TracingObserver {
                     reason,
                     ..Line::new(message)
                 };
-                let topic = (message, "replay_failed_open");
-                self.limited(Level::ERROR, topic, line.of_server_fault());
+                self.limited(Level::ERROR, line.of_server_fault());
             }
             Event::RequestWithoutUrl { is_first: true } => {
                 let message = "a DPoP request was refused, because the API passes no URL or no method of \

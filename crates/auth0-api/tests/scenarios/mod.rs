@@ -192,6 +192,7 @@ macro_rules! all_scenarios {
                 reload_fetches_the_keys_of_any_domain_if_there_is_a_resolver,
                 rfc8725_3_1_the_algorithms_of_an_issuer_are_its_own,
                 rfc8725_3_8_issuers_with_the_same_kid_do_not_share_keys,
+                the_age_of_keys_is_judged_after_the_resolver,
                 the_domain_is_not_trusted_unless_domains_lists_it,
                 warm_up_and_reload_fetch_the_keys_of_listed_domains,
             }
@@ -229,6 +230,7 @@ macro_rules! all_scenarios {
                 waiters_give_up_after_two_exchanges_panic,
             }
             observer {
+                a_look_into_the_shared_cache_that_finds_nothing_is_no_refresh,
                 a_panicking_http_client_is_an_abandoned_refresh,
                 a_panicking_observer_changes_no_decision,
                 a_replay_check_that_failed_open_is_told,
@@ -239,6 +241,7 @@ macro_rules! all_scenarios {
                 no_event_contains_a_part_of_a_token,
                 observers_see_only_the_claims_that_are_named,
                 outages_and_misconfiguration_are_told_apart_from_refusals,
+                spans_of_several_observers_are_nested,
                 spans_surround_the_work,
                 the_operator_is_told_once_that_requests_come_without_a_url,
             }

@@ -298,6 +298,25 @@ pub fn each_refresh_of_keys_is_an_event<D: Driver>() {
     assert_eq!(client.counts().keys_refreshes, 1);
 }
 
+/// During an outage, the shared cache is asked again and again. That is no success.
+pub fn a_look_into_the_shared_cache_that_finds_nothing_is_no_refresh<D: Driver>() {
+    let seen = Recorder::default();
+    let shared = Arc::new(InMemoryCache::new(10));
+    let world = World::<D>::with(|builder| D::cache(builder.observer(seen.clone()), shared));
+    let fault = Fault::status(500);
+    world.tenant.misbehave(Endpoint::Discovery, fault);
+    let token = world.token().mint().unwrap();
+    for expected in ["failed keys_status", "failed keys_status", "unchanged -"] {
+        world.verify_bearer(&token).unwrap_err();
+        let refresh = format!("keys tenant.example {expected} -");
+        assert_eq!(seen.take()[0], refresh);
+        world.advance(1);
+    }
+    let counts = world.client.counts();
+    let counts = [counts.keys_refreshes, counts.keys_refresh_failures];
+    assert_eq!(counts, [0, 2]);
+}
+
 /// Fails as long as it is told to.
 struct Failing(Arc<Mutex<bool>>);
 
@@ -514,6 +533,41 @@ pub fn spans_surround_the_work<D: Driver>() {
         }
     }
     assert_eq!(requests, 2);
+}
+
+/// The span that is entered last is exited first, or the context of the thread would be left wrong.
+pub fn spans_of_several_observers_are_nested<D: Driver>() {
+    struct Named(&'static str, Recorder);
+
+    impl Observer for Named {
+        fn event(&self, _event: &Event<'_>) {}
+
+        fn begin(&self, _work: &Work<'_>) -> Option<Box<dyn Span>> {
+            Some(Box::new(Recorded(self.1.clone(), self.0)))
+        }
+    }
+
+    let seen = Recorder::default();
+    let world = World::<D>::with(|builder| {
+        let first = builder.observer(Named("first", seen.clone()));
+        first.observer(Named("second", seen.clone()))
+    });
+    world.verify_bearer("opaque").unwrap_err();
+    world.verify_bearer(&world.token().mint().unwrap()).unwrap();
+    let mut entered = Vec::new();
+    let mut pairs = 0;
+    for line in seen.take_spans() {
+        match line.split_once(' ') {
+            Some(("enter", name)) => entered.push(name.to_owned()),
+            Some(("exit", name)) => {
+                assert_eq!(entered.pop().as_deref(), Some(name));
+                pairs += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(entered.is_empty());
+    assert!(pairs >= 12, "{pairs}");
 }
 
 pub fn observers_see_only_the_claims_that_are_named<D: Driver>() {
