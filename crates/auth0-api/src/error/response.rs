@@ -15,7 +15,8 @@ impl Error {
     ///
     /// The document has `type` (`about:blank`), `title` and `status`. It also has `error` and `detail`, the
     /// code and the description, if the client may know them: not if the request had no credentials (RFC
-    /// 6750 section 3.1). A 5xx has no `detail`, and no `error` that comes from the token endpoint.
+    /// 6750 section 3.1). A 5xx and the error of a client flow have no `detail`, and no `error` that comes from
+    /// the token endpoint.
     ///
     /// ```
     /// use auth0_api::{ApiClient, RequestContext};
@@ -38,7 +39,7 @@ impl Error {
         if self.has_code_for_body() {
             add("error", self.error_code().into());
         }
-        if self.has_code_for_body() && !status.is_server_error() {
+        if self.has_detail_for_body() {
             let detail = self.error_description();
             if !detail.is_empty() {
                 add("detail", detail.into());
@@ -49,6 +50,15 @@ impl Error {
         *response.headers_mut() = self.headers();
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
         response
+    }
+
+    /// A 5xx and the errors of a client flow are about this API, and not about its caller.
+    fn has_detail_for_body(&self) -> bool {
+        let is_of_flow = matches!(
+            self.kind(),
+            ErrorKind::GetTokenByExchangeProfile(_) | ErrorKind::GetAccessTokenForConnection(_)
+        );
+        self.has_code_for_body() && !self.status_code().is_server_error() && !is_of_flow
     }
 
     /// The code of an `Api` error comes from the token endpoint and may repeat what was sent to it.

@@ -302,6 +302,8 @@ pub fn rfc9457_3_an_error_is_a_whole_http_response<D: Driver>() {
     exchanging.tenant.misbehave(Endpoint::Token, refusal);
     let not_exchanged = exchange::exchange(&exchanging).unwrap_err();
     assert_eq!(not_exchanged.error_code(), "canary");
+    let unconfigured = exchange::exchange(&world).unwrap_err();
+    assert!(unconfigured.error_description().contains("client_secret"));
     let problem =
         |title: &str, status: u16| json!({"type": "about:blank", "title": title, "status": status});
     let with = |mut problem: Value, error: &str, detail: Option<&str>| {
@@ -315,6 +317,15 @@ pub fn rfc9457_3_an_error_is_a_whole_http_response<D: Driver>() {
         // RFC 6750 section 3.1: without credentials there is no error information.
         // The code of the token endpoint is not for the caller of this API.
         (not_exchanged, problem("Bad Gateway", 502)),
+        // Nor is it told what this API's own request or its configuration lacks.
+        (
+            unconfigured,
+            with(
+                problem("Bad Request", 400),
+                "get_token_by_exchange_profile_error",
+                None,
+            ),
+        ),
         (missing, problem("Unauthorized", 401)),
         (
             refused.clone(),
