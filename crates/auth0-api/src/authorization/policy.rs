@@ -299,31 +299,31 @@ impl Policy {
 }
 
 fn given(rule: &str, value: &str) -> Result<(), String> {
-    match value.trim().is_empty() {
-        true => Err(format!("{rule}: the value is blank")),
-        false => Ok(()),
+    if value.trim().is_empty() {
+        return Err(format!("{rule}: the value is blank"));
     }
+    Ok(())
 }
 
 fn not_empty<T>(rule: &str, values: &[T]) -> Result<(), String> {
-    match values.is_empty() {
-        true => Err(format!("{rule}: the list is empty")),
-        false => Ok(()),
+    if values.is_empty() {
+        return Err(format!("{rule}: the list is empty"));
     }
+    Ok(())
 }
 
 fn not_null(rule: &str, value: &Value) -> Result<(), String> {
-    match value {
-        Value::Null => Err(format!("{rule}: null cannot be compared with")),
-        _ => Ok(()),
+    if value.is_null() {
+        return Err(format!("{rule}: null cannot be compared with"));
     }
+    Ok(())
 }
 
 fn at_least_a_second(rule: &str, age: Duration) -> Result<(), String> {
-    match age < Duration::from_secs(1) {
-        true => Err(format!("{rule}: at least one second")),
-        false => Ok(()),
+    if age < Duration::from_secs(1) {
+        return Err(format!("{rule}: at least one second"));
     }
+    Ok(())
 }
 
 /// Shows names, but no values of claims.

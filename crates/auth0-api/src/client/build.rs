@@ -22,8 +22,7 @@ use crate::options::builder::{Builder, TokenProfile};
 use crate::options::exchange::FlowOptions;
 use crate::verification::Verifier;
 use crate::verification::credentials::DpopMode;
-use crate::verification::issuers::AllowedAlgorithms;
-use crate::verification::issuers::Issuers;
+use crate::verification::issuers::{AllowedAlgorithms, Issuers};
 use crate::verification::proof::DpopSettings;
 use crate::verification::token_cache::TokenCache;
 

@@ -7,8 +7,7 @@ use a0_jose::{Claims, NumericDate, Thumbprint};
 use crate::error::refusal::Refusal;
 
 use super::Verifier;
-use super::credentials::refuse_proof;
-use super::credentials::{DpopMode, RequestShape, Scheme};
+use super::credentials::{DpopMode, RequestShape, Scheme, refuse_proof};
 use super::token_cache::PresentedToken;
 use super::verified::VerifiedToken;
 

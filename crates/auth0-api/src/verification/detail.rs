@@ -191,9 +191,10 @@ impl Detail {
                     }
                     expected => format!("this API accepts {expected:?}"),
                 };
-                match with_token_values {
-                    true => format!("the issuer of the token is {found:?}; {accepts}"),
-                    false => accepts,
+                if with_token_values {
+                    format!("the issuer of the token is {found:?}; {accepts}")
+                } else {
+                    accepts
                 }
             }
             Detail::Audience {

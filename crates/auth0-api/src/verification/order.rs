@@ -32,14 +32,12 @@ use crate::error::refusal::Refusal;
 use crate::error::{ArgumentSource, ErrorKind, IssuerError, Outage};
 
 use super::Verifier;
-use super::credentials::RequestShape;
-use super::credentials::Scheme;
+use super::credentials::{RequestShape, Scheme};
 use super::detail::Detail;
 use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
 use super::proof::ReplayCheck;
 use super::request::TokenOptions;
-use super::token_cache::PresentedToken;
-use super::token_cache::{SignedToken, TokenDigest};
+use super::token_cache::{PresentedToken, SignedToken, TokenDigest};
 use super::verified::VerifiedToken;
 
 /// What a verification needs next. Each variant is resumed with the answer.

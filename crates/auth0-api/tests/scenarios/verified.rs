@@ -115,6 +115,9 @@ pub fn a_verified_token_has_its_scheme_and_keeps_its_text_only_on_request<D: Dri
             }
             let token = bound.send(&bound.proof().mint().unwrap()).unwrap();
             assert_eq!(token.scheme(), Scheme::Dpop);
+            // By itself the same token proves nothing about its sender.
+            let unproven = bound.world.verify(&bound.token).unwrap();
+            assert_eq!(unproven.confirmed_by(), None);
             let jkt = bound.key.thumbprint();
             assert_eq!(token.confirmed_by(), Some(Confirmation::DpopKey(jkt)));
             assert_eq!(
