@@ -2,7 +2,7 @@
 
 mod common;
 
-use a0_tower::{Auth, Scoped, Verified};
+use a0_tower::{Auth, Refusal, Scoped, Verified};
 use auth0_api::Error;
 use axum::Router;
 use axum::middleware::map_response;
@@ -213,4 +213,20 @@ fn a_middleware_outside_sees_which_claim_does_not_fit() {
         (401, Some("true"))
     );
     assert!(!answer.text().contains("plan"), "the client is not told");
+}
+
+#[test]
+fn a_middleware_outside_sees_a_forgotten_layer() {
+    let log = map_response(async |mut response: axum::response::Response| {
+        let refusal = response.extensions().get::<Refusal>();
+        let text = refusal.map_or_else(String::new, Refusal::to_string);
+        response
+            .headers_mut()
+            .insert("x-log", text.parse().unwrap());
+        response
+    });
+    let server = Server::start(routes().layer(log));
+    let answer = server.get("/", &[]);
+    assert_eq!(answer.status(), 500);
+    assert!(answer.field("x-log").unwrap().contains("no layer"));
 }
