@@ -105,6 +105,10 @@ impl Driver for Async {
             .block_on(self.0.verify_access_token_with(token, options))
     }
 
+    fn authorize(&self, token: &VerifiedToken, policy: &auth0_api::Policy) -> Result<(), Error> {
+        self.0.authorize(token, policy)
+    }
+
     fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
         self.1.block_on(self.0.verify_dpop_proof(proof))
     }

@@ -79,6 +79,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
         options: &TokenOptions<'_>,
     ) -> Result<VerifiedToken, Error>;
     fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error>;
+    fn authorize(&self, token: &VerifiedToken, policy: &auth0_api::Policy) -> Result<(), Error>;
     fn is_dpop_required(&self) -> bool;
     fn dpop_nonce(&self) -> Option<String>;
     fn warm_up(&self) -> Result<(), Error>;
@@ -236,6 +237,7 @@ macro_rules! all_scenarios {
                 each_outcome_of_a_verification_is_one_event,
                 each_refresh_of_keys_is_an_event,
                 lookups_in_the_token_cache_are_events,
+                a_policy_that_does_not_allow_a_token_is_an_event,
                 no_event_contains_a_part_of_a_token,
                 observers_see_only_the_claims_that_are_named,
                 outages_and_misconfiguration_are_told_apart_from_refusals,
