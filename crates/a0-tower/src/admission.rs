@@ -31,7 +31,6 @@ pub(crate) async fn decide(
 ) -> Decision {
     let taken = settings.reading.take_token(&mut parts.headers);
     let is_grpc = is_grpc_call(&parts);
-    let has_credentials = has_credentials(&parts.headers) || !matches!(taken, Ok(None));
     let outer = outer.filter(|mark| mark.layer.settings.shares_verification(&settings));
     let (before, verified, unknown_url) = match outer {
         Some(mark) => (mark.layer.policy, mark.outcome.into_result(), None),
@@ -43,7 +42,7 @@ pub(crate) async fn decide(
     };
     let outcome = match verified {
         Ok(token) => authorize(&settings, before.as_ref(), token),
-        Err(refusal) => admit(&settings, &parts, has_credentials, refusal),
+        Err(refusal) => admit(&settings, &parts, refusal),
     };
     let outcome = match outcome {
         Ok(outcome) => outcome,
@@ -91,18 +90,13 @@ fn authorize(
 }
 
 /// Lets a request pass that was refused for the lack of credentials alone, if the layer allows it.
-fn admit(
-    settings: &Settings,
-    parts: &Parts,
-    has_credentials: bool,
-    refusal: Error,
-) -> Result<Outcome, Error> {
+fn admit(settings: &Settings, parts: &Parts, refusal: Error) -> Result<Outcome, Error> {
     let is_missing = matches!(
         refusal.kind(),
         ErrorKind::MissingAuthorization | ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials)
     );
     // The kind alone does not decide: it is the same for an unsupported scheme.
-    let is_anonymous = is_missing && !has_credentials;
+    let is_anonymous = is_missing && !has_credentials(&parts.headers);
     let admitted = settings.optional;
     if is_anonymous && (admitted || settings.allow_preflight && is_preflight(parts)) {
         return Ok(Outcome::Anonymous { refusal, admitted });

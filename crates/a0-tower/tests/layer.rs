@@ -82,6 +82,12 @@ fn an_optional_layer_never_takes_bad_credentials_for_none() {
         ("a token", bearer(&good), 200, Some("auth0|ada")),
         ("no credentials", vec![], 200, Some("nobody")),
         ("an empty field", field(""), 200, Some("nobody")),
+        (
+            "two empty fields",
+            [field(""), field("")].concat(),
+            400,
+            None,
+        ),
         ("expired", bearer(&expired), 401, None),
         ("another scheme", field("Basic YTpi"), 401, None),
         ("no scheme", field(&good), 401, None),
