@@ -14,15 +14,16 @@ use crate::{Command, Failure, parity};
 pub(crate) const COMMAND: Command = Command {
     name: "bench",
     about: "Compares verifications with the bare signature check and with other libraries",
-    usage: "[--check] [--rounds N] [--only TEXT] [--without-peers]",
+    usage: "[--check] [--rounds N] [--only TEXT] [--without-peers] [--web]",
     help: "  --check          fails when a bar is missed
   --rounds N       rounds of all candidates, 200 by default
   --only TEXT      only candidates whose name contains TEXT, and no other programs
-  --without-peers  no other programs: no jwt-simple, Node.js or Python
+  --without-peers  no other programs: no jwt-simple, Node.js, Python or web server
+  --web            only the web server: requests per second of protected routes, by wrk
 
 Prints one table. The candidates of this process are interleaved, and the other programs take turns.
 Times are medians. A ratio is to the bare signature check of the same run. Run it on an idle machine.
-A peer is left out if something it needs is missing (cmake, libclang, Node.js, Python). Everything is
+A peer is left out if something it needs is missing (cmake, libclang, Node.js, Python, wrk). Everything is
 built below the target directory, which takes minutes the first time.",
     run,
 };
@@ -30,12 +31,16 @@ built below the target directory, which takes minutes the first time.",
 fn run(mut arguments: Parser) -> Result<(), Failure> {
     let mut passed_on = Vec::new();
     let mut with_peers = true;
+    let mut web_rounds = None;
+    let mut web_alone = false;
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("check") => passed_on.push("--check".to_owned()),
             Long("without-peers") => with_peers = false,
+            Long("web") => web_alone = true,
             Long("rounds") => {
                 let rounds: usize = arguments.value()?.parse()?;
+                web_rounds = Some(rounds.to_string());
                 passed_on.extend(["--rounds".to_owned(), rounds.to_string()]);
             }
             Long("only") => {
@@ -54,6 +59,9 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
             .arg(&target)
             .run()
     };
+    if web_alone {
+        return Ok(web(&target, build, web_rounds)?);
+    }
     build("crates/bench-peers/Cargo.toml")?;
     let mut line = Line::program(target.join("release/bench-peers"));
     line = passed_on.iter().fold(line, Line::arg);
@@ -63,7 +71,25 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
             line = line.arg("--peer").arg(peer);
         }
     }
-    Ok(line.run()?)
+    line.run()?;
+    if with_peers && let Err(error) = web(&target, build, None) {
+        println!("    left out: the web server: {error}");
+    }
+    Ok(())
+}
+
+/// Requests per second of protected routes.
+fn web(
+    target: &Path,
+    build: impl Fn(&str) -> Result<(), String>,
+    rounds: Option<String>,
+) -> Result<(), String> {
+    build("crates/bench-peers/peers/web/Cargo.toml")?;
+    let line = Line::program(target.join("release/peer-web"));
+    match rounds {
+        Some(rounds) => line.arg("--rounds").arg(rounds).run(),
+        None => line.run(),
+    }
 }
 
 /// The other programs: names and command lines, separated by bars.

@@ -521,7 +521,10 @@ fn issuers_share_no_entry() {
         let process = process(network.client(), &store);
         for tenant in &tenants {
             let keys = keys_of(&process, tenant, 0).unwrap();
-            assert_eq!(*keys.metadata().get("issuer").unwrap(), tenant.issuer());
+            assert_eq!(
+                *keys.metadata().unwrap().get("issuer").unwrap(),
+                tenant.issuer()
+            );
             assert_eq!(fetches(tenant), (1, 1));
         }
     }

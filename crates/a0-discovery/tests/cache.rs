@@ -35,7 +35,7 @@ fn keys_belong_to_their_issuer() {
     let fetched = keys_of(&cache, &tenants[0], 0).unwrap();
     let issuer = normalize_domain("a.example").unwrap();
     assert_eq!(
-        *fetched.metadata().get("issuer").unwrap(),
+        *fetched.metadata().unwrap().get("issuer").unwrap(),
         issuer.to_string()
     );
     let [a, b] = &tenants

@@ -51,7 +51,7 @@ fn a_member_that_nobody_reads_is_no_outage() {
         ("x", r#""x":"\ud800""#),
     ] {
         let keys = keys_with(members).expect(members);
-        let get = |name| Metadata::get(keys.metadata(), name);
+        let get = |name| Metadata::get(keys.metadata().unwrap(), name);
         assert_eq!(get(name), None, "{members}");
         assert_eq!(get("issuer").unwrap(), "https://a.example/");
         assert_eq!(
@@ -62,7 +62,14 @@ fn a_member_that_nobody_reads_is_no_outage() {
     }
     // A deeply nested value is passed over too.
     let deep = format!(r#""x":{}{}"#, "[".repeat(1000), "]".repeat(1000));
-    assert!(keys_with(&deep).unwrap().metadata().get("x").is_none());
+    assert!(
+        keys_with(&deep)
+            .unwrap()
+            .metadata()
+            .unwrap()
+            .get("x")
+            .is_none()
+    );
     // A member that comes once is there, whatever is in it.
     for (members, value) in [
         (r#""x":null"#, "null"),
@@ -74,9 +81,19 @@ fn a_member_that_nobody_reads_is_no_outage() {
         (r#""x":{},"X":1"#, "{}"),
     ] {
         let keys = keys_with(members).expect(members);
-        assert_eq!(keys.metadata().get("x").unwrap().to_string(), value);
+        assert_eq!(
+            keys.metadata().unwrap().get("x").unwrap().to_string(),
+            value
+        );
     }
-    assert!(keys_with(r#""x":1"#).unwrap().metadata().get("y").is_none());
+    assert!(
+        keys_with(r#""x":1"#)
+            .unwrap()
+            .metadata()
+            .unwrap()
+            .get("y")
+            .is_none()
+    );
 }
 
 /// They are refused even if both say the same.
@@ -95,7 +112,7 @@ fn a_member_that_is_read_comes_once() {
     }
     // Verification does not read the token endpoint, and a client flow does not read the keys' URL.
     let keys = keys_with(OWN_ENDPOINT).unwrap();
-    assert!(keys.metadata().get("token_endpoint").is_none());
+    assert!(keys.metadata().unwrap().get("token_endpoint").is_none());
     assert!(token_endpoint_with(OWN_KEYS).is_ok());
     for members in [
         OWN_ENDPOINT,

@@ -98,34 +98,28 @@
     )
 )]
 
-#[cfg(feature = "async")]
-mod async_client;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 mod builder;
 mod client;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
-mod connection_pools;
-#[cfg(any(feature = "ureq", feature = "reqwest"))]
-mod content_coding;
+mod connect;
 mod conversation;
 mod error;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
-mod name_lookup;
-#[cfg(any(feature = "ureq", feature = "reqwest"))]
-mod request;
+mod message;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
 #[cfg(feature = "ureq")]
 mod ureq_client;
 
-#[cfg(feature = "async")]
-pub use async_client::{AsyncHttpClient, ResponseFuture};
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 pub use builder::{
     ClientBuilder, ClientOptionError, DEFAULT_MAX_BODY_SIZE, DEFAULT_TIMEOUT, MAX_HEADER_SIZE,
     MAX_TIMEOUT,
 };
 pub use client::HttpClient;
+#[cfg(feature = "async")]
+pub use client::{AsyncHttpClient, ResponseFuture};
 #[cfg(feature = "async")]
 pub use conversation::drive_async;
 pub use conversation::{Conversation, MAX_EXCHANGES, Step, drive};

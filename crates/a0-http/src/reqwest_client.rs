@@ -19,16 +19,15 @@ use tokio::runtime::{self, Handle};
 use tokio::task::JoinHandle;
 
 use crate::builder::{Buildable, MAX_IDLE_AGE, MAX_IDLE_PER_HOST, USER_AGENT};
-use crate::connection_pools::ConnectionPools;
-use crate::content_coding::BodyDecoder;
+use crate::connect::ConnectionPools;
+use crate::message::{self, BodyDecoder};
 use crate::{
     AsyncHttpClient, ClientBuilder, MAX_HEADER_SIZE, ResponseFuture, TransportError,
-    TransportErrorKind, request,
+    TransportErrorKind,
 };
 
 mod connection;
 mod error;
-mod resolver;
 
 /// An async HTTPS client with limits, over the `reqwest` crate, for programs that run on `tokio`.
 /// Needs the feature `reqwest`.
@@ -62,9 +61,10 @@ mod resolver;
 /// - Dropping the future closes the connection.
 ///
 /// The client replaces the request's headers `Content-Length`, `Transfer-Encoding` and
-/// `Accept-Encoding` with its own, and drops the extensions of the request and of the response. It
-/// speaks HTTP/1.1. For each runtime it keeps at most 3 idle connections to one host, for 15
-/// seconds.
+/// `Accept-Encoding` with its own, and drops the extensions of the request and of the response. A
+/// user name and a password in the URL become an `Authorization` field of the scheme Basic, as they
+/// are written there, unless the request has that field. The client speaks HTTP/1.1. For each
+/// runtime it keeps at most 3 idle connections to one host, for 15 seconds.
 ///
 /// # Notes
 ///
@@ -144,13 +144,13 @@ impl ReqwestClient {
             return Err(TransportErrorKind::Timeout.into()); // tokio would round it up
         }
         let started = Instant::now();
-        let mut request = request::prepare(request);
+        let mut request = message::prepare(request);
         *request.version_mut() = Version::HTTP_11;
-        if request::has_body(&request) {
+        if message::has_body(&request) {
             let length = HeaderValue::from(request.body().len());
             request.headers_mut().insert(CONTENT_LENGTH, length);
         }
-        let repeat = request::is_repeatable(&request).then(|| request.clone());
+        let repeat = message::is_repeatable(&request).then(|| request.clone());
 
         let client = self.shared.client(&runtime)?;
         let exchange = client.execute(request.try_into().map_err(error::from_reqwest)?);
@@ -158,7 +158,7 @@ impl ReqwestClient {
         if let (Err(error), false, Some(repeat)) = (&result, has_connected, repeat)
             && error::is_closed_connection(error)
         {
-            let remaining = request::remaining_time(self.timeout, started.elapsed())?;
+            let remaining = message::remaining_time(self.timeout, started.elapsed())?;
             let mut repeat: reqwest::Request = repeat.try_into().map_err(error::from_reqwest)?;
             *repeat.timeout_mut() = Some(remaining);
             // A new client has no connection to reuse.
@@ -327,7 +327,7 @@ impl ClientTemplate {
             .no_zstd()
             .no_deflate()
             .no_hickory_dns()
-            .dns_resolver(resolver::ThreadResolver)
+            .dns_resolver(connection::ThreadResolver)
             .connector_layer(connection::WatchLayer)
             .http1_only()
             // It would log every byte at TRACE.

@@ -12,21 +12,16 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, Proxy};
 
 use crate::builder::{Buildable, MAX_IDLE_AGE, MAX_IDLE_PER_HOST, USER_AGENT};
-use crate::connection_pools::ConnectionPools;
-use crate::content_coding::{self, BodyDecoder};
-use crate::{
-    ClientBuilder, HttpClient, MAX_HEADER_SIZE, TransportError, TransportErrorKind, request,
-};
+use crate::connect::ConnectionPools;
+use crate::message::{self, BodyDecoder};
+use crate::{ClientBuilder, HttpClient, MAX_HEADER_SIZE, TransportError, TransportErrorKind};
 
-use hiding::Exchange;
+use masking::Exchange;
 
 mod connection;
 mod error;
-mod hiding;
-mod masked;
-mod resolver;
+mod masking;
 mod response_mask;
-mod stale;
 
 /// A blocking HTTPS client with limits, over the `ureq` crate. Needs the feature `ureq`, which is on
 /// by default.
@@ -55,9 +50,10 @@ mod stale;
 ///   [your own](ClientBuilder::root_certificates_pem).
 ///
 /// The client replaces the request's headers `Content-Length`, `Transfer-Encoding` and
-/// `Accept-Encoding` with its own, and drops the extensions of the request and of the response. It
-/// speaks HTTP/1.1. It keeps at most 10 idle connections for 15 seconds, at most 3 of
-/// them to one host.
+/// `Accept-Encoding` with its own, and drops the extensions of the request and of the response. A
+/// user name and a password in the URL become an `Authorization` field of the scheme Basic, as they
+/// are written there, unless the request has that field. The client speaks HTTP/1.1. It keeps at
+/// most 10 idle connections for 15 seconds, at most 3 of them to one host.
 ///
 /// # Notes
 ///
@@ -117,27 +113,27 @@ impl UreqClient {
 
     fn run(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
         let started = Instant::now();
-        let mut request = request::prepare(request);
-        let repeat = request::is_repeatable(&request).then(|| request.clone().map(|_| ()));
+        let mut request = message::prepare(request);
+        let repeat = message::is_repeatable(&request).then(|| request.clone().map(|_| ()));
         let agent = self.agents.get((), || {
             let has_proxy = self.config.proxy().is_some();
             let max_response = max_response_size(self.max_body_size);
             let connector = connection::WatchingConnector::new(has_proxy, max_response);
-            Agent::with_parts(self.config.clone(), connector, resolver::ThreadResolver)
+            Agent::with_parts(self.config.clone(), connector, connection::ThreadResolver)
         });
 
         let exchange = Exchange::begin();
         exchange.hide(request.headers_mut());
-        let mut result = if request::has_body(&request) {
+        let mut result = if message::has_body(&request) {
             agent.run(request)
         } else {
             agent.run(request.map(|_| ()))
         };
         if let (Err(error), Some(mut repeat)) = (&result, repeat)
-            && stale::is_stale(error)
+            && connection::is_stale(error)
         {
             exchange.hide(repeat.headers_mut());
-            let remaining = request::remaining_time(self.timeout, started.elapsed())?;
+            let remaining = message::remaining_time(self.timeout, started.elapsed())?;
             let repeat = agent
                 .configure_request(repeat)
                 .timeout_global(Some(remaining))
@@ -175,7 +171,7 @@ fn read(body: Body, exchange: &Exchange, decoder: &mut BodyDecoder) -> Result<()
 /// The number of bytes that may arrive for one request: a body in chunks of one byte, which take
 /// six each, a head, and interim responses.
 fn max_response_size(max_body_size: usize) -> usize {
-    let body = content_coding::max_encoded_size(max_body_size).saturating_mul(8);
+    let body = message::max_encoded_size(max_body_size).saturating_mul(8);
     body.saturating_add(2 * MAX_HEADER_SIZE)
 }
 

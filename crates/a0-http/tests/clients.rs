@@ -241,6 +241,8 @@ fn chunk_framing_is_bounded<D: Driver>() {
         ("1\r\nx\r\n", "", true),
         ("1;an=extension\r\nx\r\n", "", false),
         ("1\r\nx\r\n", "trailer: value\r\n", false),
+        ("1\r\nx\r\n", "x", false),
+        ("f", "", false),
     ] {
         let chunks = chunk.repeat(LIMIT) + "0\r\n" + &trailer.repeat(LIMIT);
         let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use a0_testkit::{Algorithm, Error, LocalTenant, ProofKey, SigningKey, thumbprint};
 use common::{Parts, parts};
@@ -159,6 +159,20 @@ fn keys_that_do_not_fit_are_refused() {
         Err(Error::NoKey(_))
     ));
     assert!(SigningKey::secret(b"short").unwrap().public_pem().is_err());
+}
+
+#[test]
+fn the_clock_of_a_tenant_follows_it() {
+    let tenant = LocalTenant::new("tenant.example").unwrap();
+    let clock = tenant.clock();
+    for seconds in [1_700_000_000, 1_700_000_060] {
+        let now = UNIX_EPOCH + Duration::from_secs(seconds);
+        tenant.set_now(now);
+        assert_eq!(clock(), now);
+    }
+    tenant.use_system_clock();
+    let before = SystemTime::now();
+    assert!(clock() >= before);
 }
 
 #[test]

@@ -196,7 +196,8 @@ fn a_middleware_outside_sees_which_claim_does_not_fit() {
     let tenant = tenant();
     let log = map_response(async |mut response: axum::response::Response| {
         let error = response.extensions().get::<Error>();
-        let diagnosis = error.and_then(Error::diagnosis).unwrap_or_default();
+        let diagnosis = error.map(|error| error.diagnosis().to_string());
+        let diagnosis = diagnosis.unwrap_or_default();
         let names_it = diagnosis.contains("plan").to_string();
         response
             .headers_mut()

@@ -70,13 +70,14 @@ pub use client::asynchronous;
 pub use client::blocking::ApiClient;
 pub use error::api_error::{ApiError, ClientFlowError};
 pub use error::challenge::{Challenge, InvalidParameter};
+pub use error::diagnosis::{Diagnosis, Step};
 pub use error::{
     ArgumentSource, Error, ErrorKind, IssuedNonce, IssuerError, KeysUnavailable, Outage,
     SchemeError, TokenError,
 };
 pub use observer::counters::Counts;
 pub use options::builder::{Builder, TokenProfile};
-pub use verification::confirmation::ConfirmationError;
+pub use verification::confirmation::{Confirmation, ConfirmationError};
 pub use verification::credentials::{DpopMode, Scheme};
 pub use verification::issuers::ResolverContext;
 pub use verification::issuers::{DomainsResolverError, ResolverFault};
@@ -122,6 +123,10 @@ struct DomainsGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/token-exchange.md")]
 struct ExchangeGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/observability.md")]
+struct ObservabilityGuide;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/from-python.md")]

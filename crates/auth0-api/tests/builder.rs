@@ -1,6 +1,6 @@
 //! Invalid options, and options from the environment.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use auth0_api::{ApiClient, Builder, ClientAuth, DpopMode, RequestContext, ResolverContext};
 
@@ -103,6 +103,14 @@ fn an_invalid_option_is_refused_with_an_explanation() {
             complete().scope_implies("a", ["b", ""]),
             "scope_implies:  is not a scope: use printable ASCII without spaces, quotes and \
              backslashes (RFC 6749 section 3.3)",
+        ),
+        (
+            complete().initial_keys("typo.example", "{}", UNIX_EPOCH),
+            "initial_keys: typo.example: this API does not accept tokens of this domain",
+        ),
+        (
+            complete().initial_keys("tenant.example", r#"{"keys":[]}"#, UNIX_EPOCH),
+            "initial_keys: tenant.example: the key set has no entries",
         ),
         (
             complete().issuer_algorithms("typo.example", ["RS256"]),

@@ -46,12 +46,9 @@ fn assert_rows<T>(title: &str, rows: Vec<(&str, T)>, verify: impl Fn(T) -> auth0
 fn world() -> Result<(LocalTenant, ApiClient), Box<dyn Error>> {
     let tenant = LocalTenant::new("tenant.example")?;
     tenant.set_now(UNIX_EPOCH + Duration::from_secs(1_700_000_000));
-    let clock = tenant.clone();
     let client = ApiClient::builder()
-        .domain(tenant.domain())
         .audience(AUDIENCE)
-        .http_client(tenant.client())
-        .clock(move || clock.now())
+        .local_tenant(tenant.domain(), tenant.client(), tenant.clock())
         .build()?;
     Ok((tenant, client))
 }

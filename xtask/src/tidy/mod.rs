@@ -43,6 +43,7 @@ const RULES: &[(&str, Rule)] = &[
     ("paths in texts", texts::paths),
     ("anchors in texts", texts::anchors),
     ("texts with code as doc tests", texts::doc_tests),
+    ("tests in examples", texts::tests_in_examples),
     ("tests of standards and their page", pages::conformance),
     ("tests in the parity page", pages::parity),
 ];

@@ -132,6 +132,29 @@ pub(super) fn doc_tests(project: &Project) -> Vec<String> {
         .collect()
 }
 
+/// rustdoc leaves out functions with a test attribute, unless the block is a test harness.
+pub(super) fn tests_in_examples(project: &Project) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (path, text) in project.tree.texts(".md") {
+        let mut fence = "";
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim_start();
+            if line.starts_with("```") {
+                fence = line;
+            }
+            let is_test = line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+            if is_test && fence.starts_with("```rust") && !fence.contains("test_harness") {
+                let remedy = "begin the block with ```rust,test_harness";
+                let line = index + 1;
+                findings.push(format!(
+                    "{path}:{line}: this test is not compiled: {remedy}"
+                ));
+            }
+        }
+    }
+    findings
+}
+
 fn is_url(link: &str) -> bool {
     let scheme = link.split_once(':').map_or("", |(scheme, _)| scheme);
     link.starts_with("//") || !scheme.is_empty() && !scheme.contains(['/', '#'])
@@ -292,6 +315,22 @@ mod tests {
         ] {
             let files = [(page, text), ("crates/a/src/lib.rs", source)];
             assert_finds(doc_tests, &[package("a", json!({}))], &files, expected);
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn tests_in_examples_are_compiled() {
+        for (fence, line, expected) in [
+            ("rust,test_harness", "#[test]", ""),
+            ("rust", "fn f() {}", ""),
+            ("text", "#[test]", ""),
+            ("rust", "#[test]", "docs/a.md:4: this test is not compiled"),
+            ("rust", "    #[test]", "docs/a.md:4: this test is not compiled"),
+            ("rust,no_run", "#[tokio::test]", "docs/a.md:4: this test is not compiled"),
+        ] {
+            let page = format!("# A\n\n```{fence}\n{line}\nfn a_test() {{}}\n```\n\n#[test]\n");
+            assert_finds(tests_in_examples, &[], &[("docs/a.md", &page)], expected);
         }
     }
 }

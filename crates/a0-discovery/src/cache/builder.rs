@@ -11,7 +11,9 @@ use super::observer::RefreshObserver;
 use super::round::Rules;
 use super::second_level::AdapterFailures;
 use super::shared::{Clock, Fetcher, Shared};
-use crate::fetch::FetchRules;
+use crate::error::FetchFailure;
+use crate::fetch::{FetchRules, IssuerKeys, MAX_BODY_SIZE};
+use crate::issuer::Issuer;
 use crate::policy::CachePolicy;
 
 /// The options of a [`KeyCache`](crate::KeyCache).
@@ -22,6 +24,7 @@ pub struct KeyCacheBuilder<C: ?Sized = dyn HttpClient, A: ?Sized = dyn CacheAdap
     policy: CachePolicy,
     adapter: Option<Arc<A>>,
     clock: Clock,
+    initial: Vec<(Issuer, IssuerKeys)>,
     observer: Option<Arc<dyn RefreshObserver>>,
     #[cfg(feature = "async")]
     pub(super) sleep: Option<Arc<super::query::SleepFn>>,
@@ -35,6 +38,7 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             policy: CachePolicy::default(),
             adapter: None,
             clock: Clock::default(),
+            initial: Vec::new(),
             observer: None,
             #[cfg(feature = "async")]
             sleep: None,
@@ -53,6 +57,35 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::new(now);
         self
+    }
+
+    /// Starts with keys of `issuer` that were fetched earlier, so that tokens can be verified before the
+    /// first fetch and while the issuer is away. `jwks` is the text of its key set (RFC 7517 section 5),
+    /// and `fetched_at` the time of the request for it.
+    ///
+    /// The keys have the age that they would have if this cache had fetched them: they are fresh, then
+    /// stale, and past [`max_stale`](CachePolicy::max_stale) they are ignored. Keys from the future are
+    /// ignored too. Take them only from a place that nobody else can write to: whoever writes them decides
+    /// which tokens are accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchFailure`] if the text is no key set, or has no usable key.
+    pub fn initial_keys(
+        mut self,
+        issuer: Issuer,
+        jwks: impl AsRef<[u8]>,
+        fetched_at: SystemTime,
+    ) -> Result<Self, FetchFailure> {
+        let jwks = jwks.as_ref();
+        if jwks.len() > MAX_BODY_SIZE {
+            return Err(FetchFailure::TooLarge);
+        }
+        let keys = self
+            .rules
+            .read_initial_keys(&issuer, jwks, fetched_at.into())?;
+        self.initial.push((issuer, keys));
+        Ok(self)
     }
 
     /// Sets an observer of the refreshes.
@@ -74,13 +107,14 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             adapter_failures: AdapterFailures::default(),
             permits: Arc::default(),
         };
-        Shared::new(Fetcher {
+        let fetcher = Fetcher {
             rules,
             client: self.client,
             adapter: self.adapter,
             clock: self.clock,
             observer: self.observer,
-        })
+        };
+        Shared::new(fetcher, self.initial)
     }
 }
 

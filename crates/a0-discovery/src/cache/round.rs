@@ -124,16 +124,15 @@ impl<'r> Plan<'r, IssuerKeys> {
         }
         let known = stored.as_ref().or(self.current.as_ref());
         let has_known_age = stored.is_some() || self.has_known_age;
-        let has_usable_metadata = |keys: &&Arc<IssuerKeys>| match self.purpose {
-            Purpose::Refresh => {
-                has_known_age && self.rules.policy.is_fresh(keys.source.stamp, self.now)
-            }
+        let is_usable = |source: &&Arc<KeySource>| match self.purpose {
+            Purpose::Refresh => has_known_age && self.rules.policy.is_fresh(source.stamp, self.now),
             Purpose::Search => true,
             Purpose::Reload | Purpose::Reread => false,
         };
         let fetch = Arc::clone(&self.rules.fetch);
-        let step = match known.filter(has_usable_metadata) {
-            Some(keys) => FetchKeys::start_with_metadata_of(keys, fetch, self.now),
+        let metadata = known.and_then(|keys| keys.source.as_ref());
+        let step = match metadata.filter(is_usable) {
+            Some(source) => FetchKeys::start_with_metadata(source, fetch, self.now),
             None => FetchKeys::start(self.issuer.clone(), fetch, self.now),
         };
         run_conversation(step, move |fetched| match fetched {

@@ -66,13 +66,23 @@ impl<C: ?Sized, A: ?Sized> Fetcher<C, A> {
 }
 
 impl<C: ?Sized, A: ?Sized> Shared<C, A> {
-    pub(super) fn new(fetcher: Fetcher<C, A>) -> Self {
-        Shared {
+    pub(super) fn new(fetcher: Fetcher<C, A>, initial: Vec<(Issuer, IssuerKeys)>) -> Self {
+        let shared = Shared {
             keys: Issuers::new(),
             metadata: Issuers::new(),
             refreshes: Refreshes::default(),
             fetcher: Arc::new(fetcher),
+        };
+        let now = shared.fetcher.clock.now();
+        for (issuer, keys) in initial {
+            let good = Good::new(Arc::new(keys), 0, false);
+            // Keys from the future have no age: later they would seem to be older than a set-back of
+            // the clock.
+            if good.may_be_served(shared.policy(), now) {
+                shared.keys_slot(&issuer, now).lock().good = Some(good);
+            }
         }
+        shared
     }
 
     pub(super) fn keys_slot(&self, issuer: &Issuer, now: NumericDate) -> Arc<Slot<IssuerKeys>> {
@@ -126,7 +136,8 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
         let keys = self.keys.peek(issuer)?.value;
         let fetch = &self.fetcher.rules.fetch;
         let is_fresh = self.policy().are_fresh(keys.stamps(), now);
-        is_fresh.then(|| fetch.token_endpoint(keys.metadata(), issuer))
+        let metadata = keys.metadata().filter(|_| is_fresh)?;
+        Some(fetch.token_endpoint(metadata, issuer))
     }
 
     /// The token endpoint in metadata that was fetched alone. If that metadata is unavailable, this
@@ -141,10 +152,13 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
         let is_servable = |keys: &Good<IssuerKeys>| keys.may_be_served(self.policy(), now);
         match fetched {
             Ok(fetched) => fetch.token_endpoint(&fetched.metadata, issuer),
-            Err(error) => match self.keys.peek(issuer).filter(is_servable) {
-                Some(keys) => fetch.token_endpoint(keys.value.metadata(), issuer),
-                None => Err(error.into()),
-            },
+            Err(error) => {
+                let keys = self.keys.peek(issuer).filter(is_servable);
+                match keys.as_ref().and_then(|keys| keys.value.metadata()) {
+                    Some(metadata) => fetch.token_endpoint(metadata, issuer),
+                    None => Err(error.into()),
+                }
+            }
         }
     }
 

@@ -65,13 +65,13 @@ impl FetchKeys {
         Ok(Step::Fetch(request, FetchKeys { rules, now, next }))
     }
 
-    /// Requests the keys alone, from the `jwks_uri` of the metadata that came with `current`.
-    pub(crate) fn start_with_metadata_of(
-        current: &IssuerKeys,
+    /// Requests the keys alone, from the `jwks_uri` in metadata that was fetched before.
+    pub(crate) fn start_with_metadata(
+        source: &Arc<KeySource>,
         rules: Arc<FetchRules>,
         now: NumericDate,
     ) -> Result<Step<Self>, FetchError> {
-        FetchKeys::request_keys(rules, now, Arc::clone(&current.source), None)
+        FetchKeys::request_keys(rules, now, Arc::clone(source), None)
     }
 
     fn request_keys(

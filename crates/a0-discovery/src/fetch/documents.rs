@@ -106,9 +106,38 @@ impl FetchRules {
     ) -> Result<IssuerKeys, FetchFailure> {
         // Metadata has the issuer's name, or it would not have been accepted.
         let issuer = source.metadata.get("issuer").and_then(Value::as_str);
+        let keys = self.read_key_set(issuer, &text.body)?;
+        Ok(IssuerKeys {
+            lease: Lease::new([source.stamp, text.stamp]),
+            source: Some(source),
+            keys,
+            stamp: text.stamp,
+        })
+    }
+
+    /// Checks a key set that the caller gave. It was requested at `requested_at`.
+    pub(crate) fn read_initial_keys(
+        &self,
+        issuer: &Issuer,
+        body: &[u8],
+        requested_at: NumericDate,
+    ) -> Result<IssuerKeys, FetchFailure> {
+        let stamp = Stamp {
+            requested_at,
+            max_age: None,
+        };
+        Ok(IssuerKeys {
+            lease: Lease::new([stamp; 2]),
+            source: None,
+            keys: self.read_key_set(Some(issuer.as_str()), body)?,
+            stamp,
+        })
+    }
+
+    fn read_key_set(&self, issuer: Option<&str>, body: &[u8]) -> Result<JwkSet, FetchFailure> {
         let own = issuer.and_then(|issuer| self.issuer_algorithms.get(issuer));
         let algorithms = own.unwrap_or(&self.algorithms);
-        let keys = JwkSet::parse_with_backend(&text.body, algorithms, self.backend)
+        let keys = JwkSet::parse_with_backend(body, algorithms, self.backend)
             .map_err(|_| FetchFailure::NotAKeySet)?;
         if keys.is_empty() {
             return Err(match SkippedKeys::of(&keys) {
@@ -116,12 +145,7 @@ impl FetchRules {
                 skipped => FetchFailure::NoUsableKey(skipped),
             });
         }
-        Ok(IssuerKeys {
-            lease: Lease::new([source.stamp, text.stamp]),
-            source,
-            keys,
-            stamp: text.stamp,
-        })
+        Ok(keys)
     }
 }
 
@@ -144,16 +168,18 @@ pub(crate) struct KeySource {
 /// An issuer's metadata and keys, both checked.
 #[derive(Debug)]
 pub struct IssuerKeys {
-    pub(crate) source: Arc<KeySource>,
+    /// `None` for initial keys, which come without metadata.
+    pub(crate) source: Option<Arc<KeySource>>,
     keys: JwkSet,
     stamp: Stamp,
     lease: Lease,
 }
 
 impl IssuerKeys {
-    /// The issuer's metadata.
-    pub fn metadata(&self) -> &Metadata {
-        &self.source.metadata
+    /// The issuer's metadata; `None` for
+    /// [initial keys](crate::KeyCacheBuilder::initial_keys).
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.source.as_ref().map(|source| &source.metadata)
     }
 
     /// The keys. There is at least one.
@@ -164,7 +190,7 @@ impl IssuerKeys {
     /// How long the server allows the documents to be cached: the lower `max-age` of the two
     /// responses.
     pub fn max_age(&self) -> Option<Duration> {
-        let ages = [self.source.stamp.max_age, self.stamp.max_age];
+        let ages = self.stamps().map(|stamp| stamp.max_age);
         ages.into_iter().flatten().min()
     }
 
@@ -179,7 +205,8 @@ impl IssuerKeys {
     }
 
     pub(crate) fn stamps(&self) -> [Stamp; 2] {
-        [self.source.stamp, self.stamp]
+        let source = self.source.as_ref();
+        [source.map_or(self.stamp, |source| source.stamp), self.stamp]
     }
 }
 

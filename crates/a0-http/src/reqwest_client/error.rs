@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::iter::successors;
 
-use crate::{TransportError, TransportErrorKind, name_lookup};
+use crate::{TransportError, TransportErrorKind, connect};
 
 pub(super) fn from_reqwest(error: reqwest::Error) -> TransportError {
     TransportError::new(kind(&error), error.without_url())
@@ -58,7 +58,7 @@ fn cause_kind(cause: &(dyn Error + 'static)) -> Option<TransportErrorKind> {
         };
     }
     let error = cause.downcast_ref::<io::Error>()?;
-    if name_lookup::is_exhausted(error) {
+    if connect::is_exhausted(error) {
         return Some(TransportErrorKind::Exhausted);
     }
     match error.kind() {

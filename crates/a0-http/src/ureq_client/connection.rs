@@ -1,4 +1,4 @@
-//! Wraps ureq's connections to see whether a reused one closes before the response begins, how many
+//! Looks names up for ureq, and wraps its connections to see whether a reused one closes before the response begins, how many
 //! bytes arrive, and whether any are left when the response ends. Each connection to a server also
 //! gets a [`MaskedTransport`].
 //!
@@ -8,16 +8,78 @@
 //! not compile. Counting exchanges outside of ureq would not do: ureq replaces a dead connection
 //! silently, and such a count would repeat a request whose connection was new.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
+use std::vec;
 
+use http::Uri;
+use ureq::config::Config;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
 };
 
 use super::error::is_closed_connection;
-use super::masked::MaskedTransport;
-use super::stale;
+use super::masking::MaskedTransport;
+use crate::connect;
+
+/// Looks names up on threads of our own: ureq's resolver panics if no thread can be spawned.
+#[derive(Debug)]
+pub(super) struct ThreadResolver;
+
+impl Resolver for ThreadResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err(ureq::Error::HostNotFound);
+        };
+        let name = DefaultResolver::host_and_port(scheme, authority);
+        look_up(
+            name.ok_or(ureq::Error::HostNotFound)?,
+            self.empty(),
+            timeout,
+        )
+    }
+}
+
+/// Looks `name` up, and returns its addresses in the `empty` list.
+fn look_up<N>(
+    name: N,
+    empty: ResolvedSocketAddrs,
+    timeout: NextTimeout,
+) -> Result<ResolvedSocketAddrs, ureq::Error>
+where
+    N: ToSocketAddrs<Iter = vec::IntoIter<SocketAddr>> + Send + 'static,
+{
+    let (sender, receiver) = sync_channel(1);
+    connect::look_up(name, move |result| {
+        // The receiver is gone once the time limit has passed.
+        let _ = sender.send(result);
+    })?;
+    let found = match receiver.recv_timeout(*timeout.after) {
+        Ok(result) => result?,
+        Err(RecvTimeoutError::Timeout) => return Err(ureq::Error::Timeout(timeout.reason)),
+        Err(RecvTimeoutError::Disconnected) => return Err(ureq::Error::HostNotFound),
+    };
+
+    let mut addresses = empty;
+    // ureq's list has room for 16 addresses, and panics beyond.
+    for address in found.take(16) {
+        addresses.push(address);
+    }
+    if addresses.is_empty() {
+        return Err(ureq::Error::HostNotFound);
+    }
+    Ok(addresses)
+}
 
 /// Makes connections that each accept at most `max_response` bytes for one request.
 #[derive(Debug)]
@@ -48,7 +110,7 @@ impl Connector for WatchingConnector {
         // A proxy's connection comes through this connector too, and counts as reused once the
         // proxy has answered the CONNECT. The exchange must see a new connection.
         let transport = self.connector.connect(details, chained);
-        let transport = transport.map_err(stale::unmark)?;
+        let transport = transport.map_err(unmark_stale)?;
         // ureq connects to the proxy itself with settings that have no proxy. That connection
         // carries a tunnel, which is not masked.
         let is_tunnel = self.has_proxy && details.config.proxy().is_none();
@@ -83,9 +145,9 @@ pub(super) struct WatchedTransport {
 
 impl WatchedTransport {
     fn mark_if_stale(&self, error: ureq::Error) -> ureq::Error {
-        let error = stale::unmark(error);
+        let error = unmark_stale(error);
         if self.is_reused && !self.has_response_begun && is_closed_connection(&error) {
-            return stale::mark(error);
+            return mark_stale(error);
         }
         error
     }
@@ -147,6 +209,39 @@ impl Transport for WatchedTransport {
         self.transport.is_tls()
     }
 }
+
+/// Marks `error` as the failure of a stale connection.
+fn mark_stale(error: ureq::Error) -> ureq::Error {
+    // ureq lets a connector return any error as this variant.
+    ureq::Error::Other(Box::new(StaleConnection(error)))
+}
+
+/// Whether a reused connection closed before the first byte of the response.
+pub(super) fn is_stale(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Other(cause) if cause.is::<StaleConnection>())
+}
+
+/// Returns the error that was marked, or `error` itself if it was not.
+pub(super) fn unmark_stale(error: ureq::Error) -> ureq::Error {
+    match error {
+        ureq::Error::Other(cause) => match cause.downcast::<StaleConnection>() {
+            Ok(stale) => stale.0,
+            Err(cause) => ureq::Error::Other(cause),
+        },
+        error => error,
+    }
+}
+
+#[derive(Debug)]
+struct StaleConnection(ureq::Error);
+
+impl fmt::Display for StaleConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a reused connection closed before the response began")
+    }
+}
+
+impl Error for StaleConnection {}
 
 #[cfg(test)]
 mod tests;

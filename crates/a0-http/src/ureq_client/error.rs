@@ -3,11 +3,11 @@
 use std::error::Error;
 use std::io;
 
-use super::{masked, stale};
-use crate::{TransportError, TransportErrorKind, name_lookup};
+use super::{connection, masking};
+use crate::{TransportError, TransportErrorKind, connect};
 
 pub(super) fn from_ureq(error: ureq::Error) -> TransportError {
-    let error = masked::unmark_cut(stale::unmark(error));
+    let error = masking::unmark_cut(connection::unmark_stale(error));
     let kind = kind(&error);
     match error {
         // The texts of these quote the URL.
@@ -66,7 +66,7 @@ fn io_error_kind(error: &io::Error) -> TransportErrorKind {
     if is_caused_by(error, ureq::Error::Rustls) {
         return TransportErrorKind::Tls;
     }
-    if name_lookup::is_exhausted(error) {
+    if connect::is_exhausted(error) {
         return TransportErrorKind::Exhausted;
     }
     match error.kind() {

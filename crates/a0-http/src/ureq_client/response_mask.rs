@@ -1,14 +1,14 @@
 //! Finds the body in the bytes of a response, so that ureq sees only its framing.
 //!
 //! The rules are ureq's own. Where they are broken, the mask gives up and lets ureq report it. If
-//! the two differ, `hiding` finds bytes that should have been placeholders.
+//! the two differ, `masking` finds bytes that should have been placeholders.
 
 use std::mem;
 
 use http::header::{CONTENT_ENCODING, SET_COOKIE};
 use http::{HeaderMap, HeaderName};
 
-use super::hiding;
+use super::masking;
 use crate::MAX_HEADER_SIZE;
 
 /// Header fields that ureq must not see, each with a name of the same length for it. Features of
@@ -22,8 +22,8 @@ const RENAMED: [(HeaderName, HeaderName); 2] = [
     (SET_COOKIE, HeaderName::from_static("a0-cookies")),
 ];
 
-/// The longest line that ureq accepts before a chunk.
-const MAX_CHUNK_SIZE_LINE: usize = 32;
+/// The longest line that ureq accepts before a chunk, without its end.
+const MAX_CHUNK_SIZE_LINE: usize = 20;
 
 /// The mask of one connection.
 #[derive(Default)]
@@ -66,7 +66,7 @@ impl ResponseMask {
                 State::ChunkSize => self.chunk_size(bytes, shown),
                 State::Chunk(length) => {
                     let (data, rest) = bytes.split_at(length.min(bytes.len()));
-                    hiding::hide_body(data, shown);
+                    masking::hide_body(data, shown);
                     self.state = match length.saturating_sub(data.len()) {
                         0 => State::AfterChunk,
                         remaining => State::Chunk(remaining),
@@ -84,7 +84,7 @@ impl ResponseMask {
                     rest
                 }
                 State::Body => {
-                    hiding::hide_body(bytes, shown);
+                    masking::hide_body(bytes, shown);
                     &[]
                 }
                 State::Shown => {
@@ -98,8 +98,16 @@ impl ResponseMask {
     fn head<'a>(&mut self, bytes: &'a [u8], shown: &mut Vec<u8>) -> &'a [u8] {
         let (line, rest) = split_line(bytes);
         self.pending.extend(line);
-        let begun = self.pending.trim_ascii_start();
-        let is_http = begun.iter().zip(b"HTTP/").all(|(a, b)| a == b);
+        match self.pending.as_slice() {
+            b"\r" => return rest,
+            b"\n" | b"\r\n" => {
+                // ureq would skip it.
+                self.pending.clear();
+                return rest;
+            }
+            _ => {}
+        }
+        let is_http = self.pending.iter().zip(b"HTTP/").all(|(a, b)| a == b);
         if !is_http || self.pending.len() > MAX_HEADER_SIZE {
             // ureq refuses it.
             shown.append(&mut self.pending);
@@ -107,7 +115,7 @@ impl ResponseMask {
             return rest;
         }
         let is_last = self.pending.ends_with(b"\n\r\n") || self.pending.ends_with(b"\n\n");
-        if begun.is_empty() || !is_last {
+        if !is_last {
             return rest;
         }
         let mut head = mem::take(&mut self.pending);
@@ -118,20 +126,29 @@ impl ResponseMask {
     }
 
     fn chunk_size<'a>(&mut self, bytes: &'a [u8], shown: &mut Vec<u8>) -> &'a [u8] {
-        let (line, rest) = split_line(bytes);
-        shown.extend(line);
-        self.pending.extend(line);
-        if self.pending.len() > MAX_CHUNK_SIZE_LINE {
+        let (piece, rest) = split_line(bytes);
+        shown.extend(piece);
+        self.pending.extend(piece);
+        // Only `\r\n` ends the line. With another byte after the first `\r`, ureq finds no end.
+        let mut parts = self.pending.splitn(2, |byte| *byte == b'\r');
+        let line = parts.next().unwrap_or(&[]);
+        if line.len() > MAX_CHUNK_SIZE_LINE {
             self.state = State::Shown;
-        } else if self.pending.ends_with(b"\n") {
-            let line = mem::take(&mut self.pending);
-            let size = line.split(|byte| *byte == b';').next().unwrap_or(&[]);
-            let size = str::from_utf8(size).ok();
-            let size = size.and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
-            self.state = match size {
-                Some(0) | None => State::Shown,
-                Some(length) => State::Chunk(length),
-            };
+            return rest;
+        }
+        match parts.next() {
+            None | Some(b"") => {}
+            Some(b"\n") => {
+                let size = line.split(|byte| *byte == b';').next().unwrap_or(&[]);
+                let size = str::from_utf8(size).ok();
+                let size = size.and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
+                self.state = match size {
+                    Some(0) | None => State::Shown,
+                    Some(length) => State::Chunk(length),
+                };
+                self.pending.clear();
+            }
+            Some(_) => self.state = State::Shown,
         }
         rest
     }
@@ -146,7 +163,7 @@ fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
 /// Returns what follows this head. A response that has no body by its status or method has none
 /// whatever this says: ureq reads none.
 fn state_after(head: &[u8]) -> State {
-    let mut lines = head.trim_ascii_start().split(|byte| *byte == b'\n');
+    let mut lines = head.split(|byte| *byte == b'\n');
     let status_line = lines.next().unwrap_or(&[]);
     let mut words = status_line.split(|byte| *byte == b' ');
     let (version, status) = (words.next(), words.next());

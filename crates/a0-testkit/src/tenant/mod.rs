@@ -163,6 +163,12 @@ impl LocalTenant {
         self.with_state(|state| state.now = None);
     }
 
+    /// Returns [`now`](Self::now) as a closure, for code that takes a clock.
+    pub fn clock(&self) -> impl Fn() -> SystemTime + Clone + Send + Sync + 'static {
+        let tenant = self.clone();
+        move || tenant.now()
+    }
+
     /// Starts an access token of this tenant.
     pub fn access_token(&self) -> AccessTokenBuilder {
         AccessTokenBuilder::new(self.clone())

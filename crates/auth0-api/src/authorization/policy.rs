@@ -57,8 +57,7 @@ pub(super) enum Rule {
 }
 
 impl Policy {
-    /// Any verified token. It is the policy to combine others with, or to return where nothing more is
-    /// required.
+    /// Every verified token. It is for code that needs a policy where nothing more is required.
     pub fn verified() -> Self {
         Policy::check(Check::Verified)
     }

@@ -1,4 +1,4 @@
-//! What a policy and an API ask a verified token.
+//! The methods of a verified token that decide about it.
 
 use crate::error::Error;
 use crate::verification::verified::VerifiedToken;

@@ -36,10 +36,11 @@ use a0_discovery::asynchronous::{KeyCache, Task};
 use a0_discovery::{CacheAdapterError, Issuer, IssuerStatus};
 use a0_dpop::asynchronous::AsyncReplayStore;
 use a0_dpop::{InMemoryReplayStore, VerifiedProof};
-use a0_http::{AsyncHttpClient, ReqwestClient};
+use a0_http::{AsyncHttpClient, HttpClient, ReqwestClient, ResponseFuture};
 use a0_jose::Claims;
 use a0_single_flight::Timer;
 
+use crate::authorization::policy::Policy;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, Outage};
 use crate::exchange::flows::ClientFlows;
@@ -89,7 +90,9 @@ impl Builder {
             (_, None) => Some(Arc::new(InMemoryReplayStore::default())),
         };
         let parts = self.parts(options.domains_resolver, replay_store)?;
-        let http_client = options.http_client.unwrap_or_else(|| {
+        let local = self.local_client;
+        let local = local.map(|respond| Arc::new(Immediate(respond)) as Arc<dyn AsyncHttpClient>);
+        let http_client = local.or(options.http_client).unwrap_or_else(|| {
             let client = ReqwestClient::builder();
             Arc::new(match self.timeout {
                 Some(timeout) => client.timeout(timeout).build(),
@@ -103,6 +106,9 @@ impl Builder {
             .clock(move || clock.system_time())
             .sleep(move |duration| key_timer.sleep(duration))
             .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
+        for initial in self.initial_keys {
+            keys = initial.add_to(keys, &parts.verifier.issuers)?;
+        }
         if let Some(adapter) = options.cache {
             keys = keys.async_adapter(adapter);
         }
@@ -113,6 +119,15 @@ impl Builder {
             http_client,
             timer,
         })))
+    }
+}
+
+/// A client that responds at once, such as a tenant in this process.
+struct Immediate(Arc<dyn HttpClient>);
+
+impl AsyncHttpClient for Immediate {
+    fn exchange(&self, request: http::Request<Vec<u8>>) -> ResponseFuture<'_> {
+        Box::pin(async move { self.0.exchange(request) })
     }
 }
 
@@ -265,6 +280,15 @@ impl ApiClient {
         telemetry
             .verification_async(Subject::AccessToken, work)
             .await
+    }
+
+    /// See [`crate::ApiClient::authorize`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn authorize(&self, token: &VerifiedToken, policy: &Policy) -> Result<(), Error> {
+        self.0.verifier.telemetry.authorize(token, policy)
     }
 
     /// See [`crate::ApiClient::warm_up`].

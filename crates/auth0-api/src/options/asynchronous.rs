@@ -58,6 +58,7 @@ impl Builder {
     /// reqwest.
     pub fn async_http_client(mut self, client: impl AsyncHttpClient + 'static) -> Self {
         self.asynchronous.http_client = Some(Arc::new(client));
+        self.local_client = None;
         self
     }
 

@@ -16,6 +16,7 @@ use crate::verification::credentials::DpopMode;
 use crate::verification::issuers::{Resolver, ResolverContext};
 
 use super::authorization::AuthorizationOptions;
+use super::caches::InitialKeys;
 use super::exchange::FlowOptions;
 
 /// The kind of access tokens that a tenant issues.
@@ -68,6 +69,7 @@ pub struct Builder {
     pub(crate) max_stale: Option<Duration>,
     pub(crate) cache_max_entries: usize,
     pub(crate) cache: Option<Arc<dyn CacheAdapter>>,
+    pub(crate) initial_keys: Vec<InitialKeys>,
     pub(crate) trusted_endpoints: Vec<String>,
     pub(crate) dpop: DpopMode,
     /// The mode by the environment. `dpop_mode` combines it with `dpop`.
@@ -88,6 +90,8 @@ pub struct Builder {
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_wait: Option<Duration>,
     pub(crate) http_client: Option<Arc<dyn HttpClient>>,
+    /// The HTTP client for both kinds of clients. If it is set, no other HTTP client is.
+    pub(crate) local_client: Option<Arc<dyn HttpClient>>,
     pub(crate) clock: Clock,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) observed_claims: Vec<String>,
@@ -125,6 +129,7 @@ impl Default for Builder {
             max_stale: None,
             cache_max_entries: 100,
             cache: None,
+            initial_keys: Vec::new(),
             trusted_endpoints: Vec::new(),
             dpop: DpopMode::default(),
             dpop_enabled: None,
@@ -143,6 +148,7 @@ impl Default for Builder {
             timeout: None,
             max_wait: None,
             http_client: None,
+            local_client: None,
             clock: Clock::new(SystemTime::now),
             observers: Vec::new(),
             observed_claims: Vec::new(),
@@ -310,6 +316,7 @@ impl Builder {
     /// closure.
     pub fn http_client(mut self, client: impl HttpClient + 'static) -> Self {
         self.http_client = Some(Arc::new(client));
+        self.local_client = None;
         self
     }
 

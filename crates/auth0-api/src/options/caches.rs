@@ -1,14 +1,46 @@
 //! The options of the caches: keys, verified tokens, exchanged tokens.
 
+use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use a0_discovery::{CacheAdapter, CachePolicy, MAX_TTL, Refresh};
+use a0_discovery::{
+    CacheAdapter, CachePolicy, KeyCacheBuilder, MAX_TTL, Refresh, normalize_domain,
+};
 
 use crate::error::Error;
+use crate::verification::issuers::Issuers;
 
 use super::builder::Builder;
+
+/// Keys that a client starts with.
+#[derive(Clone)]
+pub(crate) struct InitialKeys {
+    domain: String,
+    jwks: String,
+    fetched_at: SystemTime,
+}
+
+impl InitialKeys {
+    /// Gives the keys to the key cache.
+    pub(crate) fn add_to<R, C: ?Sized, A: ?Sized>(
+        self,
+        cache: KeyCacheBuilder<C, A>,
+        issuers: &Issuers<R>,
+    ) -> Result<KeyCacheBuilder<C, A>, Error> {
+        let fault = |reason: &dyn Display| {
+            let domain = &self.domain;
+            Error::configuration(format!("initial_keys: {domain}: {reason}"))
+        };
+        let issuer = normalize_domain(&self.domain).map_err(|error| fault(&error))?;
+        if issuers.exclude(&issuer) {
+            return Err(fault(&"this API does not accept tokens of this domain"));
+        }
+        let cache = cache.initial_keys(issuer, &self.jwks, self.fetched_at);
+        cache.map_err(|error| fault(&error))
+    }
+}
 
 impl Builder {
     /// How long keys are fresh at most; 600 seconds by default, at most 24 hours. Stale keys stay in use
@@ -60,6 +92,46 @@ impl Builder {
     /// can write to it decides which tokens are accepted: see [`CacheAdapter`].
     pub fn cache(mut self, adapter: impl CacheAdapter + 'static) -> Self {
         self.cache = Some(Arc::new(adapter));
+        self
+    }
+
+    /// Keys of `domain` to start with, for a cold start while the tenant is away. `jwks` is the JSON text of
+    /// its key set, for example saved when an image was built, and `fetched_at` is when it was requested.
+    /// Call it once for each domain.
+    ///
+    /// The keys have the age that they would have if this client had fetched them then: after
+    /// [`cache_ttl`](Builder::cache_ttl) they are stale and are refreshed, and past
+    /// [`max_stale`](Builder::max_stale) they are ignored, however soon after the start. So are keys from the
+    /// future. Whoever can write the text decides which tokens are accepted.
+    ///
+    /// `build` fails if the text is no key set or has no usable key, or if the API does not accept tokens of
+    /// this domain.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// # let jwks = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":"k",
+    /// #     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    /// let client = auth0_api::ApiClient::builder()
+    ///     .domain("tenant.example")
+    ///     .audience("https://api.example/")
+    ///     .algorithms(["EdDSA"])
+    ///     .initial_keys("tenant.example", jwks, SystemTime::now())
+    ///     .build()?;
+    /// assert_eq!(client.key_status()[0].freshness, auth0_api::Freshness::Fresh);
+    /// # Ok::<(), auth0_api::Error>(())
+    /// ```
+    pub fn initial_keys(
+        mut self,
+        domain: impl Into<String>,
+        jwks: impl Into<String>,
+        fetched_at: SystemTime,
+    ) -> Self {
+        self.initial_keys.push(InitialKeys {
+            domain: domain.into(),
+            jwks: jwks.into(),
+            fetched_at,
+        });
         self
     }
 

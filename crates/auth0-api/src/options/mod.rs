@@ -8,4 +8,5 @@ mod caches;
 mod dpop;
 mod environment;
 pub(crate) mod exchange;
+mod local_tenant;
 mod observer;

@@ -7,10 +7,10 @@ use a0_jose::{Claims, NumericDate, Thumbprint};
 use crate::error::refusal::Refusal;
 
 use super::Verifier;
-use super::credentials::DpopMode;
-use super::credentials::RequestShape;
 use super::credentials::refuse_proof;
+use super::credentials::{DpopMode, RequestShape, Scheme};
 use super::token_cache::PresentedToken;
+use super::verified::VerifiedToken;
 
 impl<R, S> Verifier<R, S> {
     /// Checks that the scheme and the proof of the request are those that `cnf` requires. Returns the
@@ -78,6 +78,29 @@ fn members(claims: &Claims) -> Result<Option<Members<'_>>, ConfirmationError> {
     };
     let members = confirmation.as_object().filter(|cnf| !cnf.is_empty());
     members.map(Some).ok_or(ConfirmationError::Format)
+}
+
+/// How the sender of a token was confirmed: the method of `cnf` (RFC 7800 section 3.1) that the request
+/// proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Confirmation<'t> {
+    /// The client proved possession of a DPoP key. It has this thumbprint, `jkt` (RFC 9449 section 6.1).
+    DpopKey(&'t str),
+}
+
+impl VerifiedToken {
+    /// How the sender of the token was confirmed. `None` for a bearer token, whose sender may be anybody, and
+    /// for a token that was verified by itself.
+    pub fn confirmed_by(&self) -> Option<Confirmation<'_>> {
+        match self.scheme() {
+            Scheme::Bearer => None,
+            Scheme::Dpop => {
+                let jkt = self.get("cnf")?.get("jkt")?.as_str();
+                jkt.map(Confirmation::DpopKey)
+            }
+        }
+    }
 }
 
 /// Why `cnf` was refused.

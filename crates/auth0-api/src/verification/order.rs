@@ -34,7 +34,7 @@ use crate::error::{ArgumentSource, ErrorKind, IssuerError, Outage};
 use super::Verifier;
 use super::credentials::RequestShape;
 use super::credentials::Scheme;
-use super::diagnosis::Diagnosis;
+use super::detail::Detail;
 use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
 use super::proof::ReplayCheck;
 use super::request::TokenOptions;
@@ -109,7 +109,7 @@ impl<R, S> Verifier<R, S> {
         }
         // Checking the form first saves the hash of a text that is no token.
         let unreadable =
-            |error: ParseError| Refusal::from(error).with_diagnosis(Diagnosis::of_text(text));
+            |error: ParseError| Refusal::from(error).with_diagnosis(Detail::of_text(text));
         let compact = Compact::parse(text, self.max_token_size).map_err(unreadable)?;
         // The signature of a cached token was verified when the token came first.
         let tokens = self.tokens.as_ref();
@@ -130,7 +130,8 @@ impl<R, S> Verifier<R, S> {
                 verifiable: compact
                     .decode()
                     .map_err(unreadable)?
-                    .validate_header(&self.header_rules)?,
+                    .validate_header(&self.header_rules)
+                    .map_err(|error| self.diagnose_header(error))?,
                 digest,
             },
         };
@@ -139,7 +140,7 @@ impl<R, S> Verifier<R, S> {
         };
         let trust = self.issuers.trust(iss).map_err(|error| {
             let expected = self.issuers.configured().map(Issuer::as_str);
-            Refusal::from(error).with_diagnosis(Diagnosis::of_issuer(expected, iss))
+            Refusal::from(error).with_diagnosis(Detail::of_issuer(expected, iss))
         })?;
         let parsed = Parsed {
             verifier: self,
@@ -188,8 +189,8 @@ impl<'v, R, S> NeedDomains<'v, R, S> {
     ) -> Result<Need<'v, R, S>, Refusal> {
         let issuer = check_resolved(&self.issuer, domains)
             .map_err(|refusal| {
-                let diagnosis = Diagnosis::of_issuer([].into_iter(), self.issuer.as_str());
-                refusal.with_diagnosis(diagnosis)
+                let detail = Detail::of_issuer([].into_iter(), self.issuer.as_str());
+                refusal.with_diagnosis(detail)
             })
             .map(|()| self.issuer)?;
         let mut parsed = self.parsed;
@@ -235,42 +236,33 @@ impl<'v, R, S> Parsed<'v, R, S> {
 
 impl<'v, R, S> Trusted<'v, R, S> {
     /// Checks the algorithm, which the issuer may restrict, then the claims, then the sender.
-    fn check(self) -> Result<Need<'v, R, S>, Refusal> {
-        let Parsed {
-            verifier,
-            text,
-            mut token,
-            sender,
-            now,
-            keys_now,
-        } = self.parsed;
+    fn check(mut self) -> Result<Need<'v, R, S>, Refusal> {
+        let parsed = &mut self.parsed;
+        let (verifier, now, token) = (parsed.verifier, parsed.now, &mut parsed.token);
         let algorithms = &verifier.allowed_algorithms;
-        algorithms.check(&self.issuer, token.algorithm())?;
+        let allowed = algorithms.check(&self.issuer, token.algorithm());
+        allowed.map_err(|error| verifier.diagnose_header(error))?;
         let valid = verifier.claim_rules.validate(token.claims(), now);
         valid.map_err(|error| verifier.diagnose(error, token.claims(), now))?;
-        let (challenger, scheme, proof) = match sender {
+        let (challenger, scheme, proof) = match parsed.sender {
             Sender::Any(options) => {
                 token.claims().require(&options.required_claims)?;
                 (verifier.challenger, Scheme::Bearer, None)
             }
             Sender::Bound(request) => {
-                let proof = verifier.check_sender(&mut token, request, now)?;
+                let proof = verifier.check_sender(token, request, now)?;
                 (request.challenger, request.credentials.scheme, proof)
             }
         };
-        let checked = Checked {
-            token,
-            issuer: self.issuer,
-            request: CheckedRequest {
-                verifier,
-                access_token: verifier.keep_access_tokens.then_some(text),
-                challenger,
-                scheme,
-                proof,
-                now,
-            },
+        let request = CheckedRequest {
+            verifier,
+            access_token: verifier.keep_access_tokens.then_some(parsed.text),
+            challenger,
+            scheme,
+            proof,
+            now,
         };
-        checked.find_keys(keys_now)
+        request.find_keys(self)
     }
 }
 
@@ -281,19 +273,23 @@ pub(crate) struct NeedKeys<'v, R, S> {
     now: NumericDate,
 }
 
-impl<'v, R, S> Checked<'v, R, S> {
-    fn find_keys(self, now: NumericDate) -> Result<Need<'v, R, S>, Refusal> {
-        let verifier = self.request.verifier;
+impl<'v, R, S> CheckedRequest<'v, R, S> {
+    fn find_keys(self, trusted: Trusted<'v, R, S>) -> Result<Need<'v, R, S>, Refusal> {
+        let now = trusted.parsed.keys_now;
         let is_current = |signed: &SignedToken| {
-            let tokens = verifier.tokens.as_ref();
+            let tokens = self.verifier.tokens.as_ref();
             tokens.is_some_and(|tokens| tokens.is_current(signed, now))
         };
-        match self.token {
+        match trusted.parsed.token {
             PresentedToken::Cached { signed, .. } if is_current(&signed) => {
-                self.request.verify_proof(signed)
+                self.verify_proof(signed)
             }
             token => {
-                let checked = Checked { token, ..self };
+                let checked = Checked {
+                    token,
+                    issuer: trusted.issuer,
+                    request: self,
+                };
                 Ok(Need::Keys(NeedKeys { checked, now }))
             }
         }

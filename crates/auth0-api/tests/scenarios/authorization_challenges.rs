@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::authorization::verify;
 use super::dpop::Bound;
+use super::exchange;
 use super::{Driver, NOW, World};
 
 const METADATA: &str = "https://api.example/.well-known/oauth-protected-resource";
@@ -296,6 +297,11 @@ pub fn rfc9457_3_an_error_is_a_whole_http_response<D: Driver>() {
     cold.tenant
         .misbehave(Endpoint::Discovery, Fault::status(500));
     let outage = cold.verify(&cold.token().mint().unwrap()).unwrap_err();
+    let exchanging = exchange::world::<D>(|builder| builder);
+    let refusal = Fault::body(400, "application/json", r#"{"error":"canary"}"#);
+    exchanging.tenant.misbehave(Endpoint::Token, refusal);
+    let not_exchanged = exchange::exchange(&exchanging).unwrap_err();
+    assert_eq!(not_exchanged.error_code(), "canary");
     let problem =
         |title: &str, status: u16| json!({"type": "about:blank", "title": title, "status": status});
     let with = |mut problem: Value, error: &str, detail: Option<&str>| {
@@ -307,6 +313,8 @@ pub fn rfc9457_3_an_error_is_a_whole_http_response<D: Driver>() {
     };
     for (error, body) in [
         // RFC 6750 section 3.1: without credentials there is no error information.
+        // The code of the token endpoint is not for the caller of this API.
+        (not_exchanged, problem("Bad Gateway", 502)),
         (missing, problem("Unauthorized", 401)),
         (
             refused.clone(),

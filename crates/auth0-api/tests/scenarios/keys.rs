@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use a0_testkit::{Endpoint, Fault, LocalNetwork, SigningKey};
 use auth0_api::discovery::InMemoryCache;
-use auth0_api::{ApiClient, CacheAdapter, ErrorKind, Freshness, ResolverContext};
+use auth0_api::{ApiClient, CacheAdapter, ErrorKind, Freshness, ResolverContext, TokenOptions};
 use serde_json::{Value, json};
 
 use super::{AUDIENCE, Driver, NOW, World, at, builder};
@@ -153,6 +153,42 @@ pub fn stale_keys_are_used_during_an_outage<D: Driver>() {
     }
     world.advance(60);
     assert!(world.verify(&token).is_ok());
+}
+
+/// RFC 9110 section 10.2.3: `Retry-After` is a number of whole seconds. Zero would ask for a request at
+/// once.
+pub fn rfc9110_10_2_3_retry_after_is_in_whole_seconds_and_never_zero<D: Driver>() {
+    let milliseconds = Duration::from_millis;
+    // (the failure, how long ago it was, what is left of it)
+    for (fault, ago, expected) in [
+        (Fault::status(500), 0, "1"),
+        (Fault::status(500), 600, "1"),
+        (Fault::status(500), 999, "1"),
+        (Fault::retry_after(503, 20), 0, "20"),
+        (Fault::retry_after(503, 20), 1, "20"),
+        (Fault::retry_after(503, 20), 18_600, "2"),
+        (Fault::retry_after(503, 20), 19_600, "1"),
+    ] {
+        let world = World::<D>::new();
+        world.tenant.misbehave(Endpoint::Jwks, fault.clone());
+        assert_outage(&world, "Failed to fetch JWKS");
+        world.tenant.set_now(world.tenant.now() + milliseconds(ago));
+        let field = &outage(&world).headers()["retry-after"];
+        assert_eq!(field, expected, "{fault:?}, {ago} ms ago");
+        assert_eq!(world.fetches(), (1, 1));
+    }
+    // The clock moves during the fetch: by more than the back-off, or back.
+    for seconds in [0, 1, 10, -1, -10, -3600] {
+        let tenant = World::<D>::new().tenant;
+        let clock = tenant.clone();
+        let slow = move |_| {
+            clock.set_now(at(NOW + seconds));
+            Err(std::io::ErrorKind::ConnectionRefused.into())
+        };
+        let client = D::build(D::http_client(builder::<D>(&tenant), slow)).unwrap();
+        let world = World { tenant, client };
+        assert_eq!(outage(&world).headers()["retry-after"], "1", "{seconds}");
+    }
 }
 
 pub fn key_status_reports_the_state_of_the_keys<D: Driver>() {
@@ -445,6 +481,48 @@ pub fn a_new_key_set_replaces_the_old_one<D: Driver>() {
     assert!(world.verify(&world.token().mint().unwrap()).is_ok());
     let forged = world.token().signed_with(&stranger).mint().unwrap();
     assert!(world.verify(&forged).is_err());
+}
+
+pub fn initial_keys_serve_while_the_tenant_is_away<D: Driver>() {
+    for (age, is_served, requests) in [
+        (0, true, 0),
+        (599, true, 0),
+        (3599, true, 1),
+        (3600, false, 1),
+    ] {
+        let world = World::<D>::new();
+        let (tenant, jwks) = (&world.tenant, world.tenant.jwks().to_string());
+        let token = world.token().mint().unwrap();
+        tenant.misbehave(Endpoint::Discovery, Fault::status(503));
+        let fetched_at = at(NOW - age);
+        let builder = builder::<D>(tenant).initial_keys(tenant.domain(), jwks, fetched_at);
+        let client = D::build(builder).unwrap();
+        let result = client.verify_access_token(&token, &TokenOptions::new());
+        assert_eq!(result.is_ok(), is_served, "{age}: {result:?}");
+        assert_eq!(tenant.request_count(Endpoint::Discovery), requests, "{age}");
+    }
+}
+
+/// The client is told no more than that there is no key; the error's source is for the operator.
+pub fn an_operator_is_told_why_the_key_of_a_token_is_not_used<D: Driver>() {
+    let world = World::<D>::new();
+    let usable = world.tenant.jwks()["keys"][0].clone();
+    let mut wrong_use = usable.clone();
+    wrong_use["use"] = "enc".into();
+    let mut other = usable;
+    other["kid"] = "other".into();
+    let keys = json!({"keys": [other, wrong_use]}).to_string();
+    world.tenant.set_jwks_body(Some(keys.as_bytes()));
+    let error = world.verify(&world.token().mint().unwrap()).unwrap_err();
+    assert_eq!(error.error_description(), "No matching key found in JWKS");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(
+        source.starts_with("the key with the token's 'kid' was left out"),
+        "{source}"
+    );
+    let unknown = world.token().kid("unknown").mint().unwrap();
+    let error = world.verify(&unknown).unwrap_err();
+    assert!(std::error::Error::source(&error).is_none(), "{error:?}");
 }
 
 fn outage<D: Driver>(world: &World<D>) -> auth0_api::Error {

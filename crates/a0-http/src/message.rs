@@ -1,16 +1,88 @@
-//! Content codings (RFC 9110 section 8.4): collects and decodes response bodies.
+//! What the clients change in a message: the headers of a request before it is sent, and the content
+//! coding of a response's body (RFC 9110 section 8.4). Also when they may repeat a request.
 
 use std::error::Error;
 use std::io::Read;
+use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use flate2::bufread::GzDecoder;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue};
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING,
+};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 
 use crate::{TransportError, TransportErrorKind};
 
 /// The value of `Accept-Encoding` that the clients send.
-pub(crate) const ACCEPTED: &str = "gzip";
+const ACCEPTED: &str = "gzip";
+
+/// Replaces the headers that are the client's own choice, and removes the extensions and the user
+/// name and password of the URL.
+pub(crate) fn prepare(mut request: Request<Vec<u8>>) -> Request<Vec<u8>> {
+    // A length from the caller that does not match the body would stall the exchange.
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+        request.headers_mut().remove(name);
+    }
+    let accepted = HeaderValue::from_static(ACCEPTED);
+    request.headers_mut().insert(ACCEPT_ENCODING, accepted);
+    move_user_info(&mut request);
+    // The libraries look there for settings of their own, which would override the client's.
+    request.extensions_mut().clear();
+    request
+}
+
+/// Moves the user name and the password of the URL to an `Authorization` field, unless the request
+/// has one. One library would do the same and log it, the other would drop them.
+fn move_user_info(request: &mut Request<Vec<u8>>) {
+    let authority = request.uri().authority().map(Authority::as_str);
+    let Some((user_info, host)) = authority.and_then(|authority| authority.rsplit_once('@')) else {
+        return;
+    };
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    let credentials = STANDARD.encode(format!("{user}:{password}"));
+    let mut parts = request.uri().clone().into_parts();
+    parts.authority = host.parse().ok();
+    let field = HeaderValue::try_from(format!("Basic {credentials}"));
+    if let (Ok(url), Ok(mut field)) = (Uri::from_parts(parts), field) {
+        field.set_sensitive(true);
+        *request.uri_mut() = url;
+        request.headers_mut().entry(AUTHORIZATION).or_insert(field);
+    }
+}
+
+/// Whether the request announces a body, which may be empty (RFC 9110 section 8.6).
+pub(crate) fn has_body(request: &Request<Vec<u8>>) -> bool {
+    !request.body().is_empty()
+        || matches!(
+            *request.method(),
+            Method::POST | Method::PUT | Method::PATCH
+        )
+}
+
+/// Whether the request may be sent a second time if a reused connection closes before the response.
+/// It must be idempotent (RFC 9110 section 9.2.2).
+pub(crate) fn is_repeatable(request: &Request<Vec<u8>>) -> bool {
+    request.method() == Method::GET && !has_body(request)
+}
+
+/// Returns the time limit for a repeated request, `elapsed` after the exchange began.
+///
+/// # Errors
+///
+/// Fails if no time is left.
+pub(crate) fn remaining_time(
+    limit: Duration,
+    elapsed: Duration,
+) -> Result<Duration, TransportError> {
+    let remaining = limit.saturating_sub(elapsed);
+    if remaining.is_zero() {
+        return Err(TransportErrorKind::Timeout.into());
+    }
+    Ok(remaining)
+}
 
 /// Collects the body of a response as it arrives, and decodes it.
 ///
@@ -161,3 +233,6 @@ fn gunzip(encoded: &[u8], limit: usize) -> Result<Vec<u8>, TransportError> {
 fn undecodable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> TransportError {
     TransportError::new(TransportErrorKind::ContentCoding, cause)
 }
+
+#[cfg(test)]
+mod tests;
