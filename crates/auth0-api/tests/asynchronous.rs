@@ -105,6 +105,10 @@ impl Driver for Async {
             .block_on(self.0.verify_access_token_with(token, options))
     }
 
+    fn authorize(&self, token: &VerifiedToken, policy: &auth0_api::Policy) -> Result<(), Error> {
+        self.0.authorize(token, policy)
+    }
+
     fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
         self.1.block_on(self.0.verify_dpop_proof(proof))
     }
@@ -127,6 +131,10 @@ impl Driver for Async {
 
     fn key_status(&self) -> Vec<IssuerStatus> {
         self.0.key_status()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.is_ready()
     }
 
     fn cache_failures(&self) -> u64 {

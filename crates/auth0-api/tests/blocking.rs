@@ -74,6 +74,10 @@ impl<O: Options> Driver for Blocking<O> {
         outcome
     }
 
+    fn authorize(&self, token: &VerifiedToken, policy: &auth0_api::Policy) -> Result<(), Error> {
+        self.0.authorize(token, policy)
+    }
+
     fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
         self.0.verify_dpop_proof(proof)
     }
@@ -96,6 +100,10 @@ impl<O: Options> Driver for Blocking<O> {
 
     fn key_status(&self) -> Vec<IssuerStatus> {
         self.0.key_status()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.is_ready()
     }
 
     fn cache_failures(&self) -> u64 {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use a0_testkit::{LocalTenant, ProofKey};
 use auth0_api::observer::MetricsObserver;
-use auth0_api::{ApiClient, Builder, RequestContext, ResolverContext, TokenExchange};
+use auth0_api::{ApiClient, Builder, Policy, RequestContext, ResolverContext, TokenExchange};
 use metrics::{
     Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
@@ -158,7 +158,10 @@ fn metrics_have_the_documented_names_and_labels() {
                 .header("DPoP", &*proof)
         };
         client.verify_request(bearer(&good)).unwrap();
-        client.verify_request(bearer(&good)).unwrap();
+        let verified = client.verify_request(bearer(&good)).unwrap();
+        client
+            .authorize(&verified, &Policy::scope("admin"))
+            .unwrap_err();
         client.verify_request(RequestContext::new()).unwrap_err();
         client.verify_request(bearer("opaque")).unwrap_err();
         client
@@ -194,6 +197,10 @@ fn metrics_have_the_documented_names_and_labels() {
             ),
             (
                 "auth0_api_decisions_total{outcome=refused,scheme=dpop,reason=request_without_url}",
+                1,
+            ),
+            (
+                "auth0_api_denials_total{outcome=refused,scheme=bearer,reason=insufficient_scope}",
                 1,
             ),
             (

@@ -14,6 +14,7 @@ use super::Observer;
 use super::event::{Event, KeysRefresh, Verification};
 
 const DECISIONS: &str = "auth0_api_decisions_total";
+const DENIALS: &str = "auth0_api_denials_total";
 const DURATION: &str = "auth0_api_verify_duration_seconds";
 const REFRESHES: &str = "auth0_api_keys_refresh_total";
 const AGE: &str = "auth0_api_keys_age_seconds";
@@ -76,6 +77,11 @@ impl MetricsObserver {
             DECISIONS,
             unit,
             "Verifications by outcome, scheme and reason"
+        );
+        describe_counter!(
+            DENIALS,
+            unit,
+            "Verified tokens that a policy did not allow, by outcome, scheme and reason"
         );
         describe_histogram!(DURATION, Unit::Seconds, "How long verifications took");
         describe_counter!(
@@ -183,6 +189,14 @@ impl Observer for MetricsObserver {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::Verification(end) => self.verification(end),
+            Event::Denial(denial) => {
+                let labels = [
+                    ("outcome", denial.outcome.as_str()),
+                    ("scheme", denial.scheme.label()),
+                    ("reason", denial.reason),
+                ];
+                counter!(DENIALS, &labels).increment(1);
+            }
             Event::KeysRefresh(end) => self.keys_refresh(end),
             Event::Replay(result) => {
                 counter!(REPLAY, "result" => result.as_str()).increment(1);

@@ -8,7 +8,7 @@ use tracing::{Level, debug_span, event, info_span};
 use crate::verification::credentials::Scheme;
 
 use super::event::{
-    Event, ExchangeResult, ExchangedToken, KeysRefresh, Outcome, RefreshResult, Replay,
+    Denial, Event, ExchangeResult, ExchangedToken, KeysRefresh, Outcome, RefreshResult, Replay,
     Verification, Work,
 };
 use super::limiter::Limiter;
@@ -77,6 +77,21 @@ impl TracingObserver {
             Outcome::Unavailable | Outcome::Misconfigured => {
                 self.limited(Level::ERROR, line.of_server_fault());
             }
+        }
+    }
+
+    fn denial(&self, denial: &Denial) {
+        let line = Line {
+            outcome: Some(denial.outcome.as_str()),
+            scheme: Some(denial.scheme.label()),
+            reason: Some(denial.reason),
+            status: Some(denial.status),
+            ..Line::new("authorization")
+        };
+        if denial.outcome == Outcome::Misconfigured {
+            self.limited(Level::ERROR, line.of_server_fault());
+        } else {
+            self.limited(Level::WARN, line);
         }
     }
 
@@ -194,6 +209,7 @@ impl Observer for TracingObserver {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::Verification(end) => self.verification(end),
+            Event::Denial(denial) => self.denial(denial),
             Event::KeysRefresh(end) => self.keys_refresh(end),
             Event::TokenExchange(end) => self.exchange(end),
             Event::Replay(Replay::FailedOpen) => {

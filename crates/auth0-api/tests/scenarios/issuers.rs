@@ -1,9 +1,8 @@
 //! Accepted issuers: one domain, a list of domains, or the domains of a resolver.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use a0_testkit::{AccessTokenBuilder, Algorithm, Endpoint, Fault, LocalNetwork, LocalTenant};
 use auth0_api::discovery::DomainError;
@@ -385,25 +384,4 @@ pub fn rfc8725_3_1_the_algorithms_of_an_issuer_are_its_own<D: Driver>() {
             assert_eq!(error.error_description(), "Algorithm is not allowed");
         }
     }
-}
-
-/// A resolver may take long, and keys become older meanwhile.
-pub fn the_age_of_keys_is_judged_after_the_resolver<D: Driver>() {
-    let tenant = LocalTenant::new("tenant.example").unwrap();
-    let (clock, delay) = (tenant.clone(), Arc::new(AtomicU64::new(0)));
-    let seconds = Arc::clone(&delay);
-    let options = D::domains_resolver(super::builder::<D>(&tenant), move |_| {
-        let taken = Duration::from_secs(seconds.load(Ordering::Relaxed));
-        clock.set_now(clock.now() + taken);
-        Ok::<_, &str>(vec!["tenant.example".to_owned()])
-    });
-    let client = D::build(options).unwrap();
-    let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
-    let verify = || client.verify_access_token(&token, &TokenOptions::new());
-    verify().unwrap();
-    verify().unwrap();
-    assert_eq!(tenant.request_count(Endpoint::Jwks), 1);
-    delay.store(600, Ordering::Relaxed);
-    verify().unwrap();
-    assert_eq!(tenant.request_count(Endpoint::Jwks), 2);
 }

@@ -79,11 +79,13 @@ pub trait Driver: Sized + Send + Sync + 'static {
         options: &TokenOptions<'_>,
     ) -> Result<VerifiedToken, Error>;
     fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error>;
+    fn authorize(&self, token: &VerifiedToken, policy: &auth0_api::Policy) -> Result<(), Error>;
     fn is_dpop_required(&self) -> bool;
     fn dpop_nonce(&self) -> Option<String>;
     fn warm_up(&self) -> Result<(), Error>;
     fn reload(&self, domain: &str) -> Result<(), Error>;
     fn key_status(&self) -> Vec<IssuerStatus>;
+    fn is_ready(&self) -> bool;
     fn cache_failures(&self) -> u64;
     fn counts(&self) -> auth0_api::Counts;
     fn token_cache_status(&self) -> Option<TokenCacheStatus>;
@@ -192,7 +194,6 @@ macro_rules! all_scenarios {
                 reload_fetches_the_keys_of_any_domain_if_there_is_a_resolver,
                 rfc8725_3_1_the_algorithms_of_an_issuer_are_its_own,
                 rfc8725_3_8_issuers_with_the_same_kid_do_not_share_keys,
-                the_age_of_keys_is_judged_after_the_resolver,
                 the_domain_is_not_trusted_unless_domains_lists_it,
                 warm_up_and_reload_fetch_the_keys_of_listed_domains,
             }
@@ -204,6 +205,7 @@ macro_rules! all_scenarios {
                 initial_keys_serve_while_the_tenant_is_away,
                 an_unusable_document_is_an_outage_and_not_an_invalid_token,
                 clients_share_keys_through_an_adapter,
+                a_client_stays_ready_once_it_has_fetched_keys,
                 key_status_reports_the_state_of_the_keys,
                 keys_are_fresh_for_their_time_to_live,
                 keys_come_only_from_the_issuer_or_a_trusted_endpoint,
@@ -238,6 +240,7 @@ macro_rules! all_scenarios {
                 each_outcome_of_a_verification_is_one_event,
                 each_refresh_of_keys_is_an_event,
                 lookups_in_the_token_cache_are_events,
+                a_policy_that_does_not_allow_a_token_is_an_event,
                 no_event_contains_a_part_of_a_token,
                 observers_see_only_the_claims_that_are_named,
                 outages_and_misconfiguration_are_told_apart_from_refusals,

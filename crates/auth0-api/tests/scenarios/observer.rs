@@ -9,8 +9,8 @@ use auth0_api::jose::NumericDate;
 use auth0_api::observer::{Event, Observer, Span, Work};
 use auth0_api::proof::{ReplayKey, ReplayStore, ReplayStoreError, Seen};
 use auth0_api::{
-    ConnectionToken, DpopMode, DpopProof, Error, OnBehalfOf, RequestContext, ResolverContext,
-    TokenExchange, TokenOptions,
+    ConnectionToken, DpopMode, DpopProof, Error, OnBehalfOf, Policy, RequestContext,
+    ResolverContext, TokenExchange, TokenOptions,
 };
 
 use super::dpop::{Bound, METHOD, URL};
@@ -62,6 +62,13 @@ fn line(event: &Event<'_>) -> String {
             or_dash(end.reason),
             or_dash(end.status),
             or_dash(end.issuer_host),
+        ),
+        Event::Denial(denial) => format!(
+            "denial {} {} {} {}",
+            denial.outcome.as_str(),
+            denial.scheme.label(),
+            denial.reason,
+            denial.status,
         ),
         Event::KeysRefresh(end) => format!(
             "keys {} {} {} {}",
@@ -394,6 +401,47 @@ pub fn lookups_in_the_token_cache_are_events<D: Driver>() {
         world.verify(&token).unwrap();
         assert_eq!(seen.take(), [lookup, "AccessToken accepted bearer - - -"]);
     }
+}
+
+pub fn a_policy_that_does_not_allow_a_token_is_an_event<D: Driver>() {
+    let seen = Recorder::default();
+    let bound = Bound::<D>::with(|builder| builder.observer(seen.clone()));
+    let client = &bound.world.client;
+    let token = bound.world.token().scope("read:a").mint().unwrap();
+    let bearer = bound.world.verify_bearer(&token).unwrap();
+    let dpop = bound.send(&bound.proof().mint().unwrap()).unwrap();
+    seen.take();
+    client.authorize(&bearer, &Policy::scope("read:a")).unwrap();
+    assert!(seen.take().is_empty());
+    let panics = Policy::test("panics", |_| panic!("by a policy"));
+    for (token, policy, expected) in [
+        (
+            &bearer,
+            Policy::scope("read:ab"),
+            "refused bearer insufficient_scope 403",
+        ),
+        (
+            &dpop,
+            Policy::scope("read:a"),
+            "refused dpop insufficient_scope 403",
+        ),
+        (
+            &bearer,
+            Policy::acr_values(["mfa"]),
+            "refused bearer insufficient_user_authentication 401",
+        ),
+        (
+            &bearer,
+            Policy::clients(["other"]),
+            "refused bearer policy_client 403",
+        ),
+        (&bearer, panics, "misconfigured bearer policy_panicked 500"),
+    ] {
+        let error = client.authorize(token, &policy).unwrap_err();
+        assert_eq!(error, token.authorize(&policy).unwrap_err());
+        assert_eq!(seen.take(), [format!("denial {expected}")]);
+    }
+    assert_eq!((client.counts().denied, client.counts().refused), (5, 0));
 }
 
 pub fn the_operator_is_told_once_that_requests_come_without_a_url<D: Driver>() {
