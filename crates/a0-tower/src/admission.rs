@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use auth0_api::{Error, ErrorKind, Policy, SchemeError, VerifiedToken};
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, Entry, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 
+use crate::answer::Answerer;
 use crate::auth::{Settings, both};
-use crate::mark::{LayerPolicy, Mark, Outcome, judge};
-use crate::{grpc, nonce};
+use crate::mark::{Credentials, LayerPolicy, Mark, Outcome, judge};
+use crate::nonce;
 
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
@@ -30,8 +31,14 @@ pub(crate) async fn decide(
     outer: Option<Mark>,
 ) -> Decision {
     let taken = settings.reading.take_token(&mut parts.headers);
-    let is_grpc = is_grpc_call(&parts);
-    let outer = outer.filter(|mark| mark.layer.settings.shares_verification(&settings));
+    let answerer = Answerer::new(Arc::clone(&settings), &parts);
+    let credentials = Credentials::of(&parts.headers);
+    let outer = outer.filter(|mark| {
+        let outer = &mark.layer.answerer.settings;
+        outer.shares_verification(&settings)
+            && mark.credentials == credentials
+            && matches!(taken, Ok(None))
+    });
     let (before, verified, unknown_url) = match outer {
         Some(mark) => (mark.layer.policy, mark.outcome.into_result(), None),
         None => {
@@ -47,7 +54,7 @@ pub(crate) async fn decide(
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(refusal) => {
-            let mut answer = settings.answer(&refusal, is_grpc);
+            let mut answer = answerer.answer(&refusal);
             let extensions = answer.extensions_mut();
             unknown_url.map(|reason| extensions.insert(reason));
             taken.err().map(|reason| extensions.insert(reason));
@@ -62,12 +69,12 @@ pub(crate) async fn decide(
         Outcome::Verified(token) => nonce::to_send(&settings.client, token, &parts.headers),
         Outcome::Anonymous { .. } => None,
     };
-    let layer = LayerPolicy {
-        settings,
-        policy,
-        is_grpc,
-    };
-    parts.extensions.insert(Mark { layer, outcome });
+    let layer = LayerPolicy { answerer, policy };
+    parts.extensions.insert(Mark {
+        layer,
+        outcome,
+        credentials,
+    });
     Decision::Pass { parts, nonce }
 }
 
@@ -111,12 +118,15 @@ fn has_credentials(headers: &HeaderMap) -> bool {
     fields.any(|name| headers.get_all(name).iter().any(|value| !is_blank(value)))
 }
 
-/// Whether the refusal must have the form of gRPC, which hides the status from everything else: the method
-/// and the version must be those of gRPC too.
-fn is_grpc_call(parts: &Parts) -> bool {
-    parts.method == Method::POST
-        && parts.version >= Version::HTTP_2
-        && grpc::is_grpc(&parts.headers)
+/// Keeps the credentials out of the `Debug` of the request, which layers that trace requests log.
+pub(crate) fn hide_credentials(headers: &mut HeaderMap) {
+    for name in [AUTHORIZATION, DPOP] {
+        if let Entry::Occupied(mut values) = headers.entry(name) {
+            values
+                .iter_mut()
+                .for_each(|value| value.set_sensitive(true));
+        }
+    }
 }
 
 /// Whether the request is a CORS preflight (Fetch section 3.2.2). Any client can send one.

@@ -1,34 +1,114 @@
 //! The answers to refused requests.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use auth0_api::Error;
-use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request;
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Version};
 
 use crate::auth::Settings;
 use crate::grpc;
 use crate::nonce::DPOP_NONCE;
+use crate::reading::original_uri;
 
-pub(crate) type Hook = dyn Fn(&Error, Response<String>) -> Response<String> + Send + Sync;
+pub(crate) type Hook = dyn Fn(&Refused<'_>, Response<String>) -> Response<String> + Send + Sync;
 
 /// The fields of an answer without which a client, or a cache, does the wrong thing.
 const KEPT: [HeaderName; 4] = [WWW_AUTHENTICATE, DPOP_NONCE, CACHE_CONTROL, RETRY_AFTER];
 
-impl Settings {
-    /// The answer to a refused request, as the hook shapes it.
-    pub(crate) fn answer(&self, error: &Error, is_grpc: bool) -> Response<String> {
-        if is_grpc {
-            return grpc_answer(error);
+/// What the hook of [`on_refusal`](crate::Auth::on_refusal) sees of a refused request. It has no
+/// credentials: neither the query nor any field but `Accept`.
+#[derive(Debug)]
+pub struct Refused<'r> {
+    error: &'r Error,
+    request: &'r Asked,
+}
+
+impl<'r> Refused<'r> {
+    /// Why the request is refused.
+    pub fn error(&self) -> &'r Error {
+        self.error
+    }
+
+    /// The method of the request.
+    pub fn method(&self) -> &'r Method {
+        &self.request.method
+    }
+
+    /// The path of the request; inside a router that axum nests, with the prefix of the nest. Nothing is
+    /// decoded.
+    pub fn path(&self) -> &'r str {
+        &self.request.path
+    }
+
+    /// The value of `Accept` (RFC 9110 section 12.5.1), several joined with commas; empty if there is none.
+    pub fn accept(&self) -> &'r str {
+        &self.request.accept
+    }
+}
+
+/// What a hook may see of a request.
+#[derive(Debug)]
+struct Asked {
+    method: Method,
+    path: String,
+    accept: String,
+}
+
+impl Asked {
+    fn new(parts: &request::Parts) -> Self {
+        let accept = parts.headers.get_all(ACCEPT).iter();
+        let accept: Vec<_> = accept.filter_map(|value| value.to_str().ok()).collect();
+        Asked {
+            method: parts.method.clone(),
+            path: original_uri(parts).path().to_owned(),
+            accept: accept.join(", "),
         }
-        let answer = default_answer(error);
-        let Some(hook) = &self.hook else {
+    }
+}
+
+/// Answers a request if it is refused: by the layer, or later by an extractor.
+#[derive(Clone)]
+pub(crate) struct Answerer {
+    pub(crate) settings: Arc<Settings>,
+    is_grpc: bool,
+    /// `None` without a hook, which alone needs it.
+    asked: Option<Arc<Asked>>,
+}
+
+impl Answerer {
+    pub(crate) fn new(settings: Arc<Settings>, parts: &request::Parts) -> Self {
+        let hook = settings.hook.as_ref();
+        let asked = hook.map(|_| Arc::new(Asked::new(parts)));
+        Answerer {
+            settings,
+            is_grpc: is_grpc_call(parts),
+            asked,
+        }
+    }
+
+    /// The answer, as the hook shapes it. Its extensions hold the error, for a middleware that writes a log.
+    pub(crate) fn answer(&self, error: &Error) -> Response<String> {
+        let mut answer = match self.is_grpc {
+            true => grpc_answer(error),
+            false => self.shaped(error),
+        };
+        answer.extensions_mut().insert(error.clone());
+        answer
+    }
+
+    fn shaped(&self, error: &Error) -> Response<String> {
+        let answer = error.response();
+        let (Some(hook), Some(request)) = (&self.settings.hook, &self.asked) else {
             return answer;
         };
+        let refused = Refused { error, request };
         let (needed, body) = answer.into_parts();
         let shaped = catch_unwind(AssertUnwindSafe(|| {
-            hook(error, Response::from_parts(needed.clone(), body.clone()))
+            hook(&refused, Response::from_parts(needed.clone(), body.clone()))
         }));
         match shaped {
             Ok(shaped) => restored(shaped, needed),
@@ -37,7 +117,15 @@ impl Settings {
     }
 }
 
-/// The answer without a hook. Its extensions hold the error, for a middleware that writes a log.
+/// Whether the refusal must have the form of gRPC, which hides the status from everything else: the method
+/// and the version must be those of gRPC too.
+fn is_grpc_call(parts: &request::Parts) -> bool {
+    parts.method == Method::POST
+        && parts.version >= Version::HTTP_2
+        && grpc::is_grpc(&parts.headers)
+}
+
+/// The answer where no layer is known.
 pub(crate) fn default_answer(error: &Error) -> Response<String> {
     let mut answer = error.response();
     answer.extensions_mut().insert(error.clone());
@@ -52,9 +140,7 @@ fn grpc_answer(error: &Error) -> Response<String> {
         false => error.to_string(),
     };
     let answer = grpc::refusal(status, &error.headers(), &description);
-    let mut answer = answer.map(|()| String::new());
-    answer.extensions_mut().insert(error.clone());
-    answer
+    answer.map(|()| String::new())
 }
 
 /// Puts back what a hook must not lose.
@@ -63,8 +149,15 @@ fn restored(mut shaped: Response<String>, needed: Parts) -> Response<String> {
     if class(shaped.status()) != class(needed.status) {
         *shaped.status_mut() = needed.status;
     }
+    let status = shaped.status();
     for name in KEPT {
         restore_field(shaped.headers_mut(), &needed.headers, &name);
+    }
+    // Caches may store 404, for one, without being told to, and then serve it to clients with a token (RFC
+    // 9111 section 4.2.2).
+    if status != needed.status {
+        let fields = shaped.headers_mut();
+        fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     shaped
 }

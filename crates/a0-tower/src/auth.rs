@@ -5,13 +5,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use auth0_api::Policy;
 use auth0_api::asynchronous::ApiClient;
-use auth0_api::{Error, Policy};
 use http::request::Parts;
 use http::{Extensions, Response};
 use tower_layer::Layer;
 
-use crate::answer::Hook;
+use crate::answer::{Hook, Refused};
 use crate::grpc::PublicServices;
 use crate::proxy::Proxy;
 use crate::reading::Reading;
@@ -23,7 +23,8 @@ use crate::source::Subprotocol;
 /// A request with acceptable credentials goes on, and handlers read its token with
 /// [`Verified`](crate::Verified) or [`Scoped`](crate::Scoped). The layer answers any other request itself,
 /// with the status, the challenges and the problem details (RFC 9457) of the client's
-/// [`Error`](auth0_api::Error). It never reads the body of a request or a response.
+/// [`Error`](auth0_api::Error). It never reads the body of a request or a response. It marks the values of
+/// `Authorization` and `DPoP` as sensitive, so that layers inside it that trace requests do not log them.
 ///
 /// Clones share the client. An option that is set on a clone does not change the original, so one client
 /// can serve routes with different rules.
@@ -60,8 +61,9 @@ use crate::source::Subprotocol;
 ///
 /// The innermost layer decides what a handler sees. If an outer layer has the same client, the inner one
 /// uses its result, because a proof cannot be used twice, and adds its policy. If the layers have different
-/// clients, proxies ([`behind`](Auth::behind)) or token sources, the inner one discards the result of the
-/// outer one and verifies the request again.
+/// clients, proxies ([`behind`](Auth::behind)) or token sources, or if something between them changed the
+/// credentials of the request, the inner one discards the result of the outer one and verifies the request
+/// again.
 #[derive(Clone)]
 pub struct Auth(pub(crate) Arc<Settings>);
 
@@ -239,24 +241,31 @@ impl Auth {
     }
 
     /// Changes the answers to refused requests: those of the layer and those of its extractors. The hook
-    /// receives the error and the answer, and returns the answer to send.
+    /// receives the error with a part of the request, and the answer. It returns the answer to send.
     ///
     /// It may change the body, add fields, and choose another status of the same class. Challenges,
     /// `DPoP-Nonce`, `no-store` and `Retry-After` are restored if the hook removed them, and so is a status
-    /// of another class. If the hook panics, the original answer is sent. gRPC answers do not go through it.
+    /// of another class. An answer whose status the hook chose has `no-store`. If the hook panics, the
+    /// original answer is sent. gRPC answers do not go through it.
     ///
     /// ```no_run
     /// # fn protect(auth: a0_tower::Auth) -> a0_tower::Auth {
-    /// auth.on_refusal(|error, answer| {
-    ///     let text = format!("{{\"code\":\"{}\"}}", error.error_code());
-    ///     answer.map(|_| text)
+    /// use http::HeaderValue;
+    ///
+    /// auth.on_refusal(|refused, mut answer| {
+    ///     if refused.path().starts_with("/api/") || !refused.accept().contains("text/html") {
+    ///         return answer;
+    ///     }
+    ///     let html = HeaderValue::from_static("text/html");
+    ///     answer.headers_mut().insert("content-type", html);
+    ///     answer.map(|_| "<a href=\"/login\">Log in</a>".to_owned())
     /// })
     /// # }
     /// ```
     #[must_use]
     pub fn on_refusal<F>(mut self, hook: F) -> Self
     where
-        F: Fn(&Error, Response<String>) -> Response<String> + Send + Sync + 'static,
+        F: Fn(&Refused<'_>, Response<String>) -> Response<String> + Send + Sync + 'static,
     {
         self.settings().hook = Some(Arc::new(hook));
         self

@@ -60,6 +60,7 @@ mod service;
 pub mod source;
 mod verified;
 
+pub use answer::Refused;
 pub use auth::Auth;
 pub use body::AuthBody;
 pub use cors::{CORS_EXPOSED_HEADERS, CORS_REQUEST_HEADERS};

@@ -1,12 +1,13 @@
 //! What the layer tells extractors about a request.
 
-use std::sync::Arc;
-
 use auth0_api::asynchronous::ApiClient;
 use auth0_api::{Error, Policy, VerifiedToken};
-use http::Extensions;
+use http::header::AUTHORIZATION;
+use http::{Extensions, HeaderMap, HeaderValue};
 
-use crate::auth::{Settings, both};
+use crate::admission::DPOP;
+use crate::answer::Answerer;
+use crate::auth::both;
 use crate::refusal::Refusal;
 
 /// The result of the layer, in the extensions of a request. Only the layer inserts it, and no other crate
@@ -15,16 +16,27 @@ use crate::refusal::Refusal;
 pub(crate) struct Mark {
     pub(crate) layer: LayerPolicy,
     pub(crate) outcome: Outcome,
+    /// The credentials that the outcome is about. Somebody may copy extensions to a request with others.
+    pub(crate) credentials: Credentials,
+}
+
+/// The fields with credentials of a request that passed. Each is there once at most.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Credentials([Option<HeaderValue>; 2]);
+
+impl Credentials {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        Credentials([AUTHORIZATION, DPOP].map(|name| headers.get(name).cloned()))
+    }
 }
 
 /// What a handler needs of the layer that decided last.
 #[derive(Clone)]
 pub(crate) struct LayerPolicy {
-    pub(crate) settings: Arc<Settings>,
+    /// For refusals.
+    pub(crate) answerer: Answerer,
     /// What this layer and those around it require, all of which the token satisfies.
     pub(crate) policy: Option<Policy>,
-    /// Whether the request is a gRPC call, for the form of a refusal.
-    pub(crate) is_grpc: bool,
 }
 
 #[derive(Clone)]
@@ -81,12 +93,12 @@ impl LayerPolicy {
     /// Requires a further policy. The refusal names what it and the layers require, so that a client can
     /// ask for all of it at once.
     pub(crate) fn require(&self, token: &VerifiedToken, policy: &Policy) -> Result<(), Refusal> {
-        let client = &self.settings.client;
+        let client = &self.answerer.settings.client;
         judge(client, token, self.policy.as_ref(), policy).map_err(|error| self.refusal(error))
     }
 
     pub(crate) fn refusal(&self, error: Error) -> Refusal {
-        Refusal::new(error, Arc::clone(&self.settings), self.is_grpc)
+        Refusal::new(error, self.answerer.clone())
     }
 }
 

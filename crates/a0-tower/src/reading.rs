@@ -91,7 +91,7 @@ fn same<T: ?Sized>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {
 }
 
 /// The request target before nested routers removed a prefix.
-fn original_uri(parts: &Parts) -> &Uri {
+pub(crate) fn original_uri(parts: &Parts) -> &Uri {
     #[cfg(feature = "axum")]
     if let Some(original) = parts.extensions.get::<axum::extract::OriginalUri>() {
         return &original.0;

@@ -1,14 +1,12 @@
 //! Why an extractor refuses a request.
 
 use std::fmt;
-use std::sync::Arc;
 
 use auth0_api::Error;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 
-use crate::answer::default_answer;
-use crate::auth::Settings;
+use crate::answer::{Answerer, default_answer};
 
 /// Why an extractor, or a handler, refuses a request; with axum it is the response too.
 ///
@@ -27,9 +25,8 @@ use crate::auth::Settings;
 #[derive(Clone)]
 pub struct Refusal {
     reason: Reason,
-    /// The layer whose hook shapes the answer.
-    settings: Option<Arc<Settings>>,
-    is_grpc: bool,
+    /// `None` if no layer is known.
+    answerer: Option<Answerer>,
 }
 
 #[derive(Clone)]
@@ -39,11 +36,10 @@ enum Reason {
 }
 
 impl Refusal {
-    pub(crate) fn new(error: Error, settings: Arc<Settings>, is_grpc: bool) -> Self {
+    pub(crate) fn new(error: Error, answerer: Answerer) -> Self {
         Refusal {
             reason: Reason::Error(error),
-            settings: Some(settings),
-            is_grpc,
+            answerer: Some(answerer),
         }
     }
 
@@ -52,8 +48,7 @@ impl Refusal {
     pub(crate) fn no_layer() -> Self {
         Refusal {
             reason: Reason::NoLayer,
-            settings: None,
-            is_grpc: false,
+            answerer: None,
         }
     }
 
@@ -74,8 +69,8 @@ impl Refusal {
     /// The answer, with its challenges and problem details (RFC 9457), or in the form of gRPC if the request
     /// is a call of gRPC. Its extensions hold the [`Error`], or this refusal if there is none, for a log.
     pub fn response(&self) -> Response<String> {
-        match (&self.reason, &self.settings) {
-            (Reason::Error(error), Some(settings)) => settings.answer(error, self.is_grpc),
+        match (&self.reason, &self.answerer) {
+            (Reason::Error(error), Some(answerer)) => answerer.answer(error),
             (Reason::Error(error), None) => default_answer(error),
             (Reason::NoLayer, _) => {
                 let mut answer = no_layer_answer();
@@ -102,8 +97,7 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Refusal {
             reason: Reason::Error(error),
-            settings: None,
-            is_grpc: false,
+            answerer: None,
         }
     }
 }

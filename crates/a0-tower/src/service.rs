@@ -11,7 +11,7 @@ use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::admission::{Decision, decide};
+use crate::admission::{Decision, decide, hide_credentials};
 use crate::auth::Settings;
 use crate::body::AuthBody;
 use crate::mark::Mark;
@@ -45,6 +45,7 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
+        hide_credentials(&mut parts.headers);
         // An outer layer may have another client, so its result must not reach a handler.
         let outer = Mark::take(&mut parts.extensions);
         let state = if self.settings.excludes(&parts) {

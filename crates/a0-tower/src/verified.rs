@@ -145,7 +145,8 @@ impl<C> Verified<C> {
     }
 
     /// The moment at which the token expires, for a body or a WebSocket that may last longer. See
-    /// [`guard`](crate::guard).
+    /// [`guard`](crate::guard). It is `exp`, without the leeway of the client: a token that was accepted after
+    /// its `exp` has expired at once.
     ///
     /// ```
     /// use a0_tower::Verified;

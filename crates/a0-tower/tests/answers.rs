@@ -2,7 +2,8 @@
 
 mod common;
 
-use a0_tower::{Auth, Refusal, Scoped, Verified};
+use a0_testkit::{Endpoint, Fault};
+use a0_tower::{Auth, Refusal, Refused, Scoped, Verified};
 use auth0_api::Error;
 use axum::Router;
 use axum::middleware::map_response;
@@ -55,8 +56,8 @@ fn an_answer_is_a_problem_with_every_challenge() {
 #[test]
 fn a_hook_shapes_answers_of_layer_and_extractors() {
     let tenant = tenant();
-    let auth = Auth::new(client(&tenant)).on_refusal(|error, answer| {
-        let mut answer = answer.map(|_| format!("code={}", error.error_code()));
+    let auth = Auth::new(client(&tenant)).on_refusal(|refused, answer| {
+        let mut answer = answer.map(|_| format!("code={}", refused.error().error_code()));
         answer
             .headers_mut()
             .insert("content-type", "text/plain".parse().unwrap());
@@ -88,7 +89,7 @@ fn a_hook_cannot_lose_a_challenge_a_nonce_or_the_status_class() {
     let plain = Server::start(routes().layer(Auth::new(client.clone())));
     let key = a0_testkit::ProofKey::generate().unwrap();
     let asks_nonce = common::dpop(&tenant, &key, "https://api.example/");
-    type Hook = fn(&Error, Response<String>) -> Response<String>;
+    type Hook = fn(&Refused<'_>, Response<String>) -> Response<String>;
     let hooks: [(&str, Hook, Option<u16>); 6] = [
         (
             "a new answer",
@@ -161,6 +162,78 @@ fn a_hook_cannot_lose_a_challenge_a_nonce_or_the_status_class() {
         }
     }
     assert!(plain.get("/", &asks_nonce).field("dpop-nonce").is_some());
+
+    tenant.misbehave(Endpoint::Discovery, Fault::status(500));
+    let auth = Auth::new(common::client(&tenant));
+    let auth = auth.on_refusal(|_, _| Response::new("welcome".to_owned()));
+    let server = Server::start(routes().layer(auth));
+    let answer = server.get("/", &bearer(&token(&tenant).mint().unwrap()));
+    assert_eq!((answer.status().as_u16(), answer.text()), (503, "welcome"));
+    assert!(answer.field("retry-after").is_some());
+}
+
+/// An API that answers pages in another way than programs.
+#[test]
+fn a_hook_sees_the_request_without_credentials() {
+    let tenant = tenant();
+    let auth = Auth::new(client(&tenant)).on_refusal(|refused, answer| {
+        let (method, path, accept) = (refused.method(), refused.path(), refused.accept());
+        let code = refused.error().status_code().as_u16();
+        answer.map(|_| format!("{code} {method} {path} [{accept}] {refused:?}"))
+    });
+    let app = Router::new().nest("/api", routes().layer(auth.clone()));
+    let server = Server::start(app.merge(routes().layer(auth)));
+    let reader = bearer(&token(&tenant).scope("read:orders").mint().unwrap());
+    let bad = bearer("opaque.bad.credentials");
+    let with = |fields: &[_], accept: &[&str]| -> Vec<(&'static str, String)> {
+        let accept = accept.iter().map(|value| ("accept", (*value).to_owned()));
+        fields.iter().cloned().chain(accept).collect()
+    };
+    for (method, path, fields, expected) in [
+        ("GET", "/", with(&[], &[""]), "401 GET / []"),
+        (
+            "POST",
+            "/api/?access_token=opaque.bad.credentials",
+            with(&bad, &["text/html;q=0.5", "*/*"]),
+            "401 POST /api/ [text/html;q=0.5, */*]",
+        ),
+        // The extractor's refusal.
+        (
+            "GET",
+            "/api/scoped?page=2",
+            with(&reader, &["application/json"]),
+            "403 GET /api/scoped [application/json]",
+        ),
+    ] {
+        let answer = server.send(method.parse().unwrap(), path, &fields);
+        let text = answer.text();
+        assert!(text.starts_with(expected), "{text}");
+        assert!(!text.contains("bad.credentials"), "{text}");
+        assert!(!text.contains(&reader[0].1), "{text}");
+    }
+}
+
+/// Caches may store some answers without being told to, such as 404 (RFC 9111 section 4.2.2), and then
+/// serve them to clients with a token.
+#[test]
+fn no_cache_stores_a_status_that_the_hook_chose() {
+    let tenant = tenant();
+    for chosen in ["404", "410", "401"] {
+        let auth = Auth::new(client(&tenant)).on_refusal(move |_, mut answer| {
+            *answer.status_mut() = chosen.parse().unwrap();
+            let fields = answer.headers_mut();
+            fields.insert("cache-control", "public, max-age=60".parse().unwrap());
+            answer
+        });
+        let server = Server::start(routes().layer(auth));
+        let answer = server.get("/", &[]);
+        assert_eq!(answer.status().as_str(), chosen);
+        let expected = match chosen {
+            "401" => "public, max-age=60",
+            _ => "no-store",
+        };
+        assert_eq!(answer.field("cache-control"), Some(expected), "{chosen}");
+    }
 }
 
 #[test]
@@ -174,17 +247,19 @@ fn a_middleware_outside_sees_the_error() {
             .insert("x-log", code.parse().unwrap());
         response
     });
-    let server = Server::start(routes().layer(Auth::new(client(&tenant))).layer(log));
+    let auth = Auth::new(client(&tenant));
+    let new_answer = |_: &Refused<'_>, _| Response::new("a new answer".to_owned());
     let reader = bearer(&token(&tenant).scope("read:orders").mint().unwrap());
-    assert_eq!(
-        server.get("/", &bearer("opaque")).field("x-log"),
-        Some("invalid_token")
-    );
-    assert_eq!(
-        server.get("/scoped", &reader).field("x-log"),
-        Some("insufficient_scope")
-    );
-    assert_eq!(server.get("/", &reader).field("x-log"), Some("none"));
+    for auth in [auth.clone(), auth.on_refusal(new_answer)] {
+        let server = Server::start(routes().layer(auth).layer(log.clone()));
+        for (path, fields, logged) in [
+            ("/", &bearer("opaque"), "invalid_token"),
+            ("/scoped", &reader, "insufficient_scope"),
+            ("/", &reader, "none"),
+        ] {
+            assert_eq!(server.get(path, fields).field("x-log"), Some(logged));
+        }
+    }
 }
 
 #[test]

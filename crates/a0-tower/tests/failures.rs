@@ -203,7 +203,9 @@ fn an_outage_is_503_and_unreadies_no_warm_instance() {
         .route_service("/ready", Readiness::new(client));
     let server = Server::start(app);
     let good = bearer(&token(&tenant).mint().unwrap());
-    assert_eq!(server.get("/ready", &[]).status(), 503, "no keys yet");
+    let waiting = server.get("/ready", &[]);
+    assert_eq!(waiting.status(), 503, "no keys yet");
+    assert_eq!(waiting.field("cache-control"), Some("no-store"));
     let answer = server.get("/", &good);
     assert_eq!(answer.status(), 503);
     assert!(answer.challenges().is_empty());
@@ -229,6 +231,7 @@ fn an_outage_is_503_and_unreadies_no_warm_instance() {
         (ready.status().as_u16(), ready.text()),
         (200, r#"{"status":"ready"}"#)
     );
+    assert_eq!(ready.field("cache-control"), Some("no-store"));
 
     tenant.misbehave(Endpoint::Discovery, Fault::status(500));
     tenant.misbehave(Endpoint::Jwks, Fault::status(500));

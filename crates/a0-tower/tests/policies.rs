@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use a0_tower::{Auth, Refusal, Scoped, Verified};
 use auth0_api::{Policy, Principal};
 use axum::Router;
@@ -20,6 +22,30 @@ async fn scoped(token: Scoped<WriteOrders>) -> Result<String, Refusal> {
     Ok(token.subject()?.unwrap_or_default().to_owned())
 }
 
+/// A policy that decides differently each time. A refusal is not taken back.
+fn flips() -> Policy {
+    let judged = AtomicUsize::new(0);
+    Policy::test("flips", move |_| {
+        judged.fetch_add(1, Ordering::Relaxed) % 2 == 1
+    })
+}
+
+#[test]
+fn several_policies_of_a_layer_hold_all() {
+    let tenant = tenant();
+    let auth = Auth::new(client(&tenant)).require(Policy::scope("read:api"));
+    let auth = auth.require(Policy::scope("read:orders"));
+    let server = Server::start(Router::new().route("/", get(called)).layer(auth));
+    for (scope, status) in [
+        ("read:api read:orders", 200),
+        ("read:api", 403),
+        ("read:orders", 403),
+    ] {
+        let fields = bearer(&token(&tenant).scope(scope).mint().unwrap());
+        assert_eq!(server.get("/", &fields).status(), status, "{scope}");
+    }
+}
+
 #[test]
 fn a_layer_requires_its_policy() {
     let tenant = tenant();
@@ -30,6 +56,7 @@ fn a_layer_requires_its_policy() {
         ("/machine", Policy::principal([Principal::Client])),
         ("/none", Policy::any([])),
         ("/panics", Policy::test("panics", |_| panic!("the policy"))),
+        ("/flips", flips()),
     ];
     let app = policies
         .into_iter()
@@ -62,6 +89,7 @@ fn a_layer_requires_its_policy() {
         ("/machine", &user, 403, None),
         ("/none", &editor, 500, None),
         ("/panics", &editor, 500, None),
+        ("/flips", &editor, 403, None),
     ] {
         let answer = server.get(path, fields);
         assert_eq!(answer.status(), status, "{path}");
@@ -92,7 +120,8 @@ fn a_refusal_names_the_scopes_of_layers_and_handler() {
     };
     let app = Router::new()
         .route("/inner", get(scoped))
-        .route_layer(any.require(Policy::scope("admin:orders")))
+        .route_layer(any.clone().require(Policy::scope("admin:orders")))
+        .merge(Router::new().route("/no-more", get(scoped)).layer(any))
         .route("/scoped", get(scoped))
         .route("/by-hand", get(by_hand))
         .route("/several", get(|_: Scoped<Several>| async { "called" }))
@@ -116,6 +145,7 @@ fn a_refusal_names_the_scopes_of_layers_and_handler() {
             "read:api read:orders",
             Some("read:api read:orders write:orders"),
         ),
+        ("/no-more", "read:api", Some("read:api write:orders")),
         ("/inner", "read:api", Some("read:api admin:orders")),
         (
             "/inner",

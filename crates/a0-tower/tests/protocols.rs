@@ -7,6 +7,7 @@ use std::future::{Ready, pending, ready};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use a0_testkit::{Endpoint, Fault};
 use a0_tower::grpc::PublicServices;
 use a0_tower::source::{Subprotocol, SubprotocolError};
 use a0_tower::{Auth, AuthBody, Refusal, Untyped, Verified};
@@ -95,6 +96,20 @@ fn a_grpc_call_is_refused_in_trailers_only() {
         assert!(answer.body().is_end_stream());
         assert!(answer.extensions().get::<auth0_api::Error>().is_some());
     }
+}
+
+#[test]
+fn a_grpc_call_in_an_outage_may_come_back() {
+    let tenant = tenant();
+    tenant.misbehave(Endpoint::Discovery, Fault::status(500));
+    let good = bearer(&token(&tenant).mint().unwrap()).remove(0).1;
+    let request = grpc("/shop.v1.Orders/Create").header("authorization", good);
+    let answer = call(&Auth::new(client(&tenant)), request);
+    let headers = answer.headers();
+    assert_eq!(headers["grpc-status"], "14");
+    assert_eq!(headers["grpc-message"], "", "what failed is not told");
+    assert!(headers.contains_key("retry-after"));
+    assert!(!headers.contains_key("www-authenticate"));
 }
 
 /// The status of a gRPC refusal is 200, so nothing but a gRPC call may get one.

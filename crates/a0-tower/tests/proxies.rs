@@ -4,6 +4,7 @@ mod common;
 
 use a0_testkit::{LocalTenant, ProofKey};
 use a0_tower::proxy::{Proxy, UnknownUrl};
+use a0_tower::source::Subprotocol;
 use a0_tower::{Auth, Verified};
 use auth0_api::asynchronous::ApiClient;
 use axum::Router;
@@ -148,14 +149,40 @@ fn an_unknown_url_is_not_replaced_by_the_public_url() {
 }
 
 #[test]
-fn a_layer_behind_another_proxy_verifies_again() {
+fn a_layer_that_reads_requests_differently_verifies_again() {
     let tenant = tenant();
     let key = ProofKey::generate().unwrap();
     let client = builder(&tenant).without_replay_protection().build_async();
     let auth = Auth::new(client.unwrap());
-    let inner = auth.clone().behind(proxy("10.0.0.0/8"));
-    let routes = Router::new().route("/orders", get(called));
-    let server = Server::start(routes.layer(inner).layer(auth));
-    let fields = dpop(&tenant, &key, "https://api.example/orders");
-    assert_eq!(server.get("/orders", &fields).status(), 401);
+    let behind = auth.clone().behind(proxy("127.0.0.1"));
+    let source = Subprotocol::new("access_token").unwrap();
+    let with_source = auth.clone().token_source(source);
+    let forwarded = [
+        ("x-forwarded-host", "eu.example".to_owned()),
+        ("x-forwarded-proto", "https".to_owned()),
+    ];
+    let proof = |url| [&dpop(&tenant, &key, url)[..], &forwarded].concat();
+    let offer = format!("access_token.{}", token(&tenant).mint().unwrap());
+    let offer = vec![("sec-websocket-protocol", offer)];
+    for (case, outer, inner, fields) in [
+        (
+            "another proxy",
+            &auth,
+            auth.clone().behind(proxy("10.0.0.0/8")),
+            proof("https://api.example/orders"),
+        ),
+        (
+            "another address",
+            &behind,
+            behind.clone().peer_address(|_| None),
+            proof("https://eu.example/orders"),
+        ),
+        ("another source", &with_source, auth.clone(), offer),
+    ] {
+        let routes = || Router::new().route("/orders", get(called));
+        let one = Server::start(routes().layer(outer.clone()));
+        assert_eq!(one.get("/orders", &fields).status(), 200, "{case}");
+        let both = Server::start(routes().layer(inner).layer(outer.clone()));
+        assert_eq!(both.get("/orders", &fields).status(), 401, "{case}");
+    }
 }

@@ -41,11 +41,15 @@ async fn list(request: Request<()>) -> Result<Response<String>, Status> {
     Ok(Response::new(format!("orders of {subject}")))
 }
 
-/// The status of an error, with its challenges as metadata.
+/// The status of an error, with its challenges as metadata. A client is not told what is wrong with the server.
 fn status(error: auth0_api::Error) -> Status {
     let code = Code::from(i32::from(grpc::code(error.status_code())));
     let metadata = MetadataMap::from_headers(error.headers());
-    Status::with_metadata(code, error.error_description(), metadata)
+    let description = match error.status_code().is_server_error() {
+        true => String::new(),
+        false => error.error_description(),
+    };
+    Status::with_metadata(code, description, metadata)
 }
 
 /// Stands for a service that `tonic-prost-build` generates from a `.proto` file, which needs `protoc`.
