@@ -71,7 +71,7 @@ pub struct Auth(pub(crate) Arc<Settings>);
 pub(crate) struct Settings {
     pub(crate) client: ApiClient,
     pub(crate) reading: Reading,
-    /// What every token must satisfy; `None` if any verified token will do.
+    /// The policy that every token must satisfy; `None` if any verified token will do.
     pub(crate) policy: Option<Policy>,
     pub(crate) optional: bool,
     pub(crate) allow_preflight: bool,

@@ -1,4 +1,4 @@
-//! What the layer tells extractors about a request.
+//! The result of the layer, which extractors read.
 
 use auth0_api::asynchronous::ApiClient;
 use auth0_api::{Error, Policy, VerifiedToken};
@@ -20,22 +20,26 @@ pub(crate) struct Mark {
     pub(crate) credentials: Credentials,
 }
 
-/// The fields with credentials of a request that passed. Each is there once at most.
+/// The fields with credentials of a request: for each name the first value, and how many there are. A
+/// request that passed has no second one, so a further one shows in the number.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Credentials([Option<HeaderValue>; 2]);
+pub(crate) struct Credentials([(Option<HeaderValue>, usize); 2]);
 
 impl Credentials {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Credentials([AUTHORIZATION, DPOP].map(|name| headers.get(name).cloned()))
+        Credentials([AUTHORIZATION, DPOP].map(|name| {
+            let values = headers.get_all(&name).iter();
+            (headers.get(&name).cloned(), values.count())
+        }))
     }
 }
 
-/// What a handler needs of the layer that decided last.
+/// The parts of the deciding layer that a handler needs.
 #[derive(Clone)]
 pub(crate) struct LayerPolicy {
     /// For refusals.
     pub(crate) answerer: Answerer,
-    /// What this layer and those around it require, all of which the token satisfies.
+    /// The policies of this layer and of those around it. The token satisfies all of them.
     pub(crate) policy: Option<Policy>,
 }
 

@@ -1,4 +1,4 @@
-//! What a layer reads of a request: the URL that its client used, and a token from another place than
+//! The parts of a request that a layer reads: the URL that its client used, and a token from another place than
 //! `Authorization`.
 
 use std::net::IpAddr;

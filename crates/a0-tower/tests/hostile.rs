@@ -369,6 +369,9 @@ fn a_result_is_not_one_about_other_credentials() {
             parts.uri = "/whoami".parse().unwrap();
             match parts.headers.remove("x-instead") {
                 Some(value) if value == "none" => drop(parts.headers.remove("authorization")),
+                Some(value) if value == "second" => {
+                    parts.headers.append("authorization", value);
+                }
                 Some(value) if value == "proof" => drop(parts.headers.insert("dpop", value)),
                 Some(value) if value.as_bytes().starts_with(b"access_token.") => {
                     parts.headers.insert("sec-websocket-protocol", value);
@@ -389,6 +392,7 @@ fn a_result_is_not_one_about_other_credentials() {
         (Some(&ada), Some("Bearer opaque"), 401, ""),
         (Some(&ada), Some("Basic YTpi"), 401, ""),
         (Some(&ada), Some("none"), 200, "nobody"),
+        (Some(&ada), Some("second"), 400, ""),
         (Some(&ada), Some("proof"), 400, ""),
         (Some(&ada), Some(&offer), 400, ""),
         (None, Some(&offer), 200, "auth0|bob"),

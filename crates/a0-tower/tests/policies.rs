@@ -1,4 +1,4 @@
-//! What layers and handlers require of a token.
+//! The policies of layers and handlers.
 
 mod common;
 

@@ -81,7 +81,7 @@ fn the_last_element_of_forwarded_names_the_url() {
         ("proto=http;host=api.example.com", Ok("http://api.example.com/orders")),
         ("proto=wss;host=api.example.com", ORDERS),
         ("proto=ws;host=api.example.com", Ok("http://api.example.com/orders")),
-        // What proxies send although the grammar does not allow it.
+        // Proxies send these values although the grammar does not allow them.
         ("for=2001:db8::17;by=10.0.0.1:80;proto=https;host=api.example.com:443", ORDERS),
         ("for=[::1]:4711;proto=https;host=[2001:db8::1]", Ok("https://[2001:db8::1]/orders")),
         // Ports.

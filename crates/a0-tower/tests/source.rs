@@ -16,7 +16,7 @@ fn a_token_is_taken_and_never_left() {
         (&["chat,access_token.a.b.c ,\tsuperchat"], Ok(Some("Bearer a.b.c")), &["chat, superchat"]),
         (&["chat", "access_token.a.b.c", "superchat"], Ok(Some("Bearer a.b.c")), &["chat, superchat"]),
         (&["access_token.a.b.c"], Ok(Some("Bearer a.b.c")), &[]),
-        // What is not a token of this source stays as it is.
+        // An offer that holds no token of this source stays as it is.
         (&["chat, superchat", "third"], Ok(None), &["chat, superchat", "third"]),
         (&["access_token"], Ok(None), &["access_token"]),
         (&["access_token, a.b.c"], Ok(None), &["access_token, a.b.c"]),

@@ -33,7 +33,7 @@ pub async fn serve(listener: TcpListener, client: ApiClient) -> Result<(), Error
 async fn list(request: Request<()>) -> Result<Response<String>, Status> {
     let token: Verified = Verified::from_extensions(request.extensions())
         .map_err(|_| Status::internal("the service is not behind the layer"))?;
-    // What a layer requires is for all methods; this is for one.
+    // A layer requires the same of all methods. This policy is for one method.
     token
         .authorize(&Policy::permission("orders:list"))
         .map_err(status)?;

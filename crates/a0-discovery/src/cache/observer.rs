@@ -1,4 +1,4 @@
-//! What may watch the refreshes of a cache.
+//! Observers of the refreshes of a cache.
 
 #[cfg(feature = "async")]
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! What clients may see of an API: its schemes, hosts and path prefixes.
+//! The public URLs of an API: its schemes, hosts and path prefixes.
 
 use auth0_api::proof::Htu;
 
