@@ -8,7 +8,8 @@ mod openssl;
 
 use std::fmt;
 
-use self::openssl::{EcdsaKey, EdwardsKey, RsaKey, clear_openssl_errors};
+pub(crate) use self::openssl::clear_openssl_errors;
+use self::openssl::{EcdsaKey, EdwardsKey, RsaKey};
 use crate::algorithm::{Algorithm, Family, Hash};
 use crate::compact::Compact;
 use crate::jwk::{DeclaredAlgorithm, Jwk, JwkError, KeyParameters};
