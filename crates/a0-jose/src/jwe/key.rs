@@ -9,7 +9,6 @@ use super::KeyEncryptionAlgorithm;
 use super::decrypt::can_decrypt;
 use super::private_jwk::PrivateJwk;
 use crate::jwk::{MAX_RSA_BITS, MIN_RSA_BITS, RSA_EXPONENT_END};
-use crate::key::clear_openssl_errors;
 use crate::private_key;
 
 /// The largest number of keys of an API.
@@ -95,26 +94,20 @@ impl DecryptionKey {
     }
 
     fn from_rsa(key: Option<Rsa<Private>>) -> Result<Self, DecryptionKeyError> {
-        let key = key.ok_or(DecryptionKeyError::Unusable).and_then(|key| {
-            check_limits(&key)?;
-            let length = key.size() as usize;
-            let key = Some(key)
-                .filter(private_key::has_two_factors)
-                .and_then(|key| PKey::from_rsa(key).ok())
-                .ok_or(DecryptionKeyError::Unusable)?;
-            Ok(DecryptionKey {
+        let key = key.ok_or(DecryptionKeyError::Unusable)?;
+        check_limits(&key)?;
+        let length = key.size() as usize;
+        Some(key)
+            .filter(private_key::has_two_factors)
+            .and_then(|key| PKey::from_rsa(key).ok())
+            .map(|key| DecryptionKey {
                 key,
                 length,
                 key_id: None,
                 algorithm: None,
             })
-        });
-        let key = key.and_then(|key| {
-            let usable = can_decrypt(&key);
-            usable.then_some(key).ok_or(DecryptionKeyError::Unusable)
-        });
-        clear_openssl_errors();
-        key
+            .filter(can_decrypt)
+            .ok_or(DecryptionKeyError::Unusable)
     }
 }
 

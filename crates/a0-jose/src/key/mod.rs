@@ -8,8 +8,7 @@ mod openssl;
 
 use std::fmt;
 
-pub(crate) use self::openssl::clear_openssl_errors;
-use self::openssl::{EcdsaKey, EdwardsKey, RsaKey};
+use self::openssl::{EcdsaKey, EdwardsKey, RsaKey, clear_openssl_errors};
 use crate::algorithm::{Algorithm, Family, Hash};
 use crate::compact::Compact;
 use crate::jwk::{DeclaredAlgorithm, Jwk, JwkError, KeyParameters};

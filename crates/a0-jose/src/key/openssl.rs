@@ -202,6 +202,6 @@ impl EdwardsKey {
 /// Empties OpenSSL's error queue for this thread. Some functions leave an error there when a key or
 /// a signature is not valid, and the next user of the queue, such as a TLS connection on the same
 /// thread, would take it for its own failure.
-pub(crate) fn clear_openssl_errors() {
+pub(super) fn clear_openssl_errors() {
     drop(ErrorStack::get());
 }
