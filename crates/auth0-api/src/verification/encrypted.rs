@@ -11,7 +11,7 @@ use crate::error::TokenError;
 use crate::error::refusal::Refusal;
 
 use super::Verifier;
-use super::diagnosis::Diagnosis;
+use super::detail::Detail;
 use super::token_cache::TokenDigest;
 
 /// How an API decrypts tokens.
@@ -85,7 +85,7 @@ impl<R, S> Verifier<R, S> {
 }
 
 fn unreadable(error: ParseError, text: &str) -> Refusal {
-    Refusal::from(error).with_diagnosis(Diagnosis::of_text(text))
+    Refusal::from(error).with_diagnosis(Detail::of_text(text))
 }
 
 impl<'t> OuterToken<'t> {
@@ -104,7 +104,7 @@ impl<'t> OuterToken<'t> {
                     .decrypt(&decryption.keys)
                     .and_then(|token| place.store(token))
                     .map_err(|error| {
-                        Refusal::from(error).with_diagnosis(Diagnosis::of_encryption(error))
+                        Refusal::from(error).with_diagnosis(Detail::of_encryption(error))
                     })?;
                 // The token cache and the proofs know the text that the client sent.
                 let digest = digest.or_else(|| Some(sha256(text).into()));
@@ -116,7 +116,9 @@ impl<'t> OuterToken<'t> {
             .decode()
             .map_err(|error| unreadable(error, decrypted.unwrap_or(text)))?;
         Ok(NewToken {
-            verifiable: unverified.validate_header(&verifier.header_rules)?,
+            verifiable: unverified
+                .validate_header(&verifier.header_rules)
+                .map_err(|error| verifier.diagnose_header(error))?,
             digest,
             decrypted,
         })

@@ -229,13 +229,13 @@ pub fn without_decryption_keys_an_encrypted_token_is_refused_and_the_option_name
     let world = World::<D>::new();
     let error = world.verify_bearer(&mint(world.token())).unwrap_err();
     assert_eq!(error.error_description(), UNREADABLE);
-    assert!(error.diagnosis().unwrap().contains("decryption_keys"));
+    assert!(error.diagnosis().to_string().contains("decryption_keys"));
     assert_eq!(world.fetches(), (0, 0));
 
     let world = World::<D>::with(with_key);
     let unknown = key().kid("secret-kid").encrypt("e30.e30.AAAA").unwrap();
     let error = world.verify(&unknown).unwrap_err();
-    assert!(error.diagnosis().unwrap().contains("decryption_keys"));
+    assert!(error.diagnosis().to_string().contains("decryption_keys"));
     assert!(!error.error_description().contains("decryption_keys"));
 }
 
