@@ -112,6 +112,11 @@ impl<'a> Compact<'a> {
         }
     }
 
+    /// Returns whether the signature has any octets.
+    pub(crate) fn has_signature(&self) -> bool {
+        !self.signature.is_empty()
+    }
+
     /// The JWS Signing Input (RFC 7515 section 2): header, dot and payload.
     pub(crate) fn signing_input(&self) -> &'a [u8] {
         self.signing_input.as_bytes()

@@ -161,7 +161,7 @@ impl HeaderRules {
 
 /// Compares two values of `typ` or `cty`. A value without `/` means `application/` and that value
 /// (RFC 7515 section 4.1.9).
-fn same_media_type(left: &str, right: &str) -> bool {
+pub(crate) fn same_media_type(left: &str, right: &str) -> bool {
     fn short(media_type: &str) -> &str {
         const PREFIX: &str = "application/";
         match media_type.split_at_checked(PREFIX.len()) {

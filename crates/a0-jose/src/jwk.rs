@@ -11,15 +11,15 @@ use crate::json::{Document, Members, Node};
 use crate::point::{Point, is_sound_edwards_point};
 
 /// The smallest RSA modulus, in bits (RFC 7518 section 3.3).
-const MIN_RSA_BITS: usize = 2048;
+pub(crate) const MIN_RSA_BITS: usize = 2048;
 /// The largest RSA modulus, in bits. With 16384 bits, one verification would take fifty times as
 /// long as with 2048.
-const MAX_RSA_BITS: usize = 8192;
+pub(crate) const MAX_RSA_BITS: usize = 8192;
 /// RSA exponents are below this. The cost of a verification grows with the exponent's length.
-const RSA_EXPONENT_END: u64 = 1 << 33;
+pub(crate) const RSA_EXPONENT_END: u64 = 1 << 33;
 
 /// The members that make a key private or secret (RFC 7518 sections 6.2.2, 6.3.2, 6.4.1).
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+pub(crate) const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Returns whether one of a JWK's member names marks it as a private or secret key. The member's
 /// value does not matter: it may be empty or `null`.

@@ -56,10 +56,12 @@ mod compact;
 mod digest;
 mod header;
 pub mod json;
+pub mod jwe;
 mod jwk;
 mod jwk_set;
 mod key;
 mod point;
+mod private_key;
 mod signing;
 mod token;
 

@@ -7,10 +7,8 @@ use josekit::jwk::KeyPair;
 use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
 use josekit::jwk::alg::rsa::RsaKeyPair;
 use josekit::jws::{self, JwsSigner};
-use openssl::bn::{BigNum, BigNumContext};
-use openssl::error::ErrorStack;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, PKeyRef, Private};
+use openssl::pkey::{PKeyRef, Private};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -20,6 +18,7 @@ use crate::compact::Compact;
 use crate::json;
 use crate::jwk::Jwk;
 use crate::key::VerifyingKey;
+use crate::private_key;
 
 /// Signs with one private key: a [`SigningKey`] in memory, or a key held elsewhere, such as in an
 /// HSM.
@@ -142,34 +141,16 @@ impl SigningKey {
     }
 }
 
-/// The longest PEM, in bytes. A key of 8192 bits takes 6.5 kB. The limit bounds the time that
-/// OpenSSL's arithmetic can take.
-const MAX_PEM: usize = 8 * 1024;
-
-/// Reads a private key from PEM, checks it with `passes`, and returns it as DER. OpenSSL reads the
-/// PEM, because josekit's reader allocates any length that the text states: a malformed text would
-/// abort the process.
+/// Reads a private key from PEM, checks it with `passes`, and returns it as DER.
 fn pkcs8(
     pem: &[u8],
     passes: fn(&PKeyRef<Private>) -> bool,
 ) -> Result<Zeroizing<Vec<u8>>, SigningError> {
-    if pem.len() > MAX_PEM || is_encrypted(pem) {
-        return Err(SigningError::Unusable);
-    }
-    // Without a callback, OpenSSL would prompt for a passphrase on the terminal.
-    let key = PKey::private_key_from_pem_callback(pem, |_| Ok(0));
-    key.ok()
+    private_key::from_pem(pem)
         .filter(|key| passes(key))
         .and_then(|key| key.private_key_to_pkcs8().ok())
         .map(Zeroizing::new)
         .ok_or(SigningError::Unusable)
-}
-
-/// Returns whether the text contains the word that both encrypted forms of PEM contain. OpenSSL
-/// would try an empty passphrase, with as many rounds of key derivation as the text states.
-fn is_encrypted(pem: &[u8]) -> bool {
-    let word = b"ENCRYPTED";
-    pem.windows(word.len()).any(|octets| octets == word)
 }
 
 fn is_p256(key: &PKeyRef<Private>) -> bool {
@@ -177,19 +158,10 @@ fn is_p256(key: &PKeyRef<Private>) -> bool {
         .is_ok_and(|key| key.group().curve_name() == Some(Nid::X9_62_PRIME256V1))
 }
 
-/// Returns whether the key is an RSA key with two factors whose product is its modulus. [`Jwk`]
-/// limits its size. OpenSSL's own check is not used, because it tests factors of any length for
-/// primality.
+/// Returns whether the key is an RSA key with two factors. [`Jwk`] limits its size.
 fn is_rsa(key: &PKeyRef<Private>) -> bool {
-    let Ok(key) = key.rsa() else { return false };
-    let product = || -> Result<BigNum, ErrorStack> {
-        let (mut product, mut context) = (BigNum::new()?, BigNumContext::new()?);
-        if let (Some(p), Some(q)) = (key.p(), key.q()) {
-            product.checked_mul(p, q, &mut context)?;
-        }
-        Ok(product)
-    };
-    product().is_ok_and(|product| product == *key.n())
+    key.rsa()
+        .is_ok_and(|key| private_key::has_two_factors(&key))
 }
 
 fn signer(

@@ -53,7 +53,7 @@ mod signing;
 mod tenant;
 
 pub use error::Error;
-pub use minting::{AccessTokenBuilder, ProofBuilder, ProofKey};
+pub use minting::{AccessTokenBuilder, EncryptionKey, ProofBuilder, ProofKey};
 pub use server::{HttpsServer, TenantServer};
 pub use signing::{Algorithm, SigningKey, thumbprint};
 pub use tenant::{Endpoint, Fault, Gate, LocalNetwork, LocalTenant, RecordedRequest};

@@ -4,7 +4,7 @@ mod common;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use a0_testkit::{Algorithm, Error, LocalTenant, ProofKey, SigningKey, thumbprint};
+use a0_testkit::{Algorithm, EncryptionKey, Error, LocalTenant, ProofKey, SigningKey, thumbprint};
 use common::{Parts, parts};
 use openssl::bn::BigNum;
 use openssl::ecdsa::EcdsaSig;
@@ -383,4 +383,25 @@ fn keys_are_cached_by_slot_and_read_from_pem() {
         SigningKey::from_pem(&k1),
         Err(Error::UnsupportedKey)
     ));
+}
+
+#[test]
+fn josekit_decrypts_an_encrypted_token() {
+    use josekit::jwe::{RSA_OAEP_256, RSA_OAEP_384, RSA_OAEP_512, deserialize_compact};
+    let tenant = LocalTenant::new("tenant.example").unwrap();
+    let key = EncryptionKey::cached("encryption").unwrap().kid("k");
+    let pem = key.private_pem().unwrap();
+    for algorithm in [RSA_OAEP_256, RSA_OAEP_384, RSA_OAEP_512] {
+        let key = key.clone().header("alg", algorithm.to_string());
+        let token = tenant.access_token().subject("auth0|ada");
+        let token = token.encrypted_for(&key).mint().unwrap();
+        let mut decrypter = algorithm.decrypter_from_pem(&pem).unwrap();
+        decrypter.set_key_id("k");
+        let (content, header) = deserialize_compact(&token, &decrypter).unwrap();
+        assert_eq!(header.content_encryption(), Some("A256GCM"));
+        assert_eq!(header.content_type(), Some("JWT"));
+        let signed = parts(&String::from_utf8(content).unwrap());
+        assert_eq!(signed.payload["sub"], "auth0|ada");
+    }
+    assert_eq!(format!("{key:?}"), "EncryptionKey { .. }");
 }

@@ -15,8 +15,8 @@
 //! # Ok::<(), auth0_api::Error>(())
 //! ```
 //!
-//! A verification checks a request in this order: its credentials and its proof, the form, the header and
-//! the claims of the token, `cnf`, everything of the proof that needs no key, then the signature of the
+//! A verification checks a request in this order: its credentials and its proof, the form of the token (an
+//! encrypted one is then decrypted), its header and its claims, `cnf`, everything of the proof that needs no key, then the signature of the
 //! token, the signature of the proof, and replay. A request that fails a check is refused before any keys
 //! are fetched, if the check does not need them.
 //!
@@ -52,6 +52,7 @@ pub use a0_http::UreqClient;
 #[cfg(feature = "async")]
 pub use a0_http::{AsyncHttpClient, ReqwestClient};
 pub use a0_http::{HttpClient, TransportError};
+pub use a0_jose::jwe::{DecryptionKey, KeyEncryptionAlgorithm};
 pub use a0_jose::{Backend, NumericDate};
 pub use a0_token_exchange::{
     ClientAuth, ConnectionToken, IssuedToken, OnBehalfOf, TokenExchange, TokenResponse,
@@ -107,6 +108,10 @@ struct AuthorizationGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/dpop.md")]
 struct DpopGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/encrypted-tokens.md")]
+struct EncryptionGuide;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/caching.md")]

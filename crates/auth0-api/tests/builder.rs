@@ -2,7 +2,10 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use auth0_api::{ApiClient, Builder, ClientAuth, DpopMode, RequestContext, ResolverContext};
+use a0_testkit::EncryptionKey;
+use auth0_api::{
+    ApiClient, Builder, ClientAuth, DecryptionKey, DpopMode, RequestContext, ResolverContext,
+};
 
 fn complete() -> Builder {
     ApiClient::builder()
@@ -33,6 +36,12 @@ fn an_invalid_option_is_refused_with_an_explanation() {
     let realm = "realm must be printable ASCII without quotes and backslashes, and not empty";
     let metadata = "resource_metadata must be an https URL without credentials and fragment, such as \
                     https://api.example/.well-known/oauth-protected-resource";
+    let no_decryption_key =
+        "encrypted_only needs the keys to decrypt tokens with: set decryption_keys";
+    let shared_key_id = "decryption_keys: more than 2 decryption keys have the same 'kid', or none";
+    let decryption_keys = "decryption_keys: from 1 to 16 decryption keys are allowed";
+    let decryption_key = EncryptionKey::cached("api").unwrap().private_pem().unwrap();
+    let decryption_key = DecryptionKey::from_pem(&decryption_key).unwrap();
     let post = || ClientAuth::post("id", "secret").unwrap();
     let resolver = |_: &ResolverContext<'_>| Err("no domains");
     for (builder, expected) in [
@@ -48,6 +57,15 @@ fn an_invalid_option_is_refused_with_an_explanation() {
             complete()
                 .from_vars(|name| (name == "AUTH0_AUDIENCE").then(|| "\"https://a/\"".into())),
             quoted,
+        ),
+        (complete().encrypted_only(), no_decryption_key),
+        (
+            complete().decryption_keys(vec![decryption_key.clone(); 3]),
+            shared_key_id,
+        ),
+        (
+            complete().decryption_keys(vec![decryption_key.clone(); 17]),
+            decryption_keys,
         ),
         (complete().dpop(DpopMode::Required), no_url),
         (complete().realm(""), realm),

@@ -1,7 +1,7 @@
 use serde_json::{Map, Value, json};
 
-use super::ProofKey;
 use super::jws::{Edits, base64url, edit_methods};
+use super::{EncryptionKey, ProofKey};
 use crate::signing::random;
 use crate::{Algorithm, Error, LocalTenant, SigningKey};
 
@@ -38,6 +38,7 @@ pub struct AccessTokenBuilder {
     tenant: LocalTenant,
     algorithm: Algorithm,
     key: Option<SigningKey>,
+    encryption_key: Option<EncryptionKey>,
     issued_at: Option<i64>,
     expires_in: i64,
     edits: Edits,
@@ -49,6 +50,7 @@ impl AccessTokenBuilder {
             tenant,
             algorithm: Algorithm::Rs256,
             key: None,
+            encryption_key: None,
             issued_at: None,
             expires_in: LIFETIME,
             edits: Edits::default(),
@@ -121,9 +123,15 @@ impl AccessTokenBuilder {
         self
     }
 
+    /// Encrypts the signed token for an API, as Auth0 does if JSON Web Encryption is on for the API.
+    pub fn encrypted_for(mut self, key: &EncryptionKey) -> Self {
+        self.encryption_key = Some(key.clone());
+        self
+    }
+
     edit_methods!();
 
-    /// Signs the token and returns it in compact form.
+    /// Signs the token, encrypts it if it is [`encrypted_for`](Self::encrypted_for) an API, and returns it in compact form.
     ///
     /// # Errors
     ///
@@ -134,6 +142,7 @@ impl AccessTokenBuilder {
             tenant,
             algorithm,
             key,
+            encryption_key,
             issued_at,
             expires_in,
             edits,
@@ -159,13 +168,17 @@ impl AccessTokenBuilder {
         claims.insert("azp".into(), "local-client".into());
         claims.insert("jti".into(), base64url(&random::<16>()?).into());
 
-        edits.assemble(header, claims, |message| {
+        let signed = edits.assemble(header, claims, |message| {
             match (algorithm, key.or(own_key)) {
                 (Algorithm::None, _) => Ok(Vec::new()),
                 (_, Some(key)) => key.sign(algorithm, message),
                 (_, None) => Err(Error::NoKey(algorithm)),
             }
-        })
+        })?;
+        match encryption_key {
+            Some(key) => key.encrypt(signed),
+            None => Ok(signed),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Access tokens and DPoP proofs, correct ones and malformed ones.
 
 mod access_token;
+mod encryption;
 mod jws;
 mod proof;
 
@@ -8,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use access_token::AccessTokenBuilder;
 pub(crate) use access_token::LIFETIME;
+pub use encryption::EncryptionKey;
 pub(crate) use jws::{base64url, decode_unverified};
 pub use proof::{ProofBuilder, ProofKey};
 

@@ -50,6 +50,7 @@ use crate::observer::refresh::Refreshes;
 use crate::options::asynchronous::AsyncResolver;
 use crate::options::builder::{Builder, Replay};
 use crate::verification::credentials::{DpopMode, Scheme};
+use crate::verification::encrypted::Decrypted;
 use crate::verification::proof::DpopProof;
 use crate::verification::request::{RequestContext, TokenOptions};
 use crate::verification::token_cache::TokenCacheStatus;
@@ -269,7 +270,8 @@ impl ApiClient {
     ) -> Result<VerifiedToken, Error> {
         let verifier = &self.0.verifier;
         let work = async {
-            let result = match verifier.verify_token(access_token, options) {
+            let decrypted = Decrypted::default();
+            let result = match verifier.verify_token(access_token, options, &decrypted) {
                 Ok(need) => self.drive(need).await,
                 Err(refusal) => Err(refusal),
             };

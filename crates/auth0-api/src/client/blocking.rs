@@ -17,6 +17,7 @@ use crate::observer::event::Subject;
 use crate::observer::refresh::Refreshes;
 use crate::options::builder::{Builder, Replay};
 use crate::verification::credentials::{DpopMode, Scheme};
+use crate::verification::encrypted::Decrypted;
 use crate::verification::issuers::Resolver;
 use crate::verification::proof::DpopProof;
 use crate::verification::request::{RequestContext, TokenOptions};
@@ -196,7 +197,7 @@ impl ApiClient {
     /// [`verify_request`](ApiClient::verify_request).
     ///
     /// The checks run in this order and stop at the first that fails: the form of the token (RFC 7515
-    /// section 7.1), its header, `iss`, `aud`, `exp`, `iat`, `nbf`, the required claims, and the
+    /// section 7.1, RFC 7516 section 7.1), decryption if it is encrypted, its header, `iss`, `aud`, `exp`, `iat`, `nbf`, the required claims, and the
     /// signature by a key of the issuer. Keys are fetched only for a token that passed every other check,
     /// and only if they are not in memory.
     ///
@@ -219,8 +220,9 @@ impl ApiClient {
     ) -> Result<VerifiedToken, Error> {
         let verifier = &self.0.verifier;
         verifier.telemetry.verification(Subject::AccessToken, || {
+            let decrypted = Decrypted::default();
             let result = verifier
-                .verify_token(access_token, options)
+                .verify_token(access_token, options, &decrypted)
                 .and_then(|need| self.drive(need));
             result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Bearer)))
         })

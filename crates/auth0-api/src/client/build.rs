@@ -88,6 +88,7 @@ impl Builder {
             allowed_algorithms: allowed,
             max_token_size: self.max_token_size,
             keep_access_tokens: self.keep_access_tokens,
+            decryption: self.encryption.decryption()?,
             header_rules,
             claim_rules: ClaimRules::new(self.audiences.clone())
                 .leeway(self.leeway)

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use a0_dpop::ProofError;
+use a0_jose::jwe::JweError;
 use a0_jose::{ClaimValidationError, HeaderError, VerifyError};
 
 use crate::authorization::DeniedBy;
@@ -33,7 +34,7 @@ pub struct Diagnosis<'e> {
 pub enum Step {
     /// The `Authorization` field, its scheme, and the number of proofs.
     Credentials,
-    /// The size of the token, its three segments, base64url and JSON.
+    /// The size of the token, its segments, base64url and JSON. The decryption of an encrypted token.
     Form,
     /// The header: `alg`, `crit`, `b64`, `cty`, `typ`.
     Header,
@@ -114,7 +115,9 @@ impl Step {
 
     fn of_token(error: &TokenError) -> Self {
         match error {
-            TokenError::Parse(_) => Step::Form,
+            TokenError::Parse(_) | TokenError::Encryption(_) | TokenError::NotEncrypted => {
+                Step::Form
+            }
             TokenError::Header(HeaderError::MissingKeyId) => Step::Keys,
             TokenError::Header(_) => Step::Header,
             TokenError::Issuer(_) => Step::Issuer,
@@ -261,7 +264,17 @@ fn claim_of_token(error: &TokenError) -> Option<&str> {
         TokenError::ClaimType(error) => error.claim,
         TokenError::Actor(_) => "act",
         TokenError::TooOld => "iat",
-        TokenError::Parse(_) | TokenError::ClaimsForm => return None,
+        TokenError::Encryption(error) => match *error {
+            JweError::Algorithm => "alg",
+            JweError::ContentEncryption => "enc",
+            JweError::ContentType => "cty",
+            JweError::NoMatchingKey => "kid",
+            JweError::UnsupportedParameter(name)
+            | JweError::InvalidParameter(name)
+            | JweError::ReplicatedClaim(name) => name,
+            _ => return None,
+        },
+        TokenError::Parse(_) | TokenError::NotEncrypted | TokenError::ClaimsForm => return None,
     })
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use a0_discovery::{Issuer, Unavailable};
 use a0_dpop::{ProofError, ReplayStoreError};
+use a0_jose::jwe::JweError;
 use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyError};
 
 use crate::authorization::{DeniedBy, PolicyPanicked, StepUp};
@@ -183,6 +184,13 @@ pub enum TokenError {
     /// The token is not a JWT.
     #[error(transparent)]
     Parse(ParseError),
+    /// The token is encrypted, and it was not decrypted or does not contain a signed token.
+    #[error(transparent)]
+    Encryption(JweError),
+    /// The token is not encrypted, and the API accepts only tokens that are
+    /// ([`encrypted_only`](crate::Builder::encrypted_only)).
+    #[error("Token is not encrypted")]
+    NotEncrypted,
     /// The header is not acceptable.
     #[error(transparent)]
     Header(HeaderError),

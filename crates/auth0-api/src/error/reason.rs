@@ -3,6 +3,7 @@
 use a0_discovery::{FetchFailure, TokenEndpointError};
 use a0_dpop::ProofError;
 use a0_http::TransportErrorKind;
+use a0_jose::jwe::JweError;
 use a0_jose::{ClaimValidationError, HeaderError, ParseError, VerifyError};
 use a0_token_exchange::ExchangeError;
 
@@ -72,6 +73,8 @@ fn of_scheme(error: SchemeError) -> &'static str {
 fn of_token(error: &TokenError) -> &'static str {
     match error {
         TokenError::Parse(error) => of_parse(error),
+        TokenError::Encryption(error) => of_encryption(error),
+        TokenError::NotEncrypted => "token_not_encrypted",
         TokenError::Header(error) | TokenError::Signature(VerifyError::Header(error)) => {
             of_header(error)
         }
@@ -111,6 +114,25 @@ fn of_parse(error: &ParseError) -> &'static str {
         ParseError::Encoding(_) => "token_not_base64url",
         ParseError::NotAnObject(_) => "token_not_json",
         ParseError::DuplicateMember(_) => "token_member_repeated",
+        _ => OTHER,
+    }
+}
+
+fn of_encryption(error: &JweError) -> &'static str {
+    match error {
+        JweError::TooLarge { .. } => "token_too_large",
+        JweError::SegmentCount => "token_not_a_jwt",
+        JweError::Encoding(_) => "token_not_base64url",
+        JweError::NotAnObject => "token_not_json",
+        JweError::DuplicateMember => "token_member_repeated",
+        JweError::Algorithm => "encryption_algorithm",
+        JweError::ContentEncryption => "encryption_of_content",
+        JweError::UnsupportedParameter(_) | JweError::InvalidParameter(_) => "encryption_parameter",
+        JweError::ContentType => "encryption_content_type",
+        JweError::NoMatchingKey => "decryption_key_unknown",
+        JweError::Decryption => "decryption_failed",
+        JweError::NotSigned => "encrypted_token_not_signed",
+        JweError::ReplicatedClaim(_) => "encryption_claim_differs",
         _ => OTHER,
     }
 }

@@ -1,6 +1,7 @@
 //! An error without its challenges.
 
 use a0_dpop::ProofError;
+use a0_jose::jwe::JweError;
 use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyError};
 
 use crate::verification::confirmation::ConfirmationError;
@@ -79,6 +80,7 @@ macro_rules! token_errors {
 
 token_errors! {
     ParseError => Parse,
+    JweError => Encryption,
     HeaderError => Header,
     IssuerError => Issuer,
     ClaimValidationError => Claims,

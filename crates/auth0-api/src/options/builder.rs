@@ -17,6 +17,7 @@ use crate::verification::issuers::{Resolver, ResolverContext};
 
 use super::authorization::AuthorizationOptions;
 use super::caches::InitialKeys;
+use super::encryption::EncryptionOptions;
 use super::exchange::FlowOptions;
 
 /// The kind of access tokens that a tenant issues.
@@ -83,6 +84,7 @@ pub struct Builder {
     pub(crate) replay_store: Replay,
     pub(crate) replay_fail_open: bool,
     pub(crate) nonces: Option<NonceIssuer>,
+    pub(crate) encryption: EncryptionOptions,
     pub(crate) flows: FlowOptions,
     pub(crate) authorization: AuthorizationOptions,
     #[cfg(feature = "async")]
@@ -141,6 +143,7 @@ impl Default for Builder {
             replay_store: Replay::InMemory,
             replay_fail_open: false,
             nonces: None,
+            encryption: EncryptionOptions::default(),
             flows: FlowOptions::default(),
             authorization: AuthorizationOptions::default(),
             #[cfg(feature = "async")]
@@ -273,7 +276,9 @@ impl Builder {
 
     /// Keeps the text of a verified access token in its [`VerifiedToken`](crate::VerifiedToken), for
     /// [`access_token`](crate::VerifiedToken::access_token); off by default. An API that calls other APIs on
-    /// behalf of its users needs it. The text is wiped from memory when the last clone is dropped.
+    /// behalf of its users needs it. The text is wiped from memory when the last clone is dropped. Of an
+    /// encrypted token, the signed token in it is kept; with [`token_cache`](Builder::token_cache), the cache
+    /// keeps it too.
     pub fn keep_access_tokens(mut self) -> Self {
         self.keep_access_tokens = true;
         self

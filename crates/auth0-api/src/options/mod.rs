@@ -6,6 +6,7 @@ pub(crate) mod authorization;
 pub(crate) mod builder;
 mod caches;
 mod dpop;
+pub(crate) mod encryption;
 mod environment;
 pub(crate) mod exchange;
 mod local_tenant;

@@ -13,6 +13,7 @@ use crate::error::refusal::Refusal;
 use crate::error::{Error, ErrorKind, SchemeError};
 
 use super::Verifier;
+use super::encrypted::Decrypted;
 use super::request::RequestContext;
 
 /// 1. A request with credentials in a scheme that the API accepts and, with the scheme DPoP, one proof and
@@ -22,6 +23,7 @@ pub(crate) struct RequestShape<'r> {
     pub(super) credentials: Credentials<'r>,
     pub(super) proof: Option<RequestProof<'r>>,
     pub(super) challenger: Challenger,
+    pub(super) decrypted: Decrypted,
     resource_server: Option<&'r ResourceServer>,
 }
 
@@ -55,6 +57,7 @@ impl<R, S> Verifier<R, S> {
             credentials,
             proof,
             challenger,
+            decrypted: Decrypted::default(),
             resource_server: server,
         })
     }

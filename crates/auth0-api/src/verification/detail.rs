@@ -3,6 +3,7 @@
 use std::fmt;
 
 use a0_jose::json::Node;
+use a0_jose::jwe::JweError;
 use a0_jose::{Algorithm, ClaimValidationError, Claims, HeaderError, NumericDate};
 
 use crate::error::refusal::Refusal;
@@ -53,7 +54,8 @@ impl Detail {
                 "the token contains a space: the client sends more than one scheme or more than one token"
             }
             text if text.split('.').count() == 5 => {
-                "the token has five parts, so it is encrypted (JWE); this API accepts signed tokens"
+                "the token has five parts, so it is encrypted (JWE): set the option decryption_keys, or \
+                 turn the encryption of tokens off for this API"
             }
             text if !text.contains('.') => {
                 "the token is opaque: Auth0 issues such a token if the client does not request an audience"
@@ -61,6 +63,20 @@ impl Detail {
             _ => return None,
         };
         Some(Detail::Text(text))
+    }
+
+    /// For an encrypted token.
+    pub(super) fn of_encryption(error: JweError) -> Option<Self> {
+        Some(Detail::Text(match error {
+            JweError::NoMatchingKey => {
+                "no key of the option decryption_keys has the kid and the alg of the token"
+            }
+            JweError::Decryption => {
+                "the token is encrypted for a key that is not in the option decryption_keys, or it was \
+                 changed"
+            }
+            _ => return None,
+        }))
     }
 
     pub(crate) fn of_issuer<'i>(expected: impl Iterator<Item = &'i str>, found: &str) -> Self {

@@ -4,6 +4,7 @@
 pub(crate) mod confirmation;
 pub(crate) mod credentials;
 pub(crate) mod detail;
+pub(crate) mod encrypted;
 pub(crate) mod issuers;
 mod order;
 pub(crate) mod proof;
@@ -27,6 +28,7 @@ pub(crate) use order::Need;
 pub(crate) use proof::ReplayCheck;
 
 use credentials::Scheme;
+use encrypted::Decryption;
 use issuers::{AllowedAlgorithms, Issuers};
 use proof::DpopSettings;
 use token_cache::{TokenCache, TokenCacheStatus};
@@ -38,6 +40,8 @@ pub(crate) struct Verifier<R, S> {
     pub(crate) allowed_algorithms: AllowedAlgorithms,
     pub(crate) max_token_size: usize,
     pub(crate) keep_access_tokens: bool,
+    /// `None` if encrypted tokens are not accepted.
+    pub(crate) decryption: Option<Decryption>,
     pub(crate) header_rules: HeaderRules,
     pub(crate) claim_rules: ClaimRules,
     /// For diagnoses: `claim_rules` compare the audience.

@@ -10,8 +10,8 @@
 //! ```text
 //! RequestShape ─► Parsed ─────► Trusted ──► Checked ────────► VerifiedToken
 //!   scheme,         form,         claims,     signature         the proof was
-//!   one proof,      header,       cnf, and    of the token,     used for the
-//!   its URL         issuer        proof       then of the       first time
+//!   one proof,      decryption,   cnf, and    of the token,     used for the
+//!   its URL         header, iss   proof       then of the       first time
 //!                     │                       proof
 //!                     ▼                         ▼    ▼
 //!               Need::Domains         Need::Keys    Need::Replay
@@ -25,7 +25,8 @@ use std::sync::{Arc, OnceLock};
 
 use a0_discovery::{Issuer, IssuerKeys, Unavailable};
 use a0_dpop::UnverifiedProof;
-use a0_jose::{Algorithm, Compact, NumericDate, ParseError, sha256};
+use a0_jose::{Algorithm, NumericDate, sha256};
+use zeroize::Zeroizing;
 
 use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
@@ -34,6 +35,7 @@ use crate::error::{ArgumentSource, ErrorKind, IssuerError, Outage};
 use super::Verifier;
 use super::credentials::{RequestShape, Scheme};
 use super::detail::Detail;
+use super::encrypted::Decrypted;
 use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
 use super::proof::ReplayCheck;
 use super::request::TokenOptions;
@@ -83,7 +85,8 @@ impl<R, S> Verifier<R, S> {
         &'v self,
         request: &'v RequestShape<'v>,
     ) -> Result<Need<'v, R, S>, Refusal> {
-        self.parse(request.credentials.token(), Sender::Bound(request))
+        let sender = Sender::Bound(request);
+        self.parse(request.credentials.token(), &request.decrypted, sender)
     }
 
     /// Starts to verify an access token by itself.
@@ -91,11 +94,17 @@ impl<R, S> Verifier<R, S> {
         &'v self,
         text: &'v str,
         options: &'v TokenOptions<'v>,
+        decrypted: &'v Decrypted,
     ) -> Result<Need<'v, R, S>, Refusal> {
-        self.parse(text, Sender::Any(options))
+        self.parse(text, decrypted, Sender::Any(options))
     }
 
-    fn parse<'v>(&'v self, text: &'v str, sender: Sender<'v>) -> Result<Need<'v, R, S>, Refusal> {
+    fn parse<'v>(
+        &'v self,
+        text: &'v str,
+        decrypted: &'v Decrypted,
+        sender: Sender<'v>,
+    ) -> Result<Need<'v, R, S>, Refusal> {
         let now = self.clock.now();
         if text.is_empty() {
             let argument = "access_token";
@@ -106,32 +115,23 @@ impl<R, S> Verifier<R, S> {
             .into());
         }
         // Checking the form first saves the hash of a text that is no token.
-        let unreadable =
-            |error: ParseError| Refusal::from(error).with_diagnosis(Detail::of_text(text));
-        let compact = Compact::parse(text, self.max_token_size).map_err(unreadable)?;
+        let outer = self.outer_token(text, decrypted)?;
         // The signature of a cached token was verified when the token came first.
         let tokens = self.tokens.as_ref();
         let digest = tokens.map(|_| TokenDigest::from(sha256(text)));
         let cached = tokens.zip(digest).and_then(|(tokens, digest)| {
             let signed = tokens.get(&digest);
             self.telemetry.token_cache(signed.is_some());
-            let signed = signed?;
-            Some(PresentedToken::Cached {
-                signed,
-                compact,
-                digest,
-            })
+            Some((signed?, digest))
         });
         let token = match cached {
-            Some(cached) => cached,
-            None => PresentedToken::New {
-                verifiable: compact
-                    .decode()
-                    .map_err(unreadable)?
-                    .validate_header(&self.header_rules)
-                    .map_err(|error| self.diagnose_header(error))?,
+            Some((signed, digest)) => PresentedToken::Cached {
+                signed,
+                outer,
                 digest,
             },
+            // An encrypted token is decrypted before anything in it is read.
+            None => PresentedToken::New(outer.open(self, digest)?),
         };
         let Ok(Some(iss)) = token.claims().issuer() else {
             return Err(IssuerError::Missing.into());
@@ -213,7 +213,7 @@ struct Checked<'v, R, S> {
 /// The request of a checked token.
 struct CheckedRequest<'v, R, S> {
     verifier: &'v Verifier<R, S>,
-    /// The text of the token, if the client keeps it.
+    /// The text that the client sent, if it is kept.
     access_token: Option<&'v str>,
     challenger: Challenger,
     scheme: Scheme,
@@ -320,26 +320,23 @@ impl<'v, R, S> NeedKeys<'v, R, S> {
         } = self.checked;
         let keys = keys.map_err(|error| Outage::keys(&issuer, error))?;
         let verifier = request.verifier;
-        let (verifiable, digest) = match token {
+        let new = match token {
             PresentedToken::Cached { signed, .. } if signed.lease == *keys.lease() => {
                 return request.verify_proof(signed);
             }
             // The keys were replaced since the token was verified.
-            PresentedToken::Cached {
-                compact, digest, ..
-            } => (
-                compact.decode()?.validate_header(&verifier.header_rules)?,
-                Some(digest),
-            ),
-            PresentedToken::New { verifiable, digest } => (verifiable, digest),
+            PresentedToken::Cached { outer, digest, .. } => outer.open(verifier, Some(digest))?,
+            PresentedToken::New(new) => new,
         };
+        let kept = new.decrypted.filter(|_| verifier.keep_access_tokens);
         let signed = Arc::new(SignedToken {
-            token: verifiable.verify(keys.keys())?,
+            token: new.verifiable.verify(keys.keys())?,
+            decrypted: kept.map(|text| Arc::new(Zeroizing::new(text.to_owned()))),
             lease: keys.lease().clone(),
             resource_server: verifier.resource_server.clone(),
             proof_header: OnceLock::new(),
         });
-        if let (Some(tokens), Some(digest)) = (&verifier.tokens, digest) {
+        if let (Some(tokens), Some(digest)) = (&verifier.tokens, new.digest) {
             tokens.insert(digest, Arc::clone(&signed));
         }
         request.verify_proof(signed)

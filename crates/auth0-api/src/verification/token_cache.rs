@@ -5,23 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use a0_discovery::{CachePolicy, Lease};
 use a0_dpop::VerifiedHeader;
-use a0_jose::{Algorithm, Claims, Compact, HeaderError, NumericDate, Verifiable, VerifiedJws};
+use a0_jose::{Algorithm, Claims, HeaderError, NumericDate, VerifiedJws};
 use lru::LruCache;
+use zeroize::Zeroizing;
 
 use crate::authorization::resource_server::ResourceServer;
 
+use super::encrypted::{NewToken, OuterToken};
+
 /// A token with an acceptable form.
 pub(crate) enum PresentedToken<'t> {
-    /// Its header is acceptable. Its signature is not verified yet.
-    New {
-        verifiable: Verifiable<'t>,
-        /// Computed on first use.
-        digest: Option<TokenDigest>,
-    },
+    New(NewToken<'t>),
     /// The same token came before, and its signature was verified then.
     Cached {
         signed: Arc<SignedToken>,
-        compact: Compact<'t>,
+        outer: OuterToken<'t>,
         digest: TokenDigest,
     },
 }
@@ -29,7 +27,7 @@ pub(crate) enum PresentedToken<'t> {
 impl PresentedToken<'_> {
     pub(crate) fn claims(&self) -> &Claims {
         match self {
-            PresentedToken::New { verifiable, .. } => verifiable.claims(),
+            PresentedToken::New(new) => new.verifiable.claims(),
             PresentedToken::Cached { signed, .. } => signed.token.claims(),
         }
     }
@@ -37,8 +35,9 @@ impl PresentedToken<'_> {
     /// The key of the token in the token cache, and the value of `ath` in its proofs.
     pub(crate) fn digest(&mut self) -> &TokenDigest {
         match self {
-            PresentedToken::New { verifiable, digest } => {
-                digest.get_or_insert_with(|| verifiable.sha256().into())
+            PresentedToken::New(new) => {
+                let verifiable = &mut new.verifiable;
+                new.digest.get_or_insert_with(|| verifiable.sha256().into())
             }
             PresentedToken::Cached { digest, .. } => digest,
         }
@@ -47,14 +46,14 @@ impl PresentedToken<'_> {
     /// The header of a proof that was verified with this token before.
     pub(crate) fn proof_header(&self) -> Option<&VerifiedHeader> {
         match self {
-            PresentedToken::New { .. } => None,
+            PresentedToken::New(_) => None,
             PresentedToken::Cached { signed, .. } => signed.proof_header.get(),
         }
     }
 
     pub(crate) fn algorithm(&self) -> Algorithm {
         match self {
-            PresentedToken::New { verifiable, .. } => verifiable.algorithm(),
+            PresentedToken::New(new) => new.verifiable.algorithm(),
             PresentedToken::Cached { signed, .. } => signed.token.algorithm(),
         }
     }
@@ -62,7 +61,7 @@ impl PresentedToken<'_> {
     /// The `kid` and the algorithm of the token.
     pub(crate) fn key(&self) -> Result<(&str, Algorithm), HeaderError> {
         let header = match self {
-            PresentedToken::New { verifiable, .. } => verifiable.header(),
+            PresentedToken::New(new) => new.verifiable.header(),
             PresentedToken::Cached { signed, .. } => signed.token.header(),
         };
         Ok((header.key_id()?, self.algorithm()))
@@ -78,7 +77,7 @@ pub(crate) struct TokenCache {
     shards: Vec<Mutex<Shard>>,
 }
 
-/// The key of a token: the SHA-256 of its whole text, signature included.
+/// The key of a token: the SHA-256 of its whole text as the client sent it, signature included.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TokenDigest([u8; 32]);
 
@@ -90,6 +89,8 @@ pub(crate) struct SignedToken {
     /// `None` if the API configures nothing of it, so that most tokens need no reference. It is here and not
     /// in each `VerifiedToken`, so that a cached token needs none either.
     pub(crate) resource_server: Option<Arc<ResourceServer>>,
+    /// The text of the signed token, if it came encrypted and the client keeps access tokens.
+    pub(crate) decrypted: Option<Arc<Zeroizing<String>>>,
     /// The header of the first proof that came with it. Most proofs that follow have the same header.
     pub(crate) proof_header: OnceLock<VerifiedHeader>,
 }

@@ -42,9 +42,12 @@ impl VerifiedToken {
         (challenger, scheme): (Challenger, Scheme),
         verified_at: NumericDate,
     ) -> Self {
+        // The text that the client sent is kept, or the signed token that was encrypted in it.
+        let copy = |text: &str| Arc::new(Zeroizing::new(text.to_owned()));
+        let decrypted = signed.decrypted.as_ref().map(Arc::clone);
         VerifiedToken {
             signed,
-            access_token: access_token.map(|text| Arc::new(Zeroizing::new(text.to_owned()))),
+            access_token: decrypted.or_else(|| access_token.map(copy)),
             challenger,
             scheme,
             verified_at,
@@ -78,6 +81,9 @@ impl VerifiedToken {
     /// The text of the access token, to exchange it
     /// ([`get_token_on_behalf_of`](crate::ApiClient::get_token_on_behalf_of)); `None` unless
     /// [`keep_access_tokens`](crate::Builder::keep_access_tokens) is set. It is a credential: do not log it.
+    ///
+    /// Of an encrypted token it is the signed token inside. Auth0 has only the public key of the API, so it
+    /// could not read the encrypted one.
     pub fn access_token(&self) -> Option<&str> {
         self.access_token.as_ref().map(|text| text.as_str())
     }

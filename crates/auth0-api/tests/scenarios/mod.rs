@@ -15,6 +15,7 @@ pub mod dpop;
 pub mod dpop_nonces;
 pub mod dpop_replay;
 pub mod dpop_url;
+pub mod encrypted;
 pub mod errors;
 pub mod exchange;
 pub mod exchange_dpop;
@@ -162,6 +163,19 @@ macro_rules! all_scenarios {
                 an_invalid_request_target_matches_no_htu,
                 rfc9449_4_2_htu_matches_the_public_url,
                 unencoded_characters_match_their_percent_encoding,
+            }
+            encrypted {
+                a_cached_encrypted_token_is_opened_again_when_its_keys_are_replaced,
+                decryption_keys_are_chosen_by_kid_and_bound_to_their_alg,
+                encrypted_only_refuses_a_token_that_is_only_signed,
+                every_check_runs_on_the_decrypted_token,
+                max_token_size_is_checked_before_decryption,
+                on_behalf_of_sends_the_signed_token,
+                rfc7519_5_2_an_encrypted_token_is_decrypted_and_then_verified,
+                rfc9449_4_2_ath_is_the_hash_of_the_encrypted_text,
+                the_token_cache_is_keyed_by_the_encrypted_text,
+                what_is_not_one_signed_token_is_refused_before_anything_is_fetched,
+                without_decryption_keys_an_encrypted_token_is_refused_and_the_option_named,
             }
             errors {
                 a_large_token_of_another_issuer_is_refused_without_a_fetch_and_without_its_text,

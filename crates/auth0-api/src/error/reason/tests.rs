@@ -51,6 +51,7 @@ fn every_variant_of_every_error_has_a_label() {
         "ExchangeError",
         "FetchFailure",
         "HeaderError",
+        "JweError",
         "ParseError",
         "ProofError",
         "TokenEndpointError",

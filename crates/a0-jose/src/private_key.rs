@@ -1,0 +1,40 @@
+//! Reading private keys, for signing and for decryption.
+
+use openssl::bn::{BigNum, BigNumContext};
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
+use openssl::rsa::Rsa;
+
+/// The longest PEM, in bytes. A key of 8192 bits takes 6.5 kB. The limit bounds the time that
+/// OpenSSL's arithmetic can take.
+pub(crate) const MAX_PEM: usize = 8 * 1024;
+
+/// Reads a private key from PEM. OpenSSL reads it, because josekit's reader allocates any length
+/// that the text states: a malformed text would abort the process.
+pub(crate) fn from_pem(pem: &[u8]) -> Option<PKey<Private>> {
+    if pem.len() > MAX_PEM || is_encrypted(pem) {
+        return None;
+    }
+    // Without a callback, OpenSSL would prompt for a passphrase on the terminal.
+    PKey::private_key_from_pem_callback(pem, |_| Ok(0)).ok()
+}
+
+/// Returns whether the text contains the word that both encrypted forms of PEM contain. OpenSSL
+/// would try an empty passphrase, with as many rounds of key derivation as the text states.
+fn is_encrypted(pem: &[u8]) -> bool {
+    let word = b"ENCRYPTED";
+    pem.windows(word.len()).any(|octets| octets == word)
+}
+
+/// Returns whether the key has two factors whose product is its modulus. OpenSSL's own check is not
+/// used, because it tests factors of any length for primality.
+pub(crate) fn has_two_factors(key: &Rsa<Private>) -> bool {
+    let product = || -> Result<BigNum, ErrorStack> {
+        let (mut product, mut context) = (BigNum::new()?, BigNumContext::new()?);
+        if let (Some(p), Some(q)) = (key.p(), key.q()) {
+            product.checked_mul(p, q, &mut context)?;
+        }
+        Ok(product)
+    };
+    product().is_ok_and(|product| product == *key.n())
+}
