@@ -45,6 +45,8 @@ mod verification;
 
 pub use a0_act::{get_current_actor, get_delegation_chain};
 pub use a0_discovery::{CacheAdapter, Freshness, IssuerStatus, Refresh, normalize_domain};
+#[cfg(any(feature = "ureq", feature = "async"))]
+pub use a0_http::TrustRoots;
 #[cfg(feature = "ureq")]
 pub use a0_http::UreqClient;
 #[cfg(feature = "async")]

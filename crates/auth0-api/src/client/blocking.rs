@@ -22,8 +22,6 @@ use crate::verification::token_cache::TokenCacheStatus;
 use crate::verification::verified::VerifiedToken;
 use crate::verification::{Need, ReplayCheck, Verifier};
 
-use super::build::http_client;
-
 /// Verifies requests to one API, and gets tokens for the APIs that it calls.
 ///
 /// A client keeps the keys of its issuers in memory, so create one and share it. Clones are cheap and
@@ -56,7 +54,7 @@ impl Builder {
             Replay::Off => None,
         };
         let parts = self.parts(self.domains_resolver.clone(), replay_store)?;
-        let http_client = http_client(self.local_client.or(self.http_client), self.timeout)?;
+        let http_client = self.blocking_http_client()?;
         let clock = self.clock;
         let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use a0_discovery::{CachePolicy, FetchRules, Issuer, Origin, normalize_domain};
 use a0_dpop::Htu;
-use a0_http::HttpClient;
 use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
 use a0_token_exchange::ClientAuth;
 
@@ -315,32 +314,6 @@ fn origins(texts: &[String]) -> Result<Vec<Origin>, Error> {
             .map_err(|error| Error::configuration(format!("trusted_endpoints: {error}")))
     };
     texts.iter().map(parse).collect()
-}
-
-pub(super) fn http_client(
-    given: Option<Arc<dyn HttpClient>>,
-    timeout: Option<Duration>,
-) -> Result<Arc<dyn HttpClient>, Error> {
-    match given {
-        Some(client) => Ok(client),
-        None => default_http_client(timeout),
-    }
-}
-
-#[cfg(feature = "ureq")]
-fn default_http_client(timeout: Option<Duration>) -> Result<Arc<dyn HttpClient>, Error> {
-    let mut builder = a0_http::UreqClient::builder();
-    if let Some(timeout) = timeout {
-        builder = builder.timeout(timeout);
-    }
-    Ok(Arc::new(builder.build()))
-}
-
-#[cfg(not(feature = "ureq"))]
-fn default_http_client(_timeout: Option<Duration>) -> Result<Arc<dyn HttpClient>, Error> {
-    Err(Error::configuration(
-        "no HTTP client: set http_client, or enable the feature `ureq`",
-    ))
 }
 
 #[cfg(all(test, feature = "aws-lc-rs"))]

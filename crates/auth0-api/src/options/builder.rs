@@ -87,6 +87,8 @@ pub struct Builder {
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_wait: Option<Duration>,
     pub(crate) http_client: Option<Arc<dyn HttpClient>>,
+    #[cfg(any(feature = "ureq", feature = "async"))]
+    pub(crate) trust_roots: Option<a0_http::TrustRoots>,
     /// The HTTP client for both kinds of clients. If it is set, no other HTTP client is.
     pub(crate) local_client: Option<Arc<dyn HttpClient>>,
     pub(crate) clock: Clock,
@@ -142,6 +144,8 @@ impl Default for Builder {
             timeout: None,
             max_wait: None,
             http_client: None,
+            #[cfg(any(feature = "ureq", feature = "async"))]
+            trust_roots: None,
             local_client: None,
             clock: Clock::new(SystemTime::now),
             refused: None,

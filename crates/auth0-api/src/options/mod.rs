@@ -8,3 +8,4 @@ mod dpop;
 mod environment;
 pub(crate) mod exchange;
 mod local_tenant;
+mod roots;

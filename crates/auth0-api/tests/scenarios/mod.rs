@@ -22,6 +22,7 @@ pub mod keys;
 pub mod local_tenant;
 pub mod obo_cache;
 pub mod request;
+pub mod roots;
 pub mod token;
 pub mod token_cache;
 pub mod token_endpoint;
@@ -204,6 +205,11 @@ macro_rules! all_scenarios {
                 only_the_authorization_header_is_read,
                 rfc6750_2_1_and_rfc9110_11_1_the_field_is_scheme_spaces_token,
                 rfc9110_5_3_two_authorization_fields_are_refused,
+            }
+            roots {
+                added_and_replaced_roots_hold_for_keys_and_the_token_endpoint,
+                an_unknown_root_is_an_outage_whose_source_names_the_option,
+                roots_that_cannot_be_used_are_a_configuration_error,
             }
             token {
                 a_clock_before_1970_is_a_clock,
