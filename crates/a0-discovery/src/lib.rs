@@ -55,7 +55,7 @@ mod skipped_keys;
 pub use cache::asynchronous;
 pub use cache::{
     CacheAdapter, CacheAdapterError, Freshness, InMemoryCache, IssuerStatus, KeyCache,
-    KeyCacheBuilder,
+    KeyCacheBuilder, RefreshEnd, RefreshObserver, RefreshSpan,
 };
 pub use error::{Document, FetchError, FetchFailure, TokenEndpointError, Unavailable};
 pub use fetch::{FetchKeys, FetchRules, FetchedKeys, IssuerKeys, MAX_BODY_SIZE, Metadata, max_age};

@@ -13,6 +13,35 @@
     clippy::exhaustive_structs
 )]
 
+mod admission;
+mod answer;
+mod auth;
+mod body;
+mod cors;
+#[cfg(feature = "axum")]
+mod extract;
+pub mod grpc;
+pub mod guard;
+mod mark;
+mod nonce;
+pub mod proxy;
+mod readiness;
+mod reading;
+mod refusal;
+mod scoped;
+mod service;
+pub mod source;
+mod verified;
+
+pub use auth::Auth;
+pub use body::AuthBody;
+pub use cors::{CORS_EXPOSED_HEADERS, CORS_REQUEST_HEADERS};
+pub use readiness::Readiness;
+pub use refusal::Refusal;
+pub use scoped::{Scoped, Scopes};
+pub use service::{AuthFuture, AuthService};
+pub use verified::{ClaimsType, Untyped, Verified};
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -36,10 +36,12 @@
     clippy::exhaustive_structs
 )]
 
+mod authorization;
 mod client;
 mod clock;
 mod error;
 mod exchange;
+pub mod observer;
 mod options;
 mod verification;
 
@@ -62,6 +64,9 @@ pub use {
     a0_jose as jose, a0_token_exchange as token_exchange,
 };
 
+pub use authorization::policy::Policy;
+pub use authorization::principal::Principal;
+pub use authorization::{DeniedBy, PolicyPanicked, StepUp};
 #[cfg(feature = "async")]
 pub use client::asynchronous;
 pub use client::blocking::ApiClient;
@@ -71,9 +76,9 @@ pub use error::{
     ArgumentSource, Error, ErrorKind, IssuedNonce, IssuerError, KeysUnavailable, Outage,
     SchemeError, TokenError,
 };
+pub use observer::counters::Counts;
 pub use options::builder::{Builder, TokenProfile};
 pub use verification::confirmation::{Confirmation, ConfirmationError};
-pub use verification::counters::Counts;
 pub use verification::credentials::{DpopMode, Scheme};
 pub use verification::issuers::ResolverContext;
 pub use verification::issuers::{DomainsResolverError, ResolverFault};
@@ -95,6 +100,10 @@ struct WorkspaceReadme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/testing.md")]
 struct TestingGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/authorization.md")]
+struct AuthorizationGuide;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/dpop.md")]

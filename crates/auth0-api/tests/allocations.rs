@@ -2,7 +2,7 @@
 //! not go through Rust's allocator.
 
 use a0_testkit::{AccessTokenBuilder, LocalTenant, ProofKey};
-use auth0_api::ApiClient;
+use auth0_api::{ApiClient, Policy};
 use http::Request;
 use serde_json::json;
 
@@ -103,4 +103,22 @@ fn a_verification_stays_within_its_allocation_limits() {
         println!("{case}: {counted}");
         assert!(counted <= limit, "{case}: {counted}, limit {limit}");
     }
+}
+
+/// A policy about a claim by name builds the JSON object of all claims, once for each token. The others
+/// read the claims as they are.
+#[test]
+fn a_satisfied_policy_allocates_nothing() {
+    let tenant = LocalTenant::new("tenant.example").unwrap();
+    let client = client(&tenant, 0);
+    let token = client.verify_access_token(&mint(&tenant)).unwrap();
+    let policy = Policy::all([
+        Policy::scopes_all(["read:orders", "write:orders"]),
+        Policy::scopes_any(["read:orders", "admin"]),
+        Policy::permission("write:orders"),
+        Policy::max_token_age(std::time::Duration::from_secs(3600)),
+        Policy::principal([token.principal().unwrap()]),
+    ]);
+    let counted = allocation_counter::measure(|| token.authorize(&policy).unwrap());
+    assert_eq!(counted.count_total, 0);
 }

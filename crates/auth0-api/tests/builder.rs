@@ -30,6 +30,9 @@ fn an_invalid_option_is_refused_with_an_explanation() {
     let quoted = "audience (AUTH0_AUDIENCE) must not be quoted: an API identifier has no quotes";
     let no_url = "with DPoP required, set public_url to the URL by which clients know this API, such as \
                   https://api.example/v1; or url_in_requests, if every request brings its URL";
+    let realm = "realm must be printable ASCII without quotes and backslashes, and not empty";
+    let metadata = "resource_metadata must be an https URL without credentials and fragment, such as \
+                    https://api.example/.well-known/oauth-protected-resource";
     let post = || ClientAuth::post("id", "secret").unwrap();
     let resolver = |_: &ResolverContext<'_>| Err("no domains");
     for (builder, expected) in [
@@ -47,6 +50,60 @@ fn an_invalid_option_is_refused_with_an_explanation() {
             quoted,
         ),
         (complete().dpop(DpopMode::Required), no_url),
+        (complete().realm(""), realm),
+        (complete().realm("say \"api\""), realm),
+        (complete().realm("a\\b"), realm),
+        (complete().realm("a\r\nb"), realm),
+        (complete().realm("caf\u{e9}"), realm),
+        (complete().resource_metadata(""), metadata),
+        (complete().resource_metadata("/.well-known/x"), metadata),
+        (
+            complete().resource_metadata("http://api.example/x"),
+            metadata,
+        ),
+        (
+            complete().resource_metadata("http://localhost.example/x"),
+            metadata,
+        ),
+        (
+            complete().resource_metadata("http://127.0.0.1.example/x"),
+            metadata,
+        ),
+        (
+            complete().resource_metadata("https://user@api.example/x"),
+            metadata,
+        ),
+        (
+            complete().resource_metadata("https://api.example/x#y"),
+            metadata,
+        ),
+        (
+            complete().resource_metadata("https://api.example/\"x"),
+            metadata,
+        ),
+        (
+            complete().resource_metadata("https://api.example/x y"),
+            metadata,
+        ),
+        (
+            complete().resource_metadata("https://api.example/\r\nx"),
+            metadata,
+        ),
+        (complete().acr_claim(" "), "acr_claim cannot be blank"),
+        (
+            complete().auth_time_claim(""),
+            "auth_time_claim cannot be blank",
+        ),
+        (
+            complete().scope_implies("write orders", ["a"]),
+            "scope_implies: write orders is not a scope: use printable ASCII without spaces, quotes and \
+             backslashes (RFC 6749 section 3.3)",
+        ),
+        (
+            complete().scope_implies("a", ["b", ""]),
+            "scope_implies:  is not a scope: use printable ASCII without spaces, quotes and \
+             backslashes (RFC 6749 section 3.3)",
+        ),
         (
             complete().initial_keys("typo.example", "{}", UNIX_EPOCH),
             "initial_keys: typo.example: this API does not accept tokens of this domain",
@@ -195,6 +252,21 @@ fn client_assertions_are_only_for_the_issuer_of_the_domain() {
 }
 
 /// These options bound how long a removed key is used.
+#[test]
+fn resource_metadata_is_an_https_url_or_a_url_of_this_machine() {
+    for url in [
+        "https://api.example/.well-known/oauth-protected-resource/v1?a=b",
+        "http://localhost:3000/.well-known/oauth-protected-resource",
+        "http://127.0.0.1/.well-known/oauth-protected-resource",
+        "http://[::1]:3000/.well-known/oauth-protected-resource",
+    ] {
+        let client = complete().resource_metadata(url).build().unwrap();
+        let error = client.verify_request(RequestContext::new()).unwrap_err();
+        let challenge = &error.challenges()[0];
+        assert_eq!(challenge.get("resource_metadata"), Some(url));
+    }
+}
+
 #[test]
 fn cache_ttl_and_max_stale_have_limits() {
     let seconds = Duration::from_secs;

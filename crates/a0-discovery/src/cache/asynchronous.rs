@@ -2,7 +2,7 @@
 //! decisions are those of the blocking cache; only the waiting differs.
 
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -17,6 +17,7 @@ pub use super::async_adapter::{AdapterFuture, AsyncCacheAdapter};
 use super::adapter::CacheAdapterError;
 use super::builder::KeyCacheBuilder;
 use super::flight::{Flight, Slot};
+use super::observer::RefreshEnd;
 use super::query::{Goal, Next, SleepFn};
 use super::refreshes::{BegunRefresh, Refreshable};
 use super::round::{Fetchable, Step};
@@ -262,16 +263,24 @@ impl Fetcher {
         client: &ClientOfLiveCache,
         issuer: &Issuer,
     ) {
+        let mut watched = self.watch::<T>(issuer);
         let since = self.clock.now();
         let mut step = self.begin(&flight, issuer);
-        let (outcome, entries) = loop {
-            step = match step {
-                Step::Read(key, then) => then(self.read(&key).await),
-                Step::Exchange(request, then) => then(client.exchange(request).await),
-                Step::Done(outcome, entries) => break (outcome, entries),
-            };
-        };
-        if flight.finish(outcome, since, self.clock.now()) {
+        let round = pin!(async {
+            loop {
+                step = match step {
+                    Step::Read(key, then) => then(self.read(&key).await),
+                    Step::Exchange(request, then) => then(client.exchange(request).await),
+                    Step::Done(outcome, entries) => return (outcome, entries),
+                };
+            }
+        });
+        let (outcome, entries) = watched.scoped_async(round).await;
+        let at = self.clock.now();
+        let end = RefreshEnd::new(&outcome, at);
+        let is_newest = flight.finish(outcome, since, at);
+        watched.end(&end);
+        if is_newest {
             for entry in &entries {
                 self.write(entry).await;
             }

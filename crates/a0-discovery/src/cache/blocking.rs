@@ -11,6 +11,7 @@ use http::Request;
 use super::adapter::{CacheAdapter, CacheAdapterError};
 use super::builder::KeyCacheBuilder;
 use super::flight::{Flight, Slot};
+use super::observer::RefreshEnd;
 use super::query::{Goal, Next};
 use super::refreshes::{BegunRefresh, Refreshable};
 use super::round::{Fetchable, Step};
@@ -207,19 +208,24 @@ fn run_refreshes(first: BegunRefresh, cache: &Weak<Shared>, fetcher: &Fetcher) {
 
 impl Fetcher {
     fn carry_out<T: Fetchable>(&self, flight: Flight<T>, client: &dyn HttpClient, issuer: &Issuer) {
+        let mut watched = self.watch::<T>(issuer);
         let since = self.clock.now();
         let mut step = self.begin(&flight, issuer);
-        loop {
-            step = match step {
-                Step::Read(key, then) => then(self.read(&key)),
-                Step::Exchange(request, then) => then(client.exchange(request)),
-                Step::Done(outcome, entries) => {
-                    if flight.finish(outcome, since, self.clock.now()) {
-                        entries.iter().for_each(|entry| self.write(entry));
-                    }
-                    return;
-                }
-            };
+        let (outcome, entries) = watched.scoped(|| {
+            loop {
+                step = match step {
+                    Step::Read(key, then) => then(self.read(&key)),
+                    Step::Exchange(request, then) => then(client.exchange(request)),
+                    Step::Done(outcome, entries) => return (outcome, entries),
+                };
+            }
+        });
+        let at = self.clock.now();
+        let end = RefreshEnd::new(&outcome, at);
+        let is_newest = flight.finish(outcome, since, at);
+        watched.end(&end);
+        if is_newest {
+            entries.iter().for_each(|entry| self.write(entry));
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use a0_http::HttpClient;
 
 use super::adapter::CacheAdapter;
+use super::observer::RefreshObserver;
 use super::round::Rules;
 use super::second_level::AdapterFailures;
 use super::shared::{Clock, Fetcher, Shared};
@@ -24,6 +25,7 @@ pub struct KeyCacheBuilder<C: ?Sized = dyn HttpClient, A: ?Sized = dyn CacheAdap
     adapter: Option<Arc<A>>,
     clock: Clock,
     initial: Vec<(Issuer, IssuerKeys)>,
+    observer: Option<Arc<dyn RefreshObserver>>,
     #[cfg(feature = "async")]
     pub(super) sleep: Option<Arc<super::query::SleepFn>>,
 }
@@ -37,6 +39,7 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             adapter: None,
             clock: Clock::default(),
             initial: Vec::new(),
+            observer: None,
             #[cfg(feature = "async")]
             sleep: None,
         }
@@ -85,6 +88,12 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
         Ok(self)
     }
 
+    /// Sets an observer of the refreshes.
+    pub fn observer(mut self, observer: impl RefreshObserver + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
     pub(super) fn with_adapter(mut self, adapter: Arc<A>) -> Self {
         self.adapter = Some(adapter);
         self
@@ -103,6 +112,7 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             client: self.client,
             adapter: self.adapter,
             clock: self.clock,
+            observer: self.observer,
         };
         Shared::new(fetcher, self.initial)
     }

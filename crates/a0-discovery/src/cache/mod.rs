@@ -4,7 +4,7 @@
 //! driver ([`blocking`] or `asynchronous`) takes the record of its issuer from the records of all
 //! issuers ([`shared`]) and runs a query ([`query`]). The query asks the record ([`record`]) for a
 //! decision ([`decision`]). A call that leads a round holds a flight ([`flight`]), and its driver
-//! carries out the steps of the round ([`round`]).
+//! carries out the steps of the round ([`round`]). An observer may watch the round ([`observer`]).
 
 mod adapter;
 #[cfg(feature = "async")]
@@ -16,6 +16,7 @@ mod builder;
 mod decision;
 mod flight;
 mod in_memory;
+mod observer;
 mod query;
 mod record;
 mod refreshes;
@@ -28,4 +29,5 @@ pub use adapter::{CacheAdapter, CacheAdapterError};
 pub use blocking::KeyCache;
 pub use builder::KeyCacheBuilder;
 pub use in_memory::InMemoryCache;
+pub use observer::{RefreshEnd, RefreshObserver, RefreshSpan};
 pub use status::{Freshness, IssuerStatus};

@@ -235,6 +235,9 @@ fn done_without_request<'r>(stored: Option<Arc<IssuerKeys>>) -> Step<'r, IssuerK
 
 /// A value that a cache holds for an issuer: its keys, or its metadata alone.
 pub(crate) trait Cached: Send + Sync + Sized + 'static {
+    /// Whether it is a key set, and not metadata alone.
+    const HAS_KEYS: bool;
+
     /// Whether the value is shared through the second level.
     const IS_SHARED: bool;
 
@@ -255,6 +258,7 @@ pub(crate) trait Cached: Send + Sync + Sized + 'static {
 }
 
 impl Cached for IssuerKeys {
+    const HAS_KEYS: bool = true;
     const IS_SHARED: bool = true;
 
     fn stamps(&self) -> [Stamp; 2] {
@@ -275,6 +279,7 @@ impl Cached for IssuerKeys {
 }
 
 impl Cached for ServerMetadata {
+    const HAS_KEYS: bool = false;
     const IS_SHARED: bool = false;
 
     fn stamps(&self) -> [Stamp; 2] {

@@ -10,6 +10,7 @@ use lru::LruCache;
 
 use super::decision::Good;
 use super::flight::{Flight, Slot};
+use super::observer::{RefreshObserver, Watched};
 use super::query::{Goal, Query};
 use super::refreshes::{BegunRefresh, Refreshes, Target};
 use super::round::{Cached, Fetchable, Plan, Rules, Step};
@@ -35,9 +36,16 @@ pub(crate) struct Fetcher<C: ?Sized, A: ?Sized> {
     pub(super) client: Arc<C>,
     pub(super) adapter: Option<Arc<A>>,
     pub(super) clock: Clock,
+    pub(super) observer: Option<Arc<dyn RefreshObserver>>,
 }
 
 impl<C: ?Sized, A: ?Sized> Fetcher<C, A> {
+    /// The observer's span of a round. There is none for metadata alone.
+    pub(super) fn watch<T: Fetchable>(&self, issuer: &Issuer) -> Watched {
+        let observer = self.observer.as_ref().filter(|_| T::HAS_KEYS);
+        Watched(observer.map(|observer| observer.begin(issuer)))
+    }
+
     /// The first step of a round.
     pub(super) fn begin<'r, T: Fetchable>(
         &'r self,

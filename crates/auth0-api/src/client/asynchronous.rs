@@ -43,9 +43,11 @@ use a0_single_flight::Timer;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, Outage};
 use crate::exchange::flows::ClientFlows;
+use crate::observer::counters::Counts;
+use crate::observer::event::Subject;
+use crate::observer::refresh::Refreshes;
 use crate::options::asynchronous::AsyncResolver;
 use crate::options::builder::{Builder, Replay};
-use crate::verification::counters::Counts;
 use crate::verification::credentials::{DpopMode, Scheme};
 use crate::verification::proof::DpopProof;
 use crate::verification::request::RequestContext;
@@ -93,7 +95,8 @@ impl Builder {
         let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)
             .clock(move || clock.system_time())
-            .sleep(move |duration| key_timer.sleep(duration));
+            .sleep(move |duration| key_timer.sleep(duration))
+            .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
         for initial in self.initial_keys {
             keys = initial.add_to(keys, &parts.verifier.issuers)?;
         }
@@ -127,6 +130,11 @@ impl ApiClient {
         Builder::default()
     }
 
+    /// Whether `other` is a clone of this client, so that both share keys, replay store and options.
+    pub fn is_clone_of(&self, other: &ApiClient) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// See [`crate::ApiClient::verify_request`]. The future does not borrow the request's body.
     ///
     /// # Errors
@@ -137,15 +145,18 @@ impl ApiClient {
         request: impl Into<RequestContext<'r>>,
     ) -> impl Future<Output = Result<VerifiedToken, Error>> + Send {
         let context = request.into();
-        async move {
-            let verifier = &self.0.verifier;
+        let verifier = &self.0.verifier;
+        let work = async move {
             let request = verifier.read_request(&context)?;
             let result = match verifier.verify_request(&request) {
                 Ok(need) => self.drive(need).await,
                 Err(refusal) => Err(refusal),
             };
             result.map_err(|refusal| request.error(refusal))
-        }
+        };
+        verifier
+            .telemetry
+            .verification_async(Subject::Request, work)
     }
 
     /// Answers each need of a verification until the verification is done.
@@ -197,12 +208,16 @@ impl ApiClient {
     /// As there.
     pub async fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
         let verifier = &self.0.verifier;
-        let result = match verifier.verify_proof(proof) {
-            Ok(check) => self.check_replay(check).await,
-            Err(refusal) => Err(refusal),
+        let work = async {
+            let result = match verifier.verify_proof(proof) {
+                Ok(check) => self.check_replay(check).await,
+                Err(refusal) => Err(refusal),
+            };
+            let result = result.map(|(proof, ())| proof.into_claims());
+            result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Dpop)))
         };
-        let result = result.map(|(proof, ())| proof.into_claims());
-        result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Dpop)))
+        let telemetry = &verifier.telemetry;
+        telemetry.verification_async(Subject::DpopProof, work).await
     }
 
     /// See [`crate::ApiClient::is_dpop_required`].
@@ -236,11 +251,17 @@ impl ApiClient {
         options: &TokenOptions<'_>,
     ) -> Result<VerifiedToken, Error> {
         let verifier = &self.0.verifier;
-        let result = match verifier.verify_token(access_token, options) {
-            Ok(need) => self.drive(need).await,
-            Err(refusal) => Err(refusal),
+        let work = async {
+            let result = match verifier.verify_token(access_token, options) {
+                Ok(need) => self.drive(need).await,
+                Err(refusal) => Err(refusal),
+            };
+            result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Bearer)))
         };
-        result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Bearer)))
+        let telemetry = &verifier.telemetry;
+        telemetry
+            .verification_async(Subject::AccessToken, work)
+            .await
     }
 
     /// See [`crate::ApiClient::warm_up`].
@@ -279,6 +300,11 @@ impl ApiClient {
         self.0.keys.status(self.0.verifier.clock.now())
     }
 
+    /// See [`crate::ApiClient::is_ready`].
+    pub fn is_ready(&self) -> bool {
+        self.0.verifier.issuers.is_ready(&self.key_status())
+    }
+
     /// See [`crate::ApiClient::token_cache_status`].
     pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
         self.0.verifier.token_cache_status()
@@ -286,7 +312,7 @@ impl ApiClient {
 
     /// See [`crate::ApiClient::counts`].
     pub fn counts(&self) -> Counts {
-        self.0.verifier.counters.read()
+        self.0.verifier.telemetry.counts()
     }
 
     /// See [`crate::ApiClient::cache_failures`].

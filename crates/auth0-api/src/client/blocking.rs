@@ -11,8 +11,10 @@ use a0_jose::Claims;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, Outage};
 use crate::exchange::flows::ClientFlows;
+use crate::observer::counters::Counts;
+use crate::observer::event::Subject;
+use crate::observer::refresh::Refreshes;
 use crate::options::builder::{Builder, Replay};
-use crate::verification::counters::Counts;
 use crate::verification::credentials::{DpopMode, Scheme};
 use crate::verification::issuers::Resolver;
 use crate::verification::proof::DpopProof;
@@ -58,7 +60,8 @@ impl Builder {
         let clock = self.clock;
         let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)
-            .clock(move || clock.system_time());
+            .clock(move || clock.system_time())
+            .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
         for initial in self.initial_keys {
             keys = initial.add_to(keys, &parts.verifier.issuers)?;
         }
@@ -109,11 +112,13 @@ impl ApiClient {
         request: impl Into<RequestContext<'r>>,
     ) -> Result<VerifiedToken, Error> {
         let (context, verifier) = (request.into(), &self.0.verifier);
-        let request = verifier.read_request(&context)?;
-        let result = verifier
-            .verify_request(&request)
-            .and_then(|need| self.drive(need));
-        result.map_err(|refusal| request.error(refusal))
+        verifier.telemetry.verification(Subject::Request, || {
+            let request = verifier.read_request(&context)?;
+            let result = verifier
+                .verify_request(&request)
+                .and_then(|need| self.drive(need));
+            result.map_err(|refusal| request.error(refusal))
+        })
     }
 
     /// Answers each need of a verification until the verification is done.
@@ -164,11 +169,13 @@ impl ApiClient {
     /// `UseDpopNonce`, and `Unavailable` if the replay store fails.
     pub fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
         let verifier = &self.0.verifier;
-        let result = verifier
-            .verify_proof(proof)
-            .and_then(|check| self.check_replay(check));
-        let result = result.map(|(proof, ())| proof.into_claims());
-        result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Dpop)))
+        verifier.telemetry.verification(Subject::DpopProof, || {
+            let result = verifier
+                .verify_proof(proof)
+                .and_then(|check| self.check_replay(check));
+            let result = result.map(|(proof, ())| proof.into_claims());
+            result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Dpop)))
+        })
     }
 
     /// Returns whether the API accepts the scheme `DPoP` alone.
@@ -209,10 +216,12 @@ impl ApiClient {
         options: &TokenOptions<'_>,
     ) -> Result<VerifiedToken, Error> {
         let verifier = &self.0.verifier;
-        let result = verifier
-            .verify_token(access_token, options)
-            .and_then(|need| self.drive(need));
-        result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Bearer)))
+        verifier.telemetry.verification(Subject::AccessToken, || {
+            let result = verifier
+                .verify_token(access_token, options)
+                .and_then(|need| self.drive(need));
+            result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Bearer)))
+        })
     }
 
     /// Fetches the keys of every configured issuer, one after the other, so that the first request does
@@ -256,15 +265,24 @@ impl ApiClient {
         self.0.keys.status(self.0.verifier.clock.now())
     }
 
+    /// Whether this instance can take requests: keys of a configured issuer were fetched once. It stays true
+    /// during an outage, and it is true if only a domains resolver names issuers. It sends no request.
+    ///
+    /// An instance becomes ready by [`warm_up`](Self::warm_up) or by a request.
+    pub fn is_ready(&self) -> bool {
+        self.0.verifier.issuers.is_ready(&self.key_status())
+    }
+
     /// Returns the size and the hit counts of the [`token_cache`](Builder::token_cache), or `None` if it
     /// is off.
     pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
         self.0.verifier.token_cache_status()
     }
 
-    /// Returns how often something went wrong that no response shows.
+    /// Returns how often what happened since the client was built: verifications by outcome, refreshes of
+    /// keys, exchanges, and what no response shows.
     pub fn counts(&self) -> Counts {
-        self.0.verifier.counters.read()
+        self.0.verifier.telemetry.counts()
     }
 
     /// Returns how often the adapter given to [`cache`](Builder::cache) failed or held an entry that

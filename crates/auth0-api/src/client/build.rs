@@ -10,15 +10,16 @@ use a0_dpop::Htu;
 use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
 use a0_token_exchange::ClientAuth;
 
+use crate::authorization::resource_server::ResourceServer;
 use crate::error::Error;
 use crate::error::challenger::Challenger;
 use crate::exchange::flows::{ClientFlows, DpopKey};
 use crate::exchange::obo_cache::OboCache;
 use crate::exchange::single_flight::Limits;
+use crate::observer::telemetry::Telemetry;
 use crate::options::builder::{Builder, TokenProfile};
 use crate::options::exchange::FlowOptions;
 use crate::verification::Verifier;
-use crate::verification::counters::Counters;
 use crate::verification::credentials::DpopMode;
 use crate::verification::issuers::AllowedAlgorithms;
 use crate::verification::issuers::Issuers;
@@ -92,9 +93,13 @@ impl Builder {
                 .leeway(self.leeway)
                 .require_strings(profile_claims)
                 .require(self.required_claims.clone()),
-            counters: Counters::default(),
+            telemetry: Arc::new(Telemetry::new(
+                self.observers.clone(),
+                self.observed_claims.clone(),
+            )),
             audiences: self.audiences.clone(),
             challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
+            resource_server: ResourceServer::new(&self.authorization, self.leeway)?,
             dpop,
             replay_store,
             tokens: NonZeroUsize::new(self.token_cache)

@@ -107,7 +107,7 @@ fn is_token(octet: u8) -> bool {
 }
 
 /// RFC 6750 section 3: %x20-21 / %x23-5B / %x5D-7E.
-fn is_value(character: char) -> bool {
+pub(crate) fn is_value(character: char) -> bool {
     matches!(character, ' ' | '!' | '#'..='[' | ']'..='~')
 }
 

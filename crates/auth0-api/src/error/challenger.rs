@@ -1,14 +1,14 @@
 //! The challenges of an error response.
 
 use a0_jose::Algorithm;
+use http::StatusCode;
 
+use crate::authorization::resource_server::ResourceServer;
 use crate::verification::credentials::{DpopMode, Scheme};
 
 use super::challenge::Challenge;
 use super::refusal::Refusal;
 use super::{ArgumentSource, Error, ErrorKind};
-
-const REALM: &str = "api";
 
 /// Creates the challenges of the configured schemes.
 ///
@@ -52,9 +52,16 @@ impl Challenger {
     /// Turns a refusal into an error with one challenge for each scheme that the API accepts. The
     /// challenge of the scheme that was used comes first and says what went wrong (RFC 6750 section 3, RFC
     /// 9449 section 7.2). Some clients look at the first challenge only.
-    pub(crate) fn error(&self, refusal: Refusal, used: Option<Scheme>) -> Error {
+    pub(crate) fn error(
+        &self,
+        refusal: Refusal,
+        used: Option<Scheme>,
+        server: Option<&ResourceServer>,
+    ) -> Error {
+        let server = ResourceServer::or_default(server);
         let is_omission = refusal.is_omission_of_the_api();
         let mut error = Error::new(self.blame(refusal.kind), refusal.diagnosis);
+        error.set_scheme(used);
         if error.status_code().is_server_error() {
             return error;
         }
@@ -66,11 +73,15 @@ impl Challenger {
         let mut challenges = Vec::with_capacity(2);
         if self.mode != DpopMode::Required {
             let mut bearer = Challenge::bearer();
-            bearer.set_cleaned("realm", REALM);
+            bearer.set_cleaned("realm", server.realm());
             challenges.push((Scheme::Bearer, bearer));
         }
         if self.advertises_dpop(is_omission) {
-            challenges.push((Scheme::Dpop, Challenge::dpop()));
+            let mut dpop = Challenge::dpop();
+            if server.has_own_realm() {
+                dpop.set_cleaned("realm", server.realm());
+            }
+            challenges.push((Scheme::Dpop, dpop));
         }
         challenges.sort_by_key(|(scheme, _)| *scheme != used);
         if error.is_told_to_client() {
@@ -79,6 +90,15 @@ impl Challenger {
             if let Some((_, challenge)) = first.filter(|_| !description.is_empty()) {
                 challenge.set_cleaned("error", error.error_code());
                 challenge.set_cleaned("error_description", &description);
+                add_requirements(challenge, error.kind());
+            }
+        }
+        if let Some(url) = server
+            .resource_metadata()
+            .filter(|_| names_metadata(&error))
+        {
+            for (_, challenge) in &mut challenges {
+                challenge.set_cleaned("resource_metadata", url);
             }
         }
         for (scheme, challenge) in &mut challenges {
@@ -114,4 +134,30 @@ impl Challenger {
             DpopMode::Allowed => self.can_have_proof && !is_omission,
         }
     }
+}
+
+/// Adds what the client has to get (RFC 6750 section 3, RFC 9470 section 3).
+fn add_requirements(challenge: &mut Challenge, kind: &ErrorKind) {
+    let mut set_list = |name, values: &[String]| {
+        if !values.is_empty() {
+            challenge.set_cleaned(name, &values.join(" "));
+        }
+    };
+    match kind {
+        ErrorKind::InsufficientScope { scopes } => set_list("scope", scopes),
+        ErrorKind::InsufficientUserAuthentication(step_up) => {
+            set_list("acr_values", &step_up.acr_values);
+            if let Some(age) = step_up.max_age {
+                set_list("max_age", &[age.as_secs().to_string()]);
+            }
+            set_list("scope", &step_up.scopes);
+        }
+        _ => {}
+    }
+}
+
+/// Whether the challenges name the protected resource metadata: where a new token may help.
+fn names_metadata(error: &Error) -> bool {
+    error.status_code() == StatusCode::UNAUTHORIZED
+        || matches!(error.kind(), ErrorKind::InsufficientScope { .. })
 }

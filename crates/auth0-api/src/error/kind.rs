@@ -6,6 +6,7 @@ use a0_discovery::{Issuer, Unavailable};
 use a0_dpop::{ProofError, ReplayStoreError};
 use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyError};
 
+use crate::authorization::{DeniedBy, PolicyPanicked, StepUp};
 use crate::verification::confirmation::ConfirmationError;
 use crate::verification::issuers::DomainsResolverError;
 
@@ -37,6 +38,20 @@ pub enum ErrorKind {
         /// The nonce for the client's next proof.
         nonce: IssuedNonce,
     },
+    /// The token lacks a scope that a [`Policy`](crate::Policy) requires: 403 `insufficient_scope` (RFC 6750
+    /// section 3.1).
+    InsufficientScope {
+        /// All scopes that the policy requires, not only those that the token lacks.
+        scopes: Vec<String>,
+    },
+    /// The user has to authenticate again, in another way or because it was too long ago: 401
+    /// `insufficient_user_authentication` (RFC 9470 section 3).
+    InsufficientUserAuthentication(StepUp),
+    /// A [`Policy`](crate::Policy) refuses the token, and the client can do nothing about it: 403, and no
+    /// error code in the challenge.
+    Forbidden(DeniedBy),
+    /// A closure of a [`Policy`](crate::Policy) panicked: 500.
+    PolicyPanicked(PolicyPanicked),
     /// The keys or the replay store are unavailable: 503. The token may be valid.
     Unavailable(Outage),
     /// The configuration cannot be used: 500.
@@ -189,6 +204,9 @@ pub enum TokenError {
     /// The claims do not fit the caller's type.
     #[error("The claims do not have the form that this API expects")]
     ClaimsForm,
+    /// The token is older than a [`Policy`](crate::Policy) allows, or its `iat` is in the future.
+    #[error("Token is too old for the request")]
+    TooOld,
     /// The `act` claim is not acceptable (RFC 8693 section 4.1).
     #[error(transparent)]
     Actor(a0_act::ActError),
@@ -235,6 +253,15 @@ impl ErrorKind {
             ErrorKind::VerifyAccessToken(error) => error.to_string(),
             ErrorKind::InvalidDpopProof(error) => error.to_string(),
             ErrorKind::UseDpopNonce { .. } => ProofError::Nonce.to_string(),
+            ErrorKind::InsufficientScope { .. } => {
+                "The access token does not have the scopes that the request requires".to_owned()
+            }
+            ErrorKind::InsufficientUserAuthentication(_) => {
+                "The request requires another or a more recent authentication of the user"
+                    .to_owned()
+            }
+            ErrorKind::Forbidden(_) => "The access token does not allow the request".to_owned(),
+            ErrorKind::PolicyPanicked(error) => error.to_string(),
             ErrorKind::Unavailable(error) => error.to_string(),
             ErrorKind::Configuration(description) => description.clone(),
             ErrorKind::DomainsResolver(error) => error.to_string(),

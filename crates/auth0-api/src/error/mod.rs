@@ -4,13 +4,16 @@ pub(crate) mod api_error;
 pub(crate) mod challenge;
 pub(crate) mod challenger;
 mod kind;
+pub(crate) mod reason;
 pub(crate) mod refusal;
+mod response;
 
 use std::fmt;
 
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use crate::verification::credentials::Scheme;
 use crate::verification::diagnosis::Diagnosis;
 
 use challenge::Challenge;
@@ -26,7 +29,7 @@ pub use kind::{
 ///
 /// For a verification it describes the HTTP response to send: [`status_code`](Error::status_code),
 /// [`headers`](Error::headers) with the challenges, and [`error_code`](Error::error_code) and
-/// [`error_description`](Error::error_description) for a body.
+/// [`error_description`](Error::error_description) for a body. [`response`](Error::response) makes all of it.
 ///
 /// Two errors are equal if their [`kind`](Error::kind)s are. Except for the code of an `Api` error
 /// and [`diagnosis`](Error::diagnosis), no text in an error comes from a token, a header or a server.
@@ -49,6 +52,7 @@ struct Inner {
     kind: ErrorKind,
     challenges: Vec<Challenge>,
     diagnosis: Option<Box<Diagnosis>>,
+    scheme: Option<Scheme>,
 }
 
 /// A replay store that failed is asked again at the next request, so a client may come back soon.
@@ -62,6 +66,7 @@ impl Error {
             kind,
             challenges: Vec::new(),
             diagnosis,
+            scheme: None,
         }))
     }
 
@@ -80,8 +85,11 @@ impl Error {
     }
 
     /// Whether the challenge says what went wrong. It does not if the request used no scheme that the API
-    /// accepts (RFC 6750 section 3.1), or if the API is at fault.
+    /// accepts (RFC 6750 section 3.1), if the API is at fault, or if the client can do nothing about it.
     pub(crate) fn is_told_to_client(&self) -> bool {
+        if matches!(self.0.kind, ErrorKind::Forbidden(_)) {
+            return false;
+        }
         self.status_code() != StatusCode::UNAUTHORIZED
             || !matches!(
                 self.0.kind,
@@ -91,6 +99,10 @@ impl Error {
             )
     }
 
+    pub(crate) fn set_scheme(&mut self, scheme: Option<Scheme>) {
+        self.0.scheme = scheme;
+    }
+
     pub(crate) fn set_challenges(&mut self, challenges: Vec<Challenge>) {
         self.0.challenges = challenges;
     }
@@ -98,6 +110,28 @@ impl Error {
     /// The reason for the error, as data.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
+    }
+
+    /// A stable label of the reason, such as `token_expired`, for logs, metrics and alerts. It is one of a
+    /// fixed set, which docs/observability.md lists, and never contains anything that was sent. A label
+    /// keeps its meaning within a major version; new ones may be added.
+    ///
+    /// ```
+    /// use auth0_api::{ApiClient, RequestContext};
+    ///
+    /// let client = ApiClient::builder().domain("tenant.example").audience("a").build()?;
+    /// let request = RequestContext::new().header("Authorization", "Bearer opaque");
+    /// assert_eq!(client.verify_request(request).unwrap_err().reason(), "token_not_a_jwt");
+    /// # Ok::<(), auth0_api::Error>(())
+    /// ```
+    pub fn reason(&self) -> &'static str {
+        reason::of(&self.0.kind)
+    }
+
+    /// The scheme of the request's credentials, if it is one that the API accepts and the error is that of a
+    /// verification.
+    pub fn scheme(&self) -> Option<Scheme> {
+        self.0.scheme
     }
 
     /// The status of the HTTP response.
@@ -111,7 +145,9 @@ impl Error {
             }
             | ErrorKind::VerifyAccessToken(_)
             | ErrorKind::InvalidDpopProof(_)
-            | ErrorKind::UseDpopNonce { .. } => StatusCode::UNAUTHORIZED,
+            | ErrorKind::UseDpopNonce { .. }
+            | ErrorKind::InsufficientUserAuthentication(_) => StatusCode::UNAUTHORIZED,
+            ErrorKind::InsufficientScope { .. } | ErrorKind::Forbidden(_) => StatusCode::FORBIDDEN,
             ErrorKind::InvalidAuthScheme(_)
             | ErrorKind::MissingRequiredArgument {
                 source: ArgumentSource::Call,
@@ -126,6 +162,7 @@ impl Error {
                 ..
             }
             | ErrorKind::Configuration(_)
+            | ErrorKind::PolicyPanicked(_)
             | ErrorKind::DomainsResolver(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -145,6 +182,10 @@ impl Error {
             ErrorKind::VerifyAccessToken(_) => "invalid_token",
             ErrorKind::InvalidDpopProof(_) => "invalid_dpop_proof",
             ErrorKind::UseDpopNonce { .. } => "use_dpop_nonce",
+            ErrorKind::InsufficientScope { .. } => "insufficient_scope",
+            ErrorKind::InsufficientUserAuthentication(_) => "insufficient_user_authentication",
+            ErrorKind::Forbidden(_) => "forbidden",
+            ErrorKind::PolicyPanicked(_) => "policy_panicked",
             ErrorKind::Unavailable(_) => "temporarily_unavailable",
             ErrorKind::DomainsResolver(_) => "domains_resolver_error",
             ErrorKind::GetTokenByExchangeProfile(_) => "get_token_by_exchange_profile_error",
@@ -195,7 +236,8 @@ impl Error {
         &self.0.challenges
     }
 
-    /// The challenges, to add parameters such as `resource_metadata` (RFC 9728).
+    /// The challenges, to add parameters. [`realm`](crate::Builder::realm) and
+    /// [`resource_metadata`](crate::Builder::resource_metadata) are options.
     pub fn challenges_mut(&mut self) -> &mut [Challenge] {
         &mut self.0.challenges
     }

@@ -1,5 +1,7 @@
 //! The client flows of the async client.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use a0_http::Step;
 use a0_token_exchange::{
     ConnectionToken, ExchangeError, IssuedToken, OnBehalfOf, Pending, TokenExchange, TokenRequest,
@@ -8,6 +10,7 @@ use a0_token_exchange::{
 
 use crate::client::asynchronous::ApiClient;
 use crate::error::{Error, ErrorKind};
+use crate::observer::event::Flow;
 
 use super::flows::{Endpoint, IntoErrorKind, api_error, request_error};
 
@@ -22,12 +25,16 @@ impl ApiClient {
         request: &TokenExchange<'_>,
     ) -> Result<TokenResponse, Error> {
         let kind = ErrorKind::GetTokenByExchangeProfile;
-        request_error(request.validate(), kind)?;
-        let endpoint = self.endpoint(kind).await?;
-        let token_request = request_error(endpoint.client.exchange(request), kind)?;
-        let response = self.send_bound(&endpoint, token_request).await?;
-        self.0.flows.store_nonce(&endpoint, &response);
-        Ok(response)
+        let exchange = async {
+            request_error(request.validate(), kind)?;
+            let endpoint = self.endpoint(kind).await?;
+            let token_request = request_error(endpoint.client.exchange(request), kind)?;
+            let response = self.send_bound(&endpoint, token_request).await?;
+            self.0.flows.store_nonce(&endpoint, &response);
+            Ok(response)
+        };
+        let observed = self.observed(Flow::ExchangeProfile, exchange, || true);
+        observed.await
     }
 
     /// See [`crate::ApiClient::get_token_on_behalf_of`].
@@ -39,10 +46,26 @@ impl ApiClient {
         &self,
         request: &OnBehalfOf<'_>,
     ) -> Result<IssuedToken, Error> {
+        let is_own = AtomicBool::new(false);
+        let observed = self.observed(
+            Flow::OnBehalfOf,
+            self.on_behalf_of(request, &is_own),
+            || is_own.load(Ordering::Relaxed),
+        );
+        observed.await
+    }
+
+    /// Sets `is_own` if this call makes the exchange itself.
+    async fn on_behalf_of(
+        &self,
+        request: &OnBehalfOf<'_>,
+        is_own: &AtomicBool,
+    ) -> Result<IssuedToken, Error> {
         let kind = ErrorKind::GetTokenByExchangeProfile;
         request_error(request.validate(), kind)?;
         self.0.flows.check_issuer(request.access_token(), kind)?;
         let exchange = async {
+            is_own.store(true, Ordering::Relaxed);
             let endpoint = self.endpoint(kind).await?;
             let token_request = request_error(endpoint.client.on_behalf_of(request), kind)?;
             let token = self.send_bound(&endpoint, token_request).await?;
@@ -77,12 +100,26 @@ impl ApiClient {
         request: &ConnectionToken<'_>,
     ) -> Result<IssuedToken, Error> {
         let kind = ErrorKind::GetAccessTokenForConnection;
-        request_error(request.validate(), kind)?;
-        self.0.flows.check_issuer(request.access_token(), kind)?;
-        let endpoint = self.endpoint(kind).await?;
-        let token_request = request_error(endpoint.client.connection_token(request), kind)?;
-        let now = self.0.verifier.clock.system_time();
-        self.send(token_request.start(now)).await
+        let exchange = async {
+            request_error(request.validate(), kind)?;
+            self.0.flows.check_issuer(request.access_token(), kind)?;
+            let endpoint = self.endpoint(kind).await?;
+            let token_request = request_error(endpoint.client.connection_token(request), kind)?;
+            let now = self.0.verifier.clock.system_time();
+            self.send(token_request.start(now)).await
+        };
+        self.observed(Flow::Connection, exchange, || true).await
+    }
+
+    async fn observed<T>(
+        &self,
+        flow: Flow,
+        exchange: impl Future<Output = Result<T, Error>>,
+        is_own: impl FnOnce() -> bool,
+    ) -> Result<T, Error> {
+        let telemetry = &self.0.verifier.telemetry;
+        let host = self.0.flows.issuer_host();
+        telemetry.exchange_async(flow, host, exchange, is_own).await
     }
 
     async fn endpoint(&self, kind: IntoErrorKind) -> Result<Endpoint, Error> {

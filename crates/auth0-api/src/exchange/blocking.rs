@@ -1,5 +1,7 @@
 //! The client flows of the blocking client.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use a0_http::Step;
 use a0_token_exchange::{
     ConnectionToken, ExchangeError, IssuedToken, OnBehalfOf, Pending, TokenExchange, TokenRequest,
@@ -8,6 +10,7 @@ use a0_token_exchange::{
 
 use crate::client::blocking::ApiClient;
 use crate::error::{Error, ErrorKind};
+use crate::observer::event::Flow;
 
 use super::flows::{Endpoint, IntoErrorKind, api_error, request_error};
 
@@ -24,12 +27,15 @@ impl ApiClient {
         request: &TokenExchange<'_>,
     ) -> Result<TokenResponse, Error> {
         let kind = ErrorKind::GetTokenByExchangeProfile;
-        request_error(request.validate(), kind)?;
-        let endpoint = self.endpoint(kind)?;
-        let token_request = request_error(endpoint.client.exchange(request), kind)?;
-        let response = self.send_bound(&endpoint, token_request)?;
-        self.0.flows.store_nonce(&endpoint, &response);
-        Ok(response)
+        let exchange = || {
+            request_error(request.validate(), kind)?;
+            let endpoint = self.endpoint(kind)?;
+            let token_request = request_error(endpoint.client.exchange(request), kind)?;
+            let response = self.send_bound(&endpoint, token_request)?;
+            self.0.flows.store_nonce(&endpoint, &response);
+            Ok(response)
+        };
+        self.observed(Flow::ExchangeProfile, exchange, || true)
     }
 
     /// Exchanges an access token of this API for a token of a downstream API, on behalf of the same user
@@ -60,10 +66,25 @@ impl ApiClient {
     /// `timeout_error` if that exchange takes longer than [`max_wait`](crate::Builder::max_wait), and
     /// `network_error` if two such exchanges in a row panic.
     pub fn get_token_on_behalf_of(&self, request: &OnBehalfOf<'_>) -> Result<IssuedToken, Error> {
+        let is_own = AtomicBool::new(false);
+        self.observed(
+            Flow::OnBehalfOf,
+            || self.on_behalf_of(request, &is_own),
+            || is_own.load(Ordering::Relaxed),
+        )
+    }
+
+    /// Sets `is_own` if this call makes the exchange itself.
+    fn on_behalf_of(
+        &self,
+        request: &OnBehalfOf<'_>,
+        is_own: &AtomicBool,
+    ) -> Result<IssuedToken, Error> {
         let kind = ErrorKind::GetTokenByExchangeProfile;
         request_error(request.validate(), kind)?;
         self.0.flows.check_issuer(request.access_token(), kind)?;
         let exchange = || {
+            is_own.store(true, Ordering::Relaxed);
             let endpoint = self.endpoint(kind)?;
             let token_request = request_error(endpoint.client.on_behalf_of(request), kind)?;
             let token = self.send_bound(&endpoint, token_request)?;
@@ -93,12 +114,25 @@ impl ApiClient {
         request: &ConnectionToken<'_>,
     ) -> Result<IssuedToken, Error> {
         let kind = ErrorKind::GetAccessTokenForConnection;
-        request_error(request.validate(), kind)?;
-        self.0.flows.check_issuer(request.access_token(), kind)?;
-        let endpoint = self.endpoint(kind)?;
-        let token_request = request_error(endpoint.client.connection_token(request), kind)?;
-        // An external provider's token cannot be bound to a key of this client.
-        self.send(token_request.start(self.0.verifier.clock.system_time()))
+        let exchange = || {
+            request_error(request.validate(), kind)?;
+            self.0.flows.check_issuer(request.access_token(), kind)?;
+            let endpoint = self.endpoint(kind)?;
+            let token_request = request_error(endpoint.client.connection_token(request), kind)?;
+            // An external provider's token cannot be bound to a key of this client.
+            self.send(token_request.start(self.0.verifier.clock.system_time()))
+        };
+        self.observed(Flow::Connection, exchange, || true)
+    }
+
+    fn observed<T>(
+        &self,
+        flow: Flow,
+        exchange: impl FnOnce() -> Result<T, Error>,
+        is_own: impl FnOnce() -> bool,
+    ) -> Result<T, Error> {
+        let telemetry = &self.0.verifier.telemetry;
+        telemetry.exchange(flow, self.0.flows.issuer_host(), exchange, is_own)
     }
 
     fn endpoint(&self, kind: IntoErrorKind) -> Result<Endpoint, Error> {

@@ -15,6 +15,7 @@ use a0_token_exchange::{
 
 use crate::error::api_error::{ApiError, ClientFlowError};
 use crate::error::{ArgumentSource, Error, ErrorKind};
+use crate::observer::event::issuer_host;
 
 use super::obo_cache::OboCache;
 
@@ -42,6 +43,11 @@ impl ClientFlows {
     /// The issuer whose token endpoint the flows use.
     pub(crate) fn issuer(&self, kind: IntoErrorKind) -> Result<&Issuer, Error> {
         self.credentials(kind).map(|(issuer, _)| issuer)
+    }
+
+    pub(crate) fn issuer_host(&self) -> Option<&str> {
+        let credentials = self.credentials.as_ref();
+        credentials.map(|(issuer, _)| issuer_host(issuer))
     }
 
     fn credentials(&self, kind: IntoErrorKind) -> Result<&(Issuer, Arc<ClientAuth>), Error> {

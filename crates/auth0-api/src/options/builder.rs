@@ -11,9 +11,11 @@ use a0_http::HttpClient;
 use a0_jose::{Algorithm, Backend};
 
 use crate::clock::Clock;
+use crate::observer::Observer;
 use crate::verification::credentials::DpopMode;
 use crate::verification::issuers::{Resolver, ResolverContext};
 
+use super::authorization::AuthorizationOptions;
 use super::caches::InitialKeys;
 use super::exchange::FlowOptions;
 
@@ -82,6 +84,7 @@ pub struct Builder {
     pub(crate) replay_fail_open: bool,
     pub(crate) nonces: Option<NonceIssuer>,
     pub(crate) flows: FlowOptions,
+    pub(crate) authorization: AuthorizationOptions,
     #[cfg(feature = "async")]
     pub(crate) asynchronous: super::asynchronous::AsyncOptions,
     pub(crate) timeout: Option<Duration>,
@@ -92,6 +95,8 @@ pub struct Builder {
     /// The HTTP client for both kinds of clients. If it is set, no other HTTP client is.
     pub(crate) local_client: Option<Arc<dyn HttpClient>>,
     pub(crate) clock: Clock,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
+    pub(crate) observed_claims: Vec<String>,
     /// Why the first unusable value was refused. `build` reports it.
     pub(crate) refused: Option<String>,
 }
@@ -139,6 +144,7 @@ impl Default for Builder {
             replay_fail_open: false,
             nonces: None,
             flows: FlowOptions::default(),
+            authorization: AuthorizationOptions::default(),
             #[cfg(feature = "async")]
             asynchronous: Default::default(),
             timeout: None,
@@ -148,6 +154,8 @@ impl Default for Builder {
             trust_roots: None,
             local_client: None,
             clock: Clock::new(SystemTime::now),
+            observers: Vec::new(),
+            observed_claims: Vec::new(),
             refused: None,
         }
     }

@@ -2,10 +2,12 @@
 
 #[cfg(feature = "async")]
 pub(crate) mod asynchronous;
+pub(crate) mod authorization;
 pub(crate) mod builder;
 mod caches;
 mod dpop;
 mod environment;
 pub(crate) mod exchange;
 mod local_tenant;
+mod observer;
 mod roots;

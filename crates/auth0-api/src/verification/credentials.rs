@@ -7,6 +7,7 @@ use a0_dpop::{Htu, ProofError, one_proof};
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
+use crate::authorization::resource_server::ResourceServer;
 use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, ErrorKind, SchemeError};
@@ -21,28 +22,31 @@ pub(crate) struct RequestShape<'r> {
     pub(super) credentials: Credentials<'r>,
     pub(super) proof: Option<RequestProof<'r>>,
     pub(super) challenger: Challenger,
+    resource_server: Option<&'r ResourceServer>,
 }
 
 impl<R, S> Verifier<R, S> {
     /// Reads the credentials and the proof of a request.
     pub(crate) fn read_request<'r>(
-        &self,
+        &'r self,
         context: &'r RequestContext<'r>,
     ) -> Result<RequestShape<'r>, Error> {
         let public_url = self.dpop.public_url.as_ref();
         let can_have_proof = context.can_have_proof(public_url);
         let challenger = self.challenger.for_request(can_have_proof);
         let credentials = Credentials::read(context, self.dpop.mode);
-        let credentials = credentials.map_err(|kind| challenger.error(kind.into(), None))?;
+        let server = self.resource_server.as_deref();
+        let credentials =
+            credentials.map_err(|kind| challenger.error(kind.into(), None, server))?;
         let proof = match credentials.scheme {
             Scheme::Bearer => None,
             Scheme::Dpop => {
                 let proof = RequestProof::read(context, public_url);
                 Some(proof.map_err(|refusal| {
                     if refusal.is_omission_of_the_api() || !can_have_proof {
-                        self.counters.requests_without_url.add_one();
+                        self.telemetry.request_without_url();
                     }
-                    challenger.error(refusal, Some(Scheme::Dpop))
+                    challenger.error(refusal, Some(Scheme::Dpop), server)
                 })?)
             }
         };
@@ -51,6 +55,7 @@ impl<R, S> Verifier<R, S> {
             credentials,
             proof,
             challenger,
+            resource_server: server,
         })
     }
 }
@@ -58,8 +63,8 @@ impl<R, S> Verifier<R, S> {
 impl RequestShape<'_> {
     /// Adds the challenges of this request to a refusal.
     pub(crate) fn error(&self, refusal: Refusal) -> Error {
-        self.challenger
-            .error(refusal, Some(self.credentials.scheme))
+        let scheme = Some(self.credentials.scheme);
+        self.challenger.error(refusal, scheme, self.resource_server)
     }
 }
 
@@ -87,6 +92,14 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// The label of the scheme in logs and metrics: `bearer` or `dpop`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Scheme::Bearer => "bearer",
+            Scheme::Dpop => "dpop",
+        }
+    }
+
     /// Finds the scheme of a name. The case does not matter (RFC 9110 section 11.1).
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         if name.eq_ignore_ascii_case("dpop") {

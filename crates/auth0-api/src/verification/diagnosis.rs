@@ -21,6 +21,7 @@ const MAX_VALUES: usize = 8;
 pub(crate) enum Diagnosis {
     Text(&'static str),
     Field(String),
+    Policy(String),
     Issuer {
         expected: Vec<String>,
         found: String,
@@ -99,6 +100,11 @@ impl Diagnosis {
         })
     }
 
+    /// Names the rule of a policy. The text must contain nothing of the token.
+    pub(crate) fn of_policy(rule: String) -> Self {
+        Diagnosis::Policy(rule)
+    }
+
     pub(crate) fn of_times(claims: &Claims, now: NumericDate) -> Self {
         Diagnosis::Times {
             now,
@@ -135,6 +141,7 @@ impl fmt::Display for Diagnosis {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Diagnosis::Text(text) => formatter.write_str(text),
+            Diagnosis::Policy(rule) => formatter.write_str(rule),
             Diagnosis::Field(field) => formatter.write_str(field),
             // `Debug` of a string escapes what could break a log.
             Diagnosis::Issuer { expected, found } => {

@@ -2,7 +2,6 @@
 //! file owns one concern.
 
 pub(crate) mod confirmation;
-pub(crate) mod counters;
 pub(crate) mod credentials;
 pub(crate) mod diagnosis;
 pub(crate) mod issuers;
@@ -13,17 +12,20 @@ pub(crate) mod token_cache;
 pub(crate) mod typed;
 pub(crate) mod verified;
 
+use std::sync::Arc;
+
 use a0_jose::{ClaimRules, HeaderRules};
 
+use crate::authorization::resource_server::ResourceServer;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
+use crate::observer::telemetry::Telemetry;
 
 pub(crate) use order::Need;
 pub(crate) use proof::ReplayCheck;
 
-use counters::Counters;
 use credentials::Scheme;
 use issuers::{AllowedAlgorithms, Issuers};
 use proof::DpopSettings;
@@ -42,7 +44,9 @@ pub(crate) struct Verifier<R, S> {
     pub(crate) audiences: Vec<String>,
     pub(crate) dpop: DpopSettings,
     pub(crate) challenger: Challenger,
-    pub(crate) counters: Counters,
+    pub(crate) telemetry: Arc<Telemetry>,
+    /// `None` if the API configures nothing of it.
+    pub(crate) resource_server: Option<Arc<ResourceServer>>,
     /// `None` if replay protection is turned off.
     pub(crate) replay_store: Option<S>,
     /// `None` if verified tokens are not cached.
@@ -53,7 +57,8 @@ pub(crate) struct Verifier<R, S> {
 impl<R, S> Verifier<R, S> {
     /// Adds the challenges to a refusal. `scheme` is the scheme of the request's credentials.
     pub(crate) fn error(&self, refusal: impl Into<Refusal>, scheme: Option<Scheme>) -> Error {
-        self.challenger.error(refusal.into(), scheme)
+        let server = self.resource_server.as_deref();
+        self.challenger.error(refusal.into(), scheme, server)
     }
 
     pub(crate) fn token_cache_status(&self) -> Option<TokenCacheStatus> {

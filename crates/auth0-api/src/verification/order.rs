@@ -115,7 +115,9 @@ impl<R, S> Verifier<R, S> {
         let tokens = self.tokens.as_ref();
         let digest = tokens.map(|_| TokenDigest::from(sha256(text)));
         let cached = tokens.zip(digest).and_then(|(tokens, digest)| {
-            let signed = tokens.get(&digest)?;
+            let signed = tokens.get(&digest);
+            self.telemetry.token_cache(signed.is_some());
+            let signed = signed?;
             Some(PresentedToken::Cached {
                 signed,
                 compact,
@@ -334,6 +336,7 @@ impl<'v, R, S> NeedKeys<'v, R, S> {
         let signed = Arc::new(SignedToken {
             token: verifiable.verify(keys.keys())?,
             lease: keys.lease().clone(),
+            resource_server: verifier.resource_server.clone(),
             proof_header: OnceLock::new(),
         });
         if let (Some(tokens), Some(digest)) = (&verifier.tokens, digest) {
@@ -347,7 +350,8 @@ impl<'v, R, S> CheckedRequest<'v, R, S> {
     /// 7. Verifies the signature of the proof, by the key in the proof.
     fn verify_proof(self, signed: Arc<SignedToken>) -> Result<Need<'v, R, S>, Refusal> {
         let verifier = self.verifier;
-        let token = VerifiedToken::new(signed, self.access_token, self.challenger, self.scheme);
+        let sent = (self.challenger, self.scheme);
+        let token = VerifiedToken::new(signed, self.access_token, sent, self.now);
         let Some(proof) = self.proof else {
             return Ok(Need::Done(token));
         };

@@ -12,9 +12,10 @@ use a0_jose::NumericDate;
 
 use crate::error::refusal::Refusal;
 use crate::error::{ArgumentSource, ErrorKind, Outage};
+use crate::observer::event::Replay;
+use crate::observer::telemetry::Telemetry;
 
 use super::Verifier;
-use super::counters::Counters;
 use super::credentials::DpopMode;
 
 /// How much longer than its window a proof is recorded. Keys may be fetched between the validation of the
@@ -104,20 +105,19 @@ impl DpopSettings {
     pub(crate) fn check_first_use(
         &self,
         answer: Result<Seen, ReplayStoreError>,
-        counters: &Counters,
+        telemetry: &Telemetry,
     ) -> Result<(), Refusal> {
-        match answer {
-            Ok(Seen::First) => Ok(()),
-            Ok(_) => Err(ProofError::Replayed.into()),
+        let (result, checked) = match answer {
+            Ok(Seen::First) => (Replay::First, Ok(())),
+            Ok(_) => (Replay::Replayed, Err(ProofError::Replayed.into())),
+            Err(_) if self.replay_fail_open => (Replay::FailedOpen, Ok(())),
             Err(error) => {
-                counters.replay_store_failures.add_one();
-                if self.replay_fail_open {
-                    counters.proofs_not_recorded.add_one();
-                    return Ok(());
-                }
-                Err(ErrorKind::Unavailable(Outage::ReplayStore(error)).into())
+                let outage = Outage::ReplayStore(error);
+                (Replay::Failed, Err(ErrorKind::Unavailable(outage).into()))
             }
-        }
+        };
+        telemetry.replay(result);
+        checked
     }
 }
 
@@ -191,7 +191,7 @@ pub(crate) enum ReplayCheck<'v, S, T> {
 pub(crate) struct NeedReplay<'v, S, T> {
     store: &'v S,
     dpop: &'v DpopSettings,
-    counters: &'v Counters,
+    telemetry: &'v Telemetry,
     proof: VerifiedProof,
     validated_at: NumericDate,
     output: T,
@@ -219,7 +219,7 @@ impl<R, S> Verifier<R, S> {
             Some(store) => ReplayCheck::Ask(NeedReplay {
                 store,
                 dpop: &self.dpop,
-                counters: &self.counters,
+                telemetry: &self.telemetry,
                 proof,
                 validated_at,
                 output,
@@ -250,7 +250,7 @@ impl<S, T> NeedReplay<'_, S, T> {
         self,
         answer: Result<Seen, ReplayStoreError>,
     ) -> Result<(VerifiedProof, T), Refusal> {
-        self.dpop.check_first_use(answer, self.counters)?;
+        self.dpop.check_first_use(answer, self.telemetry)?;
         Ok((self.proof, self.output))
     }
 }

@@ -8,6 +8,8 @@ use a0_dpop::VerifiedHeader;
 use a0_jose::{Algorithm, Claims, Compact, HeaderError, NumericDate, Verifiable, VerifiedJws};
 use lru::LruCache;
 
+use crate::authorization::resource_server::ResourceServer;
+
 /// A token with an acceptable form.
 pub(crate) enum PresentedToken<'t> {
     /// Its header is acceptable. Its signature is not verified yet.
@@ -85,6 +87,9 @@ pub(crate) struct SignedToken {
     pub(crate) token: VerifiedJws,
     /// The lease of the keys that verified it.
     pub(crate) lease: Lease,
+    /// `None` if the API configures nothing of it, so that most tokens need no reference. It is here and not
+    /// in each `VerifiedToken`, so that a cached token needs none either.
+    pub(crate) resource_server: Option<Arc<ResourceServer>>,
     /// The header of the first proof that came with it. Most proofs that follow have the same header.
     pub(crate) proof_header: OnceLock<VerifiedHeader>,
 }

@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::authorization::principal;
+use crate::authorization::resource_server::ResourceServer;
 use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, TokenError};
@@ -29,25 +31,27 @@ pub struct VerifiedToken {
     access_token: Option<Arc<Zeroizing<String>>>,
     challenger: Challenger,
     scheme: Scheme,
+    verified_at: NumericDate,
 }
 
 impl VerifiedToken {
-    /// `challenger` and `scheme` are for the errors of the accessors.
+    /// The challenger and the scheme are for the errors of the accessors.
     pub(super) fn new(
         signed: Arc<SignedToken>,
         access_token: Option<&str>,
-        challenger: Challenger,
-        scheme: Scheme,
+        (challenger, scheme): (Challenger, Scheme),
+        verified_at: NumericDate,
     ) -> Self {
         VerifiedToken {
             signed,
             access_token: access_token.map(|text| Arc::new(Zeroizing::new(text.to_owned()))),
             challenger,
             scheme,
+            verified_at,
         }
     }
 
-    fn claims(&self) -> &Claims {
+    pub(crate) fn claims(&self) -> &Claims {
         self.signed.token.claims()
     }
 
@@ -55,9 +59,20 @@ impl VerifiedToken {
         &self.signed
     }
 
+    /// The value of a claim that is a string.
+    pub(crate) fn text_claim(&self, name: &str) -> Option<&str> {
+        self.claims().members().get(name).and_then(Node::as_str)
+    }
+
     /// An unusable claim refuses the token, with the challenges of the response.
-    fn refused(&self, error: impl Into<Refusal>) -> Error {
-        self.challenger.error(error.into(), Some(self.scheme))
+    pub(crate) fn refused(&self, error: impl Into<Refusal>) -> Error {
+        let server = self.resource_server();
+        self.challenger
+            .error(error.into(), Some(self.scheme), server)
+    }
+
+    pub(crate) fn resource_server(&self) -> Option<&ResourceServer> {
+        self.signed.resource_server.as_deref()
     }
 
     /// The text of the access token, to exchange it
@@ -71,6 +86,11 @@ impl VerifiedToken {
     /// [`Scheme::Dpop`], the client proved that it holds the key in `cnf`.
     pub fn scheme(&self) -> Scheme {
         self.scheme
+    }
+
+    /// The time of the verification, by the client's [clock](crate::Builder::clock).
+    pub fn verified_at(&self) -> NumericDate {
+        self.verified_at
     }
 
     /// Returns a claim by name, whatever its type.
@@ -285,17 +305,7 @@ impl VerifiedToken {
     ///
     /// If one of `gty`, `sub`, `azp` and `client_id` has a wrong type.
     pub fn is_machine(&self) -> Result<bool, Error> {
-        let grants = self
-            .claims()
-            .strings("gty")
-            .map_err(|error| self.refused(error))?;
-        let subject = self.subject()?;
-        let parties = [self.authorized_party()?, self.client_id()?];
-        let by_grant = grants.is_some_and(|grants| grants.contains(&"client-credentials"));
-        // The `sub` of a user starts with the connection and a `|`.
-        let by_name = subject.is_some_and(|sub| sub.ends_with("@clients") && !sub.contains('|'));
-        let itself = subject.is_some_and(|sub| !sub.is_empty()) && parties.contains(&subject);
-        Ok(by_grant || by_name || itself)
+        principal::is_machine(self.claims()).map_err(|error| self.refused(error))
     }
 
     /// Deserializes all claims into your own type.
@@ -304,12 +314,13 @@ impl VerifiedToken {
     ///
     /// `invalid_token` if the claims do not fit the type. [`Error::diagnosis`] names the field.
     pub fn claims_as<C: DeserializeOwned>(&self) -> Result<C, Error> {
-        let claims = Value::Object(self.as_object().clone());
-        serde_path_to_error::deserialize(&claims).map_err(|error| {
+        let claims = self.as_object();
+        // Only the second run keeps track of the path to a field, which costs allocations.
+        let typed = C::deserialize(claims).or_else(|_| serde_path_to_error::deserialize(claims));
+        typed.map_err(|error| {
             let refusal = Refusal::from(TokenError::ClaimsForm);
             let diagnosis = Diagnosis::of_typed_claims(error.path(), error.inner());
-            self.challenger
-                .error(refusal.with_diagnosis(diagnosis), Some(self.scheme))
+            self.refused(refusal.with_diagnosis(diagnosis))
         })
     }
 

@@ -8,6 +8,8 @@
     reason = "nothing uses a test binary from outside, but its modules share items"
 )]
 
+pub mod authorization;
+pub mod authorization_challenges;
 pub mod confirmation;
 pub mod dpop;
 pub mod dpop_nonces;
@@ -100,6 +102,28 @@ pub trait Driver: Sized + Send + Sync + 'static {
 macro_rules! all_scenarios {
     ($driver:ident) => {
         scenarios! { $driver:
+            authorization {
+                a_cached_token_is_judged_like_a_new_one,
+                a_panicking_function_is_a_500_and_never_a_pass,
+                a_refusal_by_a_rule_names_it_to_the_operator_alone,
+                a_rule_about_a_claim_is_satisfied_by_the_exact_value_alone,
+                ages_are_measured_from_the_verification,
+                all_and_any_combine_policies,
+                an_unusable_policy_refuses_every_token,
+                declared_scopes_imply_others_transitively,
+                rfc6749_3_3_a_required_scope_is_one_whole_value_of_the_token,
+                rfc8693_4_1_only_the_outermost_actor_satisfies_a_policy,
+                the_failure_that_is_reported_does_not_depend_on_the_order_of_rules,
+                the_principal_of_a_token_is_a_user_only_if_no_claim_says_otherwise,
+            }
+            authorization_challenges {
+                rfc6750_3_1_insufficient_scope_names_every_required_scope,
+                rfc6750_3_1_no_code_is_sent_if_no_other_token_helps,
+                rfc9457_3_an_error_is_a_whole_http_response,
+                rfc9470_3_a_step_up_challenge_has_acr_values_and_max_age,
+                rfc9470_6_1_acr_and_auth_time_satisfy_only_if_present_with_their_type,
+                rfc9728_5_1_challenges_have_the_realm_and_the_resource_metadata,
+            }
             confirmation {
                 rfc7800_3_1_and_rfc9449_7_2_a_bound_token_is_refused_as_a_bearer_token,
             }

@@ -1,0 +1,215 @@
+//! The answers to refused requests, and the hook that shapes them.
+
+mod common;
+
+use a0_tower::{Auth, Scoped, Verified};
+use auth0_api::Error;
+use axum::Router;
+use axum::middleware::map_response;
+use axum::routing::get;
+use common::{Server, bearer, builder, client, nonces, tenant, token};
+use http::{HeaderMap, Response, StatusCode};
+
+a0_tower::scopes!(WriteOrders: "write:orders");
+
+fn routes() -> Router {
+    Router::new()
+        .route("/", get(|_: Verified| async { "called" }))
+        .route("/scoped", get(|_: Scoped<WriteOrders>| async { "called" }))
+}
+
+#[test]
+fn an_answer_is_a_problem_with_every_challenge() {
+    let tenant = tenant();
+    let client = builder(&tenant)
+        .realm("orders")
+        .resource_metadata("https://api.example/.well-known/oauth-protected-resource")
+        .build_async();
+    let server = Server::start(routes().layer(Auth::new(client.unwrap())));
+    let reader = bearer(&token(&tenant).scope("read:orders").mint().unwrap());
+    for (path, fields, status, error) in [
+        ("/", vec![], 401, None),
+        ("/", bearer("opaque"), 401, Some("invalid_token")),
+        ("/scoped", reader, 403, Some("insufficient_scope")),
+    ] {
+        let answer = server.get(path, &fields);
+        assert_eq!(answer.status(), status, "{path}");
+        assert_eq!(
+            answer.field("content-type"),
+            Some("application/problem+json")
+        );
+        let problem = answer.json();
+        assert_eq!(problem["status"], status, "{path}");
+        assert_eq!(problem["type"], "about:blank", "{path}");
+        assert_eq!(problem["error"].as_str(), error, "{path}");
+        let challenges = answer.challenges();
+        assert_eq!(challenges.len(), 2, "{path}: {challenges:?}");
+        assert!(
+            challenges[0].starts_with("Bearer realm=\"orders\""),
+            "{challenges:?}"
+        );
+        assert!(challenges[0].contains("resource_metadata=\"https://api.example/"));
+    }
+}
+
+#[test]
+fn a_hook_shapes_answers_of_layer_and_extractors() {
+    let tenant = tenant();
+    let auth = Auth::new(client(&tenant)).on_refusal(|error, answer| {
+        let mut answer = answer.map(|_| format!("code={}", error.error_code()));
+        answer
+            .headers_mut()
+            .insert("content-type", "text/plain".parse().unwrap());
+        answer
+            .headers_mut()
+            .append("www-authenticate", "Basic".parse().unwrap());
+        answer
+    });
+    let server = Server::start(routes().layer(auth));
+    let reader = bearer(&token(&tenant).scope("read:orders").mint().unwrap());
+    for (path, fields, status, text) in [
+        ("/", bearer("opaque"), 401, "code=invalid_token"),
+        ("/scoped", reader, 403, "code=insufficient_scope"),
+    ] {
+        let answer = server.get(path, &fields);
+        assert_eq!((answer.status().as_u16(), answer.text()), (status, text));
+        assert_eq!(answer.field("content-type"), Some("text/plain"));
+        assert_eq!(answer.challenges().len(), 3, "one of the hook's own");
+    }
+}
+
+#[test]
+fn a_hook_cannot_lose_a_challenge_a_nonce_or_the_status_class() {
+    let tenant = tenant();
+    let client = builder(&tenant)
+        .dpop_nonces(nonces())
+        .build_async()
+        .unwrap();
+    let plain = Server::start(routes().layer(Auth::new(client.clone())));
+    let key = a0_testkit::ProofKey::generate().unwrap();
+    let asks_nonce = common::dpop(&tenant, &key, "https://api.example/");
+    type Hook = fn(&Error, Response<String>) -> Response<String>;
+    let hooks: [(&str, Hook, Option<u16>); 6] = [
+        (
+            "a new answer",
+            |_, _| Response::new("welcome".to_owned()),
+            None,
+        ),
+        (
+            "no fields",
+            |_, mut answer| {
+                *answer.headers_mut() = HeaderMap::new();
+                answer
+            },
+            None,
+        ),
+        (
+            "a cache",
+            |_, mut answer| {
+                answer
+                    .headers_mut()
+                    .insert("cache-control", "public".parse().unwrap());
+                answer
+                    .headers_mut()
+                    .insert("dpop-nonce", "mine".parse().unwrap());
+                answer
+            },
+            None,
+        ),
+        (
+            "a redirect",
+            |_, mut answer| {
+                *answer.status_mut() = StatusCode::FOUND;
+                answer
+            },
+            None,
+        ),
+        (
+            "a server error",
+            |_, mut answer| {
+                *answer.status_mut() = StatusCode::BAD_GATEWAY;
+                answer
+            },
+            None,
+        ),
+        (
+            "another of the class",
+            |_, mut answer| {
+                *answer.status_mut() = StatusCode::NOT_FOUND;
+                answer
+            },
+            Some(404),
+        ),
+    ];
+    for (case, hook, status) in hooks {
+        let auth = Auth::new(client.clone()).on_refusal(hook);
+        let server = Server::start(routes().layer(auth));
+        for fields in [vec![], bearer("opaque"), asks_nonce.clone()] {
+            let (expected, answer) = (plain.get("/", &fields), server.get("/", &fields));
+            let status = status.unwrap_or(expected.status().as_u16());
+            assert_eq!(answer.status(), status, "{case}");
+            assert_eq!(answer.challenges(), expected.challenges(), "{case}");
+            if expected.field("cache-control").is_some() {
+                assert_eq!(answer.field("cache-control"), Some("no-store"), "{case}");
+                assert_eq!(
+                    answer.field("dpop-nonce"),
+                    expected.field("dpop-nonce"),
+                    "{case}"
+                );
+            }
+        }
+    }
+    assert!(plain.get("/", &asks_nonce).field("dpop-nonce").is_some());
+}
+
+#[test]
+fn a_middleware_outside_sees_the_error() {
+    let tenant = tenant();
+    let log = map_response(async |mut response: axum::response::Response| {
+        let error = response.extensions().get::<Error>();
+        let code = error.map_or("none".to_owned(), |error| error.error_code().to_owned());
+        response
+            .headers_mut()
+            .insert("x-log", code.parse().unwrap());
+        response
+    });
+    let server = Server::start(routes().layer(Auth::new(client(&tenant))).layer(log));
+    let reader = bearer(&token(&tenant).scope("read:orders").mint().unwrap());
+    assert_eq!(
+        server.get("/", &bearer("opaque")).field("x-log"),
+        Some("invalid_token")
+    );
+    assert_eq!(
+        server.get("/scoped", &reader).field("x-log"),
+        Some("insufficient_scope")
+    );
+    assert_eq!(server.get("/", &reader).field("x-log"), Some("none"));
+}
+
+#[test]
+fn a_middleware_outside_sees_which_claim_does_not_fit() {
+    #[derive(serde::Deserialize)]
+    struct Plan {
+        plan: String,
+    }
+    let tenant = tenant();
+    let log = map_response(async |mut response: axum::response::Response| {
+        let error = response.extensions().get::<Error>();
+        let diagnosis = error.and_then(Error::diagnosis).unwrap_or_default();
+        let names_it = diagnosis.contains("plan").to_string();
+        response
+            .headers_mut()
+            .insert("x-log", names_it.parse().unwrap());
+        response
+    });
+    let handler = get(|token: Verified<Plan>| async { token.into_claims().plan });
+    let app = Router::new().route("/", handler);
+    let server = Server::start(app.layer(Auth::new(client(&tenant))).layer(log));
+    let fields = bearer(&token(&tenant).claim("plan", 7).mint().unwrap());
+    let answer = server.get("/", &fields);
+    assert_eq!(
+        (answer.status().as_u16(), answer.field("x-log")),
+        (401, Some("true"))
+    );
+    assert!(!answer.text().contains("plan"), "the client is not told");
+}

@@ -1,0 +1,66 @@
+//! The kind of principal that a token belongs to.
+
+use a0_jose::json::Node;
+use a0_jose::{ClaimError, Claims};
+
+/// The kind of principal that a token belongs to: see
+/// [`VerifiedToken::principal`](crate::VerifiedToken::principal).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Principal {
+    /// A person who logged in.
+    User,
+    /// A client that got the token for itself, without a user (RFC 6749 section 4.4).
+    Client,
+    /// A software agent: `sub_profile` contains `ai_agent`.
+    Agent,
+    /// An anonymous session: `sub` begins with `anon@`.
+    Anonymous,
+    /// The claims do not show the kind: there is no `sub`, or `sub_profile` has no known value.
+    Unknown,
+}
+
+impl Principal {
+    /// A token is a user's only if no claim says otherwise. Anything that shows less than a user decides.
+    pub(crate) fn of(claims: &Claims) -> Result<Self, ClaimError> {
+        let subject = claims.subject()?.filter(|sub| !sub.is_empty());
+        let profile = claims.string("sub_profile")?;
+        let is_machine = is_machine(claims)?;
+        let has = |value: &str| profile.is_some_and(|all| all.split(' ').any(|one| one == value));
+        Ok(match subject {
+            Some(sub) if sub.starts_with("anon@") => Principal::Anonymous,
+            _ if has("ai_agent") => Principal::Agent,
+            _ if is_machine || has("service") => Principal::Client,
+            Some(_) if profile.is_none() || has("user") => Principal::User,
+            _ => Principal::Unknown,
+        })
+    }
+}
+
+/// Whether a client got the token for itself.
+pub(crate) fn is_machine(claims: &Claims) -> Result<bool, ClaimError> {
+    let subject = claims.subject()?;
+    let parties = [claims.string("azp")?, claims.string("client_id")?];
+    let by_grant = has_client_grant(claims)?;
+    // The `sub` of a user starts with the connection and a `|`.
+    let by_name = subject.is_some_and(|sub| sub.ends_with("@clients") && !sub.contains('|'));
+    let itself = subject.is_some_and(|sub| !sub.is_empty()) && parties.contains(&subject);
+    Ok(by_grant || by_name || itself)
+}
+
+/// `gty` is a string or an array of strings.
+fn has_client_grant(claims: &Claims) -> Result<bool, ClaimError> {
+    const GRANT: &str = "client-credentials";
+    let Some(gty) = claims.members().get("gty") else {
+        return Ok(false);
+    };
+    if let Some(one) = gty.as_str() {
+        return Ok(one == GRANT);
+    }
+    let error = ClaimError::new("gty", "a string or an array of strings");
+    let mut found = false;
+    for grant in gty.as_array().ok_or(error)?.map(Node::as_str) {
+        found |= grant.ok_or(error)? == GRANT;
+    }
+    Ok(found)
+}

@@ -1,0 +1,181 @@
+//! Counters, a histogram and a gauge of the crate `metrics` (feature `metrics`).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+
+use crate::verification::credentials::Scheme;
+
+use super::Observer;
+use super::event::{Event, KeysRefresh, Verification};
+
+const DECISIONS: &str = "auth0_api_decisions_total";
+const DURATION: &str = "auth0_api_verify_duration_seconds";
+const REFRESHES: &str = "auth0_api_keys_refresh_total";
+const AGE: &str = "auth0_api_keys_age_seconds";
+const REPLAY: &str = "auth0_api_replay_total";
+const TOKEN_CACHE: &str = "auth0_api_token_cache_total";
+const EXCHANGES: &str = "auth0_api_token_exchange_total";
+const WITHOUT_URL: &str = "auth0_api_requests_without_url_total";
+
+/// The value of a label that does not apply.
+const NONE: &str = "none";
+
+/// More hosts than these share the label [`OTHER_HOST`].
+const MAX_HOSTS: usize = 100;
+
+const OTHER_HOST: &str = "other";
+
+/// How often the ages of keys are brought up to date at most.
+const AGE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Feeds the crate `metrics` (feature `metrics`).
+///
+/// docs/observability.md lists the names and the labels. Every label has a bounded set of values, whatever
+/// clients send.
+///
+/// ```
+/// use auth0_api::ApiClient;
+/// use auth0_api::observer::MetricsObserver;
+///
+/// // Install the recorder of an exporter first.
+/// let client = ApiClient::builder()
+///     .domain("tenant.example")
+///     .audience("https://api.example/")
+///     .observer(MetricsObserver::new())
+///     .build()?;
+/// # let _ = client;
+/// # Ok::<(), auth0_api::Error>(())
+/// ```
+pub struct MetricsObserver {
+    hosts: Mutex<Hosts>,
+}
+
+struct Hosts {
+    ages: HashMap<String, Age>,
+    /// When the gauges were set.
+    set_at: Instant,
+}
+
+/// The age of the keys of a host at a moment.
+struct Age {
+    age: Duration,
+    at: Instant,
+}
+
+impl MetricsObserver {
+    /// Creates an observer, and describes the metrics to the recorder that is installed.
+    pub fn new() -> Self {
+        let unit = Unit::Count;
+        describe_counter!(
+            DECISIONS,
+            unit,
+            "Verifications by outcome, scheme and reason"
+        );
+        describe_histogram!(DURATION, Unit::Seconds, "How long verifications took");
+        describe_counter!(
+            REFRESHES,
+            unit,
+            "Refreshes of the keys of an issuer by result"
+        );
+        describe_gauge!(AGE, Unit::Seconds, "The age of the keys of an issuer");
+        describe_counter!(REPLAY, unit, "Replay checks of DPoP proofs by result");
+        describe_counter!(
+            TOKEN_CACHE,
+            unit,
+            "Lookups in the cache of verified tokens by result"
+        );
+        describe_counter!(EXCHANGES, unit, "Client flows by result");
+        describe_counter!(
+            WITHOUT_URL,
+            unit,
+            "DPoP requests refused because the API passed no URL or no method"
+        );
+        MetricsObserver {
+            hosts: Mutex::new(Hosts {
+                ages: HashMap::new(),
+                set_at: Instant::now(),
+            }),
+        }
+    }
+
+    fn verification(&self, end: &Verification<'_>) {
+        let labels = [
+            ("outcome", end.outcome.as_str()),
+            ("scheme", end.scheme.map_or(NONE, Scheme::label)),
+            ("reason", end.reason.unwrap_or(NONE)),
+        ];
+        counter!(DECISIONS, &labels).increment(1);
+        histogram!(DURATION).record(end.duration);
+        let mut hosts = self.lock();
+        if hosts.set_at.elapsed() >= AGE_INTERVAL {
+            hosts.set_gauges();
+        }
+    }
+
+    fn keys_refresh(&self, end: &KeysRefresh<'_>) {
+        let mut hosts = self.lock();
+        let host = hosts.label(end.issuer_host);
+        let labels = [
+            ("issuer_host", host.to_owned()),
+            ("result", end.result.as_str().to_owned()),
+        ];
+        counter!(REFRESHES, &labels).increment(1);
+        if let (Some(age), true) = (end.keys_age, host != OTHER_HOST) {
+            let at = Instant::now();
+            hosts.ages.insert(host.to_owned(), Age { age, at });
+        }
+        hosts.set_gauges();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Hosts> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hosts {
+    fn label<'h>(&self, host: &'h str) -> &'h str {
+        if self.ages.contains_key(host) || self.ages.len() < MAX_HOSTS {
+            return host;
+        }
+        OTHER_HOST
+    }
+
+    fn set_gauges(&mut self) {
+        self.set_at = Instant::now();
+        for (host, age) in &self.ages {
+            let now = age.age.saturating_add(age.at.elapsed());
+            gauge!(AGE, "issuer_host" => host.clone()).set(now.as_secs_f64());
+        }
+    }
+}
+
+impl Default for MetricsObserver {
+    fn default() -> Self {
+        MetricsObserver::new()
+    }
+}
+
+impl Observer for MetricsObserver {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Verification(end) => self.verification(end),
+            Event::KeysRefresh(end) => self.keys_refresh(end),
+            Event::Replay(result) => {
+                counter!(REPLAY, "result" => result.as_str()).increment(1);
+            }
+            Event::TokenCache(lookup) => {
+                counter!(TOKEN_CACHE, "result" => lookup.as_str()).increment(1);
+            }
+            Event::TokenExchange(end) => {
+                let labels = [("flow", end.flow.as_str()), ("result", end.result.as_str())];
+                counter!(EXCHANGES, &labels).increment(1);
+            }
+            Event::RequestWithoutUrl { .. } => counter!(WITHOUT_URL).increment(1),
+        }
+    }
+}
