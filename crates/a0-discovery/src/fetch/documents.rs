@@ -12,18 +12,22 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::conversation::MAX_BODY_SIZE;
 use crate::error::{FetchFailure, TokenEndpointError};
+use crate::https_url::HttpsUrl;
 use crate::issuer::{Issuer, Origin};
 use crate::policy::{Lease, Stamp, older};
 use crate::skipped_keys::SkippedKeys;
 
-/// Which keys are accepted, and from which origins.
+/// Which keys are accepted, and from where they are fetched.
 #[derive(Debug, Clone)]
 pub struct FetchRules {
     algorithms: Vec<Algorithm>,
     issuer_algorithms: HashMap<Issuer, Vec<Algorithm>>,
     backend: Backend,
     trusted_endpoints: Vec<Origin>,
+    metadata_urls: HashMap<Issuer, HttpsUrl>,
+    jwks_urls: HashMap<Issuer, HttpsUrl>,
 }
 
 impl FetchRules {
@@ -35,6 +39,8 @@ impl FetchRules {
             issuer_algorithms: HashMap::new(),
             backend: Backend::default(),
             trusted_endpoints: Vec::new(),
+            metadata_urls: HashMap::new(),
+            jwks_urls: HashMap::new(),
         }
     }
 
@@ -65,6 +71,31 @@ impl FetchRules {
         self
     }
 
+    /// Fetches the metadata of `issuer` from `url`, and not from the issuer's own name: from a proxy
+    /// inside a cluster, for example. Everything else stays: the document must name `issuer`, and its
+    /// `jwks_uri` and its endpoints must be on the issuer's own origin or a [trusted](Self::trust) one.
+    #[must_use]
+    pub fn metadata_url(mut self, issuer: Issuer, url: HttpsUrl) -> Self {
+        self.metadata_urls.insert(issuer, url);
+        self
+    }
+
+    /// Fetches the keys of `issuer` from `url`, and not from the `jwks_uri` of its metadata, which is
+    /// then not read. The metadata is still fetched and must name `issuer`.
+    #[must_use]
+    pub fn jwks_url(mut self, issuer: Issuer, url: HttpsUrl) -> Self {
+        self.jwks_urls.insert(issuer, url);
+        self
+    }
+
+    /// The address of the issuer's metadata.
+    pub(crate) fn metadata_url_of(&self, issuer: &Issuer) -> String {
+        match self.metadata_urls.get(issuer) {
+            Some(url) => url.as_str().to_owned(),
+            None => issuer.metadata_url(),
+        }
+    }
+
     /// Checks metadata, whether it was fetched or read from the second level.
     pub(crate) fn read_metadata(
         &self,
@@ -72,7 +103,10 @@ impl FetchRules {
         text: &DocumentText,
     ) -> Result<KeySource, FetchFailure> {
         let metadata = Metadata::parse(&text.body, issuer)?;
-        let jwks_uri = metadata.jwks_uri(issuer, &self.trusted_endpoints)?;
+        let jwks_uri = match self.jwks_urls.get(issuer) {
+            Some(HttpsUrl(url)) => url.clone(),
+            None => metadata.jwks_uri(issuer, &self.trusted_endpoints)?,
+        };
         Ok(KeySource {
             metadata,
             jwks_uri,
@@ -126,11 +160,38 @@ impl FetchRules {
             requested_at,
             max_age: None,
         };
+        self.read_given_keys(issuer, body, stamp, Lease::new([stamp; 2]))
+    }
+
+    /// Checks a key set that the caller gave and that never ages.
+    pub(crate) fn read_static_keys(
+        &self,
+        issuer: &Issuer,
+        body: &[u8],
+        given_at: NumericDate,
+    ) -> Result<IssuerKeys, FetchFailure> {
+        let stamp = Stamp {
+            requested_at: given_at,
+            max_age: None,
+        };
+        self.read_given_keys(issuer, body, stamp, Lease::without_end(stamp))
+    }
+
+    fn read_given_keys(
+        &self,
+        issuer: &Issuer,
+        body: &[u8],
+        stamp: Stamp,
+        lease: Lease,
+    ) -> Result<IssuerKeys, FetchFailure> {
+        if body.len() > MAX_BODY_SIZE {
+            return Err(FetchFailure::TooLarge);
+        }
         Ok(IssuerKeys {
-            lease: Lease::new([stamp; 2]),
             source: None,
             keys: self.read_key_set(Some(issuer.as_str()), body)?,
             stamp,
+            lease,
         })
     }
 
@@ -168,7 +229,7 @@ pub(crate) struct KeySource {
 /// An issuer's metadata and keys, both checked.
 #[derive(Debug)]
 pub struct IssuerKeys {
-    /// `None` for initial keys, which come without metadata.
+    /// `None` for initial and static keys, which come without metadata.
     pub(crate) source: Option<Arc<KeySource>>,
     keys: JwkSet,
     stamp: Stamp,
@@ -176,8 +237,8 @@ pub struct IssuerKeys {
 }
 
 impl IssuerKeys {
-    /// The issuer's metadata; `None` for
-    /// [initial keys](crate::KeyCacheBuilder::initial_keys).
+    /// The issuer's metadata; `None` for [initial keys](crate::KeyCacheBuilder::initial_keys) and
+    /// [static keys](crate::KeyCacheBuilder::static_keys).
     pub fn metadata(&self) -> Option<&Metadata> {
         self.source.as_ref().map(|source| &source.metadata)
     }
@@ -199,7 +260,7 @@ impl IssuerKeys {
         &self.lease
     }
 
-    /// When the older of the two documents was requested.
+    /// When the older of the two documents was requested; for static keys, when the cache was built.
     pub fn requested_at(&self) -> NumericDate {
         older(self.stamps())
     }

@@ -90,16 +90,14 @@ impl Builder {
         };
         let parts = self.parts(options.domains_resolver, replay_store)?;
         let http_client = self.new_async_http_client()?;
-        let (clock, timer) = (self.clock, Timer::default());
+        let (clock, timer) = (self.clock.clone(), Timer::default());
         let key_timer = timer.clone();
-        let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
+        let keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)
             .clock(move || clock.system_time())
             .sleep(move |duration| key_timer.sleep(duration))
             .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
-        for initial in self.initial_keys {
-            keys = initial.add_to(keys, &parts.verifier.issuers)?;
-        }
+        let mut keys = self.add_keys(keys, &parts.verifier.issuers)?;
         if let Some(adapter) = options.cache {
             keys = keys.async_adapter(adapter);
         }

@@ -57,14 +57,12 @@ impl Builder {
         };
         let parts = self.parts(self.domains_resolver.clone(), replay_store)?;
         let http_client = self.blocking_http_client()?;
-        let clock = self.clock;
-        let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
+        let clock = self.clock.clone();
+        let keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)
             .clock(move || clock.system_time())
             .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
-        for initial in self.initial_keys {
-            keys = initial.add_to(keys, &parts.verifier.issuers)?;
-        }
+        let mut keys = self.add_keys(keys, &parts.verifier.issuers)?;
         if let Some(adapter) = self.cache {
             keys = keys.adapter(adapter);
         }

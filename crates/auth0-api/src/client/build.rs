@@ -75,6 +75,7 @@ impl Builder {
         let fetch_rules = FetchRules::new(common)
             .backend(self.backend)
             .trust(origins(&self.trusted_endpoints)?);
+        let fetch_rules = self.add_addresses(fetch_rules, &issuers)?;
         let fetch_rules = allowed
             .of_issuers()
             .fold(fetch_rules, |rules, (issuer, own)| {

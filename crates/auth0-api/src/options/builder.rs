@@ -18,6 +18,7 @@ use crate::verification::issuers::{Resolver, ResolverContext};
 use super::authorization::AuthorizationOptions;
 use super::caches::InitialKeys;
 use super::exchange::FlowOptions;
+use super::key_sources::KeySources;
 
 /// The kind of access tokens that a tenant issues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +71,7 @@ pub struct Builder {
     pub(crate) cache_max_entries: usize,
     pub(crate) cache: Option<Arc<dyn CacheAdapter>>,
     pub(crate) initial_keys: Vec<InitialKeys>,
+    pub(crate) key_sources: KeySources,
     pub(crate) trusted_endpoints: Vec<String>,
     pub(crate) dpop: DpopMode,
     /// The mode by the environment. `dpop_mode` combines it with `dpop`.
@@ -132,6 +134,7 @@ impl Default for Builder {
             cache_max_entries: 100,
             cache: None,
             initial_keys: Vec::new(),
+            key_sources: KeySources::default(),
             trusted_endpoints: Vec::new(),
             dpop: DpopMode::default(),
             dpop_enabled: None,

@@ -8,6 +8,7 @@ mod caches;
 mod dpop;
 mod environment;
 pub(crate) mod exchange;
+mod key_sources;
 mod local_tenant;
 mod observer;
 mod roots;

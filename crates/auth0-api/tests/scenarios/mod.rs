@@ -20,6 +20,7 @@ pub mod exchange;
 pub mod exchange_dpop;
 pub mod fapi2;
 pub mod issuers;
+pub mod key_sources;
 pub mod keys;
 pub mod local_tenant;
 pub mod obo_cache;
@@ -191,6 +192,14 @@ macro_rules! all_scenarios {
                 rfc8725_3_8_issuers_with_the_same_kid_do_not_share_keys,
                 the_domain_is_not_trusted_unless_domains_lists_it,
                 warm_up_and_reload_fetch_the_keys_of_listed_domains,
+            }
+            key_sources {
+                client_flows_read_metadata_from_the_configured_address,
+                documents_come_from_the_configured_addresses,
+                metadata_from_a_configured_address_passes_every_check,
+                static_keys_are_never_fetched_and_never_age,
+                static_keys_are_those_of_one_issuer,
+                unusable_key_sources_are_a_configuration_error,
             }
             keys {
                 a_cold_client_makes_two_requests_and_a_warm_one_none,
