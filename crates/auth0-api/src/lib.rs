@@ -55,8 +55,10 @@ pub use a0_http::UreqClient;
 pub use a0_http::{AsyncHttpClient, ReqwestClient};
 pub use a0_http::{HttpClient, TransportError};
 pub use a0_jose::{Backend, NumericDate};
+#[cfg(feature = "private-key-jwt")]
+pub use a0_token_exchange::WorkerKey;
 pub use a0_token_exchange::{
-    ClientAuth, ConnectionToken, IssuedToken, OnBehalfOf, TokenExchange, TokenResponse,
+    ClientAuth, ConnectionToken, IssuedToken, OnBehalfOf, TokenExchange, TokenResponse, WorkerToken,
 };
 /// The crates that this one is built on, for the types in its public items.
 pub use {

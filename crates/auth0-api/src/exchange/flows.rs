@@ -13,6 +13,8 @@ use a0_token_exchange::{
     TokenRequest,
 };
 
+use serde_json::Value;
+
 use crate::error::api_error::{ApiError, ClientFlowError};
 use crate::error::{ArgumentSource, Error, ErrorKind};
 use crate::observer::event::issuer_host;
@@ -79,6 +81,29 @@ impl ClientFlows {
             return Ok(());
         }
         Err(other_issuer())
+    }
+
+    /// Refuses a worker's token that is meant for another tenant, which could be used there, and anything
+    /// else that is no such token: an access token has the API as its audience.
+    pub(crate) fn check_audience(
+        &self,
+        subject_token: &str,
+        kind: IntoErrorKind,
+    ) -> Result<(), Error> {
+        let domain = self.issuer(kind)?;
+        let claims = unverified_payload(subject_token, subject_token.len()).ok();
+        let audience = claims.as_ref().and_then(|claims| claims.get("aud"));
+        let only = match audience.and_then(Value::as_array).map(Vec::as_slice) {
+            Some([only]) => only.as_str(),
+            Some(_) => None,
+            None => audience.and_then(Value::as_str),
+        };
+        match only {
+            Some(only) if domain.as_str() == only || self.same_tenant.contains(only) => Ok(()),
+            _ => Err(Error::without_challenges(kind(
+                ClientFlowError::OtherAudience,
+            ))),
+        }
     }
 
     pub(crate) fn endpoint(

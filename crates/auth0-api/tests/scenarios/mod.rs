@@ -30,6 +30,7 @@ pub mod token;
 pub mod token_cache;
 pub mod token_endpoint;
 pub mod verified;
+pub mod worker;
 
 use std::io;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ use auth0_api::proof::ReplayStore;
 use auth0_api::{
     ApiClient, Builder, ConnectionToken, DpopProof, Error, IssuedToken, IssuerStatus, OnBehalfOf,
     Refresh, RequestContext, ResolverContext, TokenCacheStatus, TokenExchange, TokenOptions,
-    TokenResponse, VerifiedToken,
+    TokenResponse, VerifiedToken, WorkerToken,
 };
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -96,6 +97,10 @@ pub trait Driver: Sized + Send + Sync + 'static {
     fn get_access_token_for_connection(
         &self,
         request: &ConnectionToken<'_>,
+    ) -> Result<IssuedToken, Error>;
+    fn get_access_token_for_connection_as_worker(
+        &self,
+        request: &WorkerToken<'_>,
     ) -> Result<IssuedToken, Error>;
 }
 
@@ -283,6 +288,11 @@ macro_rules! all_scenarios {
                 is_machine_distinguishes_clients_from_users,
                 rfc8693_4_1_the_actors_are_read_from_the_token,
                 rfc8693_4_2_scopes_are_whole_values,
+            }
+            worker {
+                a_token_that_is_no_workers_token_for_this_tenant_is_not_sent,
+                a_worker_names_the_user_by_a_signed_jwt,
+                rfc8707_2_resources_are_sent_one_by_one,
             }
         }
     };
