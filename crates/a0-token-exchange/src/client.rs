@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::endpoint::Endpoint;
 use crate::response::{IssuedToken, RequestKind, ResponseBody, TokenResponse};
 use crate::{
-    ClientAuth, ConnectionToken, OnBehalfOf, RequestError, TokenExchange, TokenRequest, WorkerToken,
+    ClientAuth, ClientInfo, ConnectionToken, OnBehalfOf, RequestError, TokenExchange, TokenRequest,
+    WorkerToken,
 };
 
 /// A client of one token endpoint. Clones are cheap.
@@ -32,6 +33,14 @@ impl TokenClient {
     ) -> Result<Self, RequestError> {
         let endpoint = Arc::new(Endpoint::new(token_endpoint, auth.into())?);
         Ok(TokenClient { endpoint })
+    }
+
+    /// Names the client's software in every request, in the header `Auth0-Client`. Without this,
+    /// nothing is sent.
+    #[must_use]
+    pub fn with_client_info(mut self, info: ClientInfo) -> Self {
+        Arc::make_mut(&mut self.endpoint).client_info = Some(info);
+        self
     }
 
     /// Exchanges a token (RFC 8693). The type of the subject token selects Auth0's Token Exchange

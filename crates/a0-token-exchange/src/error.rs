@@ -35,6 +35,9 @@ pub enum RequestError {
     /// The reason for the access is empty, or has more than 256 characters or control characters.
     #[error("audit_context is a reason of 1 to 256 characters, without control characters")]
     AuditContext,
+    /// The name or the version of the client's software is empty, too long, or not visible ASCII.
+    #[error("the name and the version for Auth0-Client have 1 to 64 visible ASCII characters")]
+    ClientInfo,
     /// An extra parameter has a reserved name, in any case.
     #[error("Parameter '{0}' is reserved and cannot be overridden")]
     ReservedParameter(&'static str),

@@ -75,6 +75,7 @@
 mod assertion;
 mod auth;
 mod client;
+mod client_info;
 mod conversation;
 mod dpop;
 mod endpoint;
@@ -92,6 +93,7 @@ mod worker;
 pub use assertion::ASSERTION_LIFETIME;
 pub use auth::ClientAuth;
 pub use client::TokenClient;
+pub use client_info::{ClientInfo, MAX_CLIENT_INFO};
 pub use conversation::Pending;
 pub use dpop::ProofRequest;
 pub use error::{ExchangeError, RequestError, SigningFailure};

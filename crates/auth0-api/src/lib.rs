@@ -69,6 +69,9 @@ pub use {
 pub use authorization::policy::Policy;
 pub use authorization::principal::Principal;
 pub use authorization::{DeniedBy, PolicyPanicked, StepUp};
+/// The version of this crate.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 #[cfg(feature = "async")]
 pub use client::asynchronous;
 pub use client::blocking::ApiClient;

@@ -8,7 +8,8 @@ use a0_jose::NumericDate;
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderMap, Request, Response, StatusCode, header};
 
-use super::documents::{DocumentText, FetchRules, IssuerKeys, KeySource, Metadata, ServerMetadata};
+use super::documents::{DocumentText, IssuerKeys, KeySource, Metadata, ServerMetadata};
+use super::rules::FetchRules;
 use crate::error::{Document, FetchError, FetchFailure};
 use crate::issuer::Issuer;
 use crate::policy::Stamp;
@@ -131,7 +132,10 @@ impl FetchMetadata {
         rules: Arc<FetchRules>,
         now: NumericDate,
     ) -> Result<Step<Self>, FetchError> {
-        let request = get_metadata(&issuer, &rules)?;
+        let mut request = get_metadata(&issuer, &rules)?;
+        if let Some((name, value)) = rules.metadata_header() {
+            request.headers_mut().insert(name.clone(), value.clone());
+        }
         Ok(Step::Fetch(request, FetchMetadata { issuer, rules, now }))
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use a0_discovery::{CachePolicy, FetchRules, Issuer, Origin, normalize_domain};
 use a0_dpop::Htu;
 use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
-use a0_token_exchange::ClientAuth;
+use a0_token_exchange::{ClientAuth, ClientInfo};
 
 use crate::authorization::resource_server::ResourceServer;
 use crate::error::Error;
@@ -75,7 +75,11 @@ impl Builder {
         let fetch_rules = FetchRules::new(common)
             .backend(self.backend)
             .trust(origins(&self.trusted_endpoints)?);
-        let fetch_rules = self.add_addresses(fetch_rules, &issuers)?;
+        let mut fetch_rules = self.add_addresses(fetch_rules, &issuers)?;
+        if let Some(info) = &self.flows.client_info {
+            let value = info.header_value().clone();
+            fetch_rules = fetch_rules.token_endpoint_header(ClientInfo::header_name(), value);
+        }
         let fetch_rules = allowed
             .of_issuers()
             .fold(fetch_rules, |rules, (issuer, own)| {
@@ -181,6 +185,7 @@ impl Builder {
             credentials: issuer.zip(auth),
             dpop_key: self.flows.dpop_key.clone().map(DpopKey::new),
             same_tenant: self.same_tenant_issuers()?,
+            client_info: self.flows.client_info.clone(),
             obo_cache: None,
         })
     }

@@ -9,8 +9,8 @@ use a0_dpop::NewProof;
 use a0_http::Step;
 use a0_jose::{NumericDate, Signer, unverified_payload};
 use a0_token_exchange::{
-    ClientAuth, ExchangeError, IssuedToken, Pending, ProofRequest, RequestError, TokenClient,
-    TokenRequest,
+    ClientAuth, ClientInfo, ExchangeError, IssuedToken, Pending, ProofRequest, RequestError,
+    TokenClient, TokenRequest,
 };
 
 use serde_json::Value;
@@ -30,6 +30,7 @@ pub(crate) struct ClientFlows {
     pub(crate) obo_cache: Option<OboCache>,
     /// The other issuers of the tenant of `domain`.
     pub(crate) same_tenant: HashSet<Issuer>,
+    pub(crate) client_info: Option<ClientInfo>,
 }
 
 /// Converts a flow's own error into the flow's kind of error.
@@ -120,7 +121,10 @@ impl ClientFlows {
             })
         })?;
         let (_, auth) = self.credentials(kind)?;
-        let client = request_error(TokenClient::new(&url, Arc::clone(auth)), kind)?;
+        let mut client = request_error(TokenClient::new(&url, Arc::clone(auth)), kind)?;
+        if let Some(info) = &self.client_info {
+            client = client.with_client_info(info.clone());
+        }
         Ok(Endpoint { url, client })
     }
 

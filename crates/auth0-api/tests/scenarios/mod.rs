@@ -10,6 +10,7 @@
 
 pub mod authorization;
 pub mod authorization_challenges;
+pub mod client_info;
 pub mod confirmation;
 pub mod dpop;
 pub mod dpop_nonces;
@@ -129,6 +130,10 @@ macro_rules! all_scenarios {
                 rfc9470_3_a_step_up_challenge_has_acr_values_and_max_age,
                 rfc9470_6_1_acr_and_auth_time_satisfy_only_if_present_with_their_type,
                 rfc9728_5_1_challenges_have_the_realm_and_the_resource_metadata,
+            }
+            client_info {
+                an_invalid_client_info_is_a_configuration_error,
+                client_flows_name_the_software_only_if_asked_to,
             }
             confirmation {
                 rfc7800_3_1_and_rfc9449_7_2_a_bound_token_is_refused_as_a_bearer_token,
