@@ -1,6 +1,6 @@
 //! The exchange of a privileged worker: a JWT that the client signed names the user.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::Refusal;
 use super::parameters::Parameters;
@@ -29,16 +29,15 @@ pub(super) fn exchange(
     let user = user(tenant, token, client_id).ok_or(Refusal::invalid_request(
         "The subject token names no user for this client",
     ))?;
-    let mut body = json!({
-        "access_token": format!("{connection}:{user}"),
-        "token_type": "Bearer",
-        "expires_in": LIFETIME,
-        "issued_token_type": TOKEN_VAULT_TOKEN_TYPE,
-    });
+    let mut body = Map::new();
+    body.insert("access_token".into(), format!("{connection}:{user}").into());
+    body.insert("token_type".into(), "Bearer".into());
+    body.insert("expires_in".into(), LIFETIME.into());
+    body.insert("issued_token_type".into(), TOKEN_VAULT_TOKEN_TYPE.into());
     if let Some(scope) = parameters.get("scope") {
-        body["scope"] = scope.into();
+        body.insert("scope".into(), scope.into());
     }
-    Ok(body)
+    Ok(Value::Object(body))
 }
 
 fn user(tenant: &LocalTenant, token: &str, client_id: &str) -> Option<String> {
