@@ -7,6 +7,7 @@ do not count.
 
 import asyncio
 import json
+import ssl
 import sys
 import time
 import types
@@ -21,7 +22,8 @@ import network
 from auth0_api_python import ApiClient, ApiClientOptions
 from auth0_api_python import get_current_actor, get_delegation_chain
 from auth0_api_python.errors import BaseAuthError
-from auth0_api_python.utils import calculate_jwk_thumbprint, normalize_domain
+from auth0_api_python.utils import calculate_jwk_thumbprint, get_unverified_header
+from auth0_api_python.utils import get_unverified_payload, normalize_domain
 from auth0_api_python.utils import parse_cache_control_max_age
 
 WITH_PROOFS = ("allowed", "required")
@@ -94,17 +96,40 @@ def client_of(case, given, **options):
     return ApiClient(ApiClientOptions(domains=domains, **options))
 
 
+def cached(case):
+    """What a cache returns at each `get` of the case, and for each key at the end."""
+    cache, seen = auth0_api_python.cache.InMemoryCache(case["max_entries"]), {}
+    steps = [*case["steps"], *(["get", key] for key in CACHE_KEYS)]
+    for at, (action, *arguments) in enumerate(steps):
+        if action == "wait":
+            case["now"] += arguments[0]
+            continue
+        value = getattr(cache, action)(*arguments)
+        if action == "get":
+            seen[f"{at} {arguments[0]}"] = value
+    return seen
+
+
+CACHE_KEYS = ("a", "b", "c", "d")
 HELPERS = {
     "normalize_domain": lambda case: normalize_domain(case["text"]),
     "calculate_jwk_thumbprint": lambda case: calculate_jwk_thumbprint(case["key"]),
     "parse_cache_control_max_age": lambda case: parse_cache_control_max_age(
         {"cache-control": case["text"]}
     ),
+    "get_unverified_header": lambda case: get_unverified_header(case["token"]),
+    "get_unverified_payload": lambda case: get_unverified_payload(case["token"]),
+    "InMemoryCache": cached,
     "get_current_actor": lambda case: get_current_actor(case["claims"]),
     "get_delegation_chain": lambda case: get_delegation_chain(case["claims"]),
 }
 # Their errors have no kind of their own.
-WITHOUT_KINDS = ("normalize_domain", "calculate_jwk_thumbprint")
+WITHOUT_KINDS = (
+    "normalize_domain",
+    "calculate_jwk_thumbprint",
+    "get_unverified_header",
+    "get_unverified_payload",
+)
 
 
 async def call(client, case):
@@ -168,6 +193,9 @@ async def outcome_of(whole):
         return answer_of(case, str(request.url))
 
     def client(**options):
+        if "endpoint" in case:
+            roots = ssl.create_default_context(cadata=case["endpoint"]["roots"])
+            return RealClient(verify=roots, trust_env=False, **options)
         return RealClient(transport=httpx.MockTransport(endpoint), **options)
 
     httpx.AsyncClient = client

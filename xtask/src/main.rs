@@ -8,6 +8,7 @@ mod ci;
 mod instructions;
 mod parity;
 mod process;
+mod recipes;
 mod tidy;
 mod workspace;
 
@@ -21,6 +22,7 @@ const COMMANDS: &[Command] = &[
     tidy::COMMAND,
     api::COMMAND,
     parity::COMMAND,
+    recipes::COMMAND,
     bench::COMMAND,
 ];
 
@@ -169,6 +171,7 @@ mod tests {
             "parity --cases -1",
             "parity --page",
             "parity 2000",
+            "recipes tonic",
         ] {
             let result = run(line);
             assert!(

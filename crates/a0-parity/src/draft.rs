@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use crate::edits;
+use crate::{broken, edits};
 
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
@@ -140,6 +140,11 @@ impl Draft {
                 draft["proof"]["claims"]["ath"] = ath.into();
             }
             proof = jws(&draft["proof"], &draft["edits"]["proof"], keys)?;
+        }
+        if let Some(name) = draft["options"]["endpoint"].as_str() {
+            let endpoint = broken::endpoint(name)?;
+            draft["metadata"]["token_endpoint"] = endpoint["url"].clone();
+            draft["options"]["endpoint"] = endpoint;
         }
         let (headers, documents) = (headers(&draft, &token, &proof), documents(&draft));
         let mut case = draft["options"].take();

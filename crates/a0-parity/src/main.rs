@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod broken;
 mod compare;
 mod draft;
 mod edits;

@@ -291,6 +291,40 @@ mod tests {
     }
 
     #[test]
+    fn a_token_endpoint_that_fails_is_a_network_error_or_a_timeout() {
+        const CODES: &str = "
+            network_error 502 refuses connections
+            network_error 502 closes in the TLS handshake
+            network_error 502 has an unknown certificate
+            network_error 502 closes before an answer
+            network_error 502 closes within its answer
+            network_error 502 says gzip and sends text
+            network_error 502 sends a content coding of its own
+            invalid_response 502 sends 2 MiB
+            timeout_error 504 stops within its answer
+            timeout_error 504 sends its answer slowly
+        ";
+        let generator = Generator::new().unwrap();
+        for flow in ["exchange", "obo", "connection"] {
+            for line in CODES.trim().lines() {
+                let mut words = line.trim().splitn(3, ' ');
+                let [code, status, endpoint] = [(); 3].map(|()| words.next().unwrap());
+                // One flow is enough to wait for.
+                if code == "timeout_error" && flow != "exchange" {
+                    continue;
+                }
+                let name = format!("{flow}: endpoint-that {endpoint}");
+                let outcome = outcome(&generator.named(&name).unwrap().input);
+                assert_eq!(outcome["code"], code, "{name}");
+                assert_eq!(outcome["status"].to_string(), status, "{name}");
+                // The text names no cause: that is the error's source.
+                let text = outcome["text"].as_str().unwrap();
+                assert!(!text.contains(':'), "{name}: {text}");
+            }
+        }
+    }
+
+    #[test]
     fn the_store_of_a_case_is_read_and_what_keeps_nobody_out_is_accepted() {
         let generator = Generator::new().unwrap();
         for name in [

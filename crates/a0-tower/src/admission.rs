@@ -84,7 +84,7 @@ fn authorize(
     token: VerifiedToken,
 ) -> Result<Outcome, Error> {
     if let Some(policy) = &settings.policy {
-        judge(&token, before, policy)?;
+        judge(&settings.client, &token, before, policy)?;
     }
     Ok(Outcome::Verified(token))
 }

@@ -76,7 +76,7 @@ pub fn refusal(status: StatusCode, headers: &HeaderMap, description: &str) -> Re
         fields.remove(name);
     }
     fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    fields.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(status)));
+    fields.insert(GRPC_STATUS, HeaderValue::from(code(status)));
     let message = utf8_percent_encode(description, IN_MESSAGE).to_string();
     // An encoded text is a valid value. Without the message the status still says what happened.
     if let Ok(message) = HeaderValue::try_from(message) {
@@ -85,15 +85,20 @@ pub fn refusal(status: StatusCode, headers: &HeaderMap, description: &str) -> Re
     answer
 }
 
-/// Never 0, which means success.
-fn grpc_status(status: StatusCode) -> &'static str {
+/// Returns the `grpc-status` for an HTTP status, by the table of [`refusal`]. It is never 0, which means
+/// success. A method of a service can so make the status of its own refusals.
+///
+/// ```
+/// assert_eq!(a0_tower::grpc::code(http::StatusCode::FORBIDDEN), 7);
+/// ```
+pub fn code(status: StatusCode) -> u16 {
     match status.as_u16() {
-        400 => "3",
-        401 => "16",
-        403 => "7",
-        429 | 502 | 503 | 504 => "14",
-        500..=599 => "13",
-        _ => "2",
+        400 => 3,
+        401 => 16,
+        403 => 7,
+        429 | 502 | 503 | 504 => 14,
+        500..=599 => 13,
+        _ => 2,
     }
 }
 

@@ -1,4 +1,31 @@
 //! Protects tower services and axum routers with access tokens that Auth0 issued.
+//!
+//! [`Auth`] is the layer, [`Verified`] and [`Scoped`] are the extractors. The client, the policies and the
+//! errors are those of [`auth0_api`].
+//!
+//! ```
+//! use a0_tower::{Auth, Refusal, Verified};
+//! use auth0_api::asynchronous::ApiClient;
+//! use axum::{Router, routing::get};
+//!
+//! async fn me(token: Verified) -> Result<String, Refusal> {
+//!     Ok(format!("Hello, {}", token.subject()?.unwrap_or_default()))
+//! }
+//!
+//! # fn main() -> Result<(), auth0_api::Error> {
+//! let client = ApiClient::builder()
+//!     .domain("tenant.eu.auth0.com")
+//!     .audience("https://api.example/")
+//!     .build_async()?;
+//! let app: Router = Router::new()
+//!     .route("/me", get(me))
+//!     .route_layer(Auth::new(client));
+//! # let _ = app;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Without the default feature `axum`, [`Verified::from_extensions`] takes the place of the extractors.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -45,3 +72,7 @@ pub use verified::{ClaimsType, Untyped, Verified};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/servers.md")]
+struct ServersGuide;

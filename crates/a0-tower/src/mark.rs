@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use auth0_api::asynchronous::ApiClient;
 use auth0_api::{Error, Policy, VerifiedToken};
 use http::Extensions;
 
@@ -80,7 +81,8 @@ impl LayerPolicy {
     /// Requires a further policy. The refusal names what it and the layers require, so that a client can
     /// ask for all of it at once.
     pub(crate) fn require(&self, token: &VerifiedToken, policy: &Policy) -> Result<(), Refusal> {
-        judge(token, self.policy.as_ref(), policy).map_err(|error| self.refusal(error))
+        let client = &self.settings.client;
+        judge(client, token, self.policy.as_ref(), policy).map_err(|error| self.refusal(error))
     }
 
     pub(crate) fn refusal(&self, error: Error) -> Refusal {
@@ -88,8 +90,10 @@ impl LayerPolicy {
     }
 }
 
-/// Judges a token that satisfies the policy `before`.
+/// Judges a token that satisfies the policy `before`. A refusal names what both require, and the observers
+/// of the client are told.
 pub(crate) fn judge(
+    client: &ApiClient,
     token: &VerifiedToken,
     before: Option<&Policy>,
     policy: &Policy,
@@ -97,10 +101,7 @@ pub(crate) fn judge(
     let Err(refusal) = token.authorize(policy) else {
         return Ok(());
     };
-    let Some(before) = before else {
-        return Err(refusal);
-    };
-    let both = both(Some(before.clone()), policy.clone());
+    let both = both(before.cloned(), policy.clone());
     // A test of the API may decide differently now. The first decision stands.
-    Err(token.authorize(&both).err().unwrap_or(refusal))
+    Err(client.authorize(token, &both).err().unwrap_or(refusal))
 }

@@ -13,7 +13,8 @@ use crate::auth::Settings;
 /// Why an extractor, or a handler, refuses a request; with axum it is the response too.
 ///
 /// A handler that returns `Result<_, Refusal>` can use `?` on the errors of a
-/// [`VerifiedToken`](auth0_api::VerifiedToken).
+/// [`VerifiedToken`](auth0_api::VerifiedToken). Such an answer does not go through
+/// [`on_refusal`](crate::Auth::on_refusal), because an error does not know the layer.
 ///
 /// ```
 /// use a0_tower::{Refusal, Verified};
@@ -71,12 +72,16 @@ impl Refusal {
     }
 
     /// The answer, with its challenges and problem details (RFC 9457), or in the form of gRPC if the request
-    /// is a call of gRPC. Its extensions hold the [`Error`].
+    /// is a call of gRPC. Its extensions hold the [`Error`], or this refusal if there is none, for a log.
     pub fn response(&self) -> Response<String> {
         match (&self.reason, &self.settings) {
             (Reason::Error(error), Some(settings)) => settings.answer(error, self.is_grpc),
             (Reason::Error(error), None) => default_answer(error),
-            (Reason::NoLayer, _) => no_layer_answer(),
+            (Reason::NoLayer, _) => {
+                let mut answer = no_layer_answer();
+                answer.extensions_mut().insert(self.clone());
+                answer
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use a0_tower::{Auth, Scoped, Verified};
+use a0_tower::{Auth, Refusal, Scoped, Verified};
 use auth0_api::Error;
 use axum::Router;
 use axum::middleware::map_response;
@@ -195,7 +195,8 @@ fn a_middleware_outside_sees_which_claim_does_not_fit() {
     let tenant = tenant();
     let log = map_response(async |mut response: axum::response::Response| {
         let error = response.extensions().get::<Error>();
-        let diagnosis = error.and_then(Error::diagnosis).unwrap_or_default();
+        let diagnosis = error.map(|error| error.diagnosis().to_string());
+        let diagnosis = diagnosis.unwrap_or_default();
         let names_it = diagnosis.contains("plan").to_string();
         response
             .headers_mut()
@@ -212,4 +213,20 @@ fn a_middleware_outside_sees_which_claim_does_not_fit() {
         (401, Some("true"))
     );
     assert!(!answer.text().contains("plan"), "the client is not told");
+}
+
+#[test]
+fn a_middleware_outside_sees_a_forgotten_layer() {
+    let log = map_response(async |mut response: axum::response::Response| {
+        let refusal = response.extensions().get::<Refusal>();
+        let text = refusal.map_or_else(String::new, Refusal::to_string);
+        response
+            .headers_mut()
+            .insert("x-log", text.parse().unwrap());
+        response
+    });
+    let server = Server::start(routes().layer(log));
+    let answer = server.get("/", &[]);
+    assert_eq!(answer.status(), 500);
+    assert!(answer.field("x-log").unwrap().contains("no layer"));
 }

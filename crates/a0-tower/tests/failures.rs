@@ -242,3 +242,25 @@ fn an_outage_is_503_and_unreadies_no_warm_instance() {
         );
     }
 }
+
+#[test]
+fn an_instance_warms_up_when_the_tenant_comes_back() {
+    let tenant = tenant();
+    tenant.misbehave_times(Endpoint::Discovery, 3, Fault::status(500));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let began = tokio::time::Instant::now();
+        let now = move || at(common::NOW) + began.elapsed();
+        let client = builder(&tenant).clock(now).build_async().unwrap();
+        assert!(!client.is_ready());
+        let warm_up = Readiness::new(client.clone()).warm_up();
+        let limit = std::time::Duration::from_secs(600);
+        tokio::time::timeout(limit, warm_up).await.unwrap();
+        assert!(client.is_ready());
+    });
+    assert_eq!(tenant.request_count(Endpoint::Discovery), 4);
+}

@@ -77,6 +77,7 @@ pub use client::asynchronous;
 pub use client::blocking::ApiClient;
 pub use error::api_error::{ApiError, ClientFlowError};
 pub use error::challenge::{Challenge, InvalidParameter};
+pub use error::diagnosis::{Diagnosis, Step};
 pub use error::{
     ArgumentSource, Error, ErrorKind, IssuedNonce, IssuerError, KeysUnavailable, Outage,
     SchemeError, TokenError,
@@ -129,6 +130,10 @@ struct DomainsGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/token-exchange.md")]
 struct ExchangeGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/observability.md")]
+struct ObservabilityGuide;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/from-python.md")]

@@ -122,3 +122,21 @@ fn a_satisfied_policy_allocates_nothing() {
     let counted = allocation_counter::measure(|| token.authorize(&policy).unwrap());
     assert_eq!(counted.count_total, 0);
 }
+
+/// A token over the limit is refused by its length: none of it is copied, decoded or hashed.
+#[test]
+fn a_token_that_is_too_large_costs_almost_nothing() {
+    let tenant = LocalTenant::new("tenant.example").unwrap();
+    let client = client(&tenant, 100);
+    let token = tenant
+        .access_token()
+        .claim("iss", "https://other.example/")
+        .claim("data", "x".repeat(40_000))
+        .mint()
+        .unwrap();
+    let request = request("Bearer", &token).body(()).unwrap();
+    let refuse = || drop(client.verify_request(&request).unwrap_err());
+    refuse();
+    let refused = allocation_counter::measure(refuse);
+    assert!(refused.bytes_total < 2048, "{}", refused.bytes_total);
+}

@@ -105,6 +105,10 @@ impl Driver for Async {
             .block_on(self.0.verify_access_token_with(token, options))
     }
 
+    fn authorize(&self, token: &VerifiedToken, policy: &auth0_api::Policy) -> Result<(), Error> {
+        self.0.authorize(token, policy)
+    }
+
     fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
         self.1.block_on(self.0.verify_dpop_proof(proof))
     }
@@ -611,4 +615,47 @@ fn a_token_is_verified_over_tls_with_reqwest() {
         tenant.misbehave(Endpoint::Discovery, Fault::status(500));
         assert!(client.reload(server.domain()).await.is_err());
     });
+}
+
+/// Whoever drops a future knows that it has no outcome. The refresh goes on until its runtime is dropped.
+#[test]
+fn a_dropped_verification_ends_its_span_without_an_event() {
+    type Never = std::io::Result<http::Response<Vec<u8>>>;
+    let seen = scenarios::observer::Recorder::default();
+    let tenant = LocalTenant::new("tenant.example").unwrap();
+    let client = ApiClient::builder()
+        .domain(tenant.domain())
+        .audience(AUDIENCE)
+        .async_http_client(|_: http::Request<Vec<u8>>| std::future::pending::<Never>())
+        .observer(seen.clone())
+        .build_async()
+        .unwrap();
+    let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
+    let runtime = runtime();
+    runtime.block_on(async {
+        let mut verification = Box::pin(client.verify_access_token(&token));
+        let polled = poll_fn(|context| Poll::Ready(verification.as_mut().poll(context))).await;
+        assert!(polled.is_pending());
+        tokio::task::yield_now().await;
+    });
+    assert!(seen.take().is_empty());
+    let spans = seen.take_spans();
+    let of = |name: &str| {
+        let lines = spans.iter().filter(|line| line.ends_with(name));
+        lines
+            .map(|line| line.split(' ').next().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("verify"), ["begin", "enter", "exit", "drop"]);
+    assert_eq!(of("keys"), ["begin", "enter", "exit"]);
+    drop(runtime);
+    assert_eq!(
+        seen.take(),
+        ["keys tenant.example abandoned keys_abandoned -"]
+    );
+    let counts = client.counts();
+    assert_eq!(
+        (counts.accepted, counts.refused, counts.unavailable),
+        (0, 0, 0)
+    );
 }

@@ -70,6 +70,10 @@ impl<O: Options> Driver for Blocking<O> {
         outcome
     }
 
+    fn authorize(&self, token: &VerifiedToken, policy: &auth0_api::Policy) -> Result<(), Error> {
+        self.0.authorize(token, policy)
+    }
+
     fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error> {
         self.0.verify_dpop_proof(proof)
     }

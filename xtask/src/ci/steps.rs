@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::{Ci, Outcome, deny};
 use crate::process::Line;
-use crate::{api, instructions, parity, tidy, workspace::Workspace};
+use crate::{api, instructions, parity, recipes, tidy, workspace::Workspace};
 
 pub(super) struct Step {
     pub(super) name: &'static str,
@@ -28,6 +28,7 @@ pub(super) const STEPS: &[Step] = &[
     tests("doctest", "the examples in the documentation", doctest),
     step("quickstart", "the first example of the README, run", quickstart),
     step("parity", "the same cases through the Python package", parity),
+    tests("recipes", "the recipes for other frameworks", recipes),
     step("instructions", "the instructions of a verification without its cryptography", instructions),
     step("doc", "the documentation and its links", doc),
     step("package", "the contents of the packages", package),
@@ -153,6 +154,11 @@ fn instructions(ci: &mut Ci) -> Outcome {
         return Ok(Some("LEFT OUT: valgrind is not installed".to_owned()));
     }
     instructions::check(&ci.workspace)?;
+    Ok(None)
+}
+
+fn recipes(ci: &mut Ci) -> Outcome {
+    recipes::test(&ci.workspace, &mut ci.tally)?;
     Ok(None)
 }
 

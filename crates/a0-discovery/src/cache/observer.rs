@@ -36,7 +36,7 @@ use crate::policy::elapsed;
 ///     }
 /// }
 ///
-/// # let client = |_: http::Request<Vec<u8>>| Ok::<_, std::io::Error>(http::Response::new(Vec::new()));
+/// # let client = |_: http::Request<Vec<u8>>| -> std::io::Result<_> { Ok(http::Response::new(Vec::new())) };
 /// let rules = FetchRules::new([a0_jose::Algorithm::Rs256]);
 /// let cache = KeyCache::builder(rules, Arc::new(client)).observer(Log).build();
 /// # let _ = cache;

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use auth0_api::proof::{NonceIssuer, ReplayKey, ReplayStore, ReplayStoreError, Seen};
+use auth0_api::transport::ClientBuilder;
 use auth0_api::{
-    ApiClient, Builder, DpopMode, Error, NumericDate, Refresh, ResolverContext, TokenProfile,
+    ApiClient, Builder, DpopMode, Error, HttpClient as _, NumericDate, Refresh, ResolverContext,
+    TokenProfile, TransportError, UreqClient,
 };
-use http::Request;
+use http::{Method, Request};
 use serde_json::{Map, Value, json};
 
 use super::store::Store;
@@ -19,8 +21,30 @@ type Set = fn(Builder, Duration) -> Builder;
 
 pub(super) fn client(case: &Value, world: &Shared) -> Result<ApiClient, Error> {
     let servers = Arc::clone(world);
-    let transport = move |request: Request<Vec<u8>>| answer(&mut locked(&servers), &request);
-    options(case, world).http_client(transport).build()
+    let answered = move |request: &Request<Vec<u8>>| answer(&mut locked(&servers), request);
+    let builder = options(case, world);
+    let endpoint = &case["endpoint"];
+    if !endpoint.is_object() {
+        let transport = move |request| answered(&request);
+        return builder.http_client(transport).build();
+    }
+    // Only the token endpoint is a server.
+    let posts = default_client(case, text(endpoint, "roots"));
+    let transport = move |request: Request<Vec<u8>>| match *request.method() {
+        Method::POST => posts.exchange(request),
+        _ => answered(&request).map_err(TransportError::from),
+    };
+    let builder = builder.trusted_endpoints([text(endpoint, "origin")]);
+    builder.http_client(transport).build()
+}
+
+/// Returns the client that is the default, which trusts this authority.
+fn default_client(case: &Value, roots: &str) -> UreqClient {
+    let timeout = Duration::from_secs_f64(case["timeout"].as_f64().unwrap_or_default());
+    let builder = UreqClient::builder().timeout(timeout);
+    let trusting = builder.root_certificates_pem(roots.as_bytes());
+    // Without the authority each case ends in a failure of TLS, where the reference has another.
+    trusting.map(ClientBuilder::build).unwrap_or_default()
 }
 
 /// Returns a builder with every option but the transport.

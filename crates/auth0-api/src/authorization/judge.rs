@@ -4,7 +4,7 @@ use a0_jose::ClaimError;
 
 use crate::error::refusal::Refusal;
 use crate::error::{ErrorKind, TokenError};
-use crate::verification::diagnosis::Diagnosis;
+use crate::verification::detail::Detail;
 use crate::verification::verified::VerifiedToken;
 
 use super::check::Subject;
@@ -93,17 +93,17 @@ impl Policy {
             Failure::Panicked(panicked) => ErrorKind::PolicyPanicked(panicked),
             Failure::Claim(error) => ErrorKind::VerifyAccessToken(error),
             Failure::Denied(by) => {
-                let diagnosis = Diagnosis::of_policy(by.to_string());
-                return Refusal::from(ErrorKind::Forbidden(by)).with_diagnosis(diagnosis);
+                let detail = Detail::of_policy(by.to_string());
+                return Refusal::from(ErrorKind::Forbidden(by)).with_diagnosis(detail);
             }
             Failure::StepUp => {
                 let mut step_up = self.step_up();
                 if denial.lacks_scope {
                     step_up.scopes = self.owned_scopes();
                 }
-                let diagnosis = Diagnosis::of_policy(explain(&step_up, server));
+                let detail = Detail::of_policy(explain(&step_up, server));
                 let kind = ErrorKind::InsufficientUserAuthentication(step_up);
-                return Refusal::from(kind).with_diagnosis(diagnosis);
+                return Refusal::from(kind).with_diagnosis(detail);
             }
             Failure::Scope => ErrorKind::InsufficientScope {
                 scopes: self.owned_scopes(),

@@ -40,6 +40,7 @@ use a0_http::AsyncHttpClient;
 use a0_jose::Claims;
 use a0_single_flight::Timer;
 
+use crate::authorization::policy::Policy;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, Outage};
 use crate::exchange::flows::ClientFlows;
@@ -260,6 +261,15 @@ impl ApiClient {
         telemetry
             .verification_async(Subject::AccessToken, work)
             .await
+    }
+
+    /// See [`crate::ApiClient::authorize`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn authorize(&self, token: &VerifiedToken, policy: &Policy) -> Result<(), Error> {
+        self.0.verifier.telemetry.authorize(token, policy)
     }
 
     /// See [`crate::ApiClient::warm_up`].

@@ -8,6 +8,7 @@ use a0_dpop::{InMemoryReplayStore, ReplayStore, VerifiedProof};
 use a0_http::HttpClient;
 use a0_jose::Claims;
 
+use crate::authorization::policy::Policy;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, Outage};
 use crate::exchange::flows::ClientFlows;
@@ -220,6 +221,25 @@ impl ApiClient {
                 .and_then(|need| self.drive(need));
             result.map_err(|refusal| verifier.error(refusal, Some(Scheme::Bearer)))
         })
+    }
+
+    /// Applies a policy to a verified token, as [`VerifiedToken::authorize`] does, and counts a refusal and
+    /// tells it to the [observers](Builder::observer). The token alone does not know them.
+    ///
+    /// ```
+    /// # fn handler(client: &auth0_api::ApiClient, token: &auth0_api::VerifiedToken) -> Result<(), auth0_api::Error> {
+    /// use auth0_api::Policy;
+    ///
+    /// client.authorize(token, &Policy::scope("read:orders"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`VerifiedToken::authorize`].
+    pub fn authorize(&self, token: &VerifiedToken, policy: &Policy) -> Result<(), Error> {
+        self.0.verifier.telemetry.authorize(token, policy)
     }
 
     /// Fetches the keys of every configured issuer, one after the other, so that the first request does

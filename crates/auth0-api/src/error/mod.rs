@@ -3,6 +3,7 @@
 pub(crate) mod api_error;
 pub(crate) mod challenge;
 pub(crate) mod challenger;
+pub(crate) mod diagnosis;
 mod kind;
 pub(crate) mod reason;
 pub(crate) mod refusal;
@@ -14,9 +15,10 @@ use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::verification::credentials::Scheme;
-use crate::verification::diagnosis::Diagnosis;
+use crate::verification::detail::Detail;
 
 use challenge::Challenge;
+use diagnosis::Diagnosis;
 
 use kind::Hint;
 
@@ -32,7 +34,7 @@ pub use kind::{
 /// [`error_description`](Error::error_description) for a body. [`response`](Error::response) makes all of it.
 ///
 /// Two errors are equal if their [`kind`](Error::kind)s are. Except for the code of an `Api` error
-/// and [`diagnosis`](Error::diagnosis), no text in an error comes from a token, a header or a server.
+/// and [`Diagnosis::details_with_token_values`], no text in an error comes from a token, a header or a server.
 ///
 /// ```
 /// use auth0_api::{ApiClient, ErrorKind};
@@ -51,7 +53,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     challenges: Vec<Challenge>,
-    diagnosis: Option<Box<Diagnosis>>,
+    diagnosis: Option<Box<Detail>>,
     scheme: Option<Scheme>,
 }
 
@@ -61,7 +63,7 @@ const REPLAY_STORE_RETRY_SECONDS: u64 = 1;
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, diagnosis: Option<Box<Diagnosis>>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, diagnosis: Option<Box<Detail>>) -> Self {
         Error(Box::new(Inner {
             kind,
             challenges: Vec::new(),
@@ -200,27 +202,20 @@ impl Error {
         challenge::cleaned(self.0.kind.description())
     }
 
-    /// Explains a refusal to an operator: the audience or the issuer that was expected and the one that was
-    /// there, and likely mistakes. `None` if there is no more to say.
-    ///
-    /// Write it to a log; never send it to the client. Unlike the other texts of an error, it may contain
-    /// values of the token: `iss`, `aud`, `exp`, `nbf`, and names of claims. They may not be verified. They
-    /// are cut to 200 characters each and escaped.
+    /// Explains a refusal to an operator: the step and the rule, the claim, and what this API expects.
     ///
     /// ```
-    /// use auth0_api::{ApiClient, RequestContext};
+    /// use auth0_api::{ApiClient, RequestContext, Step};
     ///
     /// let client = ApiClient::builder().domain("tenant.example").audience("a").build()?;
     /// let request = RequestContext::new().header("Authorization", "Bearer opaque");
     /// let error = client.verify_request(request).unwrap_err();
-    /// assert!(error.diagnosis().unwrap().contains("does not request an audience"));
+    /// assert_eq!(error.diagnosis().step(), Some(Step::Form));
+    /// assert!(error.diagnosis().to_string().contains("does not request an audience"));
     /// # Ok::<(), auth0_api::Error>(())
     /// ```
-    pub fn diagnosis(&self) -> Option<String> {
-        self.0
-            .diagnosis
-            .as_ref()
-            .map(|diagnosis| diagnosis.to_string())
+    pub fn diagnosis(&self) -> Diagnosis<'_> {
+        Diagnosis::new(self, self.0.diagnosis.as_deref())
     }
 
     /// The name of the missing argument, for `MissingRequiredArgument`.
@@ -244,7 +239,7 @@ impl Error {
 
     /// The header fields of the HTTP response: one `WWW-Authenticate` for each challenge; `DPoP-Nonce` and
     /// `Cache-Control: no-store` if the client needs a nonce (RFC 9449 section 8.2); `Retry-After`, in
-    /// seconds, with a 503.
+    /// seconds and at least 1, with a 503.
     pub fn headers(&self) -> HeaderMap {
         let challenges = self.0.challenges.iter();
         let mut fields: HeaderMap = challenges
@@ -258,7 +253,9 @@ impl Error {
         }
         if let ErrorKind::Unavailable(outage) = &self.0.kind {
             let seconds = match outage {
-                Outage::Keys(keys) => keys.error.retry_in.as_secs_f64().ceil() as u64,
+                // Nothing is left of the back-off if the clock moved during the fetch. A zero would
+                // make every client come back at once.
+                Outage::Keys(keys) => (keys.error.retry_in.as_secs_f64().ceil() as u64).max(1),
                 Outage::ReplayStore(_) => REPLAY_STORE_RETRY_SECONDS,
             };
             fields.insert(RETRY_AFTER, seconds.into());

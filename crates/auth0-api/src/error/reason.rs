@@ -93,6 +93,7 @@ fn of_token(error: &TokenError) -> &'static str {
         TokenError::Signature(error) => match error {
             VerifyError::NoMatchingKey => "key_unknown",
             VerifyError::KeyForOtherAlgorithm(_) => "key_for_other_algorithm",
+            VerifyError::UnusableKey(_) => "key_unusable",
             VerifyError::InvalidSignature => "signature_invalid",
             _ => OTHER,
         },
@@ -175,6 +176,7 @@ pub(crate) fn of_fetch(failure: &FetchFailure) -> &'static str {
     match failure {
         FetchFailure::Transport(error) => match error.kind() {
             TransportErrorKind::Timeout => "keys_timeout",
+            TransportErrorKind::Tls => "keys_tls",
             _ => "keys_transport",
         },
         FetchFailure::Status(_) => "keys_status",
@@ -217,6 +219,7 @@ fn of_exchange(error: &ExchangeError) -> &'static str {
         ExchangeError::InvalidJson | ExchangeError::InvalidResponse(_) => "exchange_response",
         ExchangeError::Transport(error) => match error.kind() {
             TransportErrorKind::Timeout => "exchange_timeout",
+            TransportErrorKind::Tls => "exchange_tls",
             _ => "exchange_transport",
         },
         ExchangeError::Signing(_) => "exchange_signing",
@@ -225,4 +228,5 @@ fn of_exchange(error: &ExchangeError) -> &'static str {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 mod tests;

@@ -4,7 +4,7 @@ use a0_dpop::ProofError;
 use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyError};
 
 use crate::verification::confirmation::ConfirmationError;
-use crate::verification::diagnosis::Diagnosis;
+use crate::verification::detail::Detail;
 use crate::verification::issuers::DomainsResolverError;
 
 use super::{ArgumentSource, ErrorKind, IssuerError, Outage, TokenError};
@@ -14,7 +14,7 @@ use super::{ArgumentSource, ErrorKind, IssuerError, Outage, TokenError};
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) kind: ErrorKind,
-    pub(crate) diagnosis: Option<Box<Diagnosis>>,
+    pub(crate) diagnosis: Option<Box<Detail>>,
 }
 
 impl From<ErrorKind> for Refusal {
@@ -26,7 +26,7 @@ impl From<ErrorKind> for Refusal {
 
 impl Refusal {
     /// Adds what an operator may know.
-    pub(crate) fn with_diagnosis(mut self, diagnosis: impl Into<Option<Diagnosis>>) -> Self {
+    pub(crate) fn with_diagnosis(mut self, diagnosis: impl Into<Option<Detail>>) -> Self {
         self.diagnosis = diagnosis.into().map(Box::new);
         self
     }

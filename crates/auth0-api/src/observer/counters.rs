@@ -28,6 +28,9 @@ pub struct Counts {
     pub unavailable: u64,
     /// Verifications that ended in a 500.
     pub misconfigured: u64,
+    /// Verified tokens that a policy did not allow, given to
+    /// [`ApiClient::authorize`](crate::ApiClient::authorize).
+    pub denied: u64,
     /// Requests of the scheme DPoP that were refused because the API passed no URL or no method: see
     /// [`public_url`](crate::Builder::public_url).
     pub requests_without_url: u64,
@@ -57,6 +60,7 @@ pub(crate) struct Counters {
     refused: Counter,
     unavailable: Counter,
     misconfigured: Counter,
+    pub(super) denied: Counter,
     requests_without_url: Counter,
     proofs_replayed: Counter,
     replay_store_failures: Counter,
@@ -76,6 +80,7 @@ impl Counters {
             refused: self.refused.read(),
             unavailable: self.unavailable.read(),
             misconfigured: self.misconfigured.read(),
+            denied: self.denied.read(),
             requests_without_url: self.requests_without_url.read(),
             proofs_replayed: self.proofs_replayed.read(),
             replay_store_failures: self.replay_store_failures.read(),

@@ -18,6 +18,9 @@ use crate::verification::credentials::Scheme;
 pub enum Event<'e> {
     /// A verification ended.
     Verification(Verification<'e>),
+    /// A policy did not allow a verified token: see
+    /// [`ApiClient::authorize`](crate::ApiClient::authorize).
+    Denial(Denial),
     /// A round that refreshes the keys of an issuer ended.
     KeysRefresh(KeysRefresh<'e>),
     /// A proof was checked for its first use.
@@ -80,6 +83,20 @@ pub struct Verification<'e> {
     pub claims: &'e [(&'e str, &'e str)],
 }
 
+/// A verified token that a policy did not allow. Its verification was told before, as accepted.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Denial {
+    /// [`Outcome::Refused`], or [`Outcome::Misconfigured`] if the policy is at fault.
+    pub outcome: Outcome,
+    /// The scheme that the token came with.
+    pub scheme: Scheme,
+    /// Why: [`Error::reason`].
+    pub reason: &'static str,
+    /// The status of the response.
+    pub status: u16,
+}
+
 /// What a verification verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -100,7 +117,7 @@ pub enum Outcome {
     Accepted,
     /// The request has no credentials of a scheme that the API accepts: 401.
     Missing,
-    /// A check failed: 400 or 401.
+    /// A check failed: 400 or 401, or 403 by a policy.
     Refused,
     /// The keys or the replay store are unavailable: 503.
     Unavailable,

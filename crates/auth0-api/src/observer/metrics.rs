@@ -14,6 +14,7 @@ use super::Observer;
 use super::event::{Event, KeysRefresh, Verification};
 
 const DECISIONS: &str = "auth0_api_decisions_total";
+const DENIALS: &str = "auth0_api_denials_total";
 const DURATION: &str = "auth0_api_verify_duration_seconds";
 const REFRESHES: &str = "auth0_api_keys_refresh_total";
 const AGE: &str = "auth0_api_keys_age_seconds";
@@ -56,7 +57,8 @@ pub struct MetricsObserver {
 }
 
 struct Hosts {
-    ages: HashMap<String, Age>,
+    /// The hosts that have a label of their own, and the age of their keys if there are any.
+    known: HashMap<String, Option<Age>>,
     /// When the gauges were set.
     set_at: Instant,
 }
@@ -75,6 +77,11 @@ impl MetricsObserver {
             DECISIONS,
             unit,
             "Verifications by outcome, scheme and reason"
+        );
+        describe_counter!(
+            DENIALS,
+            unit,
+            "Verified tokens that a policy did not allow, by outcome, scheme and reason"
         );
         describe_histogram!(DURATION, Unit::Seconds, "How long verifications took");
         describe_counter!(
@@ -97,7 +104,7 @@ impl MetricsObserver {
         );
         MetricsObserver {
             hosts: Mutex::new(Hosts {
-                ages: HashMap::new(),
+                known: HashMap::new(),
                 set_at: Instant::now(),
             }),
         }
@@ -119,16 +126,21 @@ impl MetricsObserver {
 
     fn keys_refresh(&self, end: &KeysRefresh<'_>) {
         let mut hosts = self.lock();
-        let host = hosts.label(end.issuer_host);
+        let host = match hosts.of(end.issuer_host) {
+            Some(known) => {
+                if let Some(age) = end.keys_age {
+                    let at = Instant::now();
+                    *known = Some(Age { age, at });
+                }
+                end.issuer_host
+            }
+            None => OTHER_HOST,
+        };
         let labels = [
             ("issuer_host", host.to_owned()),
             ("result", end.result.as_str().to_owned()),
         ];
         counter!(REFRESHES, &labels).increment(1);
-        if let (Some(age), true) = (end.keys_age, host != OTHER_HOST) {
-            let at = Instant::now();
-            hosts.ages.insert(host.to_owned(), Age { age, at });
-        }
         hosts.set_gauges();
     }
 
@@ -138,16 +150,23 @@ impl MetricsObserver {
 }
 
 impl Hosts {
-    fn label<'h>(&self, host: &'h str) -> &'h str {
-        if self.ages.contains_key(host) || self.ages.len() < MAX_HOSTS {
-            return host;
+    /// The entry of a host, or `None` if there are too many already.
+    fn of(&mut self, host: &str) -> Option<&mut Option<Age>> {
+        if !self.known.contains_key(host) {
+            if self.known.len() >= MAX_HOSTS {
+                return None;
+            }
+            self.known.insert(host.to_owned(), None);
         }
-        OTHER_HOST
+        self.known.get_mut(host)
     }
 
     fn set_gauges(&mut self) {
         self.set_at = Instant::now();
-        for (host, age) in &self.ages {
+        for (host, age) in &self.known {
+            let Some(age) = age else {
+                continue;
+            };
             let now = age.age.saturating_add(age.at.elapsed());
             gauge!(AGE, "issuer_host" => host.clone()).set(now.as_secs_f64());
         }
@@ -164,6 +183,14 @@ impl Observer for MetricsObserver {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::Verification(end) => self.verification(end),
+            Event::Denial(denial) => {
+                let labels = [
+                    ("outcome", denial.outcome.as_str()),
+                    ("scheme", denial.scheme.label()),
+                    ("reason", denial.reason),
+                ];
+                counter!(DENIALS, &labels).increment(1);
+            }
             Event::KeysRefresh(end) => self.keys_refresh(end),
             Event::Replay(result) => {
                 counter!(REPLAY, "result" => result.as_str()).increment(1);

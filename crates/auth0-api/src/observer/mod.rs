@@ -46,8 +46,8 @@ mod watch;
 use std::sync::Arc;
 
 pub use event::{
-    Event, ExchangeResult, ExchangedToken, Flow, KeysRefresh, Outcome, RefreshResult, Replay,
-    Subject, TokenCacheLookup, Verification, Work,
+    Denial, Event, ExchangeResult, ExchangedToken, Flow, KeysRefresh, Outcome, RefreshResult,
+    Replay, Subject, TokenCacheLookup, Verification, Work,
 };
 
 #[cfg(feature = "metrics")]

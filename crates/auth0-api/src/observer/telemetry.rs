@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use a0_jose::Claims;
 
+use crate::authorization::policy::Policy;
 use crate::error::{Error, ErrorKind, Outage};
 use crate::verification::credentials::Scheme;
 use crate::verification::verified::VerifiedToken;
 
 use super::counters::{Counters, Counts};
 use super::event::{
-    Event, ExchangeResult, ExchangedToken, Flow, Outcome, RefreshResult, Replay, Subject,
+    Denial, Event, ExchangeResult, ExchangedToken, Flow, Outcome, RefreshResult, Replay, Subject,
     TokenCacheLookup, Verification, Work, issuer_host,
 };
 use super::watch::Watch;
@@ -136,6 +137,19 @@ impl Telemetry {
             issuer_host: error.and_then(unavailable_host),
             claims: &claims,
         }));
+    }
+
+    /// Applies a policy to a verified token.
+    pub(crate) fn authorize(&self, token: &VerifiedToken, policy: &Policy) -> Result<(), Error> {
+        token.authorize(policy).inspect_err(|error| {
+            self.counters.denied.add_one();
+            self.tell(&Event::Denial(Denial {
+                outcome: Outcome::of(error),
+                scheme: token.scheme(),
+                reason: error.reason(),
+                status: error.status_code().as_u16(),
+            }));
+        })
     }
 
     /// Runs a client flow. `is_own` says afterwards whether this call made the exchange itself.

@@ -8,7 +8,7 @@ use tracing::{Level, debug_span, event, info_span};
 use crate::verification::credentials::Scheme;
 
 use super::event::{
-    Event, ExchangeResult, ExchangedToken, KeysRefresh, Outcome, RefreshResult, Replay,
+    Denial, Event, ExchangeResult, ExchangedToken, KeysRefresh, Outcome, RefreshResult, Replay,
     Verification, Work,
 };
 use super::limiter::{Limiter, Topic};
@@ -77,6 +77,22 @@ impl TracingObserver {
             Outcome::Unavailable | Outcome::Misconfigured => {
                 self.limited(Level::ERROR, topic, line.of_server_fault());
             }
+        }
+    }
+
+    fn denial(&self, denial: &Denial) {
+        let line = Line {
+            outcome: Some(denial.outcome.as_str()),
+            scheme: Some(denial.scheme.label()),
+            reason: Some(denial.reason),
+            status: Some(denial.status),
+            ..Line::new("authorization")
+        };
+        let topic = ("authorization", denial.reason);
+        if denial.outcome == Outcome::Misconfigured {
+            self.limited(Level::ERROR, topic, line.of_server_fault());
+        } else {
+            self.limited(Level::WARN, topic, line);
         }
     }
 
@@ -196,6 +212,7 @@ impl Observer for TracingObserver {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::Verification(end) => self.verification(end),
+            Event::Denial(denial) => self.denial(denial),
             Event::KeysRefresh(end) => self.keys_refresh(end),
             Event::TokenExchange(end) => self.exchange(end),
             Event::Replay(Replay::FailedOpen) => {

@@ -3,7 +3,7 @@
 
 pub(crate) mod confirmation;
 pub(crate) mod credentials;
-pub(crate) mod diagnosis;
+pub(crate) mod detail;
 pub(crate) mod issuers;
 mod order;
 pub(crate) mod proof;

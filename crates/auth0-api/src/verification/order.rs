@@ -34,7 +34,7 @@ use crate::error::{ArgumentSource, ErrorKind, IssuerError, Outage};
 use super::Verifier;
 use super::credentials::RequestShape;
 use super::credentials::Scheme;
-use super::diagnosis::Diagnosis;
+use super::detail::Detail;
 use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
 use super::proof::ReplayCheck;
 use super::request::TokenOptions;
@@ -109,7 +109,7 @@ impl<R, S> Verifier<R, S> {
         }
         // Checking the form first saves the hash of a text that is no token.
         let unreadable =
-            |error: ParseError| Refusal::from(error).with_diagnosis(Diagnosis::of_text(text));
+            |error: ParseError| Refusal::from(error).with_diagnosis(Detail::of_text(text));
         let compact = Compact::parse(text, self.max_token_size).map_err(unreadable)?;
         // The signature of a cached token was verified when the token came first.
         let tokens = self.tokens.as_ref();
@@ -130,7 +130,8 @@ impl<R, S> Verifier<R, S> {
                 verifiable: compact
                     .decode()
                     .map_err(unreadable)?
-                    .validate_header(&self.header_rules)?,
+                    .validate_header(&self.header_rules)
+                    .map_err(|error| self.diagnose_header(error))?,
                 digest,
             },
         };
@@ -139,7 +140,7 @@ impl<R, S> Verifier<R, S> {
         };
         let trust = self.issuers.trust(iss).map_err(|error| {
             let expected = self.issuers.configured().map(Issuer::as_str);
-            Refusal::from(error).with_diagnosis(Diagnosis::of_issuer(expected, iss))
+            Refusal::from(error).with_diagnosis(Detail::of_issuer(expected, iss))
         })?;
         let parsed = Parsed {
             verifier: self,
@@ -188,8 +189,8 @@ impl<'v, R, S> NeedDomains<'v, R, S> {
     ) -> Result<Need<'v, R, S>, Refusal> {
         let issuer = check_resolved(&self.issuer, domains)
             .map_err(|refusal| {
-                let diagnosis = Diagnosis::of_issuer([].into_iter(), self.issuer.as_str());
-                refusal.with_diagnosis(diagnosis)
+                let detail = Detail::of_issuer([].into_iter(), self.issuer.as_str());
+                refusal.with_diagnosis(detail)
             })
             .map(|()| self.issuer)?;
         let mut parsed = self.parsed;
@@ -239,7 +240,8 @@ impl<'v, R, S> Trusted<'v, R, S> {
         let parsed = &mut self.parsed;
         let (verifier, now, token) = (parsed.verifier, parsed.now, &mut parsed.token);
         let algorithms = &verifier.allowed_algorithms;
-        algorithms.check(&self.issuer, token.algorithm())?;
+        let allowed = algorithms.check(&self.issuer, token.algorithm());
+        allowed.map_err(|error| verifier.diagnose_header(error))?;
         let valid = verifier.claim_rules.validate(token.claims(), now);
         valid.map_err(|error| verifier.diagnose(error, token.claims(), now))?;
         let (challenger, scheme, proof) = match parsed.sender {

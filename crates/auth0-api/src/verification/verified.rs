@@ -17,7 +17,7 @@ use crate::error::refusal::Refusal;
 use crate::error::{Error, TokenError};
 
 use super::credentials::Scheme;
-use super::diagnosis::Diagnosis;
+use super::detail::Detail;
 use super::token_cache::SignedToken;
 use super::typed::Verified;
 
@@ -319,8 +319,8 @@ impl VerifiedToken {
         let typed = C::deserialize(claims).or_else(|_| serde_path_to_error::deserialize(claims));
         typed.map_err(|error| {
             let refusal = Refusal::from(TokenError::ClaimsForm);
-            let diagnosis = Diagnosis::of_typed_claims(error.path(), error.inner());
-            self.refused(refusal.with_diagnosis(diagnosis))
+            let detail = Detail::of_typed_claims(error.path(), error.inner());
+            self.refused(refusal.with_diagnosis(detail))
         })
     }
 

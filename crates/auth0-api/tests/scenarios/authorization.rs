@@ -778,7 +778,11 @@ pub fn a_refusal_by_a_rule_names_it_to_the_operator_alone<D: Driver>() {
             let description = "The access token does not allow the request";
             assert_eq!(error.error_description(), description);
         }
-        assert_eq!(error.diagnosis().as_deref(), Some(diagnosis), "{policy:?}");
+        assert_eq!(
+            error.diagnosis().details().as_deref(),
+            Some(diagnosis),
+            "{policy:?}"
+        );
         let shown = format!(
             "{error} {error:?} {:?} {diagnosis} {policy:?}",
             error.response()

@@ -374,13 +374,19 @@ pub fn a_diagnosis_of_typed_claims_is_cut_and_escaped<D: Driver>() {
         .claim("sub", "canary");
     let token = world.verify(&token.mint().unwrap()).unwrap();
     let error = token.clone().typed::<Typed>().unwrap_err();
-    let diagnosis = error.diagnosis().unwrap();
+    let diagnosis = error.diagnosis().details_with_token_values().unwrap();
     assert!(
         diagnosis.len() < 500 && !diagnosis.contains('\n'),
         "{diagnosis}"
     );
     let error = token.typed::<Quoting>().unwrap_err();
-    assert!(!error.diagnosis().unwrap().contains("canary"));
+    assert!(
+        !error
+            .diagnosis()
+            .details_with_token_values()
+            .unwrap()
+            .contains("canary")
+    );
 }
 
 /// A diagnosis is for the operator. The response contains neither value.
@@ -432,7 +438,10 @@ pub fn a_diagnosis_shows_the_expected_and_the_actual_value<D: Driver>() {
         ("a.b.c.d.e".to_owned(), &["encrypted"]),
     ] {
         let error = world.verify(&token).unwrap_err();
-        let diagnosis = error.diagnosis().unwrap_or_default();
+        let diagnosis = error
+            .diagnosis()
+            .details_with_token_values()
+            .unwrap_or_default();
         for part in expected {
             assert!(diagnosis.contains(part), "{part}: {diagnosis}");
         }
@@ -449,7 +458,16 @@ pub fn a_diagnosis_shows_the_expected_and_the_actual_value<D: Driver>() {
         }
     }
     let long = audience(&"x".repeat(5000));
-    assert!(world.verify(&long).unwrap_err().diagnosis().unwrap().len() < 500);
+    assert!(
+        world
+            .verify(&long)
+            .unwrap_err()
+            .diagnosis()
+            .details_with_token_values()
+            .unwrap()
+            .len()
+            < 500
+    );
     let audiences = (0..500).map(|n| format!("audience-{n}"));
     let many = mint(
         world
@@ -457,7 +475,16 @@ pub fn a_diagnosis_shows_the_expected_and_the_actual_value<D: Driver>() {
             .access_token()
             .claim("aud", audiences.collect::<Vec<_>>()),
     );
-    assert!(world.verify(&many).unwrap_err().diagnosis().unwrap().len() < 500);
+    assert!(
+        world
+            .verify(&many)
+            .unwrap_err()
+            .diagnosis()
+            .details_with_token_values()
+            .unwrap()
+            .len()
+            < 500
+    );
     // An access token may have claims of a login too.
     let access_token = world.tenant.access_token().audience("x").scope("read:a");
     let access_token = mint(access_token.claim("auth_time", super::NOW));
@@ -465,9 +492,17 @@ pub fn a_diagnosis_shows_the_expected_and_the_actual_value<D: Driver>() {
         .verify(&access_token)
         .unwrap_err()
         .diagnosis()
+        .details_with_token_values()
         .unwrap();
     assert!(!diagnosis.contains("ID token"), "{diagnosis}");
-    assert_eq!(world.verify("").unwrap_err().diagnosis(), None);
+    assert_eq!(
+        world
+            .verify("")
+            .unwrap_err()
+            .diagnosis()
+            .details_with_token_values(),
+        None
+    );
 
     #[derive(Debug, serde::Deserialize)]
     struct Typed {
@@ -502,10 +537,111 @@ pub fn a_diagnosis_shows_the_expected_and_the_actual_value<D: Driver>() {
             .unwrap()
             .typed::<Typed>()
             .unwrap_err();
-        let diagnosis = error.diagnosis().unwrap();
+        let diagnosis = error.diagnosis().details_with_token_values().unwrap();
         assert!(diagnosis.contains(expected), "{diagnosis}");
         assert!(!format!("{diagnosis} {error} {error:?}").contains("canary"));
     }
+}
+
+/// What goes to a log by itself has names and values of the API's own configuration, and none of a token.
+pub fn a_diagnosis_without_token_values_names_step_rule_claim_and_what_is_expected<D: Driver>() {
+    use auth0_api::Step;
+
+    let world = World::<D>::with(|builder| builder.required_claims(["org_id"]));
+    let token = || world.token().claim("org_id", "canary-org");
+    let mint = |builder: a0_testkit::AccessTokenBuilder| builder.mint().unwrap();
+    let audience: &[&str] = &[super::AUDIENCE];
+    let canary = "https://canary.example/";
+    for (token, step, rule, claim, expected) in [
+        (
+            "canary".to_owned(),
+            Step::Form,
+            "token_not_a_jwt",
+            None,
+            &[][..],
+        ),
+        (
+            mint(token().header("alg", "ES256").kid("canary")),
+            Step::Header,
+            "algorithm_not_allowed",
+            Some("alg"),
+            &["RS256"],
+        ),
+        (
+            mint(token().claim("iss", canary)),
+            Step::Issuer,
+            "issuer_mismatch",
+            Some("iss"),
+            &["https://tenant.example/"],
+        ),
+        (
+            mint(token().claim("aud", canary).claim("azp", "canary-app")),
+            Step::Claims,
+            "audience_mismatch",
+            Some("aud"),
+            audience,
+        ),
+        (
+            mint(token().expires_in(-5)),
+            Step::Claims,
+            "token_expired",
+            Some("exp"),
+            &[],
+        ),
+        (
+            mint(world.token().subject("canary")),
+            Step::Claims,
+            "claim_missing",
+            Some("org_id"),
+            &[],
+        ),
+        (
+            mint(token().kid("canary")),
+            Step::Keys,
+            "key_unknown",
+            Some("kid"),
+            &[],
+        ),
+        (
+            mint(token().with_signature([7; 256])),
+            Step::Signature,
+            "signature_invalid",
+            None,
+            &[],
+        ),
+    ] {
+        let error = world.verify(&token).unwrap_err();
+        let diagnosis = error.diagnosis();
+        assert_eq!(diagnosis.step(), Some(step));
+        assert_eq!((diagnosis.rule(), error.reason()), (rule, rule));
+        assert_eq!(diagnosis.claim(), claim, "{rule}");
+        assert_eq!(diagnosis.expected(), expected, "{rule}");
+        let line = diagnosis.to_string();
+        assert!(line.starts_with(&format!("{step}: {rule} (")), "{line}");
+        for value in expected.iter().chain(&claim) {
+            assert!(line.contains(value), "{line}");
+        }
+        for text in [
+            line,
+            format!("{diagnosis:?}"),
+            diagnosis.details().unwrap_or_default(),
+        ] {
+            assert!(!text.contains("canary"), "{text}");
+        }
+    }
+    let foreign = mint(token().claim("aud", canary).claim("azp", "canary-app"));
+    let error = world.verify(&foreign).unwrap_err();
+    let details = error.diagnosis().details_with_token_values().unwrap();
+    assert!(
+        details.contains(canary) && details.contains("canary-app"),
+        "{details}"
+    );
+    // An outage is no refusal of the token; a configuration has no step.
+    world.tenant.misbehave(Endpoint::Jwks, Fault::status(500));
+    let error = world.client.reload("tenant.example").unwrap_err();
+    assert_eq!(error.diagnosis().step(), Some(Step::Keys));
+    let error = world.client.reload("").unwrap_err();
+    assert_eq!(error.diagnosis().step(), None);
 }
 
 /// Splits a header field into its challenges, as RFC 9110 section 11.6.1 defines it.
@@ -547,6 +683,66 @@ fn all_texts(error: &auth0_api::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// A token of another service is no reason to ask the tenant, however large it is, and no log gets it.
+pub fn a_large_token_of_another_issuer_is_refused_without_a_fetch_and_without_its_text<
+    D: Driver,
+>() {
+    const SIZE: usize = 40_000;
+    let text = "cAnArY".repeat(SIZE / 6);
+    let large_issuer = format!("https://other.example/{text}");
+    for (limit, description) in [
+        (None, "Failed to parse token: larger than 16384 bytes"),
+        (
+            Some(1 << 20),
+            "Token issuer does not match the discovery issuer",
+        ),
+        (Some(1 << 20), "Invalid token issuer format"),
+    ] {
+        let world = World::<D>::with(|builder| match limit {
+            Some(limit) => builder.max_token_size(limit),
+            None => builder,
+        });
+        let foreign = || world.token().claim("iss", "https://other.example/");
+        let foreign = match description {
+            "Invalid token issuer format" => vec![foreign().claim("iss", &*large_issuer)],
+            _ => vec![
+                foreign().claim("sub", &*text),
+                foreign().claim("cnf", json!({"jkt": text})),
+                foreign().claim("https://other.example/data", json!({"a": [text]})),
+                foreign().header("kid", &*text),
+                foreign().header("jku", format!("https://other.example/{text}")),
+                foreign().with_signature(&*text),
+            ],
+        };
+        for token in foreign {
+            let token = token.mint().unwrap();
+            assert!(token.len() > SIZE, "{}", token.len());
+            for error in [
+                world.verify(&token).unwrap_err(),
+                world.verify_bearer(&token).unwrap_err(),
+            ] {
+                assert_eq!(error.error_description(), description);
+                assert_eq!(
+                    (error.status_code().as_u16(), error.error_code()),
+                    (401, "invalid_token")
+                );
+                let texts = all_texts(&error);
+                assert!(texts.len() < 1000, "{}", texts.len());
+                for part in ["cAnArY", "other.example", "eyJ"] {
+                    assert!(!texts.contains(part), "{part}: {texts}");
+                }
+                let diagnosis = error
+                    .diagnosis()
+                    .details_with_token_values()
+                    .unwrap_or_default();
+                assert!(diagnosis.len() < 500, "{diagnosis}");
+                assert!(!diagnosis.contains("eyJ"), "{diagnosis}");
+            }
+            assert_eq!(world.fetches(), (0, 0));
+        }
+    }
 }
 
 pub fn no_error_contains_a_part_of_a_token_or_a_response<D: Driver>() {

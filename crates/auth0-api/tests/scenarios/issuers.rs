@@ -1,6 +1,7 @@
 //! Accepted issuers: one domain, a list of domains, or the domains of a resolver.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use a0_testkit::{AccessTokenBuilder, Algorithm, Endpoint, Fault, LocalNetwork, LocalTenant};
@@ -126,6 +127,51 @@ pub fn warm_up_and_reload_fetch_the_keys_of_listed_domains<D: Driver>() {
     assert!(matches!(error.kind(), ErrorKind::Configuration(_)));
     assert!(evil.requests().is_empty());
     assert!(client.reload("A.example").is_ok());
+}
+
+/// A resolver needs a request, so a reload takes any domain. The tokens of that domain are accepted only
+/// if the resolver returns it.
+pub fn reload_fetches_the_keys_of_any_domain_if_there_is_a_resolver<D: Driver>() {
+    let world = World::new();
+    let [a, _, evil] = &world.tenants;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let resolver = {
+        let calls = Arc::clone(&calls);
+        move |_: &ResolverContext<'_>| {
+            calls.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, io::Error>(vec!["a.example".to_owned()])
+        }
+    };
+    let client = D::build(D::domains_resolver(world.builder::<D>(), resolver)).unwrap();
+    let revoked = token(a).mint().unwrap();
+    assert!(verify(&client, &revoked).is_ok());
+
+    a.replace_keys().unwrap();
+    client.reload("HTTPS://A.example/").unwrap();
+    assert_eq!(a.request_count(Endpoint::Jwks), 2);
+    assert!(verify(&client, &token(a).mint().unwrap()).is_ok());
+    assert_eq!(a.request_count(Endpoint::Jwks), 2);
+    assert!(verify(&client, &revoked).is_err());
+
+    client.reload("evil.example").unwrap();
+    assert_eq!(evil.request_count(Endpoint::Jwks), 1);
+    assert_eq!(client.key_status().len(), 2);
+    assert_eq!(
+        verify(&client, &token(evil).mint().unwrap()),
+        Err(NOT_ALLOWED)
+    );
+    assert_eq!(
+        calls.load(Ordering::SeqCst),
+        4,
+        "the resolver is called for tokens only"
+    );
+
+    let error = client.reload("http://a.example").unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Configuration(_)));
+    a.misbehave(Endpoint::Jwks, Fault::status(500));
+    let error = client.reload("a.example").unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Unavailable(_)));
+    assert!(verify(&client, &token(a).mint().unwrap()).is_ok());
 }
 
 pub fn rfc8725_3_8_issuers_with_the_same_kid_do_not_share_keys<D: Driver>() {

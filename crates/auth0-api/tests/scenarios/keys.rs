@@ -154,6 +154,42 @@ pub fn stale_keys_are_used_during_an_outage<D: Driver>() {
     assert!(world.verify(&token).is_ok());
 }
 
+/// RFC 9110 section 10.2.3: `Retry-After` is a number of whole seconds. Zero would ask for a request at
+/// once.
+pub fn rfc9110_10_2_3_retry_after_is_in_whole_seconds_and_never_zero<D: Driver>() {
+    let milliseconds = Duration::from_millis;
+    // (the failure, how long ago it was, what is left of it)
+    for (fault, ago, expected) in [
+        (Fault::status(500), 0, "1"),
+        (Fault::status(500), 600, "1"),
+        (Fault::status(500), 999, "1"),
+        (Fault::retry_after(503, 20), 0, "20"),
+        (Fault::retry_after(503, 20), 1, "20"),
+        (Fault::retry_after(503, 20), 18_600, "2"),
+        (Fault::retry_after(503, 20), 19_600, "1"),
+    ] {
+        let world = World::<D>::new();
+        world.tenant.misbehave(Endpoint::Jwks, fault.clone());
+        assert_outage(&world, "Failed to fetch JWKS");
+        world.tenant.set_now(world.tenant.now() + milliseconds(ago));
+        let field = &outage(&world).headers()["retry-after"];
+        assert_eq!(field, expected, "{fault:?}, {ago} ms ago");
+        assert_eq!(world.fetches(), (1, 1));
+    }
+    // The clock moves during the fetch: by more than the back-off, or back.
+    for seconds in [0, 1, 10, -1, -10, -3600] {
+        let tenant = World::<D>::new().tenant;
+        let clock = tenant.clone();
+        let slow = move |_| {
+            clock.set_now(at(NOW + seconds));
+            Err(std::io::ErrorKind::ConnectionRefused.into())
+        };
+        let client = D::build(D::http_client(builder::<D>(&tenant), slow)).unwrap();
+        let world = World { tenant, client };
+        assert_eq!(outage(&world).headers()["retry-after"], "1", "{seconds}");
+    }
+}
+
 pub fn key_status_reports_the_state_of_the_keys<D: Driver>() {
     let world = World::<D>::new();
     assert!(world.client.key_status().is_empty());

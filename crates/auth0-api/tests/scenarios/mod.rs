@@ -25,6 +25,7 @@ pub mod key_sources;
 pub mod keys;
 pub mod local_tenant;
 pub mod obo_cache;
+pub mod observer;
 pub mod request;
 pub mod roots;
 pub mod token;
@@ -82,6 +83,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
         options: &TokenOptions<'_>,
     ) -> Result<VerifiedToken, Error>;
     fn verify_dpop_proof(&self, proof: &DpopProof<'_>) -> Result<Claims, Error>;
+    fn authorize(&self, token: &VerifiedToken, policy: &auth0_api::Policy) -> Result<(), Error>;
     fn is_dpop_required(&self) -> bool;
     fn dpop_nonce(&self) -> Option<String>;
     fn warm_up(&self) -> Result<(), Error>;
@@ -173,8 +175,10 @@ macro_rules! all_scenarios {
                 unencoded_characters_match_their_percent_encoding,
             }
             errors {
+                a_large_token_of_another_issuer_is_refused_without_a_fetch_and_without_its_text,
                 a_challenge_can_be_extended_and_each_parameter_occurs_once,
                 a_diagnosis_of_typed_claims_is_cut_and_escaped,
+                a_diagnosis_without_token_values_names_step_rule_claim_and_what_is_expected,
                 a_diagnosis_shows_the_expected_and_the_actual_value,
                 errors_with_the_same_content_are_equal,
                 no_error_contains_a_part_of_a_token_or_a_response,
@@ -198,6 +202,7 @@ macro_rules! all_scenarios {
                 a_resolver_chooses_the_domains_of_each_request,
                 a_resolver_without_usable_domains_is_a_server_error,
                 only_tokens_of_listed_domains_are_accepted,
+                reload_fetches_the_keys_of_any_domain_if_there_is_a_resolver,
                 rfc8725_3_1_the_algorithms_of_an_issuer_are_its_own,
                 rfc8725_3_8_issuers_with_the_same_kid_do_not_share_keys,
                 the_domain_is_not_trusted_unless_domains_lists_it,
@@ -224,6 +229,7 @@ macro_rules! all_scenarios {
                 keys_come_only_from_the_issuer_or_a_trusted_endpoint,
                 rfc8414_3_3_metadata_of_another_issuer_is_not_used,
                 rfc8725_3_8_only_keys_of_the_issuer_verify,
+                rfc9110_10_2_3_retry_after_is_in_whole_seconds_and_never_zero,
                 stale_keys_are_used_during_an_outage,
                 ten_thousand_forged_tokens_cause_one_request,
                 tokens_stay_valid_during_a_key_rotation,
@@ -242,6 +248,21 @@ macro_rules! all_scenarios {
                 on_behalf_of_tokens_are_cached_if_obo_cache_is_set,
                 the_least_recently_used_on_behalf_of_token_is_evicted,
                 waiters_give_up_after_two_exchanges_panic,
+            }
+            observer {
+                a_panicking_http_client_is_an_abandoned_refresh,
+                a_panicking_observer_changes_no_decision,
+                a_replay_check_that_failed_open_is_told,
+                each_client_flow_is_an_event,
+                each_outcome_of_a_verification_is_one_event,
+                each_refresh_of_keys_is_an_event,
+                lookups_in_the_token_cache_are_events,
+                a_policy_that_does_not_allow_a_token_is_an_event,
+                no_event_contains_a_part_of_a_token,
+                observers_see_only_the_claims_that_are_named,
+                outages_and_misconfiguration_are_told_apart_from_refusals,
+                spans_surround_the_work,
+                the_operator_is_told_once_that_requests_come_without_a_url,
             }
             request {
                 an_http_request_converts_to_a_request_context,
@@ -293,6 +314,7 @@ macro_rules! all_scenarios {
                 is_machine_distinguishes_clients_from_users,
                 rfc8693_4_1_the_actors_are_read_from_the_token,
                 rfc8693_4_2_scopes_are_whole_values,
+                the_errors_of_a_bearer_request_without_a_url_have_the_challenge_of_bearer_alone,
             }
             worker {
                 a_token_that_is_no_workers_token_for_this_tenant_is_not_sent,

@@ -1,6 +1,6 @@
 //! The accessors of a verified token.
 
-use auth0_api::{Builder, Confirmation, Scheme, VerifiedToken};
+use auth0_api::{Builder, Challenge, Confirmation, RequestContext, Scheme, VerifiedToken};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,6 +18,71 @@ fn verified<D: Driver>(claims: Value) -> VerifiedToken {
             value => token.claim(name, value.clone()),
         });
     world.verify(&token.mint().unwrap()).unwrap()
+}
+
+/// Without the URL of the request no proof could be verified, so a client is not told to send one.
+pub fn the_errors_of_a_bearer_request_without_a_url_have_the_challenge_of_bearer_alone<
+    D: Driver,
+>() {
+    #[derive(Debug, Deserialize)]
+    struct Typed {
+        #[serde(rename = "plan")]
+        _plan: String,
+    }
+    type Context = RequestContext<'static>;
+    let no_url: fn() -> Context = || RequestContext::new().method("GET");
+    let no_method: fn() -> Context = || RequestContext::new().url("https://api.example/");
+    let relative: fn() -> Context = || RequestContext::new().method("GET").url("/orders");
+    let whole: fn() -> Context = || {
+        RequestContext::new()
+            .method("GET")
+            .url("https://api.example/")
+    };
+    // The second request of a token is served from the token cache.
+    for (context, schemes) in [
+        (RequestContext::new as fn() -> Context, &["Bearer"][..]),
+        (no_url, &["Bearer"]),
+        (no_method, &["Bearer"]),
+        (relative, &["Bearer"]),
+        (whole, &["Bearer", "DPoP"]),
+        (RequestContext::new, &["Bearer"]),
+    ] {
+        let world = World::<D>::with(|builder| builder.url_in_requests().token_cache(10));
+        let verify = |token: &str| {
+            let field = format!("Bearer {token}");
+            let request = context().header("authorization", field);
+            world.client.verify_request(request)
+        };
+        let mut errors = Vec::new();
+        for refused in [
+            world.token().expires_in(-1),
+            world.token().claim("cnf", json!({"jkt": "x"})),
+            world.token().kid("unknown"),
+            world.token().with_signature([1; 256]),
+        ] {
+            errors.push(verify(&refused.mint().unwrap()).unwrap_err());
+        }
+        let odd = world.token().claim("scope", 7).mint().unwrap();
+        for _ in 0..2 {
+            let token = verify(&odd).unwrap();
+            errors.push(token.scopes().unwrap_err());
+            errors.push(token.has_scope("a").unwrap_err());
+            errors.push(token.claims_as::<Typed>().unwrap_err());
+            errors.push(token.clone().typed::<Typed>().unwrap_err());
+        }
+        for error in errors {
+            assert_eq!(error.status_code(), 401);
+            let challenges = error.challenges();
+            let found: Vec<&str> = challenges.iter().map(Challenge::scheme).collect();
+            assert_eq!(found, schemes, "{error:?}");
+            assert_eq!(challenges[0].get("error"), Some("invalid_token"));
+            let fields = error.headers();
+            assert_eq!(
+                fields.get_all("www-authenticate").iter().count(),
+                schemes.len()
+            );
+        }
+    }
 }
 
 /// The text of a token is a credential. It is kept only on request and never shown.

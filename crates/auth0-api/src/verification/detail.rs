@@ -3,7 +3,7 @@
 use std::fmt;
 
 use a0_jose::json::Node;
-use a0_jose::{ClaimValidationError, Claims, NumericDate};
+use a0_jose::{Algorithm, ClaimValidationError, Claims, HeaderError, NumericDate};
 
 use crate::error::refusal::Refusal;
 
@@ -18,7 +18,7 @@ const MAX_VALUES: usize = 8;
 /// Why a token was refused, in more detail than the response tells. It may contain values of a token that
 /// is not verified.
 #[derive(Clone)]
-pub(crate) enum Diagnosis {
+pub(crate) enum Detail {
     Text(&'static str),
     Field(String),
     Policy(String),
@@ -29,8 +29,11 @@ pub(crate) enum Diagnosis {
     Audience {
         expected: Vec<String>,
         found: Vec<String>,
+        /// `azp`, or else `client_id`.
+        client: Option<String>,
         is_id_token: bool,
     },
+    Algorithms(Vec<String>),
     Times {
         now: NumericDate,
         expires_at: Option<NumericDate>,
@@ -38,7 +41,7 @@ pub(crate) enum Diagnosis {
     },
 }
 
-impl Diagnosis {
+impl Detail {
     /// For a text that is not a compact JWS.
     pub(crate) fn of_text(text: &str) -> Option<Self> {
         let is_quoted = |text: &str| text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']);
@@ -57,14 +60,26 @@ impl Diagnosis {
             }
             _ => return None,
         };
-        Some(Diagnosis::Text(text))
+        Some(Detail::Text(text))
     }
 
     pub(crate) fn of_issuer<'i>(expected: impl Iterator<Item = &'i str>, found: &str) -> Self {
-        Diagnosis::Issuer {
+        Detail::Issuer {
             expected: expected.take(MAX_VALUES).map(str::to_owned).collect(),
             found: cut(found),
         }
+    }
+
+    /// The algorithms that tokens may have.
+    pub(crate) fn of_algorithms(expected: impl Iterator<Item = Algorithm>) -> Self {
+        let mut names: Vec<String> = Vec::new();
+        for algorithm in expected {
+            let name = algorithm.name();
+            if !names.iter().any(|other| other == name) {
+                names.push(name.to_owned());
+            }
+        }
+        Detail::Algorithms(names)
     }
 
     pub(crate) fn of_audience(expected: &[String], claims: &Claims) -> Self {
@@ -78,10 +93,11 @@ impl Diagnosis {
         let has_login_claims = ["nonce", "at_hash", "c_hash", "auth_time"]
             .iter()
             .any(|name| members.get(name).is_some());
-        Diagnosis::Audience {
+        Detail::Audience {
             expected: expected.iter().take(MAX_VALUES).cloned().collect(),
             is_id_token: members.get("scope").is_none() && (is_for_client || has_login_claims),
             found: found.into_iter().take(MAX_VALUES).map(cut).collect(),
+            client: client.into_iter().flatten().next().map(cut),
         }
     }
 
@@ -94,7 +110,7 @@ impl Diagnosis {
         let (path, reason) = (cut(&path.to_string()), reason.to_string());
         let missing = reason.strip_prefix("missing field `");
         let missing = missing.and_then(|rest| rest.strip_suffix('`'));
-        Diagnosis::Field(match missing.filter(|field| !field.contains('`')) {
+        Detail::Field(match missing.filter(|field| !field.contains('`')) {
             Some(field) => format!("at {path:?}: the field {:?} is missing", cut(field)),
             None => format!("at {path:?}: the claim does not have the type that the API expects"),
         })
@@ -102,11 +118,11 @@ impl Diagnosis {
 
     /// Names the rule of a policy. The text must contain nothing of the token.
     pub(crate) fn of_policy(rule: String) -> Self {
-        Diagnosis::Policy(rule)
+        Detail::Policy(rule)
     }
 
     pub(crate) fn of_times(claims: &Claims, now: NumericDate) -> Self {
-        Diagnosis::Times {
+        Detail::Times {
             now,
             expires_at: claims.expires_at().ok().flatten(),
             not_before: claims.not_before().ok().flatten(),
@@ -115,6 +131,17 @@ impl Diagnosis {
 }
 
 impl<R, S> Verifier<R, S> {
+    /// Adds the allowed algorithms to a refusal of another one.
+    pub(super) fn diagnose_header(&self, error: HeaderError) -> Refusal {
+        let detail = match error {
+            HeaderError::AlgorithmNotAllowed | HeaderError::Symmetric(_) => {
+                Some(Detail::of_algorithms(self.allowed_algorithms.any()))
+            }
+            _ => None,
+        };
+        Refusal::from(error).with_diagnosis(detail)
+    }
+
     /// Adds what an operator may know to a refusal of the claims.
     pub(super) fn diagnose(
         &self,
@@ -122,14 +149,14 @@ impl<R, S> Verifier<R, S> {
         claims: &Claims,
         now: NumericDate,
     ) -> Refusal {
-        let diagnosis = match error {
-            ClaimValidationError::Audience => Diagnosis::of_audience(&self.audiences, claims),
+        let detail = match error {
+            ClaimValidationError::Audience => Detail::of_audience(&self.audiences, claims),
             ClaimValidationError::Expired | ClaimValidationError::NotYetValid => {
-                Diagnosis::of_times(claims, now)
+                Detail::of_times(claims, now)
             }
             error => return error.into(),
         };
-        Refusal::from(error).with_diagnosis(diagnosis)
+        Refusal::from(error).with_diagnosis(detail)
     }
 }
 
@@ -137,65 +164,88 @@ fn cut(value: &str) -> String {
     value.chars().take(MAX_CHARS).collect()
 }
 
-impl fmt::Display for Diagnosis {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Detail {
+    /// Values of the API's own configuration.
+    pub(crate) fn expected(&self) -> &[String] {
         match self {
-            Diagnosis::Text(text) => formatter.write_str(text),
-            Diagnosis::Policy(rule) => formatter.write_str(rule),
-            Diagnosis::Field(field) => formatter.write_str(field),
+            Detail::Issuer { expected, .. }
+            | Detail::Audience { expected, .. }
+            | Detail::Algorithms(expected) => expected,
+            Detail::Text(_) | Detail::Field(_) | Detail::Policy(_) | Detail::Times { .. } => &[],
+        }
+    }
+
+    /// Says what is wrong. Values of the token appear only if they are asked for.
+    pub(crate) fn text(&self, with_token_values: bool) -> String {
+        match self {
+            Detail::Text(text) => (*text).to_owned(),
+            Detail::Field(text) | Detail::Policy(text) => text.clone(),
+            Detail::Algorithms(expected) => format!("this API accepts {expected:?}"),
             // `Debug` of a string escapes what could break a log.
-            Diagnosis::Issuer { expected, found } => {
-                write!(formatter, "the issuer of the token is {found:?}; ")?;
-                match &expected[..] {
-                    [] => formatter.write_str(
+            Detail::Issuer { expected, found } => {
+                let accepts = match &expected[..] {
+                    [] => {
                         "the domains resolver does not return its domain, or it is not written as \
-                         https://host/ or https://host:port/",
-                    ),
-                    expected => write!(formatter, "this API accepts {expected:?}"),
+                           https://host/ or https://host:port/"
+                            .to_owned()
+                    }
+                    expected => format!("this API accepts {expected:?}"),
+                };
+                match with_token_values {
+                    true => format!("the issuer of the token is {found:?}; {accepts}"),
+                    false => accepts,
                 }
             }
-            Diagnosis::Audience {
+            Detail::Audience {
                 expected,
                 found,
+                client,
                 is_id_token,
             } => {
-                write!(
-                    formatter,
-                    "the audience of the token is {found:?}; this API accepts {expected:?}"
-                )?;
+                let mut text = format!("this API accepts {expected:?}");
+                if with_token_values {
+                    text = format!("the audience of the token is {found:?}; {text}");
+                }
                 let trimmed = |text: &String| text.trim_end_matches('/').to_ascii_lowercase();
                 let is_close =
                     |text: &String| expected.iter().any(|it| trimmed(it) == trimmed(text));
                 if found.iter().any(is_close) {
-                    formatter.write_str("; they differ only by a slash at the end or in case")?;
+                    text.push_str("; they differ only by a slash at the end or in case");
                 }
                 if *is_id_token {
-                    formatter.write_str(
+                    text.push_str(
                         "; it looks like an ID token: the client must send its access token",
-                    )?;
+                    );
                 }
-                Ok(())
+                if let (true, Some(client)) = (with_token_values, client) {
+                    text.push_str(&format!("; the client is {client:?}"));
+                }
+                text
             }
-            Diagnosis::Times {
+            Detail::Times {
                 now,
                 expires_at,
                 not_before,
             } => {
-                write!(formatter, "the time is {}", now.as_seconds())?;
-                if let Some(exp) = expires_at {
-                    write!(formatter, "; the token expires at {}", exp.as_seconds())?;
+                let mut text = format!("the time is {}", now.as_seconds());
+                let seconds = |time: &Option<NumericDate>| {
+                    let time = time.as_ref().filter(|_| with_token_values)?;
+                    Some(time.as_seconds())
+                };
+                if let Some(exp) = seconds(expires_at) {
+                    text.push_str(&format!("; the token expires at {exp}"));
                 }
-                if let Some(nbf) = not_before {
-                    write!(formatter, "; it is valid from {}", nbf.as_seconds())?;
+                if let Some(nbf) = seconds(not_before) {
+                    text.push_str(&format!("; it is valid from {nbf}"));
                 }
-                Ok(())
+                text
             }
         }
     }
 }
 
-impl fmt::Debug for Diagnosis {
+impl fmt::Debug for Detail {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Diagnosis").finish_non_exhaustive()
+        formatter.debug_struct("Detail").finish_non_exhaustive()
     }
 }

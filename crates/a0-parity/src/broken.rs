@@ -1,0 +1,124 @@
+//! Token endpoints on this machine that fail, each in its own way. Both sides send their requests to
+//! the same one, each with its own HTTP client.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::OnceLock;
+
+use a0_testkit::{Endpoint, Fault, TenantServer};
+use serde_json::{Value, json};
+
+use crate::draft::Failure;
+
+/// Returns the URL of an endpoint and the certificate authority that a client of it trusts, in PEM.
+/// The server is started for the first case, and runs until the process ends.
+pub(crate) fn endpoint(name: &str) -> Result<Value, Failure> {
+    static ENDPOINTS: OnceLock<Result<Vec<Broken>, String>> = OnceLock::new();
+    let endpoints = ENDPOINTS.get_or_init(|| all().map_err(|error| error.to_string()));
+    let mut endpoints = endpoints.as_ref().map_err(String::as_str)?.iter();
+    let found = endpoints.find(|endpoint| endpoint.name == name);
+    let found = found.ok_or_else(|| format!("there is no endpoint `{name}`"))?;
+    let origin = format!("https://{}", found.address);
+    Ok(json!({
+        "origin": origin, "url": format!("{origin}/oauth/token"),
+        "roots": found.roots.as_ref().unwrap_or(&found.server).ca_pem(),
+    }))
+}
+
+struct Broken {
+    name: &'static str,
+    /// Where clients connect to: the server, or what stands in front of it.
+    address: SocketAddr,
+    server: TenantServer,
+    /// Another server, whose authority the client trusts instead.
+    roots: Option<TenantServer>,
+}
+
+fn all() -> io::Result<Vec<Broken>> {
+    let large = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(2 << 20));
+    let token = r#"{"access_token":"x"}"#;
+    let json = |body: &str| Fault::body(200, "application/json", body);
+    let coded = |coding| json(token).with_header("content-encoding", coding);
+    let mut broken = Vec::new();
+    for (name, fault) in [
+        (
+            "closes before an answer",
+            Fault::transport(io::ErrorKind::ConnectionReset),
+        ),
+        ("stops within its answer", Fault::stalled_body()),
+        ("sends its answer slowly", Fault::trickling_body()),
+        ("sends 2 MiB", json(&large)),
+        ("says gzip and sends text", coded("gzip")),
+        ("sends a content coding of its own", coded("x-own")),
+        ("has an unknown certificate", Fault::none()),
+        ("closes in the TLS handshake", Fault::none()),
+        ("closes within its answer", json(&large)),
+        ("refuses connections", Fault::none()),
+    ] {
+        let server = TenantServer::start()?;
+        server.tenant().misbehave(Endpoint::Token, fault);
+        let mut roots = None;
+        let address = match name {
+            "has an unknown certificate" => {
+                roots = Some(TenantServer::start()?);
+                server.address()
+            }
+            "closes in the TLS handshake" => cut(server.address(), 0)?,
+            // Less than the large answer, and more than what goes before it.
+            "closes within its answer" => cut(server.address(), 64 << 10)?,
+            // A client that waits for each byte takes several seconds until here.
+            "sends its answer slowly" => cut(server.address(), 3 << 10)?,
+            "refuses connections" => TcpListener::bind("127.0.0.1:0")?.local_addr()?,
+            _ => server.address(),
+        };
+        broken.push(Broken {
+            name,
+            address,
+            server,
+            roots,
+        });
+    }
+    Ok(broken)
+}
+
+/// Starts a relay to a server that closes each connection once the server has sent so many bytes.
+fn cut(server: SocketAddr, bytes: u64) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    std::thread::Builder::new().spawn(move || {
+        for client in listener.incoming() {
+            // A connection that fails concerns its client alone.
+            let _ = client.and_then(|client| relay(client, server, bytes));
+        }
+    })?;
+    Ok(address)
+}
+
+fn relay(client: TcpStream, server: SocketAddr, bytes: u64) -> io::Result<()> {
+    let server = TcpStream::connect(server)?;
+    let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
+    for (from, to, limit) in [(from_client, to_server, u64::MAX), (server, client, bytes)] {
+        std::thread::Builder::new().spawn(move || {
+            let _ = passed_on(&from, &to, limit);
+            for stream in [from, to] {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        })?;
+    }
+    Ok(())
+}
+
+fn passed_on(mut from: &TcpStream, mut to: &TcpStream, limit: u64) -> io::Result<()> {
+    let mut left = limit;
+    let mut buffer = [0; 1024];
+    while left > 0 {
+        let read = from.read(&mut buffer)?;
+        let now = usize::try_from(left).unwrap_or(usize::MAX).min(read);
+        let Some(part @ [_, ..]) = buffer.get(..now) else {
+            break;
+        };
+        to.write_all(part)?;
+        left = left.saturating_sub(u64::try_from(now).unwrap_or(u64::MAX));
+    }
+    Ok(())
+}
