@@ -19,7 +19,7 @@ pub(crate) const COMMAND: Command = Command {
   --rounds N       rounds of all candidates, 200 by default
   --only TEXT      only candidates whose name contains TEXT, and no other programs
   --without-peers  no other programs: no jwt-simple, Node.js, Python or web server
-  --web            only the web server: requests per second of protected routes, by wrk
+  --web            only the web server: what the layer costs, and requests per second by wrk
 
 Prints one table. The candidates of this process are interleaved, and the other programs take turns.
 Times are medians. A ratio is to the bare signature check of the same run. Run it on an idle machine.
@@ -78,12 +78,13 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Requests per second of protected routes.
+/// What the layer costs by itself, and requests per second of protected routes.
 fn web(
     target: &Path,
     build: impl Fn(&str) -> Result<(), String>,
     rounds: Option<String>,
 ) -> Result<(), String> {
+    Line::cargo("bench --quiet -p a0-tower --bench layer").run()?;
     build("crates/bench-peers/peers/web/Cargo.toml")?;
     let line = Line::program(target.join("release/peer-web"));
     match rounds {

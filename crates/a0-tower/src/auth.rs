@@ -59,9 +59,9 @@ use crate::source::Subprotocol;
 /// # Layers inside layers
 ///
 /// The innermost layer decides what a handler sees. If an outer layer has the same client, the inner one
-/// uses its result, because a proof cannot be used twice. If the clients differ, or the proxies that they
-/// are [`behind`](Auth::behind), or their token sources, the inner layer discards the result of the outer one and verifies the
-/// request again.
+/// uses its result, because a proof cannot be used twice, and adds its policy. If the layers have different
+/// clients, proxies ([`behind`](Auth::behind)) or token sources, the inner one discards the result of the
+/// outer one and verifies the request again.
 #[derive(Clone)]
 pub struct Auth(pub(crate) Arc<Settings>);
 

@@ -87,7 +87,10 @@ impl Refusal {
 }
 
 fn no_layer_answer() -> Response<String> {
-    let body = r#"{"type":"about:blank","title":"Internal Server Error","status":500,"error":"invalid_configuration"}"#;
+    let body = concat!(
+        r#"{"type":"about:blank","title":"Internal Server Error","#,
+        r#""status":500,"error":"invalid_configuration"}"#
+    );
     let mut answer = Response::new(body.to_owned());
     *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     let problem = HeaderValue::from_static("application/problem+json");

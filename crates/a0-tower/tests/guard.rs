@@ -61,6 +61,12 @@ fn poll<T: Future<Output = ()>>(body: &mut Pin<Box<GuardedBody<Chunks, T>>>) -> 
     }
 }
 
+/// Fails, and does not hang, if nothing ends a future.
+async fn limited<F: Future>(future: F) -> F::Output {
+    let result = tokio::time::timeout(Duration::from_secs(100), future).await;
+    result.expect("nothing ends it")
+}
+
 const EXPIRED: &str = "the access token has expired";
 
 #[tokio::test(start_paused = true)]
@@ -92,8 +98,11 @@ async fn a_silent_body_ends_at_exp() {
     let expiry = Expiry::after(Duration::from_secs(60));
     let mut body = Box::pin(expiry.body(body, AtExpiry::Abort));
     let start = tokio::time::Instant::now();
-    let frame = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await;
-    assert!(matches!(frame, Some(Err(GuardError::Expired))));
+    let frame = std::future::poll_fn(|context| body.as_mut().poll_frame(context));
+    assert!(matches!(
+        limited(frame).await,
+        Some(Err(GuardError::Expired))
+    ));
     assert!(start.elapsed() >= Duration::from_secs(60));
     assert!(start.elapsed() < Duration::from_secs(61));
 }
@@ -152,7 +161,7 @@ async fn exp_is_counted_from_the_time_of_the_verification() {
         (-1e300, 1e300, 0.0),
     ] {
         let start = tokio::time::Instant::now();
-        Expiry::at(date(exp), date(now)).wait().await;
+        limited(Expiry::at(date(exp), date(now)).wait()).await;
         let waited = start.elapsed().as_secs_f64();
         assert!(
             waited >= seconds && waited < seconds + 0.1,
@@ -187,7 +196,7 @@ async fn a_session_ends_at_exp() {
         let _socket = socket;
         std::future::pending::<()>().await
     };
-    assert!(expiry.run(session).await.is_err());
+    assert!(limited(expiry.run(session)).await.is_err());
     assert_eq!(dropped.await, Ok(()));
 
     // A message that is ready after exp is not handled.
@@ -238,7 +247,7 @@ async fn a_client_sees_how_a_body_ended() {
         expire.send(()).unwrap();
         sender.send(Ok("later")).ok();
         // An aborted connection may be reset.
-        let _ = socket.read_to_end(&mut text).await;
+        let _ = limited(socket.read_to_end(&mut text)).await;
         let text = String::from_utf8(text).unwrap();
         let is_chunked = text.contains("transfer-encoding: chunked");
         assert_eq!(is_chunked, size.is_none() || ends_cleanly, "{text}");

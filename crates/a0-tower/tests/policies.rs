@@ -84,14 +84,15 @@ fn a_layer_requires_its_policy() {
 #[test]
 fn a_refusal_names_the_scopes_of_layers_and_handler() {
     let tenant = tenant();
-    let auth = Auth::new(client(&tenant)).require(Policy::scope("read:api"));
+    let any = Auth::new(client(&tenant));
+    let auth = any.clone().require(Policy::scope("read:api"));
     let by_hand = |token: Verified| async move {
         token.require(&Policy::scope("delete:orders"))?;
         Ok::<_, Refusal>("deleted")
     };
     let app = Router::new()
         .route("/inner", get(scoped))
-        .route_layer(auth.clone().require(Policy::scope("admin:orders")))
+        .route_layer(any.require(Policy::scope("admin:orders")))
         .route("/scoped", get(scoped))
         .route("/by-hand", get(by_hand))
         .route("/several", get(|_: Scoped<Several>| async { "called" }))

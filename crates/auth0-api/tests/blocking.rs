@@ -98,6 +98,10 @@ impl<O: Options> Driver for Blocking<O> {
         self.0.key_status()
     }
 
+    fn is_ready(&self) -> bool {
+        self.0.is_ready()
+    }
+
     fn cache_failures(&self) -> u64 {
         self.0.cache_failures().0
     }

@@ -101,9 +101,10 @@ fn clippy(ci: &mut Ci) -> Outcome {
     Ok(None)
 }
 
-/// Not `--all-targets`, which would run the benches.
+/// Tests start some examples as programs. Not `--all-targets`, which would run the benches.
 fn test(ci: &mut Ci) -> Outcome {
-    let line = everything("test", ci).args("--lib --bins --tests --examples --no-fail-fast");
+    everything("build", ci).args("--examples").run()?;
+    let line = everything("test", ci).args("--lib --bins --tests --no-fail-fast");
     line.run_tests(&mut ci.tally)?;
     Line::cargo("test -p xtask").run_tests(&mut ci.tally)?;
     Ok(None)

@@ -1,11 +1,12 @@
 //! Fetching keys, how long they are used, and outages.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use a0_testkit::{Endpoint, Fault, LocalNetwork, SigningKey};
 use auth0_api::discovery::InMemoryCache;
-use auth0_api::{CacheAdapter, ErrorKind, Freshness, TokenOptions};
+use auth0_api::{ApiClient, CacheAdapter, ErrorKind, Freshness, ResolverContext, TokenOptions};
 use serde_json::{Value, json};
 
 use super::{AUDIENCE, Driver, NOW, World, at, builder};
@@ -220,6 +221,26 @@ pub fn key_status_reports_the_state_of_the_keys<D: Driver>() {
     cold.tenant.misbehave(Endpoint::Jwks, Fault::status(500));
     let error = cold.client.warm_up().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Unavailable(_)));
+}
+
+/// Only requests fetch keys, so an instance that gets none because it is not ready would not recover.
+pub fn a_client_stays_ready_once_it_has_fetched_keys<D: Driver>() {
+    let world = World::<D>::new();
+    assert!(!world.client.is_ready());
+    world.client.warm_up().unwrap();
+    assert!(world.client.is_ready());
+    world
+        .tenant
+        .misbehave(Endpoint::Discovery, Fault::status(500));
+    world.tenant.misbehave(Endpoint::Jwks, Fault::status(500));
+    world.advance(200_000);
+    assert!(world.verify(&world.token().mint().unwrap()).is_err());
+    assert!(world.client.is_ready());
+
+    let resolver = |_: &ResolverContext<'_>| Ok::<_, io::Error>(Vec::new());
+    let builder = ApiClient::builder().audience(AUDIENCE);
+    let client = D::build(D::domains_resolver(builder, resolver)).unwrap();
+    assert!(client.is_ready(), "no issuer is known before a request");
 }
 
 pub fn clients_share_keys_through_an_adapter<D: Driver>() {

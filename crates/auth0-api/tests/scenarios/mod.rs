@@ -89,6 +89,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     fn warm_up(&self) -> Result<(), Error>;
     fn reload(&self, domain: &str) -> Result<(), Error>;
     fn key_status(&self) -> Vec<IssuerStatus>;
+    fn is_ready(&self) -> bool;
     fn cache_failures(&self) -> u64;
     fn counts(&self) -> auth0_api::Counts;
     fn token_cache_status(&self) -> Option<TokenCacheStatus>;
@@ -224,6 +225,7 @@ macro_rules! all_scenarios {
                 initial_keys_serve_while_the_tenant_is_away,
                 an_unusable_document_is_an_outage_and_not_an_invalid_token,
                 clients_share_keys_through_an_adapter,
+                a_client_stays_ready_once_it_has_fetched_keys,
                 key_status_reports_the_state_of_the_keys,
                 keys_are_fresh_for_their_time_to_live,
                 keys_come_only_from_the_issuer_or_a_trusted_endpoint,
