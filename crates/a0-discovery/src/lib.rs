@@ -47,6 +47,7 @@
 mod cache;
 mod error;
 mod fetch;
+mod https_url;
 mod issuer;
 mod policy;
 mod skipped_keys;
@@ -59,6 +60,7 @@ pub use cache::{
 };
 pub use error::{Document, FetchError, FetchFailure, TokenEndpointError, Unavailable};
 pub use fetch::{FetchKeys, FetchRules, FetchedKeys, IssuerKeys, MAX_BODY_SIZE, Metadata, max_age};
+pub use https_url::{HttpsUrl, InvalidHttpsUrl};
 pub use issuer::{DomainError, InvalidOrigin, Issuer, Origin, normalize_domain};
 pub use policy::{CachePolicy, Lease, MAX_TTL, Refresh};
 pub use skipped_keys::{SkippedKey, SkippedKeys};

@@ -149,14 +149,26 @@ struct Inner {
     ended: AtomicBool,
     /// Whether `holds` was called since the cache last checked.
     used: AtomicBool,
+    /// Whether the keys never age.
+    is_static: bool,
     stamps: [Stamp; 2],
 }
 
 impl Lease {
     pub(crate) fn new(stamps: [Stamp; 2]) -> Self {
+        Lease::with(stamps, false)
+    }
+
+    /// The lease of keys that never age.
+    pub(crate) fn without_end(stamp: Stamp) -> Self {
+        Lease::with([stamp; 2], true)
+    }
+
+    fn with(stamps: [Stamp; 2], is_static: bool) -> Self {
         Lease(Arc::new(Inner {
             ended: AtomicBool::new(false),
             used: AtomicBool::new(false),
+            is_static,
             stamps,
         }))
     }
@@ -178,7 +190,7 @@ impl Lease {
         if !self.0.used.load(Ordering::Relaxed) {
             self.0.used.store(true, Ordering::Relaxed);
         }
-        !self.has_ended() && policy.are_fresh(self.0.stamps, now)
+        !self.has_ended() && (self.0.is_static || policy.are_fresh(self.0.stamps, now))
     }
 
     /// Whether [`holds`](Lease::holds) was called since the last call of this function.

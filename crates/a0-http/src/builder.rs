@@ -4,9 +4,8 @@ use std::env;
 use std::fmt;
 use std::time::Duration;
 
+use crate::TrustRoots;
 use http::Uri;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
 /// The default time limit for a whole exchange: 10 seconds.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,7 +49,7 @@ pub(crate) const USER_AGENT: &str = concat!("a0-http/", env!("CARGO_PKG_VERSION"
 pub struct ClientBuilder<C: Buildable> {
     pub(crate) timeout: Duration,
     pub(crate) max_body_size: usize,
-    pub(crate) roots: Option<Vec<CertificateDer<'static>>>,
+    pub(crate) roots: TrustRoots,
     pub(crate) proxy: Option<C::Proxy>,
 }
 
@@ -74,7 +73,7 @@ impl<C: Buildable> ClientBuilder<C> {
         Self {
             timeout: DEFAULT_TIMEOUT,
             max_body_size: DEFAULT_MAX_BODY_SIZE,
-            roots: None,
+            roots: TrustRoots::default(),
             proxy: None,
         }
     }
@@ -94,16 +93,12 @@ impl<C: Buildable> ClientBuilder<C> {
         self
     }
 
-    /// Trusts only the certificates in this PEM text. They replace the built-in roots and those of
-    /// an earlier call.
-    ///
-    /// Everything else in the text is skipped. Later the client also skips certificates that TLS
-    /// cannot use; if none is left, every exchange fails with
-    /// [`TransportErrorKind::Tls`](crate::TransportErrorKind::Tls).
+    /// Trusts only the certificates in this PEM text, as [`TrustRoots::from_pem`] does. They replace
+    /// the built-in roots and those of all earlier calls.
     ///
     /// # Errors
     ///
-    /// Returns a [`ClientOptionError`] if the text is not valid PEM or contains no certificate.
+    /// The errors of [`TrustRoots::from_pem`].
     ///
     /// # Example
     ///
@@ -115,15 +110,25 @@ impl<C: Buildable> ClientBuilder<C> {
     /// assert_eq!(result.err(), Some(ClientOptionError::NoRootCertificate));
     /// # }
     /// ```
-    pub fn root_certificates_pem(mut self, pem: &[u8]) -> Result<Self, ClientOptionError> {
-        let roots: Vec<_> = CertificateDer::pem_slice_iter(pem)
-            .collect::<Result<_, _>>()
-            .map_err(|_| ClientOptionError::RootsNotPem)?;
-        if roots.is_empty() {
-            return Err(ClientOptionError::NoRootCertificate);
-        }
-        self.roots = Some(roots);
+    pub fn root_certificates_pem(self, pem: &[u8]) -> Result<Self, ClientOptionError> {
+        Ok(self.trust_roots(TrustRoots::from_pem(pem)?))
+    }
+
+    /// Trusts the certificates in this PEM text beside those trusted so far: the built-in roots,
+    /// unless an earlier call replaced them.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`TrustRoots::from_pem`].
+    pub fn add_root_certificates_pem(mut self, pem: &[u8]) -> Result<Self, ClientOptionError> {
+        self.roots = self.roots.add_pem(pem)?;
         Ok(self)
+    }
+
+    /// Trusts these roots. They replace the built-in ones and those of all earlier calls.
+    pub fn trust_roots(mut self, roots: TrustRoots) -> Self {
+        self.roots = roots;
+        self
     }
 
     /// Uses the proxy that the environment names now: the first of `ALL_PROXY`, `HTTPS_PROXY` and
@@ -210,6 +215,17 @@ pub enum ClientOptionError {
     /// The root certificates' text contains no certificate.
     #[error("the root certificates' PEM text has no BEGIN CERTIFICATE section")]
     NoRootCertificate,
+    /// The root certificates' text contains a private key. Only the certificates belong there.
+    #[error("the root certificates' text contains a private key; give it the certificates alone")]
+    PrivateKeyInRoots,
+    /// TLS can use none of the root certificates.
+    #[error(
+        "none of the root certificates can be used for TLS; each must be one in DER within PEM"
+    )]
+    UnusableRoots,
+    /// The file that `SSL_CERT_FILE` names cannot be read.
+    #[error("the file that SSL_CERT_FILE names cannot be read")]
+    UnreadableRoots,
     /// The environment names a proxy that this client cannot use.
     #[error(
         "the environment's proxy variables name no usable proxy; a proxy's URL must begin with http:// or https://"

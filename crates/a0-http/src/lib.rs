@@ -76,6 +76,7 @@
 //! | `ureq` | yes | [`UreqClient`], a blocking client over the `ureq` crate |
 //! | `async` | no | [`AsyncHttpClient`] and [`drive_async`], for any runtime; no dependency |
 //! | `reqwest` | no | `async`, and [`ReqwestClient`], an async client for `tokio` over the `reqwest` crate |
+//! | `platform-verifier` | no | [`TrustRoots::platform`], the platform's own verifier of certificates, for either client |
 //!
 //! Without these features the crate has [`HttpClient`], [`Conversation`], [`Step`], [`drive`] and
 //! [`TransportError`], and depends only on the `http` crate.
@@ -91,7 +92,7 @@
 )]
 #![deny(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 #![cfg_attr(
-    not(all(feature = "ureq", feature = "reqwest")),
+    not(all(feature = "ureq", feature = "reqwest", feature = "platform-verifier")),
     allow(
         rustdoc::broken_intra_doc_links,
         reason = "the documentation links to items that this build leaves out"
@@ -109,6 +110,10 @@ mod error;
 mod message;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod roots;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod tls;
 #[cfg(feature = "ureq")]
 mod ureq_client;
 
@@ -126,6 +131,8 @@ pub use conversation::{Conversation, MAX_EXCHANGES, Step, drive};
 pub use error::{TransportError, TransportErrorKind};
 #[cfg(feature = "reqwest")]
 pub use reqwest_client::ReqwestClient;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+pub use roots::TrustRoots;
 #[cfg(feature = "ureq")]
 pub use ureq_client::UreqClient;
 

@@ -1,6 +1,5 @@
 //! The async client: `reqwest` with strict settings and limits.
 
-use std::error::Error;
 use std::fmt;
 use std::future::{pending, poll_fn};
 use std::mem;
@@ -13,14 +12,15 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 use reqwest::redirect::Policy;
 use reqwest::{Client, NoProxy, Proxy, Url, retry};
+use rustls::ClientConfig;
 use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::{self, Handle};
 use tokio::task::JoinHandle;
 
 use crate::builder::{Buildable, MAX_IDLE_AGE, MAX_IDLE_PER_HOST, USER_AGENT};
 use crate::connect::ConnectionPools;
 use crate::message::{self, BodyDecoder};
+use crate::tls::{client_config, tls_error};
 use crate::{
     AsyncHttpClient, ClientBuilder, MAX_HEADER_SIZE, ResponseFuture, TransportError,
     TransportErrorKind,
@@ -57,7 +57,7 @@ mod error;
 /// - It ignores the proxy variables of the environment unless
 ///   [asked to use them](ClientBuilder::proxy_from_env).
 /// - It verifies the server's certificate, against the built-in Mozilla roots or against
-///   [your own](ClientBuilder::root_certificates_pem).
+///   [others](crate::TrustRoots).
 /// - Dropping the future closes the connection.
 ///
 /// The client replaces the request's headers `Content-Length`, `Transfer-Encoding` and
@@ -293,20 +293,8 @@ struct ClientTemplate {
 
 impl ClientTemplate {
     fn new(options: ClientBuilder<ReqwestClient>) -> Result<Self, TransportError> {
-        let mut roots = RootCertStore::empty();
-        match options.roots {
-            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-            Some(certificates) => {
-                roots.add_parsable_certificates(certificates);
-            }
-        }
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(tls_error)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         Ok(Self {
-            tls,
+            tls: client_config(options.roots, Arc::new(ring::default_provider()))?,
             timeout: options.timeout,
             proxy: options.proxy,
         })
@@ -341,10 +329,6 @@ impl ClientTemplate {
         }
         builder.build().map_err(tls_error)
     }
-}
-
-fn tls_error(cause: impl Into<Box<dyn Error + Send + Sync>>) -> TransportError {
-    TransportError::new(TransportErrorKind::Tls, cause)
 }
 
 impl Default for ReqwestClient {

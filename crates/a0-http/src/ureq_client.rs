@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
+use rustls::ClientConfig;
+use rustls::crypto::{CryptoProvider, ring};
 use ureq::config::Config;
-use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, Proxy};
 
 use crate::builder::{Buildable, MAX_IDLE_AGE, MAX_IDLE_PER_HOST, USER_AGENT};
 use crate::connect::ConnectionPools;
 use crate::message::{self, BodyDecoder};
+use crate::tls::client_config;
 use crate::{ClientBuilder, HttpClient, MAX_HEADER_SIZE, TransportError, TransportErrorKind};
 
 use masking::Exchange;
@@ -22,6 +24,7 @@ mod connection;
 mod error;
 mod masking;
 mod response_mask;
+mod tls;
 
 /// A blocking HTTPS client with limits, over the `ureq` crate. Needs the feature `ureq`, which is on
 /// by default.
@@ -47,7 +50,7 @@ mod response_mask;
 /// - It ignores the proxy variables of the environment unless
 ///   [asked to use them](ClientBuilder::proxy_from_env).
 /// - It verifies the server's certificate, against the built-in Mozilla roots or against
-///   [your own](ClientBuilder::root_certificates_pem).
+///   [others](crate::TrustRoots).
 ///
 /// The client replaces the request's headers `Content-Length`, `Transfer-Encoding` and
 /// `Accept-Encoding` with its own, and drops the extensions of the request and of the response. A
@@ -92,6 +95,7 @@ mod response_mask;
 #[derive(Clone)]
 pub struct UreqClient {
     config: Config,
+    tls: Result<Arc<ClientConfig>, TransportError>,
     /// Each agent has its own connections. One per process is enough, so the key is `()`.
     agents: Arc<ConnectionPools<(), Agent>>,
     timeout: Duration,
@@ -115,10 +119,11 @@ impl UreqClient {
         let started = Instant::now();
         let mut request = message::prepare(request);
         let repeat = message::is_repeatable(&request).then(|| request.clone().map(|_| ()));
+        let tls = self.tls.as_ref().map_err(TransportError::clone)?;
         let agent = self.agents.get((), || {
             let has_proxy = self.config.proxy().is_some();
             let max_response = max_response_size(self.max_body_size);
-            let connector = connection::WatchingConnector::new(has_proxy, max_response);
+            let connector = connection::WatchingConnector::new(tls, has_proxy, max_response);
             Agent::with_parts(self.config.clone(), connector, connection::ThreadResolver)
         });
 
@@ -196,18 +201,6 @@ impl Buildable for UreqClient {
     }
 
     fn from_builder(options: ClientBuilder<Self>) -> Self {
-        let roots = match &options.roots {
-            None => RootCerts::WebPki,
-            Some(roots) => roots
-                .iter()
-                .map(|root| Certificate::from_der(root).to_owned())
-                .collect::<Vec<_>>()
-                .into(),
-        };
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .root_certs(roots)
-            .build();
         // Spells out the defaults that matter, so that a new version of ureq cannot change them.
         let config = Agent::config_builder()
             .https_only(true)
@@ -221,10 +214,12 @@ impl Buildable for UreqClient {
             .max_idle_connections(10)
             .max_idle_connections_per_host(MAX_IDLE_PER_HOST)
             .max_idle_age(MAX_IDLE_AGE)
-            .tls_config(tls)
             .build();
+        let provider = CryptoProvider::get_default().cloned();
+        let provider = provider.unwrap_or_else(|| Arc::new(ring::default_provider()));
         Self {
             config,
+            tls: client_config(options.roots, provider).map(Arc::new),
             agents: Arc::new(ConnectionPools::new()),
             timeout: options.timeout,
             max_body_size: options.max_body_size,

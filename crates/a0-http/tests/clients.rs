@@ -39,6 +39,7 @@ cases! {
     headers_do_not_count_against_the_body_limit,
     no_error_names_the_url,
     only_https_is_sent,
+    roots_are_added_beside_the_others,
     settings_hidden_in_the_request_have_no_effect,
     the_builder_validates_pem_text,
     the_default_limit_is_one_mebibyte,
@@ -420,30 +421,58 @@ fn only_https_is_sent<D: Driver>() {
 
 fn a_certificate_that_is_not_trusted_is_refused<D: Driver>() {
     let raw = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-    let unusable = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let other = DEFAULT_CA_CERTIFICATE.as_bytes();
-    let cases: [(&str, &[Setting<'_>]); 4] = [
+    let cases: [(&str, &[Setting<'_>]); 5] = [
         ("the built-in roots", &[]),
         ("other roots", &[Setting::Roots(other)]),
         (
             "a later call replaces",
             &[Setting::Roots(root_pem()), Setting::Roots(other)],
         ),
-        ("no usable root", &[Setting::Roots(unusable)]),
+        (
+            "a later call replaces added roots",
+            &[Setting::AddRoots(root_pem()), Setting::Roots(other)],
+        ),
+        ("other roots beside", &[Setting::AddRoots(other)]),
     ];
     for (name, options) in cases {
         let client = D::build(options).unwrap();
         let error = client.exchange(get(raw.url())).unwrap_err();
         assert_eq!(error.kind(), Kind::Tls, "{name}");
-        assert!(error.source().is_some(), "{name}");
+        // The source names the option that would help, and its own source is the library's error.
+        let source = error.source().unwrap();
+        let text = source.to_string();
+        assert!(text.contains("add_root_certificates_pem"), "{name}: {text}");
+        assert!(source.source().is_some(), "{name}");
     }
     let wrong_name = raw.url().replace("127.0.0.1", "localhost");
-    assert_eq!(
-        kind(raw_client::<D>(&[]).exchange(get(wrong_name))),
-        Kind::Tls,
-        "another name"
-    );
+    let error = raw_client::<D>(&[]).exchange(get(wrong_name)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls, "another name");
+    let text = error.source().unwrap().to_string();
+    assert!(!text.contains("root_certificates_pem"), "{text}");
     assert!(raw.requests().is_empty());
+}
+
+/// Mozilla's roots cannot be tested on loopback, so other roots stand for them.
+fn roots_are_added_beside_the_others<D: Driver>() {
+    let raw = RawServer::with("HTTP/1.1 204 No Content\r\n\r\n");
+    let mock = MockServer::start();
+    mock.mock(|when, then| {
+        when.path("/");
+        then.status(204);
+    });
+    let other = DEFAULT_CA_CERTIFICATE.as_bytes();
+    let only_raw = D::build(&[Setting::AddRoots(root_pem())]).unwrap();
+    assert_eq!(only_raw.exchange(get(raw.url())).unwrap().status(), 204);
+    assert_eq!(kind(only_raw.exchange(get(mock.url("/")))), Kind::Tls);
+    for options in [
+        [Setting::Roots(other), Setting::AddRoots(root_pem())],
+        [Setting::AddRoots(other), Setting::AddRoots(root_pem())],
+    ] {
+        let both = D::build(&options).unwrap();
+        assert_eq!(both.exchange(get(raw.url())).unwrap().status(), 204);
+        assert_eq!(both.exchange(get(mock.url("/"))).unwrap().status(), 204);
+    }
 }
 
 fn a_server_without_tls_is_a_tls_error<D: Driver>() {
@@ -463,10 +492,27 @@ fn a_server_without_tls_is_a_tls_error<D: Driver>() {
 fn the_builder_validates_pem_text<D: Driver>() {
     let two = [root_pem(), DEFAULT_CA_CERTIFICATE.as_bytes()].concat();
     let key = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-    let cases: [(&[u8], Option<ClientOptionError>); 6] = [
+    let crl = b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n";
+    let garbage = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let with_garbage = [garbage, root_pem()].concat();
+    let with_key = [root_pem(), key].concat();
+    let with_encrypted_key = String::from_utf8_lossy(&with_key);
+    let with_encrypted_key = with_encrypted_key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    let with_comments = [b"# a root\n", root_pem(), b"\n# its end", crl].concat();
+    let cases: [(&[u8], Option<ClientOptionError>); 13] = [
         (b"", Some(ClientOptionError::NoRootCertificate)),
         (b"certificate", Some(ClientOptionError::NoRootCertificate)),
-        (key, Some(ClientOptionError::NoRootCertificate)),
+        (key, Some(ClientOptionError::PrivateKeyInRoots)),
+        (&with_key, Some(ClientOptionError::PrivateKeyInRoots)),
+        (
+            with_encrypted_key.as_bytes(),
+            Some(ClientOptionError::PrivateKeyInRoots),
+        ),
+        (crl, Some(ClientOptionError::NoRootCertificate)),
+        (b"\xff\x00\x80", Some(ClientOptionError::NoRootCertificate)),
+        (garbage, Some(ClientOptionError::UnusableRoots)),
+        (&with_garbage, None),
+        (&with_comments, None),
         (
             b"-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
             Some(ClientOptionError::RootsNotPem),
@@ -478,8 +524,10 @@ fn the_builder_validates_pem_text<D: Driver>() {
         (&two, None),
     ];
     for (pem, error) in cases {
-        let result = D::build(&[Setting::Roots(pem)]);
-        assert_eq!(result.err(), error, "{}", String::from_utf8_lossy(pem));
+        for setting in [Setting::Roots(pem), Setting::AddRoots(pem)] {
+            let result = D::build(&[setting]);
+            assert_eq!(result.err(), error, "{}", String::from_utf8_lossy(pem));
+        }
     }
     let raw = RawServer::with("HTTP/1.1 204 No Content\r\n\r\n");
     let both = D::build(&[Setting::Roots(&two)]).unwrap();

@@ -44,6 +44,8 @@ const USE_PROXY: &str = "A0_HTTP_TEST_USE_PROXY";
 const NO_CIPHER_SUITES: &str = "A0_HTTP_TEST_NO_CIPHER_SUITES";
 /// Prints what is logged at TRACE.
 const LOG: &str = "A0_HTTP_TEST_LOG";
+/// In place of the given roots: `built-in`, `SSL_CERT_FILE`, `platform` or `platform and given`.
+const TRUST: &str = "A0_HTTP_TEST_TRUST";
 const EXPECTED: &str = "A0_HTTP_TEST_EXPECTED";
 /// A text that one of the error's causes must contain.
 const EXPECTED_CAUSE: &str = "A0_HTTP_TEST_EXPECTED_CAUSE";
@@ -54,7 +56,18 @@ const SCENARIO: &str = "A0_HTTP_TEST_SCENARIO";
 fn child<D: Driver>() {
     let Ok(url) = env::var(URL) else { return };
     let roots = env::var(ROOTS).unwrap();
-    let mut options = vec![Setting::Roots(roots.as_bytes())];
+    let mut options = match env::var(TRUST).as_deref() {
+        Err(_) => vec![Setting::Roots(roots.as_bytes())],
+        Ok("built-in") => vec![],
+        Ok("SSL_CERT_FILE") => vec![Setting::RootsFromSslCertFile],
+        #[cfg(feature = "platform-verifier")]
+        Ok("platform") => vec![Setting::PlatformRoots],
+        #[cfg(feature = "platform-verifier")]
+        Ok("platform and given") => {
+            vec![Setting::PlatformRoots, Setting::AddRoots(roots.as_bytes())]
+        }
+        Ok(other) => panic!("{other}"),
+    };
     options.extend(env::var(USE_PROXY).map(|_| Setting::ProxyFromEnv));
     if env::var(LOG).is_ok() {
         log::set_logger(&Printer).unwrap();
@@ -271,6 +284,7 @@ fn outcome(
     for name in PROXY_VARIABLES
         .into_iter()
         .chain(["NO_PROXY", "no_proxy", USE_PROXY])
+        .chain(["SSL_CERT_FILE", "SSL_CERT_DIR"])
     {
         command.env_remove(name);
     }
@@ -287,6 +301,49 @@ fn outcome(
     assert!(text.contains("1 passed"), "{text}");
     assert!(!text.contains("panicked"), "{text}");
     errors.into_owned()
+}
+
+#[test]
+fn ssl_cert_file_is_read_only_if_asked_for() {
+    let server = RawServer::with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    let directory = env::temp_dir().join(format!("a0-http-roots-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let write = |name: &str, text: &[u8]| {
+        let path = directory.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let good = write("good.pem", root_pem());
+    let other = write(
+        "other.pem",
+        httpmock::server::DEFAULT_CA_CERTIFICATE.as_bytes(),
+    );
+    let empty = write("empty.pem", b"");
+    let missing = directory.join("missing.pem");
+    let missing = missing.to_str().unwrap();
+    let cases = [
+        ("built-in", &*good, "Tls"),
+        ("SSL_CERT_FILE", &*good, "200"),
+        ("SSL_CERT_FILE", &*other, "Tls"),
+        ("SSL_CERT_FILE", "", "Tls"),
+        ("SSL_CERT_FILE", &*empty, "NoRootCertificate"),
+        ("SSL_CERT_FILE", missing, "UnreadableRoots"),
+        #[cfg(all(feature = "platform-verifier", target_os = "linux"))]
+        ("platform", &*good, "200"),
+        #[cfg(all(feature = "platform-verifier", target_os = "linux"))]
+        ("platform", &*other, "Tls"),
+        #[cfg(all(feature = "platform-verifier", target_os = "linux"))]
+        ("platform", missing, "Tls"),
+        #[cfg(all(feature = "platform-verifier", target_os = "linux"))]
+        ("platform and given", &*other, "200"),
+    ];
+    for child in CHILDREN {
+        for (trust, file, expected) in cases {
+            let variables = [("SSL_CERT_FILE", file), (TRUST, trust)];
+            run_child(child, &server.url(), expected, &variables);
+        }
+    }
+    std::fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use a0_jose::{Algorithm, NumericDate, Signer, SigningError, random_token_id};
-use serde_json::Map;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::{ExchangeError, RequestError};
@@ -56,16 +56,27 @@ impl Assertion {
     }
 
     fn try_sign(&self, client_id: &str, now: NumericDate) -> Result<String, SigningError> {
+        let mut claims = Map::new();
+        claims.insert("sub".into(), client_id.into());
+        self.sign_claims("JWT", client_id, claims, now)
+    }
+
+    /// Signs these claims of the client for the issuer, valid for [`ASSERTION_LIFETIME`].
+    pub(crate) fn sign_claims(
+        &self,
+        token_type: &str,
+        client_id: &str,
+        mut claims: Map<String, Value>,
+        now: NumericDate,
+    ) -> Result<String, SigningError> {
         let mut header = Map::new();
-        header.insert("typ".into(), "JWT".into());
+        header.insert("typ".into(), token_type.into());
         header.insert("alg".into(), self.signer.algorithm().name().into());
         if let Some(key_id) = &self.key_id {
             header.insert("kid".into(), key_id.as_str().into());
         }
         let expires = now.plus(ASSERTION_LIFETIME);
-        let mut claims = Map::new();
         claims.insert("iss".into(), client_id.into());
-        claims.insert("sub".into(), client_id.into());
         claims.insert("aud".into(), self.issuer.as_str().into());
         claims.insert("jti".into(), random_token_id()?.into());
         claims.insert("iat".into(), now.as_unix_seconds().into());

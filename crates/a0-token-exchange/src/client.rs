@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use crate::endpoint::Endpoint;
 use crate::response::{IssuedToken, RequestKind, ResponseBody, TokenResponse};
-use crate::{ClientAuth, ConnectionToken, OnBehalfOf, RequestError, TokenExchange, TokenRequest};
+use crate::{
+    ClientAuth, ClientInfo, ConnectionToken, OnBehalfOf, RequestError, TokenExchange, TokenRequest,
+    WorkerToken,
+};
 
 /// A client of one token endpoint. Clones are cheap.
 ///
@@ -30,6 +33,14 @@ impl TokenClient {
     ) -> Result<Self, RequestError> {
         let endpoint = Arc::new(Endpoint::new(token_endpoint, auth.into())?);
         Ok(TokenClient { endpoint })
+    }
+
+    /// Names the client's software in every request, in the header `Auth0-Client`. Without this,
+    /// nothing is sent.
+    #[must_use]
+    pub fn with_client_info(mut self, info: ClientInfo) -> Self {
+        Arc::make_mut(&mut self.endpoint).client_info = Some(info);
+        self
     }
 
     /// Exchanges a token (RFC 8693). The type of the subject token selects Auth0's Token Exchange
@@ -72,6 +83,22 @@ impl TokenClient {
     pub fn connection_token(
         &self,
         request: &ConnectionToken<'_>,
+    ) -> Result<TokenRequest<IssuedToken>, RequestError> {
+        let endpoint = Arc::clone(&self.endpoint);
+        let (kind, form) = (RequestKind::ConnectionToken, request.form()?);
+        let read = |_: &ResponseBody<'_>, token: IssuedToken| Ok(token.with_scope());
+        Ok(TokenRequest::new(endpoint, kind, form, read))
+    }
+
+    /// Gets an external provider's access token of a user who is not present, as a privileged worker.
+    /// [`IssuedToken::scope`] of the result is never `None`.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`RequestError`] if a parameter is empty, or if the subject token is not a bare token.
+    pub fn worker_token(
+        &self,
+        request: &WorkerToken<'_>,
     ) -> Result<TokenRequest<IssuedToken>, RequestError> {
         let endpoint = Arc::clone(&self.endpoint);
         let (kind, form) = (RequestKind::ConnectionToken, request.form()?);

@@ -5,20 +5,25 @@ use std::sync::Arc;
 use http::Uri;
 use http::uri::Scheme;
 
-use crate::{ClientAuth, RequestError};
+use crate::{ClientAuth, ClientInfo, RequestError};
 
+#[derive(Clone)]
 pub(crate) struct Endpoint {
     /// The URL as the caller wrote it.
     pub(crate) url: String,
     pub(crate) uri: Uri,
     pub(crate) auth: Arc<ClientAuth>,
+    pub(crate) client_info: Option<ClientInfo>,
 }
 
 impl Endpoint {
     pub(crate) fn new(url: &str, auth: Arc<ClientAuth>) -> Result<Self, RequestError> {
-        let uri = parse(url).ok_or(RequestError::Endpoint)?;
-        let url = url.to_owned();
-        Ok(Endpoint { url, uri, auth })
+        Ok(Endpoint {
+            url: url.to_owned(),
+            uri: parse(url).ok_or(RequestError::Endpoint)?,
+            auth,
+            client_info: None,
+        })
     }
 }
 

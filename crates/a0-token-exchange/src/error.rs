@@ -29,6 +29,15 @@ pub enum RequestError {
     /// Only one of `actor_token` and `actor_token_type` is set (RFC 8693 section 2.1).
     #[error("actor_token and actor_token_type go together: give both or neither")]
     ActorPair,
+    /// A resource is not an absolute URI, or has a fragment (RFC 8707 section 2).
+    #[error("a resource is an absolute URI without fragment (RFC 8707 section 2)")]
+    Resource,
+    /// The reason for the access is empty, or has more than 256 characters or control characters.
+    #[error("audit_context is a reason of 1 to 256 characters, without control characters")]
+    AuditContext,
+    /// The name or the version of the client's software is empty, too long, or not visible ASCII.
+    #[error("the name and the version for Auth0-Client have 1 to 64 visible ASCII characters")]
+    ClientInfo,
     /// An extra parameter has a reserved name, in any case.
     #[error("Parameter '{0}' is reserved and cannot be overridden")]
     ReservedParameter(&'static str),
@@ -50,7 +59,7 @@ pub enum RequestError {
     #[error("a client assertion is for an issuer, whose identifier begins with https://")]
     Issuer,
     /// The signer of assertions uses another algorithm.
-    #[error("client assertions are signed with RS256, PS256 or ES256")]
+    #[error("client assertions and worker's tokens are signed with RS256, PS256 or ES256")]
     Algorithm,
 }
 

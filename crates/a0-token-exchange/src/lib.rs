@@ -56,7 +56,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `private-key-jwt` | no | `ClientAuth::private_key_jwt`: an assertion instead of a secret, signed with `a0-jose` (OpenSSL) |
+//! | `private-key-jwt` | no | `ClientAuth::private_key_jwt`: an assertion instead of a secret, signed with `a0-jose` (OpenSSL); and `WorkerKey`, the key of a privileged worker |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -75,6 +75,7 @@
 mod assertion;
 mod auth;
 mod client;
+mod client_info;
 mod conversation;
 mod dpop;
 mod endpoint;
@@ -82,14 +83,17 @@ mod error;
 mod extra_parameters;
 mod form;
 mod parameters;
+mod resource;
 mod response;
 mod secret;
 mod token_request;
+mod worker;
 
 #[cfg(feature = "private-key-jwt")]
 pub use assertion::ASSERTION_LIFETIME;
 pub use auth::ClientAuth;
 pub use client::TokenClient;
+pub use client_info::{ClientInfo, MAX_CLIENT_INFO};
 pub use conversation::Pending;
 pub use dpop::ProofRequest;
 pub use error::{ExchangeError, RequestError, SigningFailure};
@@ -100,6 +104,9 @@ pub use response::{
     MAX_MEMBERS_SIZE, TokenResponse,
 };
 pub use token_request::TokenRequest;
+#[cfg(feature = "private-key-jwt")]
+pub use worker::WorkerKey;
+pub use worker::WorkerToken;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

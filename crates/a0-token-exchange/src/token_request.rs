@@ -13,7 +13,9 @@ use crate::dpop::{DPOP, ProofRequest, Prover, response_nonce};
 use crate::endpoint::Endpoint;
 use crate::form::Form;
 use crate::response::{RequestKind, ResponseBody};
-use crate::{ErrorResponse, ExchangeError, InvalidResponse, IssuedToken, MAX_BODY_SIZE};
+use crate::{
+    ClientInfo, ErrorResponse, ExchangeError, InvalidResponse, IssuedToken, MAX_BODY_SIZE,
+};
 
 type ReadToken<T> = fn(&ResponseBody<'_>, IssuedToken) -> Result<T, InvalidResponse>;
 
@@ -97,6 +99,9 @@ impl<T> TokenRequest<T> {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(CONTENT_TYPE, form);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(info) = &self.endpoint.client_info {
+            headers.insert(ClientInfo::header_name(), info.header_value().clone());
+        }
         if let Some(prover) = &self.prover {
             headers.insert(DPOP, self.proof(prover.as_ref(), now)?);
         }

@@ -13,7 +13,9 @@ use a0_jose::{
     Algorithm, Compact, HeaderRules, Jwk, Signer, SigningError, SigningKey, VerifiedJws,
     VerifyingKey,
 };
-use a0_token_exchange::{ASSERTION_LIFETIME, ClientAuth, RequestError, TokenClient, TokenExchange};
+use a0_token_exchange::{
+    ASSERTION_LIFETIME, ClientAuth, RequestError, TokenClient, TokenExchange, WorkerKey,
+};
 use http::Request;
 use serde_json::{Map, Value, json};
 use support::{ENDPOINT, NOW, form, now, parameter};
@@ -84,6 +86,73 @@ fn rfc7523_3_an_assertion_names_client_and_issuer_and_is_short_lived() {
         }
     }
     assert_eq!(ASSERTION_LIFETIME, Duration::from_secs(60));
+}
+
+#[test]
+fn a_workers_token_names_the_user_the_client_and_the_reason() {
+    let key = SigningKey::generate_es256().unwrap();
+    for key_id in [None, Some("key-1")] {
+        for organization in [None, Some("org_1")] {
+            let worker = WorkerKey::new("a:b", ISSUER, key_id, key.clone()).unwrap();
+            let token = worker.sign("auth0|ada", "nightly sync", organization, now());
+            let token = token.unwrap();
+            let allowed = [key.algorithm()];
+            let public = Jwk::from_object(key.public_jwk()).unwrap();
+            let public = VerifyingKey::new(&public, &allowed).unwrap();
+            let unverified = Compact::parse(&token, 4096).unwrap().decode().unwrap();
+            let rules = HeaderRules::new(allowed)
+                .types(["token-vault-req+jwt"])
+                .require_type();
+            let jws = unverified.validate_header(&rules).unwrap();
+            let jws = jws.verify_with(&public).unwrap();
+            let found = jws.header().get("kid").map(Node::to_value);
+            assert_eq!(found, key_id.map(Value::from));
+            let mut claims = jws.into_claims().into_object();
+            assert!(claims.remove("jti").unwrap().as_str().unwrap().len() >= 22);
+            let mut expected = json!({
+                "iss": "a:b", "sub": "auth0|ada", "aud": ISSUER, "iat": NOW, "exp": NOW + 60,
+                "audit_context": "nightly sync",
+            });
+            if let Some(organization) = organization {
+                expected["org_id"] = organization.into();
+            }
+            assert_eq!(Value::Object(claims), expected);
+        }
+    }
+}
+
+#[test]
+fn a_workers_token_needs_a_user_and_a_reason() {
+    let key = || SigningKey::generate_es256().unwrap();
+    let worker = WorkerKey::new("a:b", ISSUER, None, key()).unwrap();
+    let reason = |length| "\u{e9}".repeat(length);
+    for (user, context, is_signed) in [
+        ("auth0|ada", &*reason(1), true),
+        ("auth0|ada", &*reason(256), true),
+        ("auth0|ada", &*reason(257), false),
+        ("auth0|ada", "", false),
+        ("auth0|ada", " \u{a0}", false),
+        ("auth0|ada", "a\nb", false),
+        ("", "reason", false),
+    ] {
+        let result = worker.sign(user, context, None, now());
+        assert_eq!(result.is_ok(), is_signed, "{user} {context:?}");
+        if let Err(error) = result {
+            assert!(!format!("{error} {error:?}").contains("ada"));
+        }
+    }
+    for (client_id, issuer, expected) in [
+        ("", ISSUER, RequestError::MissingArgument("client_id")),
+        ("a:b", "http://tenant.example/", RequestError::Issuer),
+        ("a:b", "tenant.example", RequestError::Issuer),
+    ] {
+        let error = WorkerKey::new(client_id, issuer, None, key()).unwrap_err();
+        assert_eq!(error, expected);
+    }
+    assert_eq!(
+        format!("{worker:?}"),
+        r#"WorkerKey { client_id: "a:b", .. }"#
+    );
 }
 
 #[test]

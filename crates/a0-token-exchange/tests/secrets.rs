@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fmt::Debug;
 
 use a0_token_exchange::{
-    ClientAuth, ConnectionToken, ExtraValue, OnBehalfOf, TokenClient, TokenExchange,
+    ClientAuth, ConnectionToken, ExtraValue, OnBehalfOf, TokenClient, TokenExchange, WorkerToken,
 };
 use support::{ENDPOINT, now, response};
 
@@ -68,6 +68,9 @@ fn no_secret_is_in_an_error_or_in_debug_output() {
             let with_extra = exchange.clone().extra_list("k", vec![value; 30]);
             let obo = OnBehalfOf::new(token, "aud");
             let connection = ConnectionToken::new("c", token);
+            let worker = WorkerToken::new("c", token);
+            shown.debug(&worker);
+            shown.of(client.worker_token(&worker));
             shown.debug(&(&exchange, &with_extra, &obo, &connection));
             shown.of(client.exchange(&exchange));
             shown.of(client.exchange(&with_extra));

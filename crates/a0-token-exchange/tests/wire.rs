@@ -208,6 +208,78 @@ fn rfc8693_2_1_actor_token_and_its_type_go_together() {
 }
 
 #[test]
+fn rfc8707_2_a_resource_is_an_absolute_uri_without_fragment() {
+    let long = format!("https://a.example/{}", "a".repeat(4096));
+    for resource in [
+        "https://a.example",
+        "HTTPS://A.example:8443/b/c?d=e&f=%2F",
+        "https://[2001:db8::1]/",
+        "https://user@a.example/",
+        "urn:example:a",
+        "api:a",
+        "x-y+z.1:a",
+        &*long,
+    ] {
+        let body = body_of(&exchange().resource(resource)).unwrap();
+        let decoded: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes())
+            .into_owned()
+            .collect();
+        assert!(decoded.contains(&("resource".to_owned(), resource.to_owned())));
+    }
+    for resource in [
+        "https://a.example/#",
+        "https://a.example/#b",
+        "urn:example:a#b",
+        "#",
+        "a",
+        "/a",
+        "//a.example/",
+        "?a=b",
+        ":",
+        ":a",
+        "urn:",
+        "1a:b",
+        "a b:c",
+        "a_b:c",
+        "https:",
+        "https://",
+        "https:///a",
+        "https://?a",
+        "https://:443/",
+        "https://@/",
+        "https:a.example",
+        "https:\\\\a.example\\",
+        "https://a.example/ ",
+        " https://a.example/",
+        "https://a.example/\n",
+        "https://a.example/\0",
+        "https://a.example/\u{e9}",
+        "https://\u{e9}.example/",
+        "https://a.example/%",
+        "https://a.example/%2",
+        "https://a.example/%g0",
+        "https://a.example/<b>",
+        "https://a.example/\"b",
+        " ",
+    ] {
+        let error = body_of(&exchange().resource(resource)).unwrap_err();
+        assert_eq!(error, RequestError::Resource, "{resource:?}");
+        let beside = exchange()
+            .audience("a")
+            .resource("urn:a:b")
+            .resource(resource);
+        assert_eq!(body_of(&beside).unwrap_err(), RequestError::Resource);
+    }
+    let many = |count| (0..count).fold(exchange(), |request, _| request.resource("urn:a:b"));
+    let body = body_of(&many(20)).unwrap();
+    assert_eq!(body.matches("&resource=urn%3Aa%3Ab").count(), 20);
+    let error = body_of(&many(21)).unwrap_err();
+    assert_eq!(error, RequestError::TooManyValues("resource".to_owned()));
+    // As with other optional parameters, an empty one is not sent.
+    assert_eq!(body_of(&exchange().resource("")), body_of(&exchange()));
+}
+
+#[test]
 fn reserved_names_are_refused_in_any_case() {
     for name in "grant_type client_id client_secret client_assertion client_assertion_type \
          subject_token subject_token_type requested_token_type actor_token actor_token_type \

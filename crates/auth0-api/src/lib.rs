@@ -47,6 +47,8 @@ mod verification;
 
 pub use a0_act::{get_current_actor, get_delegation_chain};
 pub use a0_discovery::{CacheAdapter, Freshness, IssuerStatus, Refresh, normalize_domain};
+#[cfg(any(feature = "ureq", feature = "async"))]
+pub use a0_http::TrustRoots;
 #[cfg(feature = "ureq")]
 pub use a0_http::UreqClient;
 #[cfg(feature = "async")]
@@ -54,8 +56,10 @@ pub use a0_http::{AsyncHttpClient, ReqwestClient};
 pub use a0_http::{HttpClient, TransportError};
 pub use a0_jose::jwe::{DecryptionKey, KeyEncryptionAlgorithm};
 pub use a0_jose::{Backend, NumericDate};
+#[cfg(feature = "private-key-jwt")]
+pub use a0_token_exchange::WorkerKey;
 pub use a0_token_exchange::{
-    ClientAuth, ConnectionToken, IssuedToken, OnBehalfOf, TokenExchange, TokenResponse,
+    ClientAuth, ConnectionToken, IssuedToken, OnBehalfOf, TokenExchange, TokenResponse, WorkerToken,
 };
 /// The crates that this one is built on, for the types in its public items.
 pub use {
@@ -66,6 +70,9 @@ pub use {
 pub use authorization::policy::Policy;
 pub use authorization::principal::Principal;
 pub use authorization::{DeniedBy, PolicyPanicked, StepUp};
+/// The version of this crate.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 #[cfg(feature = "async")]
 pub use client::asynchronous;
 pub use client::blocking::ApiClient;

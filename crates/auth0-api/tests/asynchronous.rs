@@ -23,7 +23,7 @@ use auth0_api::transport::{AsyncHttpClient, ResponseFuture, TransportError, Tran
 use auth0_api::{
     Builder, ConnectionToken, DpopProof, Error, ErrorKind, IssuedToken, IssuerStatus, OnBehalfOf,
     Refresh, RequestContext, ReqwestClient, ResolverContext, TokenCacheStatus, TokenExchange,
-    TokenOptions, TokenResponse, VerifiedToken,
+    TokenOptions, TokenResponse, VerifiedToken, WorkerToken,
 };
 use scenarios::{AUDIENCE, Driver, Handle};
 use tokio::runtime::Runtime;
@@ -167,6 +167,14 @@ impl Driver for Async {
     ) -> Result<IssuedToken, Error> {
         self.1
             .block_on(self.0.get_access_token_for_connection(request))
+    }
+
+    fn get_access_token_for_connection_as_worker(
+        &self,
+        request: &WorkerToken<'_>,
+    ) -> Result<IssuedToken, Error> {
+        let token = self.0.get_access_token_for_connection_as_worker(request);
+        self.1.block_on(token)
     }
 }
 

@@ -11,7 +11,7 @@ use auth0_api::proof::ReplayStore;
 use auth0_api::{
     ApiClient, Builder, ConnectionToken, DpopProof, Error, IssuedToken, IssuerStatus, OnBehalfOf,
     RequestContext, ResolverContext, TokenCacheStatus, TokenExchange, TokenOptions, TokenResponse,
-    VerifiedToken,
+    VerifiedToken, WorkerToken,
 };
 use scenarios::{AUDIENCE, Driver, Handle};
 use std::marker::PhantomData;
@@ -134,6 +134,13 @@ impl<O: Options> Driver for Blocking<O> {
         request: &ConnectionToken<'_>,
     ) -> Result<IssuedToken, Error> {
         self.0.get_access_token_for_connection(request)
+    }
+
+    fn get_access_token_for_connection_as_worker(
+        &self,
+        request: &WorkerToken<'_>,
+    ) -> Result<IssuedToken, Error> {
+        self.0.get_access_token_for_connection_as_worker(request)
     }
 }
 

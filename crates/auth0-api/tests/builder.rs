@@ -269,6 +269,33 @@ fn client_assertions_are_only_for_the_issuer_of_the_domain() {
     }
 }
 
+#[test]
+#[cfg(feature = "private-key-jwt")]
+fn a_worker_key_signs_what_the_tenant_accepts() {
+    use auth0_api::{WorkerKey, WorkerToken};
+    let tenant = a0_testkit::LocalTenant::new("tenant.example").unwrap();
+    tenant.register_client("id", "secret");
+    let client = complete().client_id("id").client_secret("secret");
+    let client = client.http_client(tenant.client()).build().unwrap();
+    let get = |issuer: &str, age: u64| {
+        let key = auth0_api::jose::SigningKey::generate_es256().unwrap();
+        let worker = WorkerKey::new("id", issuer, Some("key-1"), key).unwrap();
+        let then = tenant.now() - Duration::from_secs(age);
+        let subject = worker.sign("auth0|ada", "nightly sync", Some("org_1"), then);
+        let request = subject.unwrap();
+        let request = WorkerToken::new("google-oauth2", &request);
+        client.get_access_token_for_connection_as_worker(&request)
+    };
+    let token = get(tenant.issuer(), 0).unwrap();
+    assert_eq!(token.access_token(), "google-oauth2:auth0|ada");
+    // It is too old after a minute, and one for another tenant is not sent.
+    assert_eq!(get(tenant.issuer(), 62).unwrap_err().status_code(), 502);
+    let other = get("https://other.example/", 0).unwrap_err();
+    assert_eq!(other.status_code(), 400);
+    let sent = tenant.request_count(a0_testkit::Endpoint::Token);
+    assert_eq!(sent, 2);
+}
+
 /// These options bound how long a removed key is used.
 #[test]
 fn resource_metadata_is_an_https_url_or_a_url_of_this_machine() {

@@ -99,6 +99,9 @@ impl KeyCache {
         issuer: &Issuer,
         now: NumericDate,
     ) -> Result<Arc<IssuerKeys>, Unavailable> {
+        if let Some(keys) = self.shared.static_keys(issuer) {
+            return Ok(keys);
+        }
         let slot = self.shared.keys_slot(issuer, now);
         self.look_up(&slot, issuer, Goal::Fresh, now).await
     }
@@ -111,6 +114,9 @@ impl KeyCache {
         algorithm: Algorithm,
         now: NumericDate,
     ) -> Result<Arc<IssuerKeys>, Unavailable> {
+        if let Some(keys) = self.shared.static_keys(issuer) {
+            return Ok(keys);
+        }
         let slot = self.shared.keys_slot(issuer, now);
         let goal = Goal::Key(key_id, algorithm);
         self.look_up(&slot, issuer, goal, now).await
@@ -136,6 +142,9 @@ impl KeyCache {
         issuer: &Issuer,
         now: NumericDate,
     ) -> Result<Arc<IssuerKeys>, Unavailable> {
+        if let Some(keys) = self.shared.static_keys(issuer) {
+            return Ok(keys);
+        }
         let slot = self.shared.keys_slot(issuer, now);
         self.look_up(&slot, issuer, Goal::Newest, now).await
     }

@@ -67,6 +67,9 @@ impl KeyCache {
     ///
     /// [`Unavailable`] if the keys cannot be fetched and none in memory may be served.
     pub fn keys(&self, issuer: &Issuer, now: NumericDate) -> Result<Arc<IssuerKeys>, Unavailable> {
+        if let Some(keys) = self.0.static_keys(issuer) {
+            return Ok(keys);
+        }
         let slot = self.0.keys_slot(issuer, now);
         self.look_up(&slot, issuer, Goal::Fresh, now)
     }
@@ -86,6 +89,9 @@ impl KeyCache {
         algorithm: Algorithm,
         now: NumericDate,
     ) -> Result<Arc<IssuerKeys>, Unavailable> {
+        if let Some(keys) = self.0.static_keys(issuer) {
+            return Ok(keys);
+        }
         let slot = self.0.keys_slot(issuer, now);
         self.look_up(&slot, issuer, Goal::Key(key_id, algorithm), now)
     }
@@ -121,6 +127,9 @@ impl KeyCache {
         issuer: &Issuer,
         now: NumericDate,
     ) -> Result<Arc<IssuerKeys>, Unavailable> {
+        if let Some(keys) = self.0.static_keys(issuer) {
+            return Ok(keys);
+        }
         let slot = self.0.keys_slot(issuer, now);
         self.look_up(&slot, issuer, Goal::Newest, now)
     }

@@ -1,5 +1,6 @@
 //! The options of a key cache.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,7 +13,7 @@ use super::round::Rules;
 use super::second_level::AdapterFailures;
 use super::shared::{Clock, Fetcher, Shared};
 use crate::error::FetchFailure;
-use crate::fetch::{FetchRules, IssuerKeys, MAX_BODY_SIZE};
+use crate::fetch::{FetchRules, IssuerKeys};
 use crate::issuer::Issuer;
 use crate::policy::CachePolicy;
 
@@ -25,6 +26,7 @@ pub struct KeyCacheBuilder<C: ?Sized = dyn HttpClient, A: ?Sized = dyn CacheAdap
     adapter: Option<Arc<A>>,
     clock: Clock,
     initial: Vec<(Issuer, IssuerKeys)>,
+    static_keys: HashMap<Issuer, Arc<IssuerKeys>>,
     observer: Option<Arc<dyn RefreshObserver>>,
     #[cfg(feature = "async")]
     pub(super) sleep: Option<Arc<super::query::SleepFn>>,
@@ -39,6 +41,7 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             adapter: None,
             clock: Clock::default(),
             initial: Vec::new(),
+            static_keys: HashMap::new(),
             observer: None,
             #[cfg(feature = "async")]
             sleep: None,
@@ -77,14 +80,32 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
         jwks: impl AsRef<[u8]>,
         fetched_at: SystemTime,
     ) -> Result<Self, FetchFailure> {
-        let jwks = jwks.as_ref();
-        if jwks.len() > MAX_BODY_SIZE {
-            return Err(FetchFailure::TooLarge);
-        }
         let keys = self
             .rules
-            .read_initial_keys(&issuer, jwks, fetched_at.into())?;
+            .read_initial_keys(&issuer, jwks.as_ref(), fetched_at.into())?;
         self.initial.push((issuer, keys));
+        Ok(self)
+    }
+
+    /// Verifies the tokens of `issuer` with these keys alone, for tests and closed networks. Unlike
+    /// [initial keys](Self::initial_keys) they never age: the cache never fetches keys of this issuer,
+    /// not even for an unknown `kid` or by `reload`, and ignores its initial keys. To replace the keys,
+    /// build another cache. The metadata is fetched only for the token endpoint.
+    ///
+    /// `jwks` is the text of the key set (RFC 7517 section 5).
+    ///
+    /// # Errors
+    ///
+    /// [`FetchFailure`] if the text is no key set, or has no usable key.
+    pub fn static_keys(
+        mut self,
+        issuer: Issuer,
+        jwks: impl AsRef<[u8]>,
+    ) -> Result<Self, FetchFailure> {
+        let keys = self
+            .rules
+            .read_static_keys(&issuer, jwks.as_ref(), self.clock.now())?;
+        self.static_keys.insert(issuer, Arc::new(keys));
         Ok(self)
     }
 
@@ -114,7 +135,7 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             clock: self.clock,
             observer: self.observer,
         };
-        Shared::new(fetcher, self.initial)
+        Shared::new(fetcher, self.initial, self.static_keys)
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) trait Fetchable: Cached {
 impl Fetchable for ServerMetadata {
     fn begin(plan: Plan<'_, Self>) -> Step<'_, Self> {
         run_conversation(
-            FetchMetadata::start(plan.issuer.clone(), plan.now),
+            FetchMetadata::start(plan.issuer.clone(), Arc::clone(&plan.rules.fetch), plan.now),
             |fetched| Step::Done(fetched.into(), Vec::new()),
         )
     }
@@ -87,7 +87,11 @@ impl<'r> Plan<'r, IssuerKeys> {
                 let Some(entry) = entry else {
                     return self.request(None);
                 };
-                let text = decode(&entry, &self.issuer.metadata_url(), self.now);
+                let text = decode(
+                    &entry,
+                    &self.rules.fetch.metadata_url_of(self.issuer),
+                    self.now,
+                );
                 let source =
                     text.and_then(|text| self.rules.fetch.read_metadata(self.issuer, &text).ok());
                 match self.rules.adapter_failures.take_entry(source) {

@@ -1,6 +1,7 @@
 //! The state that all clones of a cache share, for blocking and async callers: the records of all
 //! issuers, the queue of refreshes, and what a round needs.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -23,6 +24,8 @@ use crate::policy::CachePolicy;
 
 pub(crate) struct Shared<C: ?Sized, A: ?Sized> {
     keys: Issuers<IssuerKeys>,
+    /// Keys that are never fetched, and never evicted.
+    static_keys: HashMap<Issuer, Arc<IssuerKeys>>,
     /// Metadata without keys, for the token endpoint of issuers whose keys are not in memory.
     metadata: Issuers<ServerMetadata>,
     refreshes: Refreshes,
@@ -66,15 +69,21 @@ impl<C: ?Sized, A: ?Sized> Fetcher<C, A> {
 }
 
 impl<C: ?Sized, A: ?Sized> Shared<C, A> {
-    pub(super) fn new(fetcher: Fetcher<C, A>, initial: Vec<(Issuer, IssuerKeys)>) -> Self {
+    pub(super) fn new(
+        fetcher: Fetcher<C, A>,
+        initial: Vec<(Issuer, IssuerKeys)>,
+        static_keys: HashMap<Issuer, Arc<IssuerKeys>>,
+    ) -> Self {
         let shared = Shared {
             keys: Issuers::new(),
+            static_keys,
             metadata: Issuers::new(),
             refreshes: Refreshes::default(),
             fetcher: Arc::new(fetcher),
         };
         let now = shared.fetcher.clock.now();
-        for (issuer, keys) in initial {
+        let is_fetched = |(issuer, _): &_| !shared.static_keys.contains_key::<Issuer>(issuer);
+        for (issuer, keys) in initial.into_iter().filter(is_fetched) {
             let mut good = Good::new(Arc::new(keys), 0, false);
             // Keys from the future have no age: later they would seem to be older than a set-back of
             // the clock.
@@ -85,6 +94,11 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
             }
         }
         shared
+    }
+
+    /// The keys of an issuer whose keys are never fetched.
+    pub(super) fn static_keys(&self, issuer: &Issuer) -> Option<Arc<IssuerKeys>> {
+        self.static_keys.get(issuer).map(Arc::clone)
     }
 
     pub(super) fn keys_slot(&self, issuer: &Issuer, now: NumericDate) -> Arc<Slot<IssuerKeys>> {
@@ -170,7 +184,10 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
             record.observe_clock(now);
             IssuerStatus::new(issuer, &record, self.policy(), now)
         };
-        self.keys.all().into_iter().map(status).collect()
+        let static_keys = self.static_keys.iter();
+        let static_keys = static_keys.map(|(issuer, keys)| IssuerStatus::of_static(issuer, keys));
+        let fetched = self.keys.all().into_iter().map(status);
+        static_keys.chain(fetched).collect()
     }
 
     pub(super) fn adapter_failures(&self) -> &AdapterFailures {

@@ -42,6 +42,23 @@ pub struct IssuerStatus {
 }
 
 impl IssuerStatus {
+    /// The status of an issuer whose keys are never fetched.
+    pub(super) fn of_static(issuer: &Issuer, keys: &IssuerKeys) -> Self {
+        IssuerStatus {
+            issuer: issuer.clone(),
+            freshness: Freshness::Static,
+            key_ids: key_ids(keys),
+            skipped_keys: SkippedKeys::of(keys.keys()),
+            last_success: None,
+            age: None,
+            last_failure: None,
+            failures: 0,
+            fetching: false,
+            retry_in: Duration::ZERO,
+            kid_cooldown_left: Duration::ZERO,
+        }
+    }
+
     pub(super) fn new(
         issuer: Issuer,
         record: &Record<IssuerKeys>,
@@ -58,11 +75,7 @@ impl IssuerStatus {
                 Some(good) if good.may_be_served(policy, now) => Freshness::Stale,
                 _ => Freshness::Absent,
             },
-            key_ids: keys.map_or_else(Vec::new, |keys| {
-                let mut key_ids: Vec<String> = keys.keys().key_ids().map(str::to_owned).collect();
-                key_ids.sort_unstable();
-                key_ids
-            }),
+            key_ids: keys.map_or_else(Vec::new, key_ids),
             skipped_keys: keys
                 .map_or_else(SkippedKeys::default, |keys| SkippedKeys::of(keys.keys())),
             last_success: keys.map(IssuerKeys::requested_at),
@@ -76,6 +89,12 @@ impl IssuerStatus {
     }
 }
 
+fn key_ids(keys: &IssuerKeys) -> Vec<String> {
+    let mut key_ids: Vec<String> = keys.keys().key_ids().map(str::to_owned).collect();
+    key_ids.sort_unstable();
+    key_ids
+}
+
 /// Whether an issuer's keys can be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -86,4 +105,7 @@ pub enum Freshness {
     Fresh,
     /// The keys are past their time to live. They are served until newer ones have been fetched.
     Stale,
+    /// The keys were given as [static keys](crate::KeyCacheBuilder::static_keys). They are served
+    /// forever and never fetched.
+    Static,
 }

@@ -8,7 +8,8 @@ use a0_jose::NumericDate;
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderMap, Request, Response, StatusCode, header};
 
-use super::documents::{DocumentText, FetchRules, IssuerKeys, KeySource, Metadata, ServerMetadata};
+use super::documents::{DocumentText, IssuerKeys, KeySource, Metadata, ServerMetadata};
+use super::rules::FetchRules;
 use crate::error::{Document, FetchError, FetchFailure};
 use crate::issuer::Issuer;
 use crate::policy::Stamp;
@@ -60,7 +61,7 @@ impl FetchKeys {
         rules: Arc<FetchRules>,
         now: NumericDate,
     ) -> Result<Step<Self>, FetchError> {
-        let request = get_metadata(&issuer)?;
+        let request = get_metadata(&issuer, &rules)?;
         let next = Next::Metadata(issuer);
         Ok(Step::Fetch(request, FetchKeys { rules, now, next }))
     }
@@ -95,8 +96,9 @@ impl Conversation for FetchKeys {
         let FetchKeys { rules, now, next } = self;
         match next {
             Next::Metadata(issuer) => {
-                let fail = |failure| metadata_error(&issuer, failure);
-                let text = read_document(result, issuer.metadata_url(), now, fail)?;
+                let url = rules.metadata_url_of(&issuer);
+                let fail = |failure| FetchError::at(Document::Metadata, url.clone(), failure);
+                let text = read_document(result, url.clone(), now, fail)?;
                 let source = rules.read_metadata(&issuer, &text).map_err(fail)?;
                 FetchKeys::request_keys(rules, now, Arc::new(source), Some(text))
             }
@@ -120,13 +122,21 @@ impl Conversation for FetchKeys {
 #[derive(Debug)]
 pub(crate) struct FetchMetadata {
     issuer: Issuer,
+    rules: Arc<FetchRules>,
     now: NumericDate,
 }
 
 impl FetchMetadata {
-    pub(crate) fn start(issuer: Issuer, now: NumericDate) -> Result<Step<Self>, FetchError> {
-        let request = get_metadata(&issuer)?;
-        Ok(Step::Fetch(request, FetchMetadata { issuer, now }))
+    pub(crate) fn start(
+        issuer: Issuer,
+        rules: Arc<FetchRules>,
+        now: NumericDate,
+    ) -> Result<Step<Self>, FetchError> {
+        let mut request = get_metadata(&issuer, &rules)?;
+        if let Some((name, value)) = rules.metadata_header() {
+            request.headers_mut().insert(name.clone(), value.clone());
+        }
+        Ok(Step::Fetch(request, FetchMetadata { issuer, rules, now }))
     }
 }
 
@@ -135,9 +145,10 @@ impl Conversation for FetchMetadata {
     type Error = FetchError;
 
     fn resume(self, result: ExchangeResult) -> Result<Step<Self>, FetchError> {
-        let FetchMetadata { issuer, now } = self;
-        let fail = |failure| metadata_error(&issuer, failure);
-        let text = read_document(result, issuer.metadata_url(), now, fail)?;
+        let FetchMetadata { issuer, rules, now } = self;
+        let url = rules.metadata_url_of(&issuer);
+        let fail = |failure| FetchError::at(Document::Metadata, url.clone(), failure);
+        let text = read_document(result, url.clone(), now, fail)?;
         let metadata = Metadata::parse_with_optional_issuer(&text.body, &issuer).map_err(fail)?;
         let stamp = text.stamp;
         Ok(Step::Done(ServerMetadata { metadata, stamp }))
@@ -170,18 +181,15 @@ fn read_document(
     Ok(DocumentText { url, body, stamp })
 }
 
-fn metadata_error(issuer: &Issuer, failure: FetchFailure) -> FetchError {
-    FetchError::at(Document::Metadata, issuer.metadata_url(), failure)
-}
-
 /// Names the origin of the `jwks_uri`, which is allowed. Its path is the server's text.
 fn jwks_error(source: &KeySource, failure: FetchFailure) -> FetchError {
     let origin = source.jwks_uri.origin().ascii_serialization();
     FetchError::at(Document::Jwks, origin, failure)
 }
 
-fn get_metadata(issuer: &Issuer) -> Result<Request<Vec<u8>>, FetchError> {
-    get(&issuer.metadata_url()).map_err(|_| metadata_error(issuer, FetchFailure::IssuerMismatch))
+fn get_metadata(issuer: &Issuer, rules: &FetchRules) -> Result<Request<Vec<u8>>, FetchError> {
+    let url = rules.metadata_url_of(issuer);
+    get(&url).map_err(|_| FetchError::at(Document::Metadata, url, FetchFailure::IssuerMismatch))
 }
 
 fn get(url: &str) -> Result<Request<Vec<u8>>, http::Error> {

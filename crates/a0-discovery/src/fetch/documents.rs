@@ -1,153 +1,20 @@
-//! The documents of an issuer and the rules they must meet: metadata (OpenID Connect Discovery 1.0
-//! section 3, RFC 8414 section 2) and keys.
+//! The documents of an issuer: metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2)
+//! and keys.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use a0_jose::{Algorithm, Backend, JwkSet, NumericDate, json};
+use a0_jose::{JwkSet, NumericDate, json};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::error::{FetchFailure, TokenEndpointError};
+use crate::error::FetchFailure;
 use crate::issuer::{Issuer, Origin};
 use crate::policy::{Lease, Stamp, older};
-use crate::skipped_keys::SkippedKeys;
-
-/// Which keys are accepted, and from which origins.
-#[derive(Debug, Clone)]
-pub struct FetchRules {
-    algorithms: Vec<Algorithm>,
-    issuer_algorithms: HashMap<Issuer, Vec<Algorithm>>,
-    backend: Backend,
-    trusted_endpoints: Vec<Origin>,
-}
-
-impl FetchRules {
-    /// Accepts keys for these algorithms (see [`VerifyingKey::new`](a0_jose::VerifyingKey::new))
-    /// from the issuer's own origin only.
-    pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        FetchRules {
-            algorithms: algorithms.into_iter().collect(),
-            issuer_algorithms: HashMap::new(),
-            backend: Backend::default(),
-            trusted_endpoints: Vec::new(),
-        }
-    }
-
-    /// Accepts keys of one issuer for these algorithms only, in place of the common ones (RFC 8725 section
-    /// 3.1).
-    #[must_use]
-    pub fn issuer_algorithms(
-        mut self,
-        issuer: Issuer,
-        algorithms: impl IntoIterator<Item = Algorithm>,
-    ) -> Self {
-        let algorithms = algorithms.into_iter().collect();
-        self.issuer_algorithms.insert(issuer, algorithms);
-        self
-    }
-
-    /// Adds origins that a `jwks_uri` or a `token_endpoint` may point to.
-    #[must_use]
-    pub fn trust(mut self, origins: impl IntoIterator<Item = Origin>) -> Self {
-        self.trusted_endpoints.extend(origins);
-        self
-    }
-
-    /// Sets the library that verifies signatures with the keys. Defaults to OpenSSL.
-    #[must_use]
-    pub fn backend(mut self, backend: Backend) -> Self {
-        self.backend = backend;
-        self
-    }
-
-    /// Checks metadata, whether it was fetched or read from the second level.
-    pub(crate) fn read_metadata(
-        &self,
-        issuer: &Issuer,
-        text: &DocumentText,
-    ) -> Result<KeySource, FetchFailure> {
-        let metadata = Metadata::parse(&text.body, issuer)?;
-        let jwks_uri = metadata.jwks_uri(issuer, &self.trusted_endpoints)?;
-        Ok(KeySource {
-            metadata,
-            jwks_uri,
-            stamp: text.stamp,
-        })
-    }
-
-    /// The token endpoint, if credentials may go there.
-    pub(crate) fn token_endpoint(
-        &self,
-        metadata: &Metadata,
-        issuer: &Issuer,
-    ) -> Result<String, TokenEndpointError> {
-        let name = "token_endpoint";
-        if metadata.get(name).is_some_and(|text| text == "") {
-            return Err(TokenEndpointError::Missing);
-        }
-        match metadata.endpoint(name, issuer, &self.trusted_endpoints) {
-            Ok(url) => Ok(url.into()),
-            Err(EndpointFault::Missing) => Err(TokenEndpointError::Missing),
-            Err(EndpointFault::Unreadable) => Err(TokenEndpointError::Unreadable),
-            Err(EndpointFault::NotAllowed) => Err(TokenEndpointError::NotAllowed),
-        }
-    }
-
-    /// Checks a key set, whether it was fetched or read from the second level.
-    pub(crate) fn read_keys(
-        &self,
-        source: Arc<KeySource>,
-        text: &DocumentText,
-    ) -> Result<IssuerKeys, FetchFailure> {
-        // Metadata has the issuer's name, or it would not have been accepted.
-        let issuer = source.metadata.get("issuer").and_then(Value::as_str);
-        let keys = self.read_key_set(issuer, &text.body)?;
-        Ok(IssuerKeys {
-            lease: Lease::new([source.stamp, text.stamp]),
-            source: Some(source),
-            keys,
-            stamp: text.stamp,
-        })
-    }
-
-    /// Checks a key set that the caller gave. It was requested at `requested_at`.
-    pub(crate) fn read_initial_keys(
-        &self,
-        issuer: &Issuer,
-        body: &[u8],
-        requested_at: NumericDate,
-    ) -> Result<IssuerKeys, FetchFailure> {
-        let stamp = Stamp {
-            requested_at,
-            max_age: None,
-        };
-        Ok(IssuerKeys {
-            lease: Lease::new([stamp; 2]),
-            source: None,
-            keys: self.read_key_set(Some(issuer.as_str()), body)?,
-            stamp,
-        })
-    }
-
-    fn read_key_set(&self, issuer: Option<&str>, body: &[u8]) -> Result<JwkSet, FetchFailure> {
-        let own = issuer.and_then(|issuer| self.issuer_algorithms.get(issuer));
-        let algorithms = own.unwrap_or(&self.algorithms);
-        let keys = JwkSet::parse_with_backend(body, algorithms, self.backend)
-            .map_err(|_| FetchFailure::NotAKeySet)?;
-        if keys.is_empty() {
-            return Err(match SkippedKeys::of(&keys) {
-                none if none.total() == 0 => FetchFailure::EmptyKeySet,
-                skipped => FetchFailure::NoUsableKey(skipped),
-            });
-        }
-        Ok(keys)
-    }
-}
 
 /// A document as the server sent it.
 #[derive(Debug)]
@@ -160,7 +27,7 @@ pub(crate) struct DocumentText {
 /// Metadata, and the URL of the keys in it.
 #[derive(Debug)]
 pub(crate) struct KeySource {
-    metadata: Metadata,
+    pub(super) metadata: Metadata,
     pub(crate) jwks_uri: Url,
     pub(crate) stamp: Stamp,
 }
@@ -168,16 +35,16 @@ pub(crate) struct KeySource {
 /// An issuer's metadata and keys, both checked.
 #[derive(Debug)]
 pub struct IssuerKeys {
-    /// `None` for initial keys, which come without metadata.
+    /// `None` for initial and static keys, which come without metadata.
     pub(crate) source: Option<Arc<KeySource>>,
-    keys: JwkSet,
-    stamp: Stamp,
-    lease: Lease,
+    pub(super) keys: JwkSet,
+    pub(super) stamp: Stamp,
+    pub(super) lease: Lease,
 }
 
 impl IssuerKeys {
-    /// The issuer's metadata; `None` for
-    /// [initial keys](crate::KeyCacheBuilder::initial_keys).
+    /// The issuer's metadata; `None` for [initial keys](crate::KeyCacheBuilder::initial_keys) and
+    /// [static keys](crate::KeyCacheBuilder::static_keys).
     pub fn metadata(&self) -> Option<&Metadata> {
         self.source.as_ref().map(|source| &source.metadata)
     }
@@ -199,7 +66,7 @@ impl IssuerKeys {
         &self.lease
     }
 
-    /// When the older of the two documents was requested.
+    /// When the older of the two documents was requested; for static keys, when the cache was built.
     pub fn requested_at(&self) -> NumericDate {
         older(self.stamps())
     }

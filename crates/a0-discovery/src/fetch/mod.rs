@@ -2,8 +2,10 @@
 
 mod conversation;
 mod documents;
+mod rules;
 
 pub(crate) use conversation::FetchMetadata;
 pub use conversation::{FetchKeys, FetchedKeys, MAX_BODY_SIZE, max_age};
 pub(crate) use documents::{DocumentText, KeySource, ServerMetadata};
-pub use documents::{FetchRules, IssuerKeys, Metadata};
+pub use documents::{IssuerKeys, Metadata};
+pub use rules::FetchRules;

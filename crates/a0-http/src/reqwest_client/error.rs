@@ -2,12 +2,12 @@
 
 use std::error::Error;
 use std::io;
-use std::iter::successors;
 
+use crate::tls::{causes, transport_error};
 use crate::{TransportError, TransportErrorKind, connect};
 
 pub(super) fn from_reqwest(error: reqwest::Error) -> TransportError {
-    TransportError::new(kind(&error), error.without_url())
+    transport_error(kind(&error), error.without_url())
 }
 
 /// Whether the peer or the network closed an established connection.
@@ -16,7 +16,7 @@ pub(super) fn is_closed_connection(error: &reqwest::Error) -> bool {
 }
 
 fn kind(error: &reqwest::Error) -> TransportErrorKind {
-    let causes = || successors(error.source(), inner_error);
+    let causes = || causes(error).skip(1);
     if error.is_timeout() {
         TransportErrorKind::Timeout
     } else if error.is_builder() {
@@ -29,19 +29,6 @@ fn kind(error: &reqwest::Error) -> TransportErrorKind {
         TransportErrorKind::Connect
     } else {
         TransportErrorKind::Other
-    }
-}
-
-/// Returns the error that `error` wraps. `source` of an `io::Error` skips the error that it wraps,
-/// and returns the source of that one.
-fn inner_error<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    let error: &'a (dyn Error + 'static) = *error;
-    match error
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref)
-    {
-        Some(inner) => Some(inner),
-        None => error.source(),
     }
 }
 

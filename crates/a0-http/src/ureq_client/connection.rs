@@ -17,14 +17,17 @@ use std::time::Duration;
 use std::vec;
 
 use http::Uri;
+use rustls::ClientConfig;
 use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, TcpConnector,
+    Transport,
 };
 
 use super::error::is_closed_connection;
 use super::masking::MaskedTransport;
+use super::tls::TlsConnector;
 use crate::connect;
 
 /// Looks names up on threads of our own: ureq's resolver panics if no thread can be spawned.
@@ -84,18 +87,39 @@ where
 /// Makes connections that each accept at most `max_response` bytes for one request.
 #[derive(Debug)]
 pub(super) struct WatchingConnector {
-    connector: DefaultConnector,
+    connector: Box<dyn Connector<(), Out = Box<dyn Transport>>>,
     has_proxy: bool,
     max_response: usize,
 }
 
 impl WatchingConnector {
-    pub(super) fn new(has_proxy: bool, max_response: usize) -> Self {
+    pub(super) fn new(tls: &ClientConfig, has_proxy: bool, max_response: usize) -> Self {
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(TlsConnector::new(tls))
+                .chain(Boxing);
         Self {
-            connector: DefaultConnector::new(),
+            connector: Box::new(connector),
             has_proxy,
             max_response,
         }
+    }
+}
+
+/// Gives every transport the same type.
+#[derive(Debug)]
+struct Boxing;
+
+impl<T: Transport> Connector<T> for Boxing {
+    type Out = Box<dyn Transport>;
+
+    fn connect(
+        &self,
+        _details: &ConnectionDetails<'_>,
+        chained: Option<T>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        Ok(chained.map(Transport::boxed))
     }
 }
 

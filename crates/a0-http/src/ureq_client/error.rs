@@ -1,9 +1,9 @@
 //! Converts ureq's errors to this crate's.
 
-use std::error::Error;
 use std::io;
 
 use super::{connection, masking};
+use crate::tls::transport_error;
 use crate::{TransportError, TransportErrorKind, connect};
 
 pub(super) fn from_ureq(error: ureq::Error) -> TransportError {
@@ -13,8 +13,8 @@ pub(super) fn from_ureq(error: ureq::Error) -> TransportError {
         // The texts of these quote the URL.
         ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => kind.into(),
         ureq::Error::ConnectProxyFailed(reason) => TransportError::new(kind, refusal(&reason)),
-        ureq::Error::Io(error) => TransportError::new(kind, error),
-        error => TransportError::new(kind, error),
+        ureq::Error::Io(error) => transport_error(kind, error),
+        error => transport_error(kind, error),
     }
 }
 
@@ -41,6 +41,7 @@ pub(super) fn is_closed_connection(error: &ureq::Error) -> bool {
 fn kind(error: &ureq::Error) -> TransportErrorKind {
     match error {
         ureq::Error::Timeout(_) => TransportErrorKind::Timeout,
+        ureq::Error::Other(cause) if cause.is::<rustls::Error>() => TransportErrorKind::Tls,
         ureq::Error::Io(error) => io_error_kind(error),
         ureq::Error::HostNotFound
         | ureq::Error::ConnectionFailed
@@ -63,7 +64,10 @@ fn kind(error: &ureq::Error) -> TransportErrorKind {
 }
 
 fn io_error_kind(error: &io::Error) -> TransportErrorKind {
-    if is_caused_by(error, ureq::Error::Rustls) {
+    if error
+        .get_ref()
+        .is_some_and(|cause| cause.is::<rustls::Error>())
+    {
         return TransportErrorKind::Tls;
     }
     if connect::is_exhausted(error) {
@@ -80,10 +84,4 @@ fn io_error_kind(error: &io::Error) -> TransportErrorKind {
         // connection could be made.
         _ => TransportErrorKind::Connect,
     }
-}
-
-/// Whether `error` wraps the type that `variant` takes. The type is inferred, so that this crate
-/// does not depend on the version of `rustls` that ureq uses.
-fn is_caused_by<T: Error + 'static>(error: &io::Error, _variant: fn(T) -> ureq::Error) -> bool {
-    error.get_ref().is_some_and(|cause| cause.is::<T>())
 }

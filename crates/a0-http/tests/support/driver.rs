@@ -14,6 +14,10 @@ pub(crate) enum Setting<'a> {
     Timeout(Duration),
     MaxBodySize(usize),
     Roots(&'a [u8]),
+    AddRoots(&'a [u8]),
+    RootsFromSslCertFile,
+    #[cfg(feature = "platform-verifier")]
+    PlatformRoots,
     ProxyFromEnv,
 }
 
@@ -37,6 +41,12 @@ macro_rules! build {
                 Setting::Timeout(timeout) => builder.timeout(timeout),
                 Setting::MaxBodySize(bytes) => builder.max_body_size(bytes),
                 Setting::Roots(pem) => builder.root_certificates_pem(pem)?,
+                Setting::AddRoots(pem) => builder.add_root_certificates_pem(pem)?,
+                Setting::RootsFromSslCertFile => {
+                    builder.trust_roots(a0_http::TrustRoots::from_ssl_cert_file()?)
+                }
+                #[cfg(feature = "platform-verifier")]
+                Setting::PlatformRoots => builder.trust_roots(a0_http::TrustRoots::platform()),
                 Setting::ProxyFromEnv => builder.proxy_from_env()?,
             };
         }

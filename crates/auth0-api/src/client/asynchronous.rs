@@ -36,7 +36,7 @@ use a0_discovery::asynchronous::{KeyCache, Task};
 use a0_discovery::{CacheAdapterError, Issuer, IssuerStatus};
 use a0_dpop::asynchronous::AsyncReplayStore;
 use a0_dpop::{InMemoryReplayStore, VerifiedProof};
-use a0_http::{AsyncHttpClient, HttpClient, ReqwestClient, ResponseFuture};
+use a0_http::AsyncHttpClient;
 use a0_jose::Claims;
 use a0_single_flight::Timer;
 
@@ -90,25 +90,15 @@ impl Builder {
             (_, None) => Some(Arc::new(InMemoryReplayStore::default())),
         };
         let parts = self.parts(options.domains_resolver, replay_store)?;
-        let local = self.local_client;
-        let local = local.map(|respond| Arc::new(Immediate(respond)) as Arc<dyn AsyncHttpClient>);
-        let http_client = local.or(options.http_client).unwrap_or_else(|| {
-            let client = ReqwestClient::builder();
-            Arc::new(match self.timeout {
-                Some(timeout) => client.timeout(timeout).build(),
-                None => client.build(),
-            })
-        });
-        let (clock, timer) = (self.clock, Timer::default());
+        let http_client = self.new_async_http_client()?;
+        let (clock, timer) = (self.clock.clone(), Timer::default());
         let key_timer = timer.clone();
-        let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
+        let keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)
             .clock(move || clock.system_time())
             .sleep(move |duration| key_timer.sleep(duration))
             .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
-        for initial in self.initial_keys {
-            keys = initial.add_to(keys, &parts.verifier.issuers)?;
-        }
+        let mut keys = self.add_keys(keys, &parts.verifier.issuers)?;
         if let Some(adapter) = options.cache {
             keys = keys.async_adapter(adapter);
         }
@@ -119,15 +109,6 @@ impl Builder {
             http_client,
             timer,
         })))
-    }
-}
-
-/// A client that responds at once, such as a tenant in this process.
-struct Immediate(Arc<dyn HttpClient>);
-
-impl AsyncHttpClient for Immediate {
-    fn exchange(&self, request: http::Request<Vec<u8>>) -> ResponseFuture<'_> {
-        Box::pin(async move { self.0.exchange(request) })
     }
 }
 

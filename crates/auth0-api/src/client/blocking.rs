@@ -25,8 +25,6 @@ use crate::verification::token_cache::TokenCacheStatus;
 use crate::verification::verified::VerifiedToken;
 use crate::verification::{Need, ReplayCheck, Verifier};
 
-use super::build::http_client;
-
 /// Verifies requests to one API, and gets tokens for the APIs that it calls.
 ///
 /// A client keeps the keys of its issuers in memory, so create one and share it. Clones are cheap and
@@ -59,15 +57,13 @@ impl Builder {
             Replay::Off => None,
         };
         let parts = self.parts(self.domains_resolver.clone(), replay_store)?;
-        let http_client = http_client(self.local_client.or(self.http_client), self.timeout)?;
-        let clock = self.clock;
-        let mut keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
+        let http_client = self.blocking_http_client()?;
+        let clock = self.clock.clone();
+        let keys = KeyCache::builder(parts.fetch_rules, Arc::clone(&http_client))
             .policy(parts.policy)
             .clock(move || clock.system_time())
             .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
-        for initial in self.initial_keys {
-            keys = initial.add_to(keys, &parts.verifier.issuers)?;
-        }
+        let mut keys = self.add_keys(keys, &parts.verifier.issuers)?;
         if let Some(adapter) = self.cache {
             keys = keys.adapter(adapter);
         }

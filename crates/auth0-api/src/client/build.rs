@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use a0_discovery::{CachePolicy, FetchRules, Issuer, Origin, normalize_domain};
 use a0_dpop::Htu;
-use a0_http::HttpClient;
 use a0_jose::{Algorithm, ClaimRules, HeaderRules, UnsupportedAlgorithm};
-use a0_token_exchange::ClientAuth;
+use a0_token_exchange::{ClientAuth, ClientInfo};
 
 use crate::authorization::resource_server::ResourceServer;
 use crate::error::Error;
@@ -75,6 +74,11 @@ impl Builder {
         let fetch_rules = FetchRules::new(common)
             .backend(self.backend)
             .trust(origins(&self.trusted_endpoints)?);
+        let mut fetch_rules = self.add_addresses(fetch_rules, &issuers)?;
+        if let Some(info) = &self.flows.client_info {
+            let value = info.header_value().clone();
+            fetch_rules = fetch_rules.token_endpoint_header(ClientInfo::header_name(), value);
+        }
         let fetch_rules = allowed
             .of_issuers()
             .fold(fetch_rules, |rules, (issuer, own)| {
@@ -181,6 +185,7 @@ impl Builder {
             credentials: issuer.zip(auth),
             dpop_key: self.flows.dpop_key.clone().map(DpopKey::new),
             same_tenant: self.same_tenant_issuers()?,
+            client_info: self.flows.client_info.clone(),
             obo_cache: None,
         })
     }
@@ -320,32 +325,6 @@ fn origins(texts: &[String]) -> Result<Vec<Origin>, Error> {
             .map_err(|error| Error::configuration(format!("trusted_endpoints: {error}")))
     };
     texts.iter().map(parse).collect()
-}
-
-pub(super) fn http_client(
-    given: Option<Arc<dyn HttpClient>>,
-    timeout: Option<Duration>,
-) -> Result<Arc<dyn HttpClient>, Error> {
-    match given {
-        Some(client) => Ok(client),
-        None => default_http_client(timeout),
-    }
-}
-
-#[cfg(feature = "ureq")]
-fn default_http_client(timeout: Option<Duration>) -> Result<Arc<dyn HttpClient>, Error> {
-    let mut builder = a0_http::UreqClient::builder();
-    if let Some(timeout) = timeout {
-        builder = builder.timeout(timeout);
-    }
-    Ok(Arc::new(builder.build()))
-}
-
-#[cfg(not(feature = "ureq"))]
-fn default_http_client(_timeout: Option<Duration>) -> Result<Arc<dyn HttpClient>, Error> {
-    Err(Error::configuration(
-        "no HTTP client: set http_client, or enable the feature `ureq`",
-    ))
 }
 
 #[cfg(all(test, feature = "aws-lc-rs"))]

@@ -5,3 +5,4 @@
 pub mod asynchronous;
 pub(crate) mod blocking;
 mod build;
+mod http_client;

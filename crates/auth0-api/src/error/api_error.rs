@@ -21,6 +21,13 @@ pub enum ClientFlowError {
          name it in same_tenant"
     )]
     OtherIssuer,
+    /// The subject token of a worker is not a JWT whose only audience is the issuer of `domain`, or of a
+    /// domain in `same_tenant`. It was not sent.
+    #[error(
+        "the subject token of a worker must be a JWT whose only audience is the issuer of domain, \
+         such as https://tenant.example/"
+    )]
+    OtherAudience,
     /// Neither `client_id` with `client_secret` nor `client_auth` is configured.
     #[error(
         "Client credentials are required: configure domain, and client_id with client_secret, \

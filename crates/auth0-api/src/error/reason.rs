@@ -223,6 +223,7 @@ fn of_flow(error: &ClientFlowError) -> &'static str {
     match error {
         ClientFlowError::Request(_) => "exchange_request",
         ClientFlowError::OtherIssuer => "exchange_other_issuer",
+        ClientFlowError::OtherAudience => "exchange_other_audience",
         ClientFlowError::NoCredentials => "exchange_credentials_missing",
         ClientFlowError::Endpoint(error) => match error {
             TokenEndpointError::Unavailable(error) => of_fetch(error.error.failure()),

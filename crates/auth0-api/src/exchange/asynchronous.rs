@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use a0_http::Step;
 use a0_token_exchange::{
     ConnectionToken, ExchangeError, IssuedToken, OnBehalfOf, Pending, TokenExchange, TokenRequest,
-    TokenResponse,
+    TokenResponse, WorkerToken,
 };
 
 use crate::client::asynchronous::ApiClient;
@@ -120,6 +120,27 @@ impl ApiClient {
         let telemetry = &self.0.verifier.telemetry;
         let host = self.0.flows.issuer_host();
         telemetry.exchange_async(flow, host, exchange, is_own).await
+    }
+
+    /// See [`crate::ApiClient::get_access_token_for_connection_as_worker`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_access_token_for_connection_as_worker(
+        &self,
+        request: &WorkerToken<'_>,
+    ) -> Result<IssuedToken, Error> {
+        let kind = ErrorKind::GetAccessTokenForConnection;
+        let exchange = async {
+            request_error(request.validate(), kind)?;
+            self.0.flows.check_audience(request.subject_token(), kind)?;
+            let endpoint = self.endpoint(kind).await?;
+            let token_request = request_error(endpoint.client.worker_token(request), kind)?;
+            let now = self.0.verifier.clock.system_time();
+            self.send(token_request.start(now)).await
+        };
+        self.observed(Flow::Connection, exchange, || true).await
     }
 
     async fn endpoint(&self, kind: IntoErrorKind) -> Result<Endpoint, Error> {

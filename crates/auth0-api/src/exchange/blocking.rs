@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use a0_http::Step;
 use a0_token_exchange::{
     ConnectionToken, ExchangeError, IssuedToken, OnBehalfOf, Pending, TokenExchange, TokenRequest,
-    TokenResponse,
+    TokenResponse, WorkerToken,
 };
 
 use crate::client::blocking::ApiClient;
@@ -133,6 +133,30 @@ impl ApiClient {
     ) -> Result<T, Error> {
         let telemetry = &self.0.verifier.telemetry;
         telemetry.exchange(flow, self.0.flows.issuer_host(), exchange, is_own)
+    }
+
+    /// Gets the access token for an external provider of a user who is not present, as a privileged worker of
+    /// Auth0's Token Vault. The tenant must allow it to this client.
+    ///
+    /// The subject token is sent to the token endpoint of `domain`. It must be a JWT whose only audience is the
+    /// issuer of `domain`, or of a domain in [`same_tenant`](crate::Builder::same_tenant).
+    ///
+    /// # Errors
+    ///
+    /// As [`get_access_token_for_connection`](ApiClient::get_access_token_for_connection).
+    pub fn get_access_token_for_connection_as_worker(
+        &self,
+        request: &WorkerToken<'_>,
+    ) -> Result<IssuedToken, Error> {
+        let kind = ErrorKind::GetAccessTokenForConnection;
+        let exchange = || {
+            request_error(request.validate(), kind)?;
+            self.0.flows.check_audience(request.subject_token(), kind)?;
+            let endpoint = self.endpoint(kind)?;
+            let token_request = request_error(endpoint.client.worker_token(request), kind)?;
+            self.send(token_request.start(self.0.verifier.clock.system_time()))
+        };
+        self.observed(Flow::Connection, exchange, || true)
     }
 
     fn endpoint(&self, kind: IntoErrorKind) -> Result<Endpoint, Error> {

@@ -9,9 +9,11 @@ use a0_dpop::NewProof;
 use a0_http::Step;
 use a0_jose::{NumericDate, Signer, unverified_payload};
 use a0_token_exchange::{
-    ClientAuth, ExchangeError, IssuedToken, Pending, ProofRequest, RequestError, TokenClient,
-    TokenRequest,
+    ClientAuth, ClientInfo, ExchangeError, IssuedToken, Pending, ProofRequest, RequestError,
+    TokenClient, TokenRequest,
 };
+
+use serde_json::Value;
 
 use crate::error::api_error::{ApiError, ClientFlowError};
 use crate::error::{ArgumentSource, Error, ErrorKind};
@@ -28,6 +30,7 @@ pub(crate) struct ClientFlows {
     pub(crate) obo_cache: Option<OboCache>,
     /// The other issuers of the tenant of `domain`.
     pub(crate) same_tenant: HashSet<Issuer>,
+    pub(crate) client_info: Option<ClientInfo>,
 }
 
 /// Converts a flow's own error into the flow's kind of error.
@@ -81,6 +84,29 @@ impl ClientFlows {
         Err(other_issuer())
     }
 
+    /// Refuses a worker's token that is meant for another tenant, which could be used there, and anything
+    /// else that is no such token: an access token has the API as its audience.
+    pub(crate) fn check_audience(
+        &self,
+        subject_token: &str,
+        kind: IntoErrorKind,
+    ) -> Result<(), Error> {
+        let domain = self.issuer(kind)?;
+        let claims = unverified_payload(subject_token, subject_token.len()).ok();
+        let audience = claims.as_ref().and_then(|claims| claims.get("aud"));
+        let only = match audience.and_then(Value::as_array).map(Vec::as_slice) {
+            Some([only]) => only.as_str(),
+            Some(_) => None,
+            None => audience.and_then(Value::as_str),
+        };
+        match only {
+            Some(only) if domain.as_str() == only || self.same_tenant.contains(only) => Ok(()),
+            _ => Err(Error::without_challenges(kind(
+                ClientFlowError::OtherAudience,
+            ))),
+        }
+    }
+
     pub(crate) fn endpoint(
         &self,
         url: Result<String, TokenEndpointError>,
@@ -95,7 +121,10 @@ impl ClientFlows {
             })
         })?;
         let (_, auth) = self.credentials(kind)?;
-        let client = request_error(TokenClient::new(&url, Arc::clone(auth)), kind)?;
+        let mut client = request_error(TokenClient::new(&url, Arc::clone(auth)), kind)?;
+        if let Some(info) = &self.client_info {
+            client = client.with_client_info(info.clone());
+        }
         Ok(Endpoint { url, client })
     }
 

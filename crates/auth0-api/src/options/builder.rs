@@ -19,6 +19,7 @@ use super::authorization::AuthorizationOptions;
 use super::caches::InitialKeys;
 use super::encryption::EncryptionOptions;
 use super::exchange::FlowOptions;
+use super::key_sources::KeySources;
 
 /// The kind of access tokens that a tenant issues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,6 +72,7 @@ pub struct Builder {
     pub(crate) cache_max_entries: usize,
     pub(crate) cache: Option<Arc<dyn CacheAdapter>>,
     pub(crate) initial_keys: Vec<InitialKeys>,
+    pub(crate) key_sources: KeySources,
     pub(crate) trusted_endpoints: Vec<String>,
     pub(crate) dpop: DpopMode,
     /// The mode by the environment. `dpop_mode` combines it with `dpop`.
@@ -92,6 +94,8 @@ pub struct Builder {
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_wait: Option<Duration>,
     pub(crate) http_client: Option<Arc<dyn HttpClient>>,
+    #[cfg(any(feature = "ureq", feature = "async"))]
+    pub(crate) trust_roots: Option<a0_http::TrustRoots>,
     /// The HTTP client for both kinds of clients. If it is set, no other HTTP client is.
     pub(crate) local_client: Option<Arc<dyn HttpClient>>,
     pub(crate) clock: Clock,
@@ -132,6 +136,7 @@ impl Default for Builder {
             cache_max_entries: 100,
             cache: None,
             initial_keys: Vec::new(),
+            key_sources: KeySources::default(),
             trusted_endpoints: Vec::new(),
             dpop: DpopMode::default(),
             dpop_enabled: None,
@@ -151,6 +156,8 @@ impl Default for Builder {
             timeout: None,
             max_wait: None,
             http_client: None,
+            #[cfg(any(feature = "ureq", feature = "async"))]
+            trust_roots: None,
             local_client: None,
             clock: Clock::new(SystemTime::now),
             observers: Vec::new(),

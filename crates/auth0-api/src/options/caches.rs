@@ -1,45 +1,21 @@
 //! The options of the caches: keys, verified tokens, exchanged tokens.
 
-use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use a0_discovery::{
-    CacheAdapter, CachePolicy, KeyCacheBuilder, MAX_TTL, Refresh, normalize_domain,
-};
+use a0_discovery::{CacheAdapter, CachePolicy, MAX_TTL, Refresh};
 
 use crate::error::Error;
-use crate::verification::issuers::Issuers;
 
 use super::builder::Builder;
 
 /// Keys that a client starts with.
 #[derive(Clone)]
 pub(crate) struct InitialKeys {
-    domain: String,
-    jwks: String,
-    fetched_at: SystemTime,
-}
-
-impl InitialKeys {
-    /// Gives the keys to the key cache.
-    pub(crate) fn add_to<R, C: ?Sized, A: ?Sized>(
-        self,
-        cache: KeyCacheBuilder<C, A>,
-        issuers: &Issuers<R>,
-    ) -> Result<KeyCacheBuilder<C, A>, Error> {
-        let fault = |reason: &dyn Display| {
-            let domain = &self.domain;
-            Error::configuration(format!("initial_keys: {domain}: {reason}"))
-        };
-        let issuer = normalize_domain(&self.domain).map_err(|error| fault(&error))?;
-        if issuers.exclude(&issuer) {
-            return Err(fault(&"this API does not accept tokens of this domain"));
-        }
-        let cache = cache.initial_keys(issuer, &self.jwks, self.fetched_at);
-        cache.map_err(|error| fault(&error))
-    }
+    pub(super) domain: String,
+    pub(super) jwks: String,
+    pub(super) fetched_at: SystemTime,
 }
 
 impl Builder {
@@ -102,7 +78,8 @@ impl Builder {
     /// The keys have the age that they would have if this client had fetched them then: after
     /// [`cache_ttl`](Builder::cache_ttl) they are stale and are refreshed, and past
     /// [`max_stale`](Builder::max_stale) they are ignored, however soon after the start. So are keys from the
-    /// future. Whoever can write the text decides which tokens are accepted.
+    /// future. Whoever can write the text decides which tokens are accepted. For keys that never age, use
+    /// [`static_keys`](Builder::static_keys).
     ///
     /// `build` fails if the text is no key set or has no usable key, or if the API does not accept tokens of
     /// this domain.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use a0_jose::Signer;
-use a0_token_exchange::ClientAuth;
+use a0_token_exchange::{ClientAuth, ClientInfo};
 use zeroize::Zeroizing;
 
 use super::builder::Builder;
@@ -17,6 +17,7 @@ pub(crate) struct FlowOptions {
     pub(crate) dpop_key: Option<Arc<dyn Signer>>,
     pub(crate) obo_cache: usize,
     pub(crate) same_tenant: Vec<String>,
+    pub(crate) client_info: Option<ClientInfo>,
 }
 
 impl Builder {
@@ -46,6 +47,33 @@ impl Builder {
     /// sign a [`NewProof`](a0_dpop::NewProof) with the same key for each request.
     pub fn exchange_dpop_key(mut self, key: impl Signer + 'static) -> Self {
         self.flows.dpop_key = Some(Arc::new(key));
+        self
+    }
+
+    /// Names this software to the tenant, in the header `Auth0-Client` of the requests of client flows: its
+    /// name and its version, of 1 to 64 visible ASCII characters each, and nothing else. Nothing is sent
+    /// without this option.
+    ///
+    /// Auth0's SDKs send the header unasked, with their own name: `auth0-api` and
+    /// [`VERSION`](crate::VERSION) would say the same of this one. As in Auth0's own SDK for APIs, requests
+    /// for keys never have it.
+    ///
+    /// ```
+    /// let client = auth0_api::ApiClient::builder()
+    ///     .domain("tenant.example")
+    ///     .audience("https://api.example/")
+    ///     .client_info("auth0-api", auth0_api::VERSION)
+    ///     .build()?;
+    /// # let _ = client;
+    /// # Ok::<(), auth0_api::Error>(())
+    /// ```
+    pub fn client_info(mut self, name: &str, version: &str) -> Self {
+        match ClientInfo::new(name, version) {
+            Ok(info) => self.flows.client_info = Some(info),
+            Err(error) => {
+                self.refused.get_or_insert(format!("client_info: {error}"));
+            }
+        }
         self
     }
 

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use a0_http::HttpClient;
 
 use super::builder::Builder;
+use super::key_sources::KeySources;
 
 impl Builder {
     /// Verifies the tokens of a tenant in this process, for tests. Both [`build`](Builder::build) and
@@ -13,7 +14,8 @@ impl Builder {
     /// production and change only these:
     ///
     /// - `domain` becomes [`domain`](Builder::domain), and the only accepted issuer. It replaces `domains`
-    ///   and a domains resolver.
+    ///   and a domains resolver, and what the options say about other issuers is dropped: `initial_keys`,
+    ///   `static_keys`, `metadata_url` and `jwks_url`.
     /// - `respond` becomes the HTTP client. It replaces `http_client` and `async_http_client`. An async
     ///   client calls it on the thread that polls the call, so `respond` must not wait.
     /// - `now` becomes the [`clock`](Builder::clock).
@@ -47,6 +49,8 @@ impl Builder {
         builder.domains = None;
         builder.domains_resolver = None;
         builder.http_client = None;
+        builder.initial_keys.clear();
+        builder.key_sources = KeySources::default();
         #[cfg(feature = "async")]
         {
             builder.asynchronous.domains_resolver = None;

@@ -9,5 +9,7 @@ mod dpop;
 pub(crate) mod encryption;
 mod environment;
 pub(crate) mod exchange;
+mod key_sources;
 mod local_tenant;
 mod observer;
+mod roots;

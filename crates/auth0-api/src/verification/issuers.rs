@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use a0_discovery::{DomainError, Issuer, IssuerStatus, normalize_domain};
+use a0_discovery::{DomainError, Freshness, Issuer, IssuerStatus, normalize_domain};
 use a0_dpop::Htu;
 use a0_jose::{Algorithm, HeaderError};
 
@@ -87,14 +87,18 @@ impl<R> Issuers<R> {
         one.into_iter().chain(list.into_iter().flatten())
     }
 
-    /// Whether keys of a configured issuer were fetched; also true if none is configured.
+    /// Whether keys of a configured issuer were fetched or are static; also true if none is configured.
     ///
     /// Their age does not matter. Only requests fetch keys, so an instance that gets none because its keys
     /// are too old would not recover.
     pub(crate) fn is_ready(&self, status: &[IssuerStatus]) -> bool {
         let is_warm = |issuer: &Issuer| {
             let mut status = status.iter();
-            status.any(|status| status.issuer == *issuer && status.last_success.is_some())
+            status.any(|status| {
+                let has_keys =
+                    status.last_success.is_some() || status.freshness == Freshness::Static;
+                status.issuer == *issuer && has_keys
+            })
         };
         matches!(self, Issuers::Resolver(_)) || self.configured().any(is_warm)
     }

@@ -10,6 +10,7 @@
 
 pub mod authorization;
 pub mod authorization_challenges;
+pub mod client_info;
 pub mod confirmation;
 pub mod dpop;
 pub mod dpop_nonces;
@@ -21,15 +22,18 @@ pub mod exchange;
 pub mod exchange_dpop;
 pub mod fapi2;
 pub mod issuers;
+pub mod key_sources;
 pub mod keys;
 pub mod local_tenant;
 pub mod obo_cache;
 pub mod observer;
 pub mod request;
+pub mod roots;
 pub mod token;
 pub mod token_cache;
 pub mod token_endpoint;
 pub mod verified;
+pub mod worker;
 
 use std::io;
 use std::sync::Arc;
@@ -42,7 +46,7 @@ use auth0_api::proof::ReplayStore;
 use auth0_api::{
     ApiClient, Builder, ConnectionToken, DpopProof, Error, IssuedToken, IssuerStatus, OnBehalfOf,
     Refresh, RequestContext, ResolverContext, TokenCacheStatus, TokenExchange, TokenOptions,
-    TokenResponse, VerifiedToken,
+    TokenResponse, VerifiedToken, WorkerToken,
 };
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -99,6 +103,10 @@ pub trait Driver: Sized + Send + Sync + 'static {
         &self,
         request: &ConnectionToken<'_>,
     ) -> Result<IssuedToken, Error>;
+    fn get_access_token_for_connection_as_worker(
+        &self,
+        request: &WorkerToken<'_>,
+    ) -> Result<IssuedToken, Error>;
 }
 
 /// Declares every scenario as a test of one driver.
@@ -126,6 +134,10 @@ macro_rules! all_scenarios {
                 rfc9470_3_a_step_up_challenge_has_acr_values_and_max_age,
                 rfc9470_6_1_acr_and_auth_time_satisfy_only_if_present_with_their_type,
                 rfc9728_5_1_challenges_have_the_realm_and_the_resource_metadata,
+            }
+            client_info {
+                an_invalid_client_info_is_a_configuration_error,
+                client_flows_name_the_software_only_if_asked_to,
             }
             confirmation {
                 rfc7800_3_1_and_rfc9449_7_2_a_bound_token_is_refused_as_a_bearer_token,
@@ -211,6 +223,14 @@ macro_rules! all_scenarios {
                 the_domain_is_not_trusted_unless_domains_lists_it,
                 warm_up_and_reload_fetch_the_keys_of_listed_domains,
             }
+            key_sources {
+                client_flows_read_metadata_from_the_configured_address,
+                documents_come_from_the_configured_addresses,
+                metadata_from_a_configured_address_passes_every_check,
+                static_keys_are_never_fetched_and_never_age,
+                static_keys_are_those_of_one_issuer,
+                unusable_key_sources_are_a_configuration_error,
+            }
             keys {
                 a_cold_client_makes_two_requests_and_a_warm_one_none,
                 a_failed_fetch_is_retried_after_one_second,
@@ -268,6 +288,11 @@ macro_rules! all_scenarios {
                 rfc6750_2_1_and_rfc9110_11_1_the_field_is_scheme_spaces_token,
                 rfc9110_5_3_two_authorization_fields_are_refused,
             }
+            roots {
+                added_and_replaced_roots_hold_for_keys_and_the_token_endpoint,
+                an_unknown_root_is_an_outage_whose_source_names_the_option,
+                roots_that_cannot_be_used_are_a_configuration_error,
+            }
             token {
                 a_clock_before_1970_is_a_clock,
                 a_genuine_token_of_another_algorithm_is_refused,
@@ -308,6 +333,11 @@ macro_rules! all_scenarios {
                 rfc8693_4_1_the_actors_are_read_from_the_token,
                 rfc8693_4_2_scopes_are_whole_values,
                 the_errors_of_a_bearer_request_without_a_url_have_the_challenge_of_bearer_alone,
+            }
+            worker {
+                a_token_that_is_no_workers_token_for_this_tenant_is_not_sent,
+                a_worker_names_the_user_by_a_signed_jwt,
+                rfc8707_2_resources_are_sent_one_by_one,
             }
         }
     };

@@ -3,6 +3,7 @@
 
 mod client;
 mod parameters;
+mod worker;
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, PRAGMA, WWW_AUTHENTICATE};
 use http::{Request, Response};
@@ -17,6 +18,7 @@ const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 const CONNECTION_EXCHANGE: &str =
     "urn:auth0:params:oauth:grant-type:token-exchange:federated-connection-access-token";
+const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
 const CONNECTION_TOKEN_TYPE: &str =
     "http://auth0.com/oauth/token-type/federated-connection-access-token";
 
@@ -94,6 +96,9 @@ fn issue(tenant: &LocalTenant, request: &Request<Vec<u8>>) -> Result<Value, Refu
             token_exchange(tenant, &parameters, &client_id)?,
             Some(ACCESS_TOKEN_TYPE),
         ),
+        CONNECTION_EXCHANGE if parameters.get("subject_token_type") == Some(JWT_TYPE) => {
+            return worker::exchange(tenant, &parameters, &client_id);
+        }
         CONNECTION_EXCHANGE => return connection_exchange(&parameters),
         _ => {
             return Err(Refusal {
@@ -177,7 +182,19 @@ fn requested_token(
     parameters: &Parameters,
     client_id: &str,
 ) -> Result<AccessTokenBuilder, Refusal> {
-    let audience = parameters.required("audience", "audience is missing")?;
+    // As with Auth0's compatibility profile: the audience is checked first, then the resource.
+    let audience = match (parameters.get("audience"), &*parameters.all("resource")) {
+        (Some(audience), _) => audience,
+        (None, [resource]) => resource,
+        (None, []) => return Err(Refusal::invalid_request("audience is missing")),
+        (None, _) => {
+            return Err(Refusal {
+                status: 400,
+                error: "invalid_target",
+                description: "A token is for one resource",
+            });
+        }
+    };
     let token = tenant.access_token().audience(audience).client(client_id);
     Ok(match parameters.get("scope") {
         Some(scope) => token.scope(scope),

@@ -8,7 +8,9 @@ impl Parameters {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
         let pairs =
             form::parse(body).ok_or_else(|| Refusal::invalid_request("The body is not a form"))?;
-        let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+        // RFC 8707 section 2 allows several resources.
+        let names = pairs.iter().map(|(name, _)| name.as_str());
+        let mut names: Vec<&str> = names.filter(|name| *name != "resource").collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();
@@ -16,6 +18,12 @@ impl Parameters {
             return Err(Refusal::invalid_request("A parameter is repeated"));
         }
         Ok(Self(pairs))
+    }
+
+    /// All values of a parameter that may be repeated.
+    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+        let pairs = self.0.iter().filter(|(other, _)| other == name);
+        pairs.map(|(_, value)| value.as_str()).collect()
     }
 
     /// A parameter without a value counts as omitted (RFC 6749 section 3.2).

@@ -147,6 +147,10 @@ fn a_reason_is_what_the_error_is_about() {
             "resolver_failed",
         ),
         (
+            ErrorKind::GetAccessTokenForConnection(ClientFlowError::OtherAudience),
+            "exchange_other_audience",
+        ),
+        (
             ErrorKind::GetAccessTokenForConnection(ClientFlowError::OtherIssuer),
             "exchange_other_issuer",
         ),
