@@ -15,8 +15,9 @@ use http::{Request, Response};
 use tokio::sync::oneshot;
 
 use crate::reply::Reply;
+pub use certificate::CertificateAuthority;
 use certificate::Identity;
-pub use tenant::TenantServer;
+pub use tenant::{TenantServer, TenantServerBuilder};
 
 /// An HTTPS server on the loopback interface, around any handler. It can play the API of a demo, or
 /// any server that is not a tenant.
@@ -77,11 +78,16 @@ impl HttpsServer {
         F: Fn(Request<Vec<u8>>) -> io::Result<Response<Vec<u8>>> + Send + Sync + 'static,
     {
         let respond = move |request| handler(request).map(Reply::Whole);
-        Self::launch(bind(port)?, Arc::new(respond))
+        let authority = CertificateAuthority::generate()?;
+        Self::launch(bind(port)?, &authority, Arc::new(respond))
     }
 
-    fn launch(listener: TcpListener, respond: Arc<Respond>) -> io::Result<Self> {
-        let Identity { acceptor, ca_pem } = Identity::for_loopback()?;
+    fn launch(
+        listener: TcpListener,
+        authority: &CertificateAuthority,
+        respond: Arc<Respond>,
+    ) -> io::Result<Self> {
+        let Identity { acceptor, ca_pem } = Identity::for_loopback(authority)?;
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
