@@ -21,7 +21,7 @@ pub enum Endpoint {
 }
 
 /// Every endpoint.
-pub(super) const ALL: [Endpoint; 7] = [
+pub(crate) const ALL: [Endpoint; 7] = [
     Endpoint::Discovery,
     Endpoint::AuthorizationServer,
     Endpoint::Jwks,
@@ -63,7 +63,7 @@ impl Endpoint {
         *method == self.method() || (self == Self::Authorize && *method == Method::POST)
     }
 
-    pub(super) fn at(path: &str) -> Option<Self> {
+    pub(crate) fn at(path: &str) -> Option<Self> {
         ALL.into_iter().find(|endpoint| endpoint.path() == path)
     }
 }

@@ -2,7 +2,7 @@
 //! a malformed escape is an error here, where the usual parsers keep it as text.
 
 /// Returns `None` if an escape is malformed, or a name or value is not UTF-8.
-pub(super) fn parse(body: &[u8]) -> Option<Vec<(String, String)>> {
+pub(crate) fn parse(body: &[u8]) -> Option<Vec<(String, String)>> {
     body.split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {

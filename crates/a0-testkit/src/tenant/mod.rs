@@ -1,6 +1,6 @@
 //! The tenant, and the state that its parts share.
 
-mod authorization;
+pub(crate) mod authorization;
 mod client_document;
 mod client_metadata;
 mod cors;
@@ -8,10 +8,10 @@ mod directory;
 mod documents;
 mod endpoint;
 mod fault;
-mod form;
+pub(crate) mod form;
 mod gate;
 mod grants;
-mod html;
+pub(crate) mod html;
 mod keyring;
 mod misbehavior;
 mod network;
@@ -40,6 +40,8 @@ use crate::{AccessTokenBuilder, Algorithm, Error, SigningKey};
 use authorization::Logins;
 use directory::Directory;
 pub use directory::{Api, User};
+#[cfg(feature = "cli")]
+pub(crate) use endpoint::ALL as ENDPOINTS;
 pub use endpoint::Endpoint;
 pub use fault::Fault;
 use gate::Barrier;
