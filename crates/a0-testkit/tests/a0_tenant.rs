@@ -320,6 +320,49 @@ fn the_page_mints_and_explains_and_escapes() {
 }
 
 #[test]
+fn client_documents_of_a_trusted_authority_are_fetched() {
+    let folder = folder("trust");
+    let documents = a0_testkit::HttpsServer::start(|request: http::Request<Vec<u8>>| {
+        let host = request.headers()["host"].to_str().unwrap();
+        let document = json!({
+            "client_id": format!("https://{host}/client.json"),
+            "redirect_uris": ["http://localhost/cb"],
+        });
+        let response = http::Response::builder().header("content-type", "application/json");
+        Ok(response.body(document.to_string().into_bytes()).unwrap())
+    })
+    .unwrap();
+    let other = folder.join("other.pem");
+    fs::write(&other, documents.ca_pem()).unwrap();
+    let query = form(&[
+        ("client_id", &format!("{}/client.json", documents.origin())),
+        ("redirect_uri", "http://localhost:4711/cb"),
+        ("response_type", "code"),
+        ("code_challenge", common::login::CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ]);
+    let path = format!("/authorize?{query}");
+    let without = Program::start(&folder, &[]);
+    assert_eq!(without.get(&path).0, 400);
+    let with = Program::start(&folder, &["--trust", other.to_str().unwrap()]);
+    let (status, page) = with.get(&path);
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("<code>localhost:4711</code>"), "{page}");
+
+    fs::write(&other, "-----BEGIN CERTIFICATE-----\njunk").unwrap();
+    let ca = folder.join("ca.pem");
+    let arguments = [
+        "--port",
+        "0",
+        "--ca",
+        ca.to_str().unwrap(),
+        "--trust",
+        other.to_str().unwrap(),
+    ];
+    assert!(!output(&arguments).0);
+}
+
+#[test]
 fn the_authority_is_kept_if_asked() {
     let folder = folder("kept");
     let read = || fs::read_to_string(folder.join("ca.pem")).unwrap();

@@ -32,6 +32,7 @@ Usage: a0-tenant [OPTIONS]
   --port N          the port; 0 means a free one (default: that of the file, or 4433)
   --ca FILE         where to write the certificate to trust (default: a0-tenant-ca.pem)
   --keep-ca         keep the authority across restarts: its key is in FILE.key
+  --trust FILE      authorities for client metadata documents, in PEM, beside this one
   --auto-approve    log the first user in without a page
   -h, --help        print this
   -V, --version     print the version
@@ -68,6 +69,7 @@ struct Options {
     port: Option<u16>,
     ca: PathBuf,
     keep_ca: bool,
+    trust: Vec<PathBuf>,
     auto_approve: bool,
 }
 
@@ -83,6 +85,7 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::E
         port: None,
         ca: PathBuf::from("a0-tenant-ca.pem"),
         keep_ca: false,
+        trust: Vec::new(),
         auto_approve: false,
     };
     let mut parser = lexopt::Parser::from_args(arguments);
@@ -98,6 +101,7 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::E
             Long("port") => options.port = Some(parser.value()?.parse()?),
             Long("ca") => options.ca = parser.value()?.into(),
             Long("keep-ca") => options.keep_ca = true,
+            Long("trust") => options.trust.push(parser.value()?.into()),
             Long("auto-approve") => options.auto_approve = true,
             _ => return Err(argument.unexpected()),
         }
@@ -140,6 +144,12 @@ fn serve(options: &Options) -> Result<(), String> {
     let tenant = server.tenant();
     tenant.keep_requests(REMEMBERED);
     config.apply(tenant).map_err(failed)?;
+    for path in &options.trust {
+        let at = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let pem = std::fs::read(path).map_err(|error| at(&error))?;
+        let trusted = tenant.trust_client_documents(pem);
+        trusted.map_err(|error| at(&error))?;
+    }
     if options.auto_approve {
         tenant.set_login(crate::Login::Automatic);
     }

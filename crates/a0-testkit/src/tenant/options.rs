@@ -141,9 +141,12 @@ impl LocalTenant {
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if OpenSSL cannot read them.
+    /// [`Error::Crypto`] if OpenSSL cannot read them, [`Error::Authority`] if there are none.
     pub fn trust_client_documents(&self, pem: impl AsRef<[u8]>) -> Result<(), Error> {
         let roots = X509::stack_from_pem(pem.as_ref())?;
+        if roots.is_empty() {
+            return Err(Error::Authority);
+        }
         self.with_state(|state| state.options.document_roots.extend(roots));
         Ok(())
     }
