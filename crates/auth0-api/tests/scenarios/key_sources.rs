@@ -8,7 +8,7 @@ use serde_json::json;
 use super::exchange::{DOWNSTREAM, ID, SECRET};
 use super::{AUDIENCE, Driver, Handle, NOW, World, at, builder};
 
-const METADATA_URL: &str = "https://proxy.internal:8443/tenant/metadata?v=1";
+const METADATA_URL: &str = "https://proxy.internal:8443/tenant/metadata?code=hunter2";
 const JWKS_URL: &str = "https://proxy.internal:8443/tenant/keys";
 
 /// A proxy that serves the documents of `tenant` at addresses of its own. The issuer's own name answers
@@ -106,6 +106,25 @@ pub fn metadata_from_a_configured_address_passes_every_check<D: Driver>() {
             }
         }
     }
+}
+
+/// Gateways take keys in a query.
+pub fn no_error_shows_the_query_of_an_address<D: Driver>() {
+    let world = World::<D>::new();
+    let (tenant, domain) = (&world.tenant, world.tenant.domain());
+    tenant.set_metadata("issuer", "https://evil.example/");
+    let client: D = client(tenant, |builder| builder.metadata_url(domain, METADATA_URL));
+    let token = world.token().mint().unwrap();
+    let error = client
+        .verify_access_token(&token, &TokenOptions::new())
+        .unwrap_err();
+    let first: Option<&dyn std::error::Error> = Some(&error);
+    let causes = std::iter::successors(first, |cause| cause.source());
+    let shown: String = causes.map(|cause| format!("{cause} {cause:?} ")).collect();
+    let status = client.key_status();
+    let shown = format!("{shown}{} {status:?}", error.diagnosis());
+    assert!(shown.contains("https://proxy.internal:8443/tenant/metadata"));
+    assert!(!shown.contains("hunter2"), "{shown}");
 }
 
 /// The token endpoint stays where it must be, on the issuer's own origin.
@@ -218,6 +237,9 @@ pub fn unusable_key_sources_are_a_configuration_error<D: Driver>() {
         "https://user:hunter2@proxy.internal/keys",
         "https://proxy.internal/keys#fragment",
         "https:\\\\proxy.internal\\keys",
+        "https:proxy.internal/keys",
+        "https:/proxy.internal/keys",
+        "https:///proxy.internal/keys",
         "https://proxy.internal/a b",
         " https://proxy.internal/keys",
         "proxy.internal/keys",
@@ -256,6 +278,14 @@ pub fn unusable_key_sources_are_a_configuration_error<D: Driver>() {
     );
     let text = with(&|builder| builder.static_keys(own, jwks).jwks_url(own, JWKS_URL));
     assert!(text.contains("jwks_url names this domain too"), "{text}");
+    let text = with(&|builder| {
+        let builder = builder.domains([own, other]).static_keys(other, jwks);
+        builder.metadata_url(other, METADATA_URL)
+    });
+    assert!(
+        text.contains("metadata_url names this domain too"),
+        "{text}"
+    );
     // A test that points the same options at a tenant of its own keeps none of them.
     let production = builder::<D>(&tenant)
         .static_keys(own, jwks)
