@@ -1,6 +1,9 @@
 //! Keys and metadata from another address than the issuer's name, and keys that are never fetched.
 
+use std::sync::Arc;
+
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
+use auth0_api::discovery::InMemoryCache;
 use auth0_api::{ApiClient, Builder, ErrorKind, Freshness, OnBehalfOf, TokenOptions};
 use http::StatusCode;
 use serde_json::json;
@@ -61,6 +64,30 @@ pub fn documents_come_from_the_configured_addresses<D: Driver>() {
         builder.jwks_url("other.example", JWKS_URL)
     };
     assert_eq!(verify(client(tenant, other)), Err(503));
+}
+
+pub fn a_shared_cache_keeps_documents_of_different_addresses_apart<D: Driver>() {
+    let world = World::<D>::new();
+    let (tenant, domain) = (&world.tenant, world.tenant.domain());
+    let token = world.token().mint().unwrap();
+    let shared = Arc::new(InMemoryCache::new(100));
+    let metadata = |builder: Builder| builder.metadata_url(domain, METADATA_URL);
+    let jwks = |builder: Builder| builder.jwks_url(domain, JWKS_URL);
+    let verify = |options: &dyn Fn(Builder) -> Builder| {
+        let client: D = client(tenant, |builder| {
+            D::cache(options(builder), Arc::clone(&shared))
+        });
+        let outcome = client.verify_access_token(&token, &TokenOptions::new());
+        (outcome.is_ok(), world.fetches())
+    };
+    let both = |builder| metadata(jwks(builder));
+    assert_eq!(verify(&both), (true, (1, 1)));
+    assert_eq!(verify(&both), (true, (1, 1)));
+    // The proxy answers for no other address, and what it sent before is not used for one.
+    for options in [&jwks as &dyn Fn(Builder) -> Builder, &metadata, &|it| it] {
+        let (is_verified, (_, key_requests)) = verify(options);
+        assert_eq!((is_verified, key_requests), (false, 1));
+    }
 }
 
 pub fn metadata_from_a_configured_address_passes_every_check<D: Driver>() {
@@ -182,6 +209,7 @@ pub fn static_keys_are_never_fetched_and_never_age<D: Driver>() {
             assert_eq!(status.freshness, Freshness::Static);
             assert_eq!(status.key_ids, [tenant.kid()]);
             assert_eq!((status.last_success, status.fetching), (None, false));
+            assert!(client.is_ready());
         }
         client.warm_up().unwrap();
         client.reload(tenant.domain()).unwrap();
@@ -210,7 +238,10 @@ pub fn static_keys_are_those_of_one_issuer<D: Driver>() {
     });
     let builder = builder::<D>(&fixed)
         .domains(["fixed.example", "other.example"])
-        .static_keys("fixed.example", fixed.jwks().to_string());
+        .static_keys("fixed.example", fixed.jwks().to_string())
+        // The addresses of another issuer are no contradiction.
+        .metadata_url("other.example", other.url(Endpoint::Discovery))
+        .jwks_url("other.example", other.url(Endpoint::Jwks));
     let client = D::build(D::http_client(builder, network.client())).unwrap();
     for (tenant, fetches) in [(&fixed, 0), (&other, 1)] {
         let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
@@ -258,6 +289,7 @@ pub fn unusable_key_sources_are_a_configuration_error<D: Driver>() {
         "{}",
         r#"{"keys":[]}"#,
         r#"{"keys":[{"kty":"oct","k":"AA"}]}"#,
+        &format!("{jwks}{}", " ".repeat(1024 * 1024)),
     ] {
         let text = with(&|builder| builder.static_keys(own, keys));
         assert!(text.starts_with("static_keys: tenant.example: "), "{text}");

@@ -224,6 +224,7 @@ macro_rules! all_scenarios {
                 warm_up_and_reload_fetch_the_keys_of_listed_domains,
             }
             key_sources {
+                a_shared_cache_keeps_documents_of_different_addresses_apart,
                 client_flows_read_metadata_from_the_configured_address,
                 documents_come_from_the_configured_addresses,
                 metadata_from_a_configured_address_passes_every_check,
