@@ -4,11 +4,12 @@ use a0_jose::jwe::{
     DecryptionKey, DecryptionKeyError, DecryptionKeys, JweError, KeyEncryptionAlgorithm,
     MAX_DECRYPTION_KEYS,
 };
-use openssl::bn::{BigNum, BigNumRef};
+use openssl::bn::{BigNum, BigNumContext, BigNumRef};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
+use openssl::pkey::{Id, PKey, Private};
+use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Rsa;
 use openssl::symm::Cipher;
 use serde_json::{Value, json};
@@ -17,6 +18,38 @@ use super::sealed::*;
 
 fn rsa(bits: u32) -> PKey<Private> {
     PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap()
+}
+
+/// A key that may only sign.
+fn pss() -> PKey<Private> {
+    let mut context = PkeyCtx::new_id(Id::RSA_PSS).unwrap();
+    context.keygen_init().unwrap();
+    context.set_rsa_keygen_bits(2048).unwrap();
+    context.keygen().unwrap()
+}
+
+/// A key that is consistent except that one of its two factors is the product of two primes.
+fn of_three_primes() -> PKey<Private> {
+    let prime = |bits| {
+        let mut prime = BigNum::new().unwrap();
+        prime.generate_prime(bits, false, None, None).unwrap();
+        prime
+    };
+    let one = BigNum::from_u32(1).unwrap();
+    let e = BigNum::from_u32(65537).unwrap();
+    let mut context = BigNumContext::new().unwrap();
+    loop {
+        let (p, q) = (&prime(512) * &prime(512), prime(1025));
+        let (p1, q1) = (&p - &one, &q - &one);
+        let (mut d, mut qi) = (BigNum::new().unwrap(), BigNum::new().unwrap());
+        if d.mod_inverse(&e, &(&p1 * &q1), &mut context).is_err() {
+            continue;
+        }
+        qi.mod_inverse(&q, &p, &mut context).unwrap();
+        let (n, dp, dq) = (&p * &q, &d % &p1, &d % &q1);
+        let key = Rsa::from_private_components(n, e, d, p, q, dp, dq, qi).unwrap();
+        return PKey::from_rsa(key).unwrap();
+    }
 }
 
 fn jwk(key: &PKey<Private>) -> Value {
@@ -91,6 +124,7 @@ fn rfc7518_4_3_a_pem_is_a_private_rsa_key_of_2048_to_8192_bits_without_encryptio
         ("3072 bits", pem(&rsa(3072)), Ok(())),
         ("encrypted", encrypted, unusable),
         ("EC", pem(&ec), unusable),
+        ("RSASSA-PSS", pem(&pss()), unusable),
         ("public", key().public_key_to_pem().unwrap(), unusable),
         ("nothing", Vec::new(), unusable),
         ("exponent 1", pem(&with_exponent(power(0, 0))), exponent),
@@ -151,8 +185,21 @@ fn rfc7518_6_3_2_a_jwk_is_a_private_rsa_key_for_decryption() {
         ("oth", json!([]), DecryptionKeyError::Unusable),
         ("n", other["n"].clone(), DecryptionKeyError::Unusable),
         ("p", other["p"].clone(), DecryptionKeyError::Unusable),
+        ("d", other["d"].clone(), DecryptionKeyError::Unusable),
+        ("d", json!("AQ"), DecryptionKeyError::Unusable),
+        ("dp", json!("AQ"), DecryptionKeyError::Unusable),
+        ("dp", json!("_".repeat(8000)), DecryptionKeyError::Unusable),
+        ("dq", json!(""), DecryptionKeyError::Unusable),
+        ("dq", other["dq"].clone(), DecryptionKeyError::Unusable),
+        ("qi", json!("AQ"), DecryptionKeyError::Unusable),
         ("n", json!("AQAB"), DecryptionKeyError::ModulusSize),
         ("n", json!(""), DecryptionKeyError::ModulusSize),
+        // 8193 bits.
+        (
+            "n",
+            json!(a0_jose::base64url_encode([1; 1025])),
+            DecryptionKeyError::ModulusSize,
+        ),
         ("n", json!("AQAB="), DecryptionKeyError::Unusable),
         ("d", Value::Null, DecryptionKeyError::Unusable),
         ("d", json!(7), DecryptionKeyError::Unusable),
@@ -190,6 +237,17 @@ fn rfc7518_6_3_2_a_jwk_is_a_private_rsa_key_for_decryption() {
         b"-----BEGIN PRIVATE KEY-----",
     ] {
         assert!(DecryptionKey::from_jwk(text).is_err());
+    }
+    // One factor alone, and two of which one is no prime.
+    let mut single = jwk(key());
+    single["p"] = single["n"].clone();
+    (single["q"], single["dq"], single["qi"]) = (json!("AQ"), json!("AA"), json!("AQ"));
+    single["dp"] = single["d"].clone();
+    for unusable in [single, jwk(&of_three_primes())] {
+        assert_eq!(
+            from_jwk(&unusable).err(),
+            Some(DecryptionKeyError::Unusable)
+        );
     }
     let twice = jwk(key()).to_string().replacen('{', r#"{"kty":"RSA","#, 1);
     assert!(DecryptionKey::from_jwk(twice.as_bytes()).is_err());

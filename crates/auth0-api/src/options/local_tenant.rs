@@ -16,8 +16,9 @@ impl Builder {
     /// - `domain` becomes [`domain`](Builder::domain), and the only accepted issuer. It replaces `domains`
     ///   and a domains resolver, and what the options say about other issuers is dropped: `initial_keys`,
     ///   `static_keys`, `metadata_url` and `jwks_url`.
-    /// - `respond` becomes the HTTP client. It replaces `http_client` and `async_http_client`. An async
-    ///   client calls it on the thread that polls the call, so `respond` must not wait.
+    /// - `respond` becomes the HTTP client. It replaces `http_client` and `async_http_client`, and `trust_roots`
+    ///   has no effect. An async client calls it on the thread that polls the call, so `respond` must not
+    ///   wait.
     /// - `now` becomes the [`clock`](Builder::clock).
     ///
     /// Later calls of the methods that set these options count instead. All other options stay.

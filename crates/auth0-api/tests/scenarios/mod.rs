@@ -224,9 +224,11 @@ macro_rules! all_scenarios {
                 warm_up_and_reload_fetch_the_keys_of_listed_domains,
             }
             key_sources {
+                a_shared_cache_keeps_documents_of_different_addresses_apart,
                 client_flows_read_metadata_from_the_configured_address,
                 documents_come_from_the_configured_addresses,
                 metadata_from_a_configured_address_passes_every_check,
+                no_error_shows_the_query_of_an_address,
                 static_keys_are_never_fetched_and_never_age,
                 static_keys_are_those_of_one_issuer,
                 unusable_key_sources_are_a_configuration_error,
