@@ -45,6 +45,7 @@
     )
 )]
 
+mod certificates;
 mod error;
 mod minting;
 mod reply;
@@ -52,9 +53,10 @@ mod server;
 mod signing;
 mod tenant;
 
+pub use certificates::{Certificate, CertificateAuthority};
 pub use error::Error;
 pub use minting::{AccessTokenBuilder, EncryptionKey, ProofBuilder, ProofKey};
-pub use server::{HttpsServer, TenantServer};
+pub use server::{HttpsServer, PeerCertificate, TenantServer};
 pub use signing::{Algorithm, SigningKey, thumbprint};
 pub use tenant::{Endpoint, Fault, Gate, LocalNetwork, LocalTenant, RecordedRequest};
 

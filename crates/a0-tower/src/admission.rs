@@ -32,7 +32,8 @@ pub(crate) async fn decide(
 ) -> Decision {
     let taken = settings.reading.take_token(&mut parts.headers);
     let answerer = Answerer::new(Arc::clone(&settings), &parts);
-    let credentials = Credentials::of(&parts.headers);
+    let certificate = settings.reading.take_certificate(&mut parts);
+    let credentials = Credentials::of(&parts.headers, &certificate);
     let outer = outer.filter(|mark| {
         let outer = &mark.layer.answerer.settings;
         outer.shares_verification(&settings)
@@ -42,7 +43,7 @@ pub(crate) async fn decide(
     let (before, verified, unknown_url) = match outer {
         Some(mark) => (mark.layer.policy, mark.outcome.into_result(), None),
         None => {
-            let (context, unknown_url) = settings.reading.context(&parts, &taken);
+            let (context, unknown_url) = settings.reading.context(&parts, &taken, &certificate);
             let verified = settings.client.verify_request(context).await;
             (None, verified, unknown_url)
         }
@@ -58,6 +59,7 @@ pub(crate) async fn decide(
             let extensions = answer.extensions_mut();
             unknown_url.map(|reason| extensions.insert(reason));
             taken.err().map(|reason| extensions.insert(reason));
+            certificate.err().map(|reason| extensions.insert(reason));
             return Decision::Refuse(answer);
         }
     };

@@ -12,6 +12,7 @@ use http::{Extensions, Response};
 use tower_layer::Layer;
 
 use crate::answer::{Hook, Refused};
+use crate::certificate::CertificateSource;
 use crate::grpc::PublicServices;
 use crate::proxy::Proxy;
 use crate::reading::Reading;
@@ -61,7 +62,7 @@ use crate::source::Subprotocol;
 ///
 /// The innermost layer decides what a handler sees. If an outer layer has the same client, the inner one
 /// uses its result, because a proof cannot be used twice, and adds its policy. If the layers have different
-/// clients, proxies ([`behind`](Auth::behind)) or token sources, or if something between them changed the
+/// clients, proxies ([`behind`](Auth::behind)), token sources or certificate sources, or if something between them changed the
 /// credentials of the request, the inner one discards the result of the outer one and verifies the request
 /// again.
 #[derive(Clone)]
@@ -151,14 +152,38 @@ impl Auth {
     }
 
     /// Says how to find the address of the peer in the extensions of a request, for
-    /// [`behind`](Auth::behind) with a server other than axum's. It must be the address of the connection,
-    /// and never one that a header field names.
+    /// [`behind`](Auth::behind) and [`client_certificate`](Auth::client_certificate) with a server other than
+    /// axum's. It must be the address of the connection, and never one that a header field names.
     #[must_use]
     pub fn peer_address<F>(mut self, address: F) -> Self
     where
         F: Fn(&Extensions) -> Option<IpAddr> + Send + Sync + 'static,
     {
         self.settings().reading.peer_address = Some(Arc::new(address));
+        self
+    }
+
+    /// Says where the certificate of a client comes from, for tokens that are bound to one (RFC 8705 section
+    /// 3). Build the client with
+    /// [`certificate_bound_tokens`](auth0_api::Builder::certificate_bound_tokens).
+    ///
+    /// The layer removes the fields with certificates that nobody vouches for from every request, one for an
+    /// excluded path too: see [`CertificateSource::remove_untrusted_fields`]. Without this option, it leaves
+    /// them as they are, and takes no field for a certificate.
+    ///
+    /// The address of a peer is found as for [`behind`](Auth::behind).
+    ///
+    /// ```
+    /// # fn protect(auth: a0_tower::Auth) -> Result<a0_tower::Auth, a0_tower::certificate::InvalidCertificateSource> {
+    /// use a0_tower::certificate::CertificateSource;
+    ///
+    /// let nginx = CertificateSource::escaped_pem("x-ssl-client-cert").trusted(["10.0.0.7"]);
+    /// Ok(auth.client_certificate(nginx.build()?))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn client_certificate(mut self, source: CertificateSource) -> Self {
+        self.settings().reading.certificates = Some(Arc::new(source));
         self
     }
 
@@ -308,6 +333,7 @@ impl fmt::Debug for Settings {
             .debug_struct("Auth")
             .field("client", &self.client)
             .field("proxy", &self.reading.proxy)
+            .field("certificates", &self.reading.certificates)
             .field("policy", &self.policy)
             .field("optional", &self.optional)
             .field("allow_preflight", &self.allow_preflight)

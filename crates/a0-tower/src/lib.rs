@@ -44,6 +44,7 @@ mod admission;
 mod answer;
 mod auth;
 mod body;
+pub mod certificate;
 mod cors;
 #[cfg(feature = "axum")]
 mod extract;
@@ -77,3 +78,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/servers.md")]
 struct ServersGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/certificates.md")]
+struct CertificatesGuide;

@@ -8,6 +8,8 @@ use http::{Extensions, HeaderMap, HeaderValue};
 use crate::admission::DPOP;
 use crate::answer::Answerer;
 use crate::auth::both;
+use crate::certificate::ClientCertificate;
+use crate::reading::TakenCertificate;
 use crate::refusal::Refusal;
 
 /// The result of the layer, in the extensions of a request. Only the layer inserts it, and no other crate
@@ -20,17 +22,25 @@ pub(crate) struct Mark {
     pub(crate) credentials: Credentials,
 }
 
-/// The fields with credentials of a request: for each name the first value, and how many there are. A
-/// request that passed has no second one, so a further one shows in the number.
+/// The credentials of a request. Of the fields, there are for each name the first value, and how many there
+/// are. A request that passed has no second one, so a further one shows in the number.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Credentials([(Option<HeaderValue>, usize); 2]);
+pub(crate) struct Credentials {
+    fields: [(Option<HeaderValue>, usize); 2],
+    certificate: Option<ClientCertificate>,
+}
 
 impl Credentials {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Credentials([AUTHORIZATION, DPOP].map(|name| {
+    pub(crate) fn of(headers: &HeaderMap, certificate: &TakenCertificate) -> Self {
+        let fields = [AUTHORIZATION, DPOP].map(|name| {
             let values = headers.get_all(&name).iter();
             (headers.get(&name).cloned(), values.count())
-        }))
+        });
+        let certificate = certificate.as_ref().ok().cloned().flatten();
+        Credentials {
+            fields,
+            certificate,
+        }
     }
 }
 

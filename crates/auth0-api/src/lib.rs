@@ -1,5 +1,5 @@
-//! Verifies Auth0 access tokens for an API: bearer tokens, and tokens bound to a key by DPoP. Gets tokens
-//! for the APIs that it calls in turn.
+//! Verifies Auth0 access tokens for an API: bearer tokens, and tokens bound to a key by DPoP or to a client
+//! certificate by mutual TLS. Gets tokens for the APIs that it calls in turn.
 //!
 //! ```no_run
 //! let client = auth0_api::ApiClient::builder()

@@ -1,7 +1,8 @@
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::jws::{Edits, base64url, edit_methods};
 use super::{EncryptionKey, ProofKey};
+use crate::certificates::certificate_thumbprint;
 use crate::signing::random;
 use crate::{Algorithm, Error, LocalTenant, SigningKey};
 
@@ -41,6 +42,7 @@ pub struct AccessTokenBuilder {
     encryption_key: Option<EncryptionKey>,
     issued_at: Option<i64>,
     expires_in: i64,
+    confirmation: Map<String, Value>,
     edits: Edits,
 }
 
@@ -53,6 +55,7 @@ impl AccessTokenBuilder {
             encryption_key: None,
             issued_at: None,
             expires_in: LIFETIME,
+            confirmation: Map::new(),
             edits: Edits::default(),
         }
     }
@@ -99,7 +102,19 @@ impl AccessTokenBuilder {
     /// Binds the token to a proof key: sets the claim `cnf` with the key's thumbprint as `jkt`
     /// (RFC 9449 section 6.1).
     pub fn bound_to(self, key: &ProofKey) -> Self {
-        self.claim("cnf", json!({ "jkt": key.thumbprint() }))
+        self.confirmed_by("jkt", key.thumbprint())
+    }
+
+    /// Binds the token to a certificate, which is given in DER: sets the claim `cnf` with its thumbprint as
+    /// `x5t#S256` (RFC 8705 section 3.1). With [`bound_to`](Self::bound_to), the token is bound to both.
+    pub fn bound_to_certificate(self, der: &[u8]) -> Self {
+        self.confirmed_by("x5t#S256", &certificate_thumbprint(der))
+    }
+
+    fn confirmed_by(mut self, member: &str, thumbprint: &str) -> Self {
+        self.confirmation.insert(member.into(), thumbprint.into());
+        let confirmation = Value::Object(self.confirmation.clone());
+        self.claim("cnf", confirmation)
     }
 
     /// Sets the algorithm of the signature, and `alg` in the header.
@@ -145,6 +160,7 @@ impl AccessTokenBuilder {
             encryption_key,
             issued_at,
             expires_in,
+            confirmation: _,
             edits,
         } = self;
         let issued_at = issued_at.unwrap_or_else(|| tenant.unix_now());

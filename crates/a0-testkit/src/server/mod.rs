@@ -1,7 +1,6 @@
 //! HTTPS servers on the loopback interface.
 
 mod body;
-mod certificate;
 mod connection;
 mod tenant;
 
@@ -14,8 +13,9 @@ use std::thread::{self, JoinHandle};
 use http::{Request, Response};
 use tokio::sync::oneshot;
 
+use crate::CertificateAuthority;
+use crate::certificates::Identity;
 use crate::reply::Reply;
-use certificate::Identity;
 pub use tenant::TenantServer;
 
 /// An HTTPS server on the loopback interface, around any handler. It can play the API of a demo, or
@@ -48,6 +48,11 @@ pub struct HttpsServer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// The certificate of the client, in DER, in the extensions of a request to
+/// [`HttpsServer::start_mutual`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerCertificate(pub Vec<u8>);
+
 /// Responds to one request. An error closes the connection without a response.
 type Respond = dyn Fn(Request<Vec<u8>>) -> io::Result<Reply> + Send + Sync;
 
@@ -77,11 +82,29 @@ impl HttpsServer {
         F: Fn(Request<Vec<u8>>) -> io::Result<Response<Vec<u8>>> + Send + Sync + 'static,
     {
         let respond = move |request| handler(request).map(Reply::Whole);
-        Self::launch(bind(port)?, Arc::new(respond))
+        Self::launch(bind(port)?, Arc::new(respond), None)
     }
 
-    fn launch(listener: TcpListener, respond: Arc<Respond>) -> io::Result<Self> {
-        let Identity { acceptor, ca_pem } = Identity::for_loopback()?;
+    /// Starts a server on a free port that asks clients for a certificate of `clients` (mutual TLS). The
+    /// extensions of a request hold the certificate as a [`PeerCertificate`], if the client has one.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_mutual<F>(clients: &CertificateAuthority, handler: F) -> io::Result<Self>
+    where
+        F: Fn(Request<Vec<u8>>) -> io::Result<Response<Vec<u8>>> + Send + Sync + 'static,
+    {
+        let respond = move |request| handler(request).map(Reply::Whole);
+        Self::launch(bind(0)?, Arc::new(respond), Some(clients))
+    }
+
+    fn launch(
+        listener: TcpListener,
+        respond: Arc<Respond>,
+        clients: Option<&CertificateAuthority>,
+    ) -> io::Result<Self> {
+        let Identity { acceptor, ca_pem } = Identity::for_loopback(clients)?;
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -50,8 +50,8 @@ impl TenantServer {
         let listener = bind(port)?;
         let tenant = LocalTenant::on_port(listener.local_addr()?.port())?;
         let served = tenant.clone();
-        let server =
-            HttpsServer::launch(listener, Arc::new(move |request| served.reply(&request)))?;
+        let respond = move |request| served.reply(&request);
+        let server = HttpsServer::launch(listener, Arc::new(respond), None)?;
         Ok(Self { server, tenant })
     }
 

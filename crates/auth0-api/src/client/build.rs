@@ -106,6 +106,7 @@ impl Builder {
             challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
             resource_server: ResourceServer::new(&self.authorization, self.leeway)?,
             dpop,
+            certificate_bound_tokens: self.certificate_bound_tokens,
             replay_store,
             tokens: NonZeroUsize::new(self.token_cache)
                 .map(|entries| TokenCache::new(entries, policy)),

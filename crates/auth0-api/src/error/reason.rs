@@ -91,6 +91,8 @@ fn of_token(error: &TokenError) -> &'static str {
             ConfirmationError::BoundAsBearer => "bound_token_as_bearer",
             ConfirmationError::MissingThumbprint => "token_not_dpop_bound",
             ConfirmationError::Certificate => "token_certificate_bound",
+            ConfirmationError::MissingCertificate => "certificate_missing",
+            ConfirmationError::CertificateMismatch => "certificate_mismatch",
             ConfirmationError::Mismatch => "proof_key_not_of_token",
         },
         TokenError::Signature(error) => match error {

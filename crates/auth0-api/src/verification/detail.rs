@@ -9,6 +9,7 @@ use a0_jose::{Algorithm, ClaimValidationError, Claims, HeaderError, NumericDate}
 use crate::error::refusal::Refusal;
 
 use super::Verifier;
+use super::confirmation::ConfirmationError;
 
 /// Values of a token are cut to this length.
 const MAX_CHARS: usize = 200;
@@ -74,6 +75,28 @@ impl Detail {
             JweError::Decryption => {
                 "the token is encrypted for a key that is not in the option decryption_keys, or it was \
                  changed"
+            }
+            _ => return None,
+        }))
+    }
+
+    /// For a request of the scheme DPoP without a proof. Auth0 tells clients to send certificate-bound tokens
+    /// like that.
+    pub(super) fn of_missing_proof() -> Self {
+        Detail::Text(
+            "if the client's tokens are bound to a certificate, set the option certificate_bound_tokens",
+        )
+    }
+
+    /// For a token that is bound to a certificate.
+    pub(super) fn of_certificate(error: ConfirmationError) -> Option<Self> {
+        Some(Detail::Text(match error {
+            ConfirmationError::BoundAsBearer | ConfirmationError::Certificate => {
+                "the token is bound to a certificate: set the option certificate_bound_tokens"
+            }
+            ConfirmationError::MissingCertificate => {
+                "the API passed no certificate (RequestContext::client_certificate): the client sent none, \
+                 or the TLS layer or the proxy did not pass it on"
             }
             _ => return None,
         }))

@@ -1,6 +1,7 @@
 //! The verification of requests, tokens and proofs. [`order`] has the whole order, top-down; every other
 //! file owns one concern.
 
+mod certificate;
 pub(crate) mod confirmation;
 pub(crate) mod credentials;
 pub(crate) mod detail;
@@ -47,6 +48,8 @@ pub(crate) struct Verifier<R, S> {
     /// For diagnoses: `claim_rules` compare the audience.
     pub(crate) audiences: Vec<String>,
     pub(crate) dpop: DpopSettings,
+    /// Whether tokens that are bound to a certificate are accepted.
+    pub(crate) certificate_bound_tokens: bool,
     pub(crate) challenger: Challenger,
     pub(crate) telemetry: Arc<Telemetry>,
     /// `None` if the API configures nothing of it.

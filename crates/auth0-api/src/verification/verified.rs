@@ -16,6 +16,7 @@ use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, TokenError};
 
+use super::confirmation::Proven;
 use super::credentials::Scheme;
 use super::detail::Detail;
 use super::token_cache::SignedToken;
@@ -31,6 +32,7 @@ pub struct VerifiedToken {
     access_token: Option<Arc<Zeroizing<String>>>,
     challenger: Challenger,
     scheme: Scheme,
+    proven: Proven,
     verified_at: NumericDate,
 }
 
@@ -39,7 +41,7 @@ impl VerifiedToken {
     pub(super) fn new(
         signed: Arc<SignedToken>,
         access_token: Option<&str>,
-        (challenger, scheme): (Challenger, Scheme),
+        (challenger, scheme, proven): (Challenger, Scheme, Proven),
         verified_at: NumericDate,
     ) -> Self {
         // The text that the client sent is kept, or the signed token that was encrypted in it.
@@ -50,12 +52,17 @@ impl VerifiedToken {
             access_token: decrypted.or_else(|| access_token.map(copy)),
             challenger,
             scheme,
+            proven,
             verified_at,
         }
     }
 
     pub(crate) fn claims(&self) -> &Claims {
         self.signed.token.claims()
+    }
+
+    pub(super) fn proven(&self) -> Proven {
+        self.proven
     }
 
     pub(super) fn signed(&self) -> &SignedToken {
@@ -89,7 +96,8 @@ impl VerifiedToken {
     }
 
     /// The scheme that the token came with; `Bearer` if it was verified by itself. With
-    /// [`Scheme::Dpop`], the client proved that it holds the key in `cnf`.
+    /// [`Scheme::Dpop`], the client proved that it holds the key or the certificate in `cnf`:
+    /// [`confirmed_by`](VerifiedToken::confirmed_by) tells which.
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }

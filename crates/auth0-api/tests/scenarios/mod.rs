@@ -10,6 +10,7 @@
 
 pub mod authorization;
 pub mod authorization_challenges;
+pub mod certificates;
 pub mod client_info;
 pub mod confirmation;
 pub mod dpop;
@@ -134,6 +135,16 @@ macro_rules! all_scenarios {
                 rfc9470_3_a_step_up_challenge_has_acr_values_and_max_age,
                 rfc9470_6_1_acr_and_auth_time_satisfy_only_if_present_with_their_type,
                 rfc9728_5_1_challenges_have_the_realm_and_the_resource_metadata,
+            }
+            certificates {
+                a_certificate_needs_no_url_of_the_request,
+                debug_output_and_errors_hold_nothing_of_a_certificate,
+                rfc8705_3_1_x5t_s256_is_the_base64url_sha256_of_the_certificate,
+                rfc8705_3_a_bound_token_needs_its_certificate,
+                rfc8705_3_and_rfc9449_7_a_token_with_two_bindings_needs_both,
+                the_certificate_of_a_cached_token_is_checked_each_time,
+                without_a_proof_the_scheme_dpop_is_for_certificates_alone,
+                without_the_option_bound_tokens_are_refused_and_the_option_named,
             }
             client_info {
                 an_invalid_client_info_is_a_configuration_error,
