@@ -69,7 +69,7 @@ pub(crate) async fn decide(
     };
     let nonce = match &outcome {
         Outcome::Verified(token) => nonce::to_send(&settings.client, token, &parts.headers),
-        Outcome::Anonymous { .. } => None,
+        Outcome::NoCredentials { .. } => None,
     };
     let layer = LayerPolicy { answerer, policy };
     parts.extensions.insert(Mark {
@@ -105,10 +105,10 @@ fn admit(settings: &Settings, parts: &Parts, refusal: Error) -> Result<Outcome, 
         ErrorKind::MissingAuthorization | ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials)
     );
     // The kind alone does not decide: it is the same for an unsupported scheme.
-    let is_anonymous = is_missing && !has_credentials(&parts.headers);
+    let has_none = is_missing && !has_credentials(&parts.headers);
     let admitted = settings.optional;
-    if is_anonymous && (admitted || settings.allow_preflight && is_preflight(parts)) {
-        return Ok(Outcome::Anonymous { refusal, admitted });
+    if has_none && (admitted || settings.allow_preflight && is_preflight(parts)) {
+        return Ok(Outcome::NoCredentials { refusal, admitted });
     }
     Err(refusal)
 }

@@ -57,7 +57,7 @@ pub(crate) struct LayerPolicy {
 pub(crate) enum Outcome {
     Verified(VerifiedToken),
     /// The request has no credentials.
-    Anonymous {
+    NoCredentials {
         /// The answer for a handler that needs a token.
         refusal: Error,
         /// Whether the layer is optional. Otherwise only a preflight comes this far.
@@ -70,7 +70,7 @@ impl Outcome {
     pub(crate) fn into_result(self) -> Result<VerifiedToken, Error> {
         match self {
             Outcome::Verified(token) => Ok(token),
-            Outcome::Anonymous { refusal, .. } => Err(refusal),
+            Outcome::NoCredentials { refusal, .. } => Err(refusal),
         }
     }
 }
@@ -90,14 +90,14 @@ impl Mark {
     pub(crate) fn token(&self) -> Result<&VerifiedToken, Refusal> {
         match &self.outcome {
             Outcome::Verified(token) => Ok(token),
-            Outcome::Anonymous { refusal, .. } => Err(self.layer.refusal(refusal.clone())),
+            Outcome::NoCredentials { refusal, .. } => Err(self.layer.refusal(refusal.clone())),
         }
     }
 
     /// Returns the token, or `None` if an optional layer let a request without credentials pass.
     pub(crate) fn optional_token(&self) -> Result<Option<&VerifiedToken>, Refusal> {
         match &self.outcome {
-            Outcome::Anonymous { admitted: true, .. } => Ok(None),
+            Outcome::NoCredentials { admitted: true, .. } => Ok(None),
             _ => self.token().map(Some),
         }
     }

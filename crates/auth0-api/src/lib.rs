@@ -45,7 +45,7 @@ pub mod observer;
 mod options;
 mod verification;
 
-pub use a0_act::{get_current_actor, get_delegation_chain};
+pub use a0_act::{EntityProfile, get_current_actor, get_delegation_chain};
 pub use a0_discovery::{CacheAdapter, Freshness, IssuerStatus, Refresh, normalize_domain};
 #[cfg(any(feature = "ureq", feature = "async"))]
 pub use a0_http::TrustRoots;

@@ -102,6 +102,7 @@ impl Builder {
                 self.observers.clone(),
                 self.observed_claims.clone(),
             )),
+            allow_anonymous: self.authorization.allow_anonymous,
             audiences: self.audiences.clone(),
             challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
             resource_server: ResourceServer::new(&self.authorization, self.leeway)?,

@@ -11,6 +11,7 @@ pub(crate) struct AuthorizationOptions {
     pub(crate) implications: Vec<(String, Vec<String>)>,
     pub(crate) acr_claim: Option<String>,
     pub(crate) auth_time_claim: Option<String>,
+    pub(crate) allow_anonymous: bool,
 }
 
 impl Builder {
@@ -71,6 +72,31 @@ impl Builder {
     /// [`Policy::max_auth_age`](crate::Policy::max_auth_age), in seconds since 1970; `auth_time` by default.
     pub fn auth_time_claim(mut self, name: impl Into<String>) -> Self {
         self.authorization.auth_time_claim = Some(name.into());
+        self
+    }
+
+    /// Accepts the tokens of Auth0's anonymous sessions, whose `sub` begins with `anon@`. Without this option,
+    /// they are refused with 401 `invalid_token`, because nobody logged in.
+    ///
+    /// With it, [`VerifiedToken::principal`](crate::VerifiedToken::principal) is
+    /// [`Principal::Anonymous`](crate::Principal::Anonymous) for such a token. Every route that needs a user
+    /// must then say so, for example by [`Policy::principal`](crate::Policy::principal).
+    ///
+    /// ```
+    /// use auth0_api::{ApiClient, Policy, Principal};
+    ///
+    /// let client = ApiClient::builder()
+    ///     .domain("tenant.eu.auth0.com")
+    ///     .audience("https://api.example/")
+    ///     .allow_anonymous()
+    ///     .build()?;
+    /// let may_fill_cart = Policy::principal([Principal::User, Principal::Anonymous]);
+    /// let may_order = Policy::principal([Principal::User]);
+    /// # let _ = (client, may_fill_cart, may_order);
+    /// # Ok::<(), auth0_api::Error>(())
+    /// ```
+    pub fn allow_anonymous(mut self) -> Self {
+        self.authorization.allow_anonymous = true;
         self
     }
 }

@@ -109,6 +109,13 @@ impl Detail {
         }
     }
 
+    /// For the token of an anonymous session.
+    pub(crate) fn of_anonymous() -> Self {
+        Detail::Text(
+            "nobody logged in; if the API is for anonymous sessions too, set the option allow_anonymous",
+        )
+    }
+
     /// The algorithms that tokens may have.
     pub(crate) fn of_algorithms(expected: impl Iterator<Item = Algorithm>) -> Self {
         let mut names: Vec<String> = Vec::new();
@@ -142,11 +149,8 @@ impl Detail {
 
     /// Names the member that does not fit the caller's type. The reason may contain its value, so only the
     /// path is kept, and the name of a missing field.
-    pub(crate) fn of_typed_claims(
-        path: &serde_path_to_error::Path,
-        reason: &impl fmt::Display,
-    ) -> Self {
-        let (path, reason) = (cut(&path.to_string()), reason.to_string());
+    pub(crate) fn of_typed_claims(path: &str, reason: &impl fmt::Display) -> Self {
+        let (path, reason) = (cut(path), reason.to_string());
         let missing = reason.strip_prefix("missing field `");
         let missing = missing.and_then(|rest| rest.strip_suffix('`'));
         Detail::Field(match missing.filter(|field| !field.contains('`')) {

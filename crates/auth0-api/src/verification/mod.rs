@@ -45,6 +45,8 @@ pub(crate) struct Verifier<R, S> {
     pub(crate) decryption: Option<Decryption>,
     pub(crate) header_rules: HeaderRules,
     pub(crate) claim_rules: ClaimRules,
+    /// Whether tokens of anonymous sessions are accepted.
+    pub(crate) allow_anonymous: bool,
     /// For diagnoses: `claim_rules` compare the audience.
     pub(crate) audiences: Vec<String>,
     pub(crate) dpop: DpopSettings,

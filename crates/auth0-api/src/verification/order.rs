@@ -245,6 +245,7 @@ impl<'v, R, S> Trusted<'v, R, S> {
         allowed.map_err(|error| verifier.diagnose_header(error))?;
         let valid = verifier.claim_rules.validate(token.claims(), now);
         valid.map_err(|error| verifier.diagnose(error, token.claims(), now))?;
+        verifier.check_subject(token.claims())?;
         let (challenger, scheme, (proof, proven)) = match parsed.sender {
             Sender::Any(options) => {
                 token.claims().require(&options.required_claims)?;
