@@ -1,4 +1,4 @@
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::jws::{Edits, base64url, edit_methods};
 use super::{EncryptionKey, ProofKey};
