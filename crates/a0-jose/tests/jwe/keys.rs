@@ -28,27 +28,34 @@ fn pss() -> PKey<Private> {
     context.keygen().unwrap()
 }
 
-/// A key that is consistent except that one of its two factors is the product of two primes.
-fn of_three_primes() -> PKey<Private> {
+/// Keys of three primes: one says that the product of two of them is a factor, one leaves out a factor.
+fn of_three_primes() -> [PKey<Private>; 2] {
     let prime = |bits| {
         let mut prime = BigNum::new().unwrap();
         prime.generate_prime(bits, false, None, None).unwrap();
         prime
     };
     let one = BigNum::from_u32(1).unwrap();
-    let e = BigNum::from_u32(65537).unwrap();
     let mut context = BigNumContext::new().unwrap();
-    loop {
-        let (p, q) = (&prime(512) * &prime(512), prime(1025));
-        let (p1, q1) = (&p - &one, &q - &one);
+    let mut key = |n: BigNum, order: &BigNumRef, p: &BigNumRef, q: &BigNumRef| {
+        let own = |number: &BigNumRef| number.to_owned().unwrap();
+        let e = BigNum::from_u32(65537).unwrap();
         let (mut d, mut qi) = (BigNum::new().unwrap(), BigNum::new().unwrap());
-        if d.mod_inverse(&e, &(&p1 * &q1), &mut context).is_err() {
-            continue;
+        d.mod_inverse(&e, order, &mut context).ok()?;
+        qi.mod_inverse(q, p, &mut context).ok()?;
+        let (dp, dq) = (&d % &(p - &*one), &d % &(q - &*one));
+        let key = Rsa::from_private_components(n, e, d, own(p), own(q), dp, dq, qi);
+        PKey::from_rsa(key.ok()?).ok()
+    };
+    loop {
+        let (a, b, c) = (prime(700), prime(700), prime(700));
+        let (ab, n) = (&a * &b, &(&a * &b) * &c);
+        let order = &(&a - &one) * &(&b - &one);
+        let order = &order * &(&c - &one);
+        let composite = key(&ab * &c, &(&(&ab - &one) * &(&c - &one)), &ab, &c);
+        if let (Some(composite), Some(missing)) = (composite, key(n, &order, &a, &b)) {
+            return [composite, missing];
         }
-        qi.mod_inverse(&q, &p, &mut context).unwrap();
-        let (n, dp, dq) = (&p * &q, &d % &p1, &d % &q1);
-        let key = Rsa::from_private_components(n, e, d, p, q, dp, dq, qi).unwrap();
-        return PKey::from_rsa(key).unwrap();
     }
 }
 
@@ -243,7 +250,8 @@ fn rfc7518_6_3_2_a_jwk_is_a_private_rsa_key_for_decryption() {
     single["p"] = single["n"].clone();
     (single["q"], single["dq"], single["qi"]) = (json!("AQ"), json!("AA"), json!("AQ"));
     single["dp"] = single["d"].clone();
-    for unusable in [single, jwk(&of_three_primes())] {
+    let [composite, missing] = of_three_primes();
+    for unusable in [single, jwk(&composite), jwk(&missing)] {
         assert_eq!(
             from_jwk(&unusable).err(),
             Some(DecryptionKeyError::Unusable)
