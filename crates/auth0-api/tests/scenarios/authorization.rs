@@ -428,6 +428,14 @@ pub fn the_principal_of_a_token_is_a_user_only_if_no_claim_says_otherwise<D: Dri
             json!({"sub": "anon@1", "gty": "client-credentials"}),
             Principal::Anonymous,
         ),
+        (
+            json!({"sub": "anon@1", "sub_profile": "service ai_agent"}),
+            Principal::Anonymous,
+        ),
+        (
+            json!({"sub": "anon@1", "azp": "anon@1"}),
+            Principal::Anonymous,
+        ),
         (json!({"sub": "(absent)"}), Principal::Unknown),
         (json!({"sub": ""}), Principal::Unknown),
         (
