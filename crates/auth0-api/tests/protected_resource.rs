@@ -263,7 +263,7 @@ fn rfc9728_5_1_a_401_and_insufficient_scope_name_the_derived_url_and_no_other_an
 fn an_audience_with_a_further_slash_is_accepted_only_if_it_is_configured() {
     let tenant = LocalTenant::new("tenant.example").unwrap();
     let slash = format!("{RESOURCE}/");
-    let token = tenant.access_token().audience(&*slash).mint().unwrap();
+    let token = tenant.access_token().audience(&slash).mint().unwrap();
     let client = |builder: Builder| {
         let builder = builder.protected_resource(resource());
         builder
