@@ -33,6 +33,30 @@ async fn lists_show_what_the_caller_may_use_and_are_private() {
 }
 
 #[tokio::test]
+async fn resources_and_prompts_are_listed_for_those_who_may_use_them() {
+    let tenant = tenant();
+    let client = client(&tenant);
+    let layer = auth(&client)
+        .method("resources/read", auth0_api::Policy::scope("read"))
+        .method("prompts/get", auth0_api::Policy::scope("read"));
+    let server = Server::new(&client, layer);
+    for (scope, expected) in [("mcp:use", 0), ("mcp:use read", 1)] {
+        let token = token(&tenant, scope);
+        for (method, member) in [
+            ("resources/list", "resources"),
+            ("resources/templates/list", "resourceTemplates"),
+            ("prompts/list", "prompts"),
+        ] {
+            let answer = server.send(ask(Some(&token), method)).await;
+            let result = answer.json()["result"].clone();
+            let list = result[member].as_array().unwrap();
+            assert_eq!(list.len(), expected, "{method} {scope}: {result}");
+            assert_eq!(result["cacheScope"], "private");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_tool_calls_another_api_on_behalf_of_the_caller_and_never_with_the_callers_token() {
     let tenant = tenant();
     let client = client(&tenant);

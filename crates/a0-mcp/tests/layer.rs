@@ -388,6 +388,71 @@ async fn a_session_serves_only_the_principal_that_opened_it() {
     );
 }
 
+/// Instances share a store of sessions, and a key.
+#[tokio::test]
+async fn a_session_of_another_instance_needs_the_same_key() {
+    let tenant = tenant();
+    let client = client(&tenant);
+    let (service, _) = service(&client, &auth(&client));
+    let instance = |auth: McpAuth| Server {
+        app: axum::Router::new()
+            .route_service("/mcp", service.clone())
+            .route_layer(auth),
+        log: Log::default(),
+    };
+    let good = token(&tenant, "mcp:use");
+    let first = instance(auth(&client).session_key([7; 32]));
+    let opened = first.send(initialize(Some(&good))).await;
+    let session = opened.headers["mcp-session-id"].to_str().unwrap();
+    for (auth, expected) in [
+        (auth(&client).session_key([7; 32]), 202),
+        (auth(&client).session_key([8; 32]), 404),
+        (auth(&client), 404),
+    ] {
+        let initialized = in_session(Method::POST, Some(&good), session, INITIALIZED.to_owned());
+        assert_eq!(instance(auth).send(initialized).await.status, expected);
+    }
+}
+
+/// Behind a proxy, the URL of a proof is that of the proxy's fields.
+#[tokio::test]
+async fn the_verification_can_be_changed() {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    let tenant = tenant();
+    let client = builder(&tenant).url_in_requests().build_async().unwrap();
+    let proxy = a0_tower::proxy::Proxy::x_forwarded()
+        .trusted(["127.0.0.0/8"])
+        .public_hosts(["api.example"])
+        .build()
+        .unwrap();
+    let layer = auth(&client).with_auth(|auth| {
+        auth.behind(proxy)
+            .peer_address(|_| Some(IpAddr::V4(Ipv4Addr::LOCALHOST)))
+    });
+    let server = Server::new(&client, layer);
+    let key = ProofKey::generate().unwrap();
+    let bound = tenant
+        .access_token()
+        .audience(RESOURCE)
+        .subject("auth0|ada")
+        .scope("mcp:use");
+    let bound = bound.bound_to(&key).mint().unwrap();
+    let proof = key.proof("POST", RESOURCE).for_token(&bound);
+    let proof = proof.issued_at(NOW as i64).mint().unwrap();
+    let mut proven = call(None, "echo");
+    for (name, value) in [
+        ("authorization", &*format!("DPoP {bound}")),
+        ("dpop", &*proof),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "api.example"),
+    ] {
+        proven.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let answer = server.send(proven).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
 #[tokio::test]
 async fn streams_and_the_end_of_a_session_need_the_base() {
     let tenant = tenant();

@@ -14,7 +14,10 @@ use axum::body::Body;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::model::{ListToolsResult, PaginatedRequestParams};
+use rmcp::model::{
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, Prompt, Resource, ResourceTemplate,
+};
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -131,6 +134,37 @@ impl ServerHandler for Tools {
             None => all,
         })
     }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let all = ListResourcesResult::with_all_items(vec![Resource::new("x://a", "a")]);
+        Ok(self.auth.visible_resources(&Caller::of(&context)?, all))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let all = vec![ResourceTemplate::new("x://{a}", "a")];
+        let all = ListResourceTemplatesResult::with_all_items(all);
+        Ok(self
+            .auth
+            .visible_resource_templates(&Caller::of(&context)?, all))
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let all = vec![Prompt::new("p", None::<String>, None)];
+        let all = ListPromptsResult::with_all_items(all);
+        Ok(self.auth.visible_prompts(&Caller::of(&context)?, all))
+    }
 }
 
 pub struct Server {
@@ -148,8 +182,6 @@ impl Server {
         Server { app, log }
     }
 
-    /// The same server without the layer, which takes every token for granted: only for what `rmcp` makes of a
-    /// body.
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.app.clone().call(request).await.unwrap();
         Answer::of(response).await
