@@ -342,6 +342,15 @@ async fn a_session_serves_only_the_principal_that_opened_it() {
         mint("auth0|ada", "other"),
         mint("auth0|adaa", "pp"),
     ];
+    let named = |client: &str| {
+        let token = tenant
+            .access_token()
+            .audience(RESOURCE)
+            .subject("auth0|ada");
+        let token = token.scope("mcp:use orders:write").claim("azp", "app");
+        token.claim("client_id", client).mint().unwrap()
+    };
+    let others: Vec<String> = others.into_iter().chain([named("other")]).collect();
     let attempts = others.iter().map(|token| (token, &session));
     let attempts = attempts.chain(forged.iter().map(|session| (&ada, session)));
     for (token, session) in attempts {
@@ -386,6 +395,145 @@ async fn a_session_serves_only_the_principal_that_opened_it() {
         post(&ada, &session, &legacy_call("refund")).await.status,
         404
     );
+}
+
+#[tokio::test]
+async fn discovery_needs_the_base_and_calls_need_the_policy_of_their_method() {
+    let tenant = tenant();
+    let client = client(&tenant);
+    let server = Server::new(&client, auth(&client));
+    let other = token(&tenant, "other");
+    assert_eq!(
+        server.send(ask(Some(&other), "tools/list")).await.status,
+        403
+    );
+    let layer = auth(&client).method("tools/call", Policy::scope("tools"));
+    let server = Server::new(&client, layer);
+    let answer = server
+        .send(call(Some(&token(&tenant, "mcp:use")), "echo"))
+        .await;
+    assert_eq!(answer.status, 403);
+    assert!(answer.challenges()[0].contains(r#"scope="mcp:use tools""#));
+}
+
+/// All policies for each member would be more rules than a policy may have.
+#[tokio::test]
+async fn a_batch_needs_each_policy_once() {
+    let tenant = tenant();
+    let client = client(&tenant);
+    let tools = (0..20).fold(auth(&client), |layer, tool| {
+        layer.tool(format!("tool{tool}"), Policy::scope(format!("scope{tool}")))
+    });
+    let server = Server::new(&client, tools);
+    let batch = format!("[{}]", vec![legacy_call("unlisted"); 100].join(","));
+    let good = token(&tenant, "mcp:use");
+    let answer = server
+        .send(request(Method::POST, Some(&good), &[JSON], batch))
+        .await;
+    assert_eq!(answer.status, 403);
+}
+
+/// A body that says that it is large.
+struct Large;
+
+impl axum::body::HttpBody for Large {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        panic!("a body over the limit is read")
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(5 * 1024 * 1024)
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_says_that_it_is_too_large_is_not_read() {
+    let tenant = tenant();
+    let client = client(&tenant);
+    let server = Server::new(&client, auth(&client));
+    let good = token(&tenant, "mcp:use");
+    let large = request(Method::POST, Some(&good), &[JSON], Body::new(Large));
+    assert_eq!(server.send(large).await.status, 413);
+}
+
+/// Whatever the server inside would make of them.
+#[tokio::test]
+async fn other_http_methods_and_optional_credentials_open_nothing() {
+    let tenant = tenant();
+    let client = client(&tenant);
+    let echo = || axum::Router::new().route("/mcp", axum::routing::any(|| async { "reached" }));
+    let layered = |auth: McpAuth| Server {
+        app: echo().route_layer(auth),
+        log: Log::default(),
+    };
+    let good = token(&tenant, "mcp:use orders:write");
+    let server = layered(auth(&client));
+    let put = request(Method::PUT, Some(&good), &[JSON], legacy_call("refund"));
+    assert_eq!(server.send(put).await.status, 405);
+    let optional = layered(auth(&client).with_auth(a0_tower::Auth::optional));
+    let stranger = request(Method::POST, None, &[JSON], Body::from_stream(Unread));
+    assert_eq!(optional.send(stranger).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_session_belongs_to_one_issuer() {
+    let (one, other) = (
+        tenant(),
+        a0_testkit::LocalTenant::new("other.example").unwrap(),
+    );
+    other.set_now(at(NOW));
+    let (handle, other_handle, clock) = (one.client(), other.client(), one.clone());
+    let client = ApiClient::builder()
+        .domains(["tenant.example", "other.example"])
+        .audience(RESOURCE)
+        .clock(move || clock.now())
+        .protected_resource(ProtectedResource::new(RESOURCE))
+        .async_http_client(move |request: Request<Vec<u8>>| {
+            let is_other = request.uri().host() == Some("other.example");
+            let handle = if is_other {
+                other_handle.clone()
+            } else {
+                handle.clone()
+            };
+            async move { handle(request) }
+        })
+        .build_async()
+        .unwrap();
+    let server = Server::new(&client, auth(&client));
+    let opened = server.send(initialize(Some(&token(&one, "mcp:use")))).await;
+    let session = opened.headers["mcp-session-id"].to_str().unwrap();
+    let post = |tenant, body: &str| {
+        let token = token(tenant, "mcp:use");
+        server.send(in_session(
+            Method::POST,
+            Some(&token),
+            session,
+            body.to_owned(),
+        ))
+    };
+    assert_eq!(post(&one, INITIALIZED).await.status, 202);
+    assert_eq!(post(&other, &legacy_call("echo")).await.status, 404);
+    assert_eq!(post(&one, &legacy_call("echo")).await.status, 200);
+}
+
+/// A client learns the revision by the handshake, so its fields are not required there.
+#[tokio::test]
+async fn the_handshake_needs_no_fields() {
+    let tenant = tenant();
+    let client = client(&tenant);
+    let server = Server::new(&client, auth(&client));
+    let good = token(&tenant, "mcp:use");
+    let body = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2026-07-28","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}"#;
+    let answer = server
+        .send(request(Method::POST, Some(&good), &[JSON, VERSION], body))
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
 /// Instances share a store of sessions, and a key.
@@ -515,6 +663,7 @@ async fn an_origin_must_be_allowed() {
         "http://localhost:6274/",
         "null",
         "*",
+        "https://path.example/x",
     ]);
     let server = Server::new(&client, layer);
     let good = token(&tenant, "mcp:use");
@@ -545,6 +694,8 @@ async fn an_origin_must_be_allowed() {
         "https://app.example.evil",
         "https://sub.app.example",
         "https://app.example/path",
+        "https://path.example/x",
+        "https://path.example",
         "https://app.example?x",
         "app.example",
         "https://app.example, https://evil.example",
@@ -581,7 +732,13 @@ async fn strangers_may_discover_by_option_and_nothing_more() {
     }
     let listed = server.send(ask(None, "tools/list")).await.json();
     assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 5);
-    let batch = format!("[{},{}]", message("ping"), call_body("echo"));
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let status = server
+        .send(request(Method::POST, None, &[JSON], ping))
+        .await
+        .status;
+    assert_ne!(status, 401);
+    let batch = format!("[{ping},{}]", legacy_call("echo"));
     let refused = [
         call(None, "echo"),
         ask(None, "prompts/list"),
@@ -589,7 +746,7 @@ async fn strangers_may_discover_by_option_and_nothing_more() {
         ask(None, "x/own"),
         request(Method::GET, None, &[], Body::empty()),
         request(Method::DELETE, None, &[], Body::empty()),
-        request(Method::PUT, None, &[JSON], message("ping")),
+        request(Method::PUT, None, &[JSON], ping),
         request(Method::POST, None, &[JSON], batch),
         request(Method::POST, None, &[JSON], "{"),
         request(
@@ -602,14 +759,14 @@ async fn strangers_may_discover_by_option_and_nothing_more() {
             Method::POST,
             None,
             &[JSON, ("mcp-method", "ping")],
-            call_body("echo"),
+            legacy_call("echo"),
         ),
-        request(Method::POST, None, &[], message("ping")),
+        request(Method::POST, None, &[], ping),
         request(
             Method::POST,
             None,
             &[JSON, ("content-encoding", "gzip")],
-            message("ping"),
+            ping,
         ),
         request(
             Method::POST,

@@ -15,8 +15,8 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, Prompt, Resource, ResourceTemplate,
+    CacheScope, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, Prompt, Resource, ResourceTemplate,
 };
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::StreamableHttpService;
@@ -129,6 +129,7 @@ impl ServerHandler for Tools {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let all = ListToolsResult::with_all_items(Self::tool_router().list_all());
+        let all = all.with_cache_scope(CacheScope::Public);
         Ok(match Caller::optional(&context)? {
             Some(caller) => self.auth.visible_tools(&caller, all),
             None => all,
