@@ -16,6 +16,7 @@ use crate::certificate::CertificateSource;
 use crate::grpc::PublicServices;
 use crate::proxy::Proxy;
 use crate::reading::Reading;
+use crate::scoped::are_scopes;
 use crate::service::AuthService;
 use crate::source::Subprotocol;
 
@@ -79,6 +80,8 @@ pub(crate) struct Settings {
     pub(crate) excluded: BTreeSet<String>,
     pub(crate) public_services: PublicServices,
     pub(crate) hook: Option<Arc<Hook>>,
+    /// The scopes that the challenges of a 401 name, separated by spaces.
+    pub(crate) challenge_scope: Option<String>,
 }
 
 impl Auth {
@@ -93,6 +96,7 @@ impl Auth {
             excluded: BTreeSet::new(),
             public_services: PublicServices::new(),
             hook: None,
+            challenge_scope: None,
         }))
     }
 
@@ -122,6 +126,20 @@ impl Auth {
     pub fn require(mut self, policy: Policy) -> Self {
         let settings = self.settings();
         settings.policy = Some(both(settings.policy.take(), policy));
+        self
+    }
+
+    /// Names these scopes in the challenges of each 401, so that a client without a token knows what to ask for
+    /// (RFC 6750 section 3). It requires nothing: [`require`](Auth::require) does. A challenge that names
+    /// scopes already, that of a step-up for one, keeps them.
+    ///
+    /// Values that are no scopes (RFC 6749 section 3.3) are left out. `offline_access` is, too: a refresh token
+    /// is not the API's business.
+    #[must_use]
+    pub fn challenge_scopes<'a>(mut self, scopes: impl IntoIterator<Item = &'a str>) -> Self {
+        let is_scope = |scope: &&str| are_scopes(&[scope]) && *scope != "offline_access";
+        let scopes: Vec<&str> = scopes.into_iter().filter(is_scope).collect();
+        self.settings().challenge_scope = (!scopes.is_empty()).then(|| scopes.join(" "));
         self
     }
 

@@ -43,6 +43,7 @@ mod error;
 mod exchange;
 pub mod observer;
 mod options;
+mod resource_metadata;
 mod verification;
 
 pub use a0_act::{EntityProfile, get_current_actor, get_delegation_chain};
@@ -85,6 +86,8 @@ pub use error::{
 };
 pub use observer::counters::Counts;
 pub use options::builder::{Builder, TokenProfile};
+pub use resource_metadata::document::ProtectedResourceMetadata;
+pub use resource_metadata::options::ProtectedResource;
 pub use verification::confirmation::{Confirmation, ConfirmationError};
 pub use verification::credentials::{DpopMode, Scheme};
 pub use verification::issuers::ResolverContext;
