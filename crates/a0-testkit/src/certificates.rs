@@ -2,8 +2,10 @@
 //! All are made at run time.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::SystemTime;
 
-use openssl::asn1::Asn1Time;
+use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::{BigNum, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
@@ -16,19 +18,28 @@ use openssl::x509::extension::{
     SubjectKeyIdentifier,
 };
 use openssl::x509::store::X509StoreBuilder;
-use openssl::x509::{X509, X509Builder, X509Name, X509NameRef};
+use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509NameRef};
 
 use crate::Error;
 use crate::minting::base64url;
 
-/// A certificate authority for tests of mutual TLS. It is made at run time, and it issues certificates for
-/// clients and for servers on the loopback interface.
+/// In seconds.
+const DAY: i64 = 24 * 60 * 60;
+
+/// A certificate authority for tests and for servers on this machine. It is made at run time, and issues
+/// certificates for clients and for servers on the loopback interface. Its own is valid for a year.
+///
+/// Without one, each server makes an authority of its own, and drops its key. To keep one across restarts,
+/// write [`pem`](Self::pem) and [`key_pem`](Self::key_pem) to files, read them with
+/// [`from_pem`](Self::from_pem), and start with [`TenantServer::builder`](crate::TenantServer::builder).
+///
+/// `Debug` shows nothing of the key.
 ///
 /// ```
 /// use a0_testkit::{CertificateAuthority, LocalTenant};
 ///
 /// # fn main() -> Result<(), a0_testkit::Error> {
-/// let authority = CertificateAuthority::new()?;
+/// let authority = CertificateAuthority::generate()?;
 /// let certificate = authority.client("app")?;
 /// let tenant = LocalTenant::new("tenant.example")?;
 /// let token = tenant.access_token().bound_to_certificate(certificate.der()).mint()?;
@@ -36,6 +47,7 @@ use crate::minting::base64url;
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone)]
 pub struct CertificateAuthority {
     key: PKey<Private>,
     certificate: X509,
@@ -46,14 +58,45 @@ pub struct CertificateAuthority {
 }
 
 impl CertificateAuthority {
-    /// Makes a root authority.
+    /// Makes a root authority that can issue any certificate.
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] if OpenSSL fails. The same holds for the other methods.
-    pub fn new() -> Result<Self, Error> {
+    /// [`Error::Crypto`] if OpenSSL fails.
+    pub fn generate() -> Result<Self, Error> {
         let key = new_key()?;
-        let certificate = authority(&key, None)?;
+        let certificate = authority(&key, None, None)?;
+        Self::with(key, certificate, Vec::new())
+    }
+
+    /// Makes a root authority for programs that outlive a test. Its name constraints (RFC 5280 section
+    /// 4.2.1.10) permit `localhost`, `127.0.0.1` and `::1` alone: a stolen key cannot vouch for any other
+    /// server.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Crypto`] if OpenSSL fails.
+    pub fn generate_for_loopback() -> Result<Self, Error> {
+        let key = new_key()?;
+        let certificate = authority(&key, None, Some(loopback_constraints()?))?;
+        Self::with(key, certificate, Vec::new())
+    }
+
+    /// Reads a root authority that was kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Crypto`] if OpenSSL cannot read the PEM; [`Error::Authority`] if the certificate is
+    /// not for this key.
+    pub fn from_pem(
+        certificate: impl AsRef<[u8]>,
+        private_key: impl AsRef<[u8]>,
+    ) -> Result<Self, Error> {
+        let certificate = X509::from_pem(certificate.as_ref())?;
+        let key = PKey::private_key_from_pem(private_key.as_ref())?;
+        if !certificate.public_key()?.public_eq(&key) {
+            return Err(Error::Authority);
+        }
         Self::with(key, certificate, Vec::new())
     }
 
@@ -64,7 +107,7 @@ impl CertificateAuthority {
     /// [`Error::Crypto`].
     pub fn intermediate(&self) -> Result<Self, Error> {
         let key = new_key()?;
-        let certificate = authority(&key, Some(self))?;
+        let certificate = authority(&key, Some(self), None)?;
         let mut chain = vec![certificate.clone()];
         chain.extend(self.chain.iter().cloned());
         Self::with(key, certificate, chain)
@@ -141,6 +184,22 @@ impl CertificateAuthority {
         &self.der
     }
 
+    /// The private key in PEM (PKCS#8). Keep it where only you can read it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Crypto`] if OpenSSL fails.
+    pub fn key_pem(&self) -> Result<String, Error> {
+        Ok(text(&self.key.private_key_to_pem_pkcs8()?))
+    }
+
+    /// Whether the certificate is still valid at this time.
+    #[must_use]
+    pub fn is_valid_at(&self, time: SystemTime) -> bool {
+        let time = Asn1Time::from_unix(crate::minting::unix_seconds(time));
+        time.is_ok_and(|time| self.certificate.not_after() > time)
+    }
+
     pub(crate) fn certificate(&self) -> &X509 {
         &self.certificate
     }
@@ -215,11 +274,12 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Makes a certificate for `localhost`, `127.0.0.1` and `::1`. The authority's private key is
-    /// dropped, so that it never signs another. The server asks clients for a certificate of `clients`, and
-    /// also takes clients without one.
-    pub(crate) fn for_loopback(clients: Option<&CertificateAuthority>) -> Result<Self, Error> {
-        let ca = CertificateAuthority::new()?;
+    /// Makes a certificate for `localhost`, `127.0.0.1` and `::1`. With `clients`, the server asks clients for
+    /// a certificate of that authority, and also takes clients without one.
+    pub(crate) fn for_loopback(
+        ca: &CertificateAuthority,
+        clients: Option<&CertificateAuthority>,
+    ) -> Result<Self, Error> {
         let server = ca.loopback_server()?;
         let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
         acceptor.set_private_key(&server.key)?;
@@ -235,7 +295,7 @@ impl Identity {
         }
         Ok(Self {
             acceptor: acceptor.build(),
-            ca_pem: ca.pem,
+            ca_pem: ca.pem.clone(),
         })
     }
 }
@@ -254,18 +314,22 @@ fn text(pem: &[u8]) -> String {
 fn authority(
     key: &PKey<Private>,
     above: Option<&CertificateAuthority>,
+    constraints: Option<X509Extension>,
 ) -> Result<X509, ErrorStack> {
     // A client may find an issuer by its name, so each authority has its own.
     let name = name(&format!("Local test authority {}", serial()?.to_hex_str()?))?;
     let issuer = above.map_or(&*name, |above| above.certificate.subject_name());
-    let mut builder = builder(key, &name, issuer)?;
+    let mut builder = builder(key, &name, issuer, 365 * DAY)?;
     let intermediates = if above.is_some() { 0 } else { 1 };
-    let constraints = BasicConstraints::new()
+    let basic = BasicConstraints::new()
         .critical()
         .ca()
         .pathlen(intermediates)
         .build()?;
-    builder.append_extension(constraints)?;
+    builder.append_extension(basic)?;
+    if let Some(constraints) = constraints {
+        builder.append_extension(constraints)?;
+    }
     builder.append_extension(
         KeyUsage::new()
             .critical()
@@ -287,13 +351,41 @@ fn authority(
     Ok(builder.build())
 }
 
+/// Permits `localhost`, `127.0.0.1` and `::1`, in DER: the `openssl` crate has no type for it.
+fn loopback_constraints() -> Result<X509Extension, ErrorStack> {
+    let address = |octets: &[u8]| {
+        let mask = vec![0xff; octets.len()];
+        let name = tagged(0x87, &[octets, &mask].concat());
+        tagged(0x30, &name)
+    };
+    let subtrees = [
+        tagged(0x30, &tagged(0x82, b"localhost")),
+        address(&Ipv4Addr::LOCALHOST.octets()),
+        address(&Ipv6Addr::LOCALHOST.octets()),
+    ];
+    let constraints = tagged(0x30, &tagged(0xa0, &subtrees.concat()));
+    let oid = Asn1Object::from_str("2.5.29.30")?;
+    X509Extension::new_from_der(&oid, true, &*Asn1OctetString::new_from_bytes(&constraints)?)
+}
+
+/// A DER element with a content of less than 128 bytes.
+fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).unwrap_or_default();
+    [&[tag, length], content].concat()
+}
+
 fn end_entity(
     key: &PKey<Private>,
     common_name: &str,
     ca: &CertificateAuthority,
     purpose: Purpose,
 ) -> Result<X509, ErrorStack> {
-    let mut builder = builder(key, &*name(common_name)?, ca.certificate.subject_name())?;
+    let mut builder = builder(
+        key,
+        &*name(common_name)?,
+        ca.certificate.subject_name(),
+        30 * DAY,
+    )?;
     builder.append_extension(BasicConstraints::new().critical().build()?)?;
     builder.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
     let mut usage = ExtendedKeyUsage::new();
@@ -321,8 +413,8 @@ fn builder(
     key: &PKey<Private>,
     subject: &X509NameRef,
     issuer: &X509NameRef,
+    lifetime: i64,
 ) -> Result<X509Builder, ErrorStack> {
-    const DAY: i64 = 24 * 60 * 60;
     let now = crate::minting::unix_seconds(std::time::SystemTime::now());
     let mut builder = X509::builder()?;
     // Counted from zero: this is X.509 version 3.
@@ -332,7 +424,7 @@ fn builder(
     builder.set_issuer_name(issuer)?;
     builder.set_pubkey(key)?;
     builder.set_not_before(&*Asn1Time::from_unix(now - DAY)?)?;
-    builder.set_not_after(&*Asn1Time::from_unix(now + 30 * DAY)?)?;
+    builder.set_not_after(&*Asn1Time::from_unix(now + lifetime)?)?;
     Ok(builder)
 }
 

@@ -26,6 +26,14 @@ pub enum Error {
     /// The domain is not of the form `host` or `host:port`.
     #[error("the domain is not of the form host or host:port")]
     Domain,
+    /// A redirect URI is not one that a client may register.
+    #[error(
+        "a redirect URI is not https, http on the loopback interface, or of a scheme with a dot"
+    )]
+    RedirectUri,
+    /// The certificate is not that of an authority with this key.
+    #[error("the certificate and the key do not make a certificate authority")]
+    Authority,
 }
 
 impl From<Error> for std::io::Error {

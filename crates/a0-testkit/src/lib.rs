@@ -1,7 +1,7 @@
 //! A local Auth0 tenant for tests and demos.
 //!
-//! [`LocalTenant`] responds like an Auth0 tenant: it serves a discovery document, a key set and a
-//! token endpoint. It mints access tokens and DPoP proofs, valid and malformed ones, rotates its
+//! [`LocalTenant`] responds like an Auth0 tenant: it serves a discovery document, a key set, a token
+//! endpoint, and a login for clients with an authorization code. It mints access tokens and DPoP proofs, valid and malformed ones, rotates its
 //! keys, and misbehaves on request ([`Fault`]). Use it in memory, through [`LocalTenant::handle`] or
 //! [`LocalTenant::client`], or over real HTTPS on the loopback interface, through [`TenantServer`].
 //!
@@ -46,6 +46,9 @@
 )]
 
 mod certificates;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod error;
 mod minting;
 mod reply;
@@ -56,9 +59,12 @@ mod tenant;
 pub use certificates::{Certificate, CertificateAuthority};
 pub use error::Error;
 pub use minting::{AccessTokenBuilder, EncryptionKey, ProofBuilder, ProofKey};
-pub use server::{HttpsServer, PeerCertificate, TenantServer};
+pub use server::{HttpsServer, PeerCertificate, TenantServer, TenantServerBuilder};
 pub use signing::{Algorithm, SigningKey, thumbprint};
-pub use tenant::{Endpoint, Fault, Gate, LocalNetwork, LocalTenant, RecordedRequest};
+pub use tenant::{
+    Api, ClientRegistration, Endpoint, Fault, Feature, Gate, LocalNetwork, LocalTenant, Login,
+    RecordedRequest, RefreshTokens, User,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

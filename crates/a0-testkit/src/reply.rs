@@ -41,6 +41,13 @@ pub(crate) fn response(status: u16, body: Vec<u8>) -> Response<Vec<u8>> {
     response
 }
 
+/// Whether a `Content-Type` is JSON, with or without parameters.
+pub(crate) fn is_json(value: &HeaderValue) -> bool {
+    let text = value.to_str().unwrap_or_default();
+    let media_type = text.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/json")
+}
+
 pub(crate) fn json(status: u16, body: &Value) -> Response<Vec<u8>> {
     json_typed(response(status, body.to_string().into_bytes()))
 }

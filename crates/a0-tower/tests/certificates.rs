@@ -27,7 +27,7 @@ use proptest::prelude::*;
 use UnknownCertificate::*;
 
 static AUTHORITY: LazyLock<CertificateAuthority> =
-    LazyLock::new(|| CertificateAuthority::new().unwrap());
+    LazyLock::new(|| CertificateAuthority::generate().unwrap());
 static OWN: LazyLock<Certificate> = LazyLock::new(|| AUTHORITY.client("app").unwrap());
 static OTHER: LazyLock<Certificate> = LazyLock::new(|| AUTHORITY.client("other").unwrap());
 

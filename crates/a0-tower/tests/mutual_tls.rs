@@ -89,8 +89,8 @@ fn agent(roots: &CertificateAuthority, certificate: Option<&Certificate>) -> ure
 #[test]
 fn rfc8705_3_the_certificate_of_the_connection_is_that_of_the_token() {
     let (servers, clients) = (
-        CertificateAuthority::new().unwrap(),
-        CertificateAuthority::new().unwrap(),
+        CertificateAuthority::generate().unwrap(),
+        CertificateAuthority::generate().unwrap(),
     );
     let tenant = tenant();
     let client = builder(&tenant).certificate_bound_tokens();
@@ -163,6 +163,9 @@ fn rfc8705_3_the_certificate_of_the_connection_is_that_of_the_token() {
         }
     }
     // A certificate of another authority ends the handshake.
-    let stranger = CertificateAuthority::new().unwrap().client("app").unwrap();
+    let stranger = CertificateAuthority::generate()
+        .unwrap()
+        .client("app")
+        .unwrap();
     assert!(send(&agent(&servers, Some(&stranger)), "Bearer", &free, &[]).is_err());
 }

@@ -123,14 +123,17 @@ fn check(tenant: &TenantServer, clients: &CertificateAuthority, api: &HttpsServe
         }
     }
     // A certificate of another authority ends the handshake.
-    let stranger = CertificateAuthority::new().unwrap().client("app").unwrap();
+    let stranger = CertificateAuthority::generate()
+        .unwrap()
+        .client("app")
+        .unwrap();
     assert!(send(Some(&stranger), "Bearer", &free, false).is_err());
 }
 
 #[test]
 fn rfc8705_3_a_token_is_accepted_on_connections_of_its_certificate_alone() {
     let tenant = TenantServer::start().unwrap();
-    let clients = CertificateAuthority::new().unwrap();
+    let clients = CertificateAuthority::generate().unwrap();
     let client = builder(&tenant).build().unwrap();
     let api = api(&clients, move |context| client.verify_request(context));
     check(&tenant, &clients, &api);
@@ -140,7 +143,7 @@ fn rfc8705_3_a_token_is_accepted_on_connections_of_its_certificate_alone() {
 #[test]
 fn rfc8705_3_the_async_client_accepts_a_token_on_connections_of_its_certificate_alone() {
     let tenant = TenantServer::start().unwrap();
-    let clients = CertificateAuthority::new().unwrap();
+    let clients = CertificateAuthority::generate().unwrap();
     let client = builder(&tenant).build_async().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

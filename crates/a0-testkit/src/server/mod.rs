@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::CertificateAuthority;
 use crate::certificates::Identity;
 use crate::reply::Reply;
-pub use tenant::TenantServer;
+pub use tenant::{TenantServer, TenantServerBuilder};
 
 /// An HTTPS server on the loopback interface, around any handler. It can play the API of a demo, or
 /// any server that is not a tenant.
@@ -82,7 +82,8 @@ impl HttpsServer {
         F: Fn(Request<Vec<u8>>) -> io::Result<Response<Vec<u8>>> + Send + Sync + 'static,
     {
         let respond = move |request| handler(request).map(Reply::Whole);
-        Self::launch(bind(port)?, Arc::new(respond), None)
+        let authority = CertificateAuthority::generate_for_loopback()?;
+        Self::launch(bind(port)?, &authority, None, Arc::new(respond))
     }
 
     /// Starts a server on a free port that asks clients for a certificate of `clients` (mutual TLS). The
@@ -96,15 +97,17 @@ impl HttpsServer {
         F: Fn(Request<Vec<u8>>) -> io::Result<Response<Vec<u8>>> + Send + Sync + 'static,
     {
         let respond = move |request| handler(request).map(Reply::Whole);
-        Self::launch(bind(0)?, Arc::new(respond), Some(clients))
+        let authority = CertificateAuthority::generate_for_loopback()?;
+        Self::launch(bind(0)?, &authority, Some(clients), Arc::new(respond))
     }
 
     fn launch(
         listener: TcpListener,
-        respond: Arc<Respond>,
+        authority: &CertificateAuthority,
         clients: Option<&CertificateAuthority>,
+        respond: Arc<Respond>,
     ) -> io::Result<Self> {
-        let Identity { acceptor, ca_pem } = Identity::for_loopback(clients)?;
+        let Identity { acceptor, ca_pem } = Identity::for_loopback(authority, clients)?;
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -2,8 +2,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::{HttpsServer, bind};
+use http::{Request, Response};
+
+use super::{CertificateAuthority, HttpsServer, bind};
 use crate::LocalTenant;
+use crate::reply::Reply;
 
 /// A tenant served over HTTPS on a free port of the loopback interface.
 ///
@@ -47,12 +50,17 @@ impl TenantServer {
     ///
     /// As [`start`](Self::start).
     pub fn start_on(port: u16) -> io::Result<Self> {
-        let listener = bind(port)?;
-        let tenant = LocalTenant::on_port(listener.local_addr()?.port())?;
-        let served = tenant.clone();
-        let respond = move |request| served.reply(&request);
-        let server = HttpsServer::launch(listener, Arc::new(respond), None)?;
-        Ok(Self { server, tenant })
+        Self::builder().port(port).start()
+    }
+
+    /// Starts with a free port, an authority of its own, and nothing beside the tenant.
+    pub fn builder() -> TenantServerBuilder {
+        TenantServerBuilder {
+            port: 0,
+            authority: None,
+            intercept: Box::new(|_, _| None),
+            observe: Box::new(|_, _| {}),
+        }
     }
 
     /// The tenant behind the server.
@@ -83,6 +91,109 @@ impl TenantServer {
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         self.server.ca_pem()
+    }
+}
+
+type Intercept = dyn Fn(&LocalTenant, &Request<Vec<u8>>) -> Option<Response<Vec<u8>>> + Send + Sync;
+type Observe = dyn Fn(&Request<Vec<u8>>, Option<&Response<Vec<u8>>>) + Send + Sync;
+
+/// Builds a [`TenantServer`]; made by [`TenantServer::builder`].
+///
+/// ```
+/// use a0_testkit::{CertificateAuthority, TenantServer};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let authority = CertificateAuthority::generate_for_loopback()?;
+/// let server = TenantServer::builder()
+///     .authority(&authority)
+///     .intercept(|_, request| {
+///         (request.uri().path() == "/health").then(|| http::Response::new(b"ok".to_vec()))
+///     })
+///     .start()?;
+/// assert_eq!(server.ca_pem(), authority.pem());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a builder does nothing until `start` is called"]
+pub struct TenantServerBuilder {
+    port: u16,
+    authority: Option<CertificateAuthority>,
+    intercept: Box<Intercept>,
+    observe: Box<Observe>,
+}
+
+impl TenantServerBuilder {
+    /// Sets the port; 0 means a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Signs the server's certificate with this authority.
+    pub fn authority(mut self, authority: &CertificateAuthority) -> Self {
+        self.authority = Some(authority.clone());
+        self
+    }
+
+    /// Responds to requests in place of the tenant, wherever `intercept` returns a response. Such
+    /// requests are not among the tenant's recorded ones.
+    pub fn intercept(
+        mut self,
+        intercept: impl Fn(&LocalTenant, &Request<Vec<u8>>) -> Option<Response<Vec<u8>>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.intercept = Box::new(intercept);
+        self
+    }
+
+    /// Calls `observe` after each request, with the response; `None` stands for a
+    /// [`Fault`](crate::Fault) that has no complete response.
+    pub fn observe(
+        mut self,
+        observe: impl Fn(&Request<Vec<u8>>, Option<&Response<Vec<u8>>>) + Send + Sync + 'static,
+    ) -> Self {
+        self.observe = Box::new(observe);
+        self
+    }
+
+    /// Starts the server.
+    ///
+    /// # Errors
+    ///
+    /// As [`TenantServer::start`].
+    pub fn start(self) -> io::Result<TenantServer> {
+        let listener = bind(self.port)?;
+        let tenant = LocalTenant::on_port(listener.local_addr()?.port())?;
+        let authority = match self.authority {
+            Some(authority) => authority,
+            None => CertificateAuthority::generate_for_loopback()?,
+        };
+        tenant.trust_client_documents(authority.pem())?;
+        let served = tenant.clone();
+        let (intercept, observe) = (self.intercept, self.observe);
+        let respond = move |request: Request<Vec<u8>>| {
+            let reply = match intercept(&served, &request) {
+                Some(response) => Ok(Reply::Whole(response)),
+                None => served.reply(&request),
+            };
+            match &reply {
+                Ok(Reply::Whole(response)) => observe(&request, Some(response)),
+                _ => observe(&request, None),
+            }
+            reply
+        };
+        let server = HttpsServer::launch(listener, &authority, None, Arc::new(respond))?;
+        Ok(TenantServer { server, tenant })
+    }
+}
+
+impl std::fmt::Debug for TenantServerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TenantServerBuilder")
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::directory::OPENID_SCOPES;
 use super::{LocalTenant, token_endpoint};
 use crate::{Error, SigningKey};
 
@@ -101,11 +102,19 @@ pub(super) fn default_metadata(issuer: &str) -> Map<String, Value> {
         "token_endpoint": format!("{issuer}oauth/token"),
         "userinfo_endpoint": format!("{issuer}userinfo"),
         "jwks_uri": format!("{issuer}.well-known/jwks.json"),
+        "registration_endpoint": format!("{issuer}oidc/register"),
+        "scopes_supported": OPENID_SCOPES,
         "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "client_id_metadata_document_supported": true,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "grant_types_supported": token_endpoint::GRANT_TYPES,
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "dpop_signing_alg_values_supported": ["ES256"],
     });
     match members {

@@ -2,7 +2,7 @@
 //! a malformed escape is an error here, where the usual parsers keep it as text.
 
 /// Returns `None` if an escape is malformed, or a name or value is not UTF-8.
-pub(super) fn parse(body: &[u8]) -> Option<Vec<(String, String)>> {
+pub(crate) fn parse(body: &[u8]) -> Option<Vec<(String, String)>> {
     body.split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
@@ -30,6 +30,30 @@ pub(super) fn decode(text: &[u8]) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// Encodes names and values. Everything but the unreserved characters of RFC 3986 is escaped.
+pub(super) fn encode(pairs: &[(&str, &str)]) -> String {
+    let mut encoded = String::new();
+    for (name, value) in pairs {
+        if !encoded.is_empty() {
+            encoded.push('&');
+        }
+        push_escaped(&mut encoded, name);
+        encoded.push('=');
+        push_escaped(&mut encoded, value);
+    }
+    encoded
+}
+
+fn push_escaped(encoded: &mut String, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => encoded.push(char::from(byte)),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+}
+
 fn hex(digit: u8) -> Option<u8> {
     let value = char::from(digit).to_digit(16)?;
     u8::try_from(value).ok()
@@ -53,6 +77,15 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(decode(text.as_bytes()).as_deref(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn encodes_what_it_decodes() {
+        let pairs = [("a b", "x&y=z"), ("é", "\r\n%~")];
+        let encoded = encode(&pairs);
+        assert_eq!(encoded, "a%20b=x%26y%3Dz&%C3%A9=%0D%0A%25~");
+        let decoded = parse(encoded.as_bytes()).unwrap();
+        assert_eq!(decoded, pairs.map(|(n, v)| (n.to_owned(), v.to_owned())));
     }
 
     #[test]

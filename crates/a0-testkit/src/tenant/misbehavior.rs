@@ -1,6 +1,6 @@
 //! The faults of each endpoint, and the requests that they hold.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 
 use super::LocalTenant;
@@ -57,13 +57,9 @@ impl LocalTenant {
     }
 }
 
-/// The faults of the three endpoints.
+/// The faults of each endpoint.
 #[derive(Default)]
-pub(super) struct Faults {
-    discovery: Plan,
-    jwks: Plan,
-    token: Plan,
-}
+pub(super) struct Faults(HashMap<Endpoint, Plan>);
 
 #[derive(Default)]
 struct Plan {
@@ -73,11 +69,7 @@ struct Plan {
 
 impl Faults {
     fn plan(&mut self, endpoint: Endpoint) -> &mut Plan {
-        match endpoint {
-            Endpoint::Discovery => &mut self.discovery,
-            Endpoint::Jwks => &mut self.jwks,
-            Endpoint::Token => &mut self.token,
-        }
+        self.0.entry(endpoint).or_default()
     }
 
     pub(super) fn next(&mut self, endpoint: Endpoint) -> Fault {

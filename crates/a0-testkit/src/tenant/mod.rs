@@ -1,15 +1,28 @@
 //! The tenant, and the state that its parts share.
 
+pub(crate) mod authorization;
+mod client_document;
+mod client_metadata;
+mod cors;
+mod directory;
 mod documents;
 mod endpoint;
 mod fault;
-mod form;
+pub(crate) mod form;
 mod gate;
+mod grants;
+pub(crate) mod html;
 mod keyring;
 mod misbehavior;
 mod network;
+mod options;
+mod redirect_uri;
+mod registration;
+mod registration_endpoint;
 mod requests;
 mod routes;
+mod store;
+mod target;
 mod token_endpoint;
 
 use std::collections::BTreeMap;
@@ -24,14 +37,24 @@ use serde_json::{Map, Value};
 
 use crate::minting::unix_seconds;
 use crate::{AccessTokenBuilder, Algorithm, Error, SigningKey};
+use authorization::Logins;
+use directory::Directory;
+pub use directory::{Api, User};
+#[cfg(feature = "cli")]
+pub(crate) use endpoint::ALL as ENDPOINTS;
 pub use endpoint::Endpoint;
 pub use fault::Fault;
 use gate::Barrier;
 pub use gate::Gate;
+use grants::Grants;
 use keyring::{KeyOwner, Keyring, OwnerNumber};
 use misbehavior::Faults;
 pub use network::LocalNetwork;
+use options::Options;
+pub use options::{Feature, Login, RefreshTokens};
+pub use registration::ClientRegistration;
 pub use requests::RecordedRequest;
+use store::Store;
 
 /// The header that Auth0 sends with discovery documents and key sets.
 const AUTH0_CACHE_CONTROL: &str =
@@ -39,8 +62,7 @@ const AUTH0_CACHE_CONTROL: &str =
 
 /// An Auth0 tenant in this process. Clones are cheap and share all state.
 ///
-/// It serves `/.well-known/openid-configuration`, `/.well-known/jwks.json` and `/oauth/token` of
-/// the issuer `https://{domain}/`: in memory through [`handle`](Self::handle) and
+/// It serves the [`Endpoint`]s of the issuer `https://{domain}/`: in memory through [`handle`](Self::handle) and
 /// [`client`](Self::client), or over HTTPS with a [`TenantServer`](crate::TenantServer).
 ///
 /// RSA keys take long to make, so the tenants that [`new`](Self::new) makes for one domain share
@@ -76,9 +98,16 @@ struct State {
     metadata: Map<String, Value>,
     jwks_body: Option<Vec<u8>>,
     cache_control: Option<String>,
-    clients: BTreeMap<String, String>,
+    clients: BTreeMap<String, ClientRegistration>,
+    /// Clients that registered themselves, or have a metadata document.
+    dynamic_clients: Store<ClientRegistration>,
+    directory: Directory,
+    options: Options,
+    logins: Logins,
+    grants: Grants,
     faults: Faults,
     requests: Vec<RecordedRequest>,
+    request_limit: usize,
     refused: Vec<Uri>,
     held: Vec<Weak<Barrier>>,
     closing: bool,
@@ -114,8 +143,14 @@ impl LocalTenant {
             jwks_body: None,
             cache_control: Some(AUTH0_CACHE_CONTROL.to_owned()),
             clients: BTreeMap::new(),
+            dynamic_clients: Store::new(1_000),
+            directory: Directory::default(),
+            options: Options::default(),
+            logins: Logins::default(),
+            grants: Grants::default(),
             faults: Faults::default(),
             requests: Vec::new(),
+            request_limit: usize::MAX,
             refused: Vec::new(),
             held: Vec::new(),
             closing: false,
@@ -174,15 +209,6 @@ impl LocalTenant {
         AccessTokenBuilder::new(self.clone())
     }
 
-    /// Registers a client that may use the token endpoint with this secret.
-    pub fn register_client(&self, client_id: &str, client_secret: &str) {
-        self.with_state(|state| {
-            state
-                .clients
-                .insert(client_id.to_owned(), client_secret.to_owned())
-        });
-    }
-
     /// Responds to a request, in memory.
     ///
     /// A path without a host counts as one of this tenant. The status is 404 for an unknown path, and
@@ -210,15 +236,6 @@ impl LocalTenant {
 
     pub(crate) fn key_for(&self, algorithm: Algorithm) -> Option<SigningKey> {
         self.with_state(|state| state.keys.key_for(algorithm))
-    }
-
-    fn knows_client(&self, client_id: &str, client_secret: &str) -> bool {
-        self.with_state(|state| {
-            state
-                .clients
-                .get(client_id)
-                .is_some_and(|secret| secret == client_secret)
-        })
     }
 
     fn with_state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {

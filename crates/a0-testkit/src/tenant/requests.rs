@@ -5,7 +5,7 @@ use std::fmt;
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
 
-use super::{LocalTenant, form};
+use super::{LocalTenant, State, form};
 use crate::Endpoint;
 
 impl LocalTenant {
@@ -28,12 +28,35 @@ impl LocalTenant {
         self.with_state(|state| state.refused.clone())
     }
 
+    /// Keeps the newest `limit` requests and forgets older ones, for a tenant that runs for long. A
+    /// new tenant keeps all.
+    pub fn keep_requests(&self, limit: usize) {
+        self.with_state(|state| {
+            state.request_limit = limit;
+            state.trim_requests();
+        });
+    }
+
+    pub(super) fn record(&self, request: RecordedRequest) {
+        self.with_state(|state| {
+            state.requests.push(request);
+            state.trim_requests();
+        });
+    }
+
     /// Forgets the requests received and refused so far.
     pub fn reset_requests(&self) {
         self.with_state(|state| {
             state.requests.clear();
             state.refused.clear();
         });
+    }
+}
+
+impl State {
+    fn trim_requests(&mut self) {
+        let excess = self.requests.len().saturating_sub(self.request_limit);
+        self.requests.drain(..excess);
     }
 }
 

@@ -1,5 +1,7 @@
 #![allow(dead_code, reason = "each test file uses only some of these")]
 
+pub(crate) mod login;
+
 use a0_testkit::LocalTenant;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

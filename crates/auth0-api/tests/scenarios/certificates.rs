@@ -16,7 +16,7 @@ struct Certificates {
 }
 
 static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
-    let root = CertificateAuthority::new().unwrap();
+    let root = CertificateAuthority::generate().unwrap();
     let intermediate = root.intermediate().unwrap();
     let own = intermediate.client("app").unwrap();
     Certificates {

@@ -1,14 +1,17 @@
-//! The token endpoint: client credentials, token exchange (RFC 8693) and the exchange for the token
-//! of a connection.
+//! The token endpoint: authorization codes, refresh tokens, client credentials, token exchange
+//! (RFC 8693) and the exchange for the token of a connection.
 
 mod client;
 mod parameters;
+mod user;
 mod worker;
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, PRAGMA, WWW_AUTHENTICATE};
 use http::{Request, Response};
 use serde_json::{Map, Value, json};
 
+use super::registration::ClientRegistration;
+use super::target;
 use crate::minting::{LIFETIME, decode_unverified};
 use crate::{AccessTokenBuilder, Error, LocalTenant, reply, thumbprint};
 use parameters::Parameters;
@@ -22,7 +25,13 @@ const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
 const CONNECTION_TOKEN_TYPE: &str =
     "http://auth0.com/oauth/token-type/federated-connection-access-token";
 
-pub(super) const GRANT_TYPES: [&str; 3] = [CLIENT_CREDENTIALS, TOKEN_EXCHANGE, CONNECTION_EXCHANGE];
+pub(super) const GRANT_TYPES: [&str; 5] = [
+    user::AUTHORIZATION_CODE,
+    user::REFRESH_TOKEN,
+    CLIENT_CREDENTIALS,
+    TOKEN_EXCHANGE,
+    CONNECTION_EXCHANGE,
+];
 
 pub(super) fn respond(tenant: &LocalTenant, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
     let mut response = match issue(tenant, request) {
@@ -59,12 +68,17 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn invalid_request(description: &'static str) -> Self {
+    /// With status 400.
+    fn of(error: &'static str, description: &'static str) -> Self {
         Self {
             status: 400,
-            error: "invalid_request",
+            error,
             description,
         }
+    }
+
+    fn invalid_request(description: &'static str) -> Self {
+        Self::of("invalid_request", description)
     }
 
     fn invalid_client() -> Self {
@@ -88,33 +102,37 @@ impl From<Error> for Refusal {
 
 fn issue(tenant: &LocalTenant, request: &Request<Vec<u8>>) -> Result<Value, Refusal> {
     let parameters = Parameters::parse(request.body())?;
-    let client_id = client::authenticate(tenant, request, &parameters)?;
+    let client = client::authenticate(tenant, request, &parameters)?;
+    let client_id = client.client_id.as_str();
     let grant_type = parameters.required("grant_type", "grant_type is missing")?;
+    check_grant_type(&client, grant_type)?;
     let (token, issued_token_type) = match grant_type {
-        CLIENT_CREDENTIALS => (client_credentials(tenant, &parameters, &client_id)?, None),
+        user::AUTHORIZATION_CODE => {
+            return user::redeem_code(tenant, request, &parameters, &client);
+        }
+        user::REFRESH_TOKEN => return user::refresh(tenant, request, &parameters, &client),
+        CLIENT_CREDENTIALS => (client_credentials(tenant, &parameters, client_id)?, None),
         TOKEN_EXCHANGE => (
-            token_exchange(tenant, &parameters, &client_id)?,
+            token_exchange(tenant, &parameters, client_id)?,
             Some(ACCESS_TOKEN_TYPE),
         ),
         CONNECTION_EXCHANGE if parameters.get("subject_token_type") == Some(JWT_TYPE) => {
-            return worker::exchange(tenant, &parameters, &client_id);
+            return worker::exchange(tenant, &parameters, client_id);
         }
         CONNECTION_EXCHANGE => return connection_exchange(&parameters),
-        _ => {
-            return Err(Refusal {
-                status: 400,
-                error: "unsupported_grant_type",
-                description: "This grant type is not supported",
-            });
-        }
+        _ => return Err(unsupported()),
     };
-    let (token, token_type) = bind_to_proof(token, request)?;
+    let Requested { token, scope } = token;
+    let (token, token_type) = match proof_thumbprint(request)? {
+        Some(jkt) => (token.claim("cnf", json!({ "jkt": jkt })), "DPoP"),
+        None => (token, "Bearer"),
+    };
 
     let mut body = Map::new();
     body.insert("access_token".into(), token.mint()?.into());
     body.insert("token_type".into(), token_type.into());
     body.insert("expires_in".into(), LIFETIME.into());
-    if let Some(scope) = parameters.get("scope") {
+    if let Some(scope) = scope {
         body.insert("scope".into(), scope.into());
     }
     if let Some(issued) = issued_token_type {
@@ -123,14 +141,45 @@ fn issue(tenant: &LocalTenant, request: &Request<Vec<u8>>) -> Result<Value, Refu
     Ok(Value::Object(body))
 }
 
+fn unsupported() -> Refusal {
+    Refusal::of("unsupported_grant_type", "This grant type is not supported")
+}
+
+fn check_grant_type(client: &ClientRegistration, grant_type: &str) -> Result<(), Refusal> {
+    if !GRANT_TYPES.contains(&grant_type) {
+        return Err(unsupported());
+    }
+    let needs_secret = grant_type == CLIENT_CREDENTIALS;
+    if !client.allows(grant_type) || (needs_secret && client.is_public()) {
+        let description = "The client may not use this grant type";
+        return Err(Refusal::of("unauthorized_client", description));
+    }
+    Ok(())
+}
+
+/// A token, and the scope that the response names.
+struct Requested {
+    token: AccessTokenBuilder,
+    scope: Option<String>,
+}
+
+impl Requested {
+    fn map(self, change: impl FnOnce(AccessTokenBuilder) -> AccessTokenBuilder) -> Self {
+        Self {
+            token: change(self.token),
+            ..self
+        }
+    }
+}
+
 fn client_credentials(
     tenant: &LocalTenant,
     parameters: &Parameters,
     client_id: &str,
-) -> Result<AccessTokenBuilder, Refusal> {
+) -> Result<Requested, Refusal> {
     let subject = format!("{client_id}@clients");
-    let token = requested_token(tenant, parameters, client_id)?.subject(&subject);
-    Ok(token.claim("gty", "client-credentials"))
+    let requested = requested_token(tenant, parameters, client_id)?;
+    Ok(requested.map(|token| token.subject(&subject).claim("gty", "client-credentials")))
 }
 
 /// Reads the subject token without verifying it. The new token has its subject, and the client as
@@ -139,7 +188,7 @@ fn token_exchange(
     tenant: &LocalTenant,
     parameters: &Parameters,
     client_id: &str,
-) -> Result<AccessTokenBuilder, Refusal> {
+) -> Result<Requested, Refusal> {
     let subject_token = parameters.required("subject_token", "subject_token is missing")?;
     parameters.required("subject_token_type", "subject_token_type is missing")?;
     let claims = decode_unverified(subject_token, 1).unwrap_or_default();
@@ -149,12 +198,15 @@ fn token_exchange(
     if let Some(prior) = claims.get("act") {
         actor.insert("act".into(), prior.clone());
     }
-    let token = requested_token(tenant, parameters, client_id)?.claim("act", actor);
-    Ok(match claims.get("sub").and_then(Value::as_str) {
-        Some(subject) => token.subject(subject),
-        // An opaque token has no readable subject, so the default one stays.
-        None => token,
-    })
+    let requested = requested_token(tenant, parameters, client_id)?;
+    Ok(requested.map(|token| {
+        let token = token.claim("act", actor);
+        match claims.get("sub").and_then(Value::as_str) {
+            Some(subject) => token.subject(subject),
+            // An opaque token has no readable subject, so the default one stays.
+            None => token,
+        }
+    }))
 }
 
 /// Issues a token of another provider. It is opaque, and made of the connection and the account.
@@ -181,45 +233,46 @@ fn requested_token(
     tenant: &LocalTenant,
     parameters: &Parameters,
     client_id: &str,
-) -> Result<AccessTokenBuilder, Refusal> {
-    // As with Auth0's compatibility profile: the audience is checked first, then the resource.
-    let audience = match (parameters.get("audience"), &*parameters.all("resource")) {
-        (Some(audience), _) => audience,
-        (None, [resource]) => resource,
-        (None, []) => return Err(Refusal::invalid_request("audience is missing")),
-        (None, _) => {
-            return Err(Refusal {
-                status: 400,
-                error: "invalid_target",
-                description: "A token is for one resource",
-            });
-        }
-    };
-    let token = tenant.access_token().audience(audience).client(client_id);
-    Ok(match parameters.get("scope") {
+) -> Result<Requested, Refusal> {
+    let resources = parameters.all("resource");
+    let audience = target::requested(tenant, parameters.get("audience"), &resources)
+        .map_err(|description| Refusal::of("invalid_target", description))?
+        .ok_or_else(|| Refusal::invalid_request("audience is missing"))?;
+    let scope = granted(tenant, parameters, &audience)?;
+    let token = tenant.access_token().audience(&audience).client(client_id);
+    let token = match &scope {
         Some(scope) => token.scope(scope),
         None => token.without_claim("scope"),
-    })
+    };
+    Ok(Requested { token, scope })
 }
 
-/// Binds the token to the key of the request's DPoP proof, if there is one (RFC 9449 section 5).
-/// The proof is not verified.
-fn bind_to_proof(
-    token: AccessTokenBuilder,
-    request: &Request<Vec<u8>>,
-) -> Result<(AccessTokenBuilder, &'static str), Refusal> {
-    let Some(proof) = request.headers().get("dpop") else {
-        return Ok((token, "Bearer"));
+/// The requested scope, without those that the API does not have.
+fn granted(
+    tenant: &LocalTenant,
+    parameters: &Parameters,
+    audience: &str,
+) -> Result<Option<String>, Refusal> {
+    let Some(scope) = parameters.get("scope") else {
+        return Ok(None);
     };
-    let thumbprint = proof
-        .to_str()
-        .ok()
+    let malformed = || Refusal::of("invalid_scope", "scope is malformed");
+    let requested = target::scopes(scope).ok_or_else(malformed)?;
+    let granted = tenant.with_state(|state| state.directory.grantable(Some(audience), &requested));
+    Ok((!granted.is_empty()).then(|| granted.join(" ")))
+}
+
+/// The thumbprint of the key of the request's DPoP proof, if there is one (RFC 9449 section 5). The
+/// proof is not verified.
+fn proof_thumbprint(request: &Request<Vec<u8>>) -> Result<Option<String>, Refusal> {
+    let Some(proof) = request.headers().get("dpop") else {
+        return Ok(None);
+    };
+    let unusable = || Refusal::of("invalid_dpop_proof", "The DPoP proof has no usable key");
+    let header = proof.to_str().ok();
+    header
         .and_then(|proof| decode_unverified(proof, 0))
         .and_then(|header| thumbprint(header.get("jwk")?).ok())
-        .ok_or(Refusal {
-            status: 400,
-            error: "invalid_dpop_proof",
-            description: "The DPoP proof has no usable key",
-        })?;
-    Ok((token.claim("cnf", json!({ "jkt": thumbprint })), "DPoP"))
+        .map(Some)
+        .ok_or_else(unusable)
 }
