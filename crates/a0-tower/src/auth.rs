@@ -63,9 +63,9 @@ use crate::source::Subprotocol;
 ///
 /// The innermost layer decides what a handler sees. If an outer layer has the same client, the inner one
 /// uses its result, because a proof cannot be used twice, and adds its policy. If the layers have different
-/// clients, proxies ([`behind`](Auth::behind)), token sources or certificate sources, or if something between them changed the
-/// credentials of the request, the inner one discards the result of the outer one and verifies the request
-/// again.
+/// clients, proxies ([`behind`](Auth::behind)) or token sources, or if something between them changed the
+/// credentials of the request, or they found different client certificates, the inner one discards the result
+/// of the outer one and verifies the request again.
 #[derive(Clone)]
 pub struct Auth(pub(crate) Arc<Settings>);
 
