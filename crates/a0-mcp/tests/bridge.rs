@@ -134,7 +134,11 @@ async fn the_configuration_of_rmcp_follows_from_the_layer() {
     let tenant = tenant();
     let client = client(&tenant);
     let layer = auth(&client)
-        .allowed_origins(["https://app.example", "http://localhost:6274"])
+        .allowed_origins([
+            "https://app.example",
+            "http://localhost:6274",
+            "https://a.example/x",
+        ])
         .max_body_size(77);
     let config = layer.server_config();
     assert_eq!(config.allowed_hosts, ["api.example"]);
