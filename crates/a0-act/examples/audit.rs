@@ -12,7 +12,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The claims of a verified token.
     let claims = json!({
         "sub": "alice",
-        "act": {"sub": "reports", "act": {"sub": "gateway", "iss": "https://issuer.example/"}},
+        "act": {
+            "sub": "reports",
+            "client_id": "reports-client",
+            "sub_profile": "ai_agent",
+            "act": {"sub": "gateway", "iss": "https://issuer.example/"},
+        },
     });
     let claims = claims.as_object().ok_or("claims are an object")?;
 
@@ -20,9 +25,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     for (age, actor) in get_delegation_chain(claims)?.iter().enumerate() {
         println!(
-            "{age}: {} ({})",
+            "{age}: {} ({}), {}",
             actor.sub(),
-            actor.iss().unwrap_or("the token's issuer")
+            actor.iss().unwrap_or("the token's issuer"),
+            actor
+                .sub_profile()?
+                .map_or("unknown", |profile| profile.as_str()),
         );
     }
     Ok(())

@@ -39,6 +39,18 @@ pub enum ActError {
     /// An actor's `iss` is present but not a string. It may not be null either.
     #[error("Invalid act claim: iss is not a string")]
     IssNotAString,
+    /// An actor's `client_id` is present but not a string. Only
+    /// [`client_id`](crate::Actor::client_id) judges it.
+    #[error("Invalid act claim: client_id is not a string")]
+    ClientIdNotAString,
+    /// An actor's `sub_profile` is present but not a string. Only
+    /// [`sub_profile`](crate::Actor::sub_profile) judges it.
+    #[error("Invalid act claim: sub_profile is not a string")]
+    SubProfileNotAString,
+    /// An actor's `client_profile` is present but not a string. Only
+    /// [`client_profile`](crate::Actor::client_profile) judges it.
+    #[error("Invalid act claim: client_profile is not a string")]
+    ClientProfileNotAString,
     /// More than [`MAX_ACTORS`] actors are nested. Only the delegation chain is invalid; the
     /// current actor can still be read.
     #[error("Invalid act claim: more than {MAX_ACTORS} actors are nested")]

@@ -48,6 +48,20 @@
 //! }
 //! ```
 //!
+//! A token can have an `act` that no exchange made: Auth0 names the agent there when a user logs in
+//! through the client of an agent. The claim says who acts, and not how the token was made.
+//!
+//! # What is judged when
+//!
+//! | member | judged by | a wrong type |
+//! |---|---|---|
+//! | `act` itself, `sub`, `iss` | [`get_current_actor`] for the outermost level, [`get_delegation_chain`] for all levels | the whole result is an error |
+//! | `client_id`, `sub_profile`, `client_profile` | the accessor of this name, at every level | this accessor returns an error, and the others still work |
+//! | all others, also `exp`, `nbf` and `aud` | nobody | ignored |
+//!
+//! `sub` and `iss` identify an actor (RFC 8693 section 4.1), so an actor without them cannot be
+//! returned. No accessor returns `None` for a member that is present: null is a wrong type too.
+//!
 //! # Limits
 //!
 //! The claims must come from a verified token, because this crate checks no signature and no time.
@@ -69,10 +83,12 @@
 
 mod actor;
 mod error;
+mod profile;
 mod read;
 
 pub use actor::{Actor, CurrentActor, DelegationChain, MAX_ACTORS};
 pub use error::ActError;
+pub use profile::EntityProfile;
 pub use read::{get_current_actor, get_delegation_chain};
 
 #[cfg(doctest)]

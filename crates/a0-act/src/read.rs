@@ -10,8 +10,10 @@ use crate::error::ActError;
 /// `claims` is the token's whole claims set. `Ok(None)` means that there is no actor: `act` is
 /// absent or null.
 ///
-/// This function reads only the outermost level. A malformed prior actor, or a chain that is too
-/// deep, is an error of [`get_delegation_chain`] but not of this function.
+/// This function reads only the outermost level, and judges `sub` and `iss`, which identify the
+/// actor. `client_id`, `sub_profile` and `client_profile` are judged by the accessors that return
+/// them. A malformed prior actor, or a chain that is too deep, is an error of
+/// [`get_delegation_chain`] but not of this function.
 ///
 /// # Errors
 ///
@@ -43,7 +45,8 @@ pub fn get_current_actor(
 /// Returns all actors of a verified token's claims, the current one first and the oldest last.
 ///
 /// `claims` is the token's whole claims set. If `act` is absent or null, the chain is empty. A
-/// nested `act` that is null ends the chain.
+/// nested `act` that is null ends the chain. Every level is judged by the rules of
+/// [`get_current_actor`].
 ///
 /// The chain is for audit and attribution. For access decisions, use only
 /// [`DelegationChain::current`] or [`get_current_actor`] (RFC 8693 section 4.1).
@@ -101,7 +104,7 @@ fn read_level(claims: &Map<String, Value>) -> Result<Option<Level<'_>>, ActError
         // An invalid `iss` must not count as absent, because only `iss` may distinguish two actors.
         Some(_) => return Err(ActError::IssNotAString),
     };
-    Ok(Some((Actor::new(sub, iss), act)))
+    Ok(Some((Actor::new(sub, iss, act), act)))
 }
 
 /// Whether the text has only white space. The separators U+001C to U+001F count too: Unicode does

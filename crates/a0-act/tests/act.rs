@@ -1,6 +1,9 @@
 //! The rules for `act`.
 
-use a0_act::{ActError, Actor, CurrentActor, MAX_ACTORS, get_current_actor, get_delegation_chain};
+use a0_act::{
+    ActError, Actor, CurrentActor, EntityProfile, MAX_ACTORS, get_current_actor,
+    get_delegation_chain,
+};
 use serde_json::{Map, Value, json};
 
 fn claims(value: Value) -> Map<String, Value> {
@@ -200,6 +203,121 @@ fn actors_with_different_issuers_differ() {
     );
 }
 
+/// The other members of an actor, each read by its accessor.
+#[test]
+fn client_and_profiles_of_an_actor_are_strings_at_every_level() {
+    type Read = fn(Actor<'_>) -> Result<Option<String>, ActError>;
+    let members: [(&str, Read, ActError); 3] = [
+        (
+            "client_id",
+            |actor| Ok(actor.client_id()?.map(str::to_owned)),
+            ActError::ClientIdNotAString,
+        ),
+        (
+            "sub_profile",
+            |actor| {
+                Ok(actor
+                    .sub_profile()?
+                    .map(|profile| profile.as_str().to_owned()))
+            },
+            ActError::SubProfileNotAString,
+        ),
+        (
+            "client_profile",
+            |actor| {
+                Ok(actor
+                    .client_profile()?
+                    .map(|profile| profile.as_str().to_owned()))
+            },
+            ActError::ClientProfileNotAString,
+        ),
+    ];
+    for (name, read, error) in members {
+        for (value, expected) in [
+            (None, Ok(None)),
+            (Some(json!("")), Ok(Some(""))),
+            (
+                Some(json!(" service  ai_agent ")),
+                Ok(Some(" service  ai_agent ")),
+            ),
+            (Some(json!(null)), Err(error)),
+            (Some(json!(false)), Err(error)),
+            (Some(json!(7)), Err(error)),
+            (Some(json!(["ai_agent"])), Err(error)),
+            (Some(json!({"ai_agent": true})), Err(error)),
+        ] {
+            let mut act = claims(json!({"sub": "reports"}));
+            if let Some(value) = value {
+                act.insert(name.to_owned(), value);
+            }
+            let claims = claims(json!({"act": {
+                "sub": "one", "act": {"sub": "two", "act": act.clone()},
+            }}));
+            let chain = get_delegation_chain(&claims).unwrap();
+            let expected = expected.map(|text: Option<&str>| text.map(str::to_owned));
+            assert_eq!(read(chain.prior()[1]), expected, "{act:?}");
+            // The wrong type of one member spoils no other, and no other actor.
+            assert_eq!(chain.len(), 3);
+            for (other, read, _) in members.iter().filter(|(other, ..)| *other != name) {
+                assert_eq!(read(chain.prior()[1]), Ok(None), "{other}");
+            }
+            assert_eq!(read(chain.prior()[0]), Ok(None));
+
+            let claims = Map::from_iter([("act".to_owned(), Value::Object(act.clone()))]);
+            let current = get_current_actor(&claims).unwrap().unwrap();
+            assert_eq!(read(Actor::from(current)), expected, "{act:?}");
+        }
+    }
+    let claims = claims(json!({"act": {
+        "sub": "a", "client_id": "b", "sub_profile": "ai_agent", "client_profile": "service ai_agent",
+    }}));
+    let current = get_current_actor(&claims).unwrap().unwrap();
+    assert_eq!(current.client_id(), Ok(Some("b")));
+    assert_eq!(current.sub_profile().unwrap().unwrap().as_str(), "ai_agent");
+    let profile = current.client_profile().unwrap().unwrap();
+    assert_eq!(profile.as_str(), "service ai_agent");
+}
+
+#[test]
+fn an_entity_profile_is_a_list_in_any_case() {
+    for (text, values, is_agent) in [
+        ("", vec![], false),
+        ("  ", vec![], false),
+        ("ai_agent", vec!["ai_agent"], true),
+        ("AI_Agent", vec!["AI_Agent"], true),
+        (" user  ai_agent ", vec!["user", "ai_agent"], true),
+        ("ai_agents", vec!["ai_agents"], false),
+        ("my_ai_agent", vec!["my_ai_agent"], false),
+        ("ai agent", vec!["ai", "agent"], false),
+        // Only the space separates.
+        ("user\tai_agent", vec!["user\tai_agent"], false),
+        ("user,ai_agent", vec!["user,ai_agent"], false),
+        ("user\u{a0}ai_agent", vec!["user\u{a0}ai_agent"], false),
+        // Another letter that only looks alike, and one that folds to an ASCII letter.
+        ("\u{430}i_agent", vec!["\u{430}i_agent"], false),
+        ("a\u{130}_agent", vec!["a\u{130}_agent"], false),
+    ] {
+        let profile = EntityProfile::new(text);
+        assert_eq!(profile.iter().collect::<Vec<_>>(), values, "{text:?}");
+        assert_eq!(profile.contains("ai_agent"), is_agent, "{text:?}");
+        assert_eq!(profile.as_str(), text);
+    }
+    assert!(!EntityProfile::new("  ").contains(""));
+}
+
+/// `sub` and `iss` are an actor's identity, and all that `Debug` shows.
+#[test]
+fn an_actor_is_its_subject_and_issuer() {
+    let one = claims(json!({"act": {"sub": "a", "client_id": "s3cr3t", "act": {"sub": "b"}}}));
+    let two = claims(json!({"act": {"sub": "a", "client_id": [7]}}));
+    let actors = [&one, &two].map(|claims| get_current_actor(claims).unwrap().unwrap());
+    assert_eq!(actors[0], actors[1]);
+    let distinct: std::collections::HashSet<_> = actors.into_iter().collect();
+    assert_eq!(distinct.len(), 1);
+    let text = format!("{:?}", actors[0]);
+    assert!(text.contains("\"a\"") && !text.contains("s3cr3t"), "{text}");
+}
+
 #[test]
 fn a_chain_has_at_most_sixteen_actors() {
     assert_eq!(MAX_ACTORS, 16);
@@ -259,6 +377,14 @@ fn every_error_begins_with_the_same_words_and_quotes_nothing() {
         .map(|act| get_current_actor(&claims(json!({"act": act}))).unwrap_err())
         .collect();
     errors.push(get_delegation_chain(&nested(&[secret; 20])).unwrap_err());
+    let members = [secret].map(|text| json!({secret: text}));
+    let claims = claims(json!({"act": {
+        "sub": "a", "client_id": members, "sub_profile": members, "client_profile": members,
+    }}));
+    let actor = get_current_actor(&claims).unwrap().unwrap();
+    errors.push(actor.client_id().unwrap_err());
+    errors.push(actor.sub_profile().unwrap_err());
+    errors.push(actor.client_profile().unwrap_err());
     for (i, error) in errors.iter().enumerate() {
         let text = error.to_string();
         assert!(text.starts_with("Invalid act claim"), "{text}");

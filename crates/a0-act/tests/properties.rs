@@ -17,6 +17,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         6 => Just("act".to_owned()),
         6 => Just("sub".to_owned()),
         2 => Just("iss".to_owned()),
+        2 => prop::sample::select(&["client_id", "sub_profile", "client_profile"]).prop_map(str::to_owned),
         1 => any::<String>(),
     ];
     leaf.prop_recursive(24, 128, 4, move |inner| {
@@ -42,6 +43,11 @@ proptest! {
                 prop_assert!(chain.len() <= MAX_ACTORS);
                 prop_assert_eq!(chain.is_empty(), chain.current().is_none());
                 prop_assert_eq!(Ok(chain.current()), current);
+                for actor in &chain {
+                    let profiles = [actor.sub_profile(), actor.client_profile()];
+                    prop_assert!(profiles.iter().all(|profile| !matches!(profile, Ok(Some(it)) if it.contains(""))));
+                    let _ = actor.client_id();
+                }
             }
             // If the current actor fails, the chain fails with the same error.
             Err(error) => prop_assert!(current.is_ok() || current == Err(error)),

@@ -157,8 +157,9 @@ impl FetchError {
     }
 
     /// A failure after a request for the document. `url` contains nothing that a server sent except
-    /// an origin that is allowed.
-    pub(crate) fn at(document: Document, url: String, failure: FetchFailure) -> Self {
+    /// an origin that is allowed. Its query is left out: gateways take keys there.
+    pub(crate) fn at(document: Document, mut url: String, failure: FetchFailure) -> Self {
+        url.truncate(url.find('?').unwrap_or(url.len()));
         FetchError::of(Attempt {
             document,
             url: Some(url),
@@ -188,8 +189,8 @@ impl FetchError {
         &self.attempt.failure
     }
 
-    /// Where the document was requested: the URL of the metadata, or the origin of the `jwks_uri`,
-    /// whose path is the server's text. `None` if this caller's fetch sent no request for it.
+    /// Where the document was requested: the URL of the metadata without its query, or the origin of
+    /// the `jwks_uri`, whose path is the server's text. `None` if this caller's fetch sent no request for it.
     pub fn url(&self) -> Option<&str> {
         self.attempt.url.as_deref()
     }

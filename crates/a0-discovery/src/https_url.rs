@@ -8,7 +8,7 @@ use url::Url;
 use crate::issuer::Origin;
 
 /// An absolute https URL without user name, password and fragment: an address that a document is
-/// fetched from.
+/// fetched from. `Debug` and errors leave out its query.
 ///
 /// ```
 /// use a0_discovery::HttpsUrl;
@@ -35,7 +35,11 @@ impl FromStr for HttpsUrl {
         let url = Url::parse(text).map_err(|_| InvalidHttpsUrl)?;
         let is_allowed = Origin::of(&url).is_some() && url.fragment().is_none();
         // `Url` repairs such texts, so they do not say what they seem to say.
-        let is_repaired = text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\');
+        let is_repaired = text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\')
+            || text.get("https:".len()..).is_none_or(|rest| {
+                let host = rest.strip_prefix("//");
+                host.is_none_or(|host| host.starts_with('/'))
+            });
         let is_request_target = http::Uri::try_from(url.as_str()).is_ok();
         if !is_allowed || is_repaired || !is_request_target {
             return Err(InvalidHttpsUrl);
@@ -46,7 +50,8 @@ impl FromStr for HttpsUrl {
 
 impl fmt::Debug for HttpsUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "HttpsUrl({})", self.0)
+        let place = self.as_str().split('?').next().unwrap_or_default();
+        write!(formatter, "HttpsUrl({place})")
     }
 }
 

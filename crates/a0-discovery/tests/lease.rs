@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use a0_discovery::{KeyCache, Lease, normalize_domain};
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
-use common::{at, cache_of, cache_with, keys_of, policy};
+use common::{at, cache_of, cache_with, keys_of, policy, rules};
 
 /// Three tenants and a cache for two of them.
 fn crowded() -> (KeyCache, [LocalTenant; 3]) {
@@ -53,6 +53,24 @@ fn a_lease_holds_while_the_keys_are_fresh() {
     let stale = keys_of(&cache, &tenant, ttl).unwrap();
     assert_eq!(*stale.lease(), lease);
     assert!(!lease.has_ended());
+}
+
+#[test]
+fn the_lease_of_static_keys_holds_at_any_time() {
+    let tenant = LocalTenant::new("a.example").unwrap();
+    let cache = KeyCache::builder(rules(), Arc::new(tenant.client()))
+        .static_keys(
+            normalize_domain("a.example").unwrap(),
+            tenant.jwks().to_string(),
+        )
+        .unwrap()
+        .build();
+    let lease = keys_of(&cache, &tenant, 0).unwrap().lease().clone();
+    let mut never = policy();
+    never.ttl = Duration::ZERO;
+    for seconds in [-86_400, 0, 400 * 86_400] {
+        assert!(lease.holds(&never, at(seconds)), "{seconds}");
+    }
 }
 
 #[test]

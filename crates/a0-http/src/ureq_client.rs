@@ -135,7 +135,7 @@ impl UreqClient {
             agent.run(request.map(|_| ()))
         };
         if let (Err(error), Some(mut repeat)) = (&result, repeat)
-            && connection::is_stale(error)
+            && error::is_stale(error)
         {
             exchange.hide(repeat.headers_mut());
             let remaining = message::remaining_time(self.timeout, started.elapsed())?;

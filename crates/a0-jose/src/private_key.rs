@@ -38,3 +38,31 @@ pub(crate) fn has_two_factors(key: &Rsa<Private>) -> bool {
     };
     product().is_ok_and(|product| product == *key.n())
 }
+
+/// Returns whether the exponents and the coefficient of the factors belong to the private exponent `d`
+/// (RFC 8017 section 3.2). With others OpenSSL falls back to `d` alone, which takes ten times as long.
+pub(crate) fn has_matching_exponents(key: &Rsa<Private>) -> bool {
+    matching_exponents(key).is_ok_and(|matching| matching)
+}
+
+fn matching_exponents(key: &Rsa<Private>) -> Result<bool, ErrorStack> {
+    let (Some(p), Some(q)) = (key.p(), key.q()) else {
+        return Ok(false);
+    };
+    let (Some(dp), Some(dq), Some(coefficient)) = (key.dmp1(), key.dmq1(), key.iqmp()) else {
+        return Ok(false);
+    };
+    let one = BigNum::from_u32(1)?;
+    let mut context = BigNumContext::new_secure()?;
+    // OpenSSL wipes secure numbers when they are dropped.
+    let (mut order, mut result) = (BigNum::new_secure()?, BigNum::new_secure()?);
+    for (factor, exponent) in [(p, dp), (q, dq)] {
+        order.checked_sub(factor, &one)?;
+        result.nnmod(key.d(), &order, &mut context)?;
+        if result.as_ref() != exponent {
+            return Ok(false);
+        }
+    }
+    result.mod_mul(coefficient, q, p, &mut context)?;
+    Ok(result == one)
+}

@@ -45,6 +45,7 @@
     )
 )]
 
+mod certificates;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
@@ -55,9 +56,10 @@ mod server;
 mod signing;
 mod tenant;
 
+pub use certificates::{Certificate, CertificateAuthority};
 pub use error::Error;
 pub use minting::{AccessTokenBuilder, EncryptionKey, ProofBuilder, ProofKey};
-pub use server::{CertificateAuthority, HttpsServer, TenantServer, TenantServerBuilder};
+pub use server::{HttpsServer, PeerCertificate, TenantServer, TenantServerBuilder};
 pub use signing::{Algorithm, SigningKey, thumbprint};
 pub use tenant::{
     Api, ClientRegistration, Endpoint, Fault, Feature, Gate, LocalNetwork, LocalTenant, Login,

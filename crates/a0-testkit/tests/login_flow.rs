@@ -65,7 +65,7 @@ fn member<'a>(document: &'a Value, name: &str) -> &'a str {
 #[test]
 fn a_client_discovers_registers_logs_in_calls_and_refreshes() {
     // The API and the client's callback are another server of the same authority.
-    let authority = CertificateAuthority::generate().unwrap();
+    let authority = CertificateAuthority::generate_for_loopback().unwrap();
     let server = TenantServer::builder()
         .authority(&authority)
         .intercept(|_, request| {
@@ -193,25 +193,18 @@ fn a_client_discovers_registers_logs_in_calls_and_refreshes() {
 
 #[test]
 fn an_authority_is_kept_and_vouches_for_this_machine_alone() {
-    let first = CertificateAuthority::generate().unwrap();
-    let kept = CertificateAuthority::from_pem(
-        first.certificate_pem().unwrap(),
-        first.private_key_pem().unwrap(),
-    )
-    .unwrap();
+    let first = CertificateAuthority::generate_for_loopback().unwrap();
+    let kept = CertificateAuthority::from_pem(first.pem(), first.key_pem().unwrap()).unwrap();
     let server = TenantServer::builder().authority(&kept).start().unwrap();
-    assert_eq!(server.ca_pem(), first.certificate_pem().unwrap());
-    let browser = Browser::trusting(&[&first.certificate_pem().unwrap()]);
+    assert_eq!(server.ca_pem(), first.pem());
+    let browser = Browser::trusting(&[first.pem()]);
     let jwks = format!("{}.well-known/jwks.json", server.issuer());
     assert_eq!(browser.get(&jwks, &[]).status(), 200);
     let shown = format!("{kept:?}");
     assert!(!shown.contains("PRIVATE") && shown.len() < 40);
 
-    let other = CertificateAuthority::generate().unwrap();
-    let mixed = CertificateAuthority::from_pem(
-        first.certificate_pem().unwrap(),
-        other.private_key_pem().unwrap(),
-    );
+    let other = CertificateAuthority::generate_for_loopback().unwrap();
+    let mixed = CertificateAuthority::from_pem(first.pem(), other.key_pem().unwrap());
     assert!(matches!(mixed, Err(a0_testkit::Error::Authority)));
     CertificateAuthority::from_pem("junk", "junk").unwrap_err();
     let year = std::time::Duration::from_secs(366 * 24 * 60 * 60);
@@ -220,10 +213,9 @@ fn an_authority_is_kept_and_vouches_for_this_machine_alone() {
 
     // RFC 5280 section 4.2.1.10: a certificate for another name by the same authority is refused.
     use openssl::x509::{X509, X509StoreContext, store::X509StoreBuilder};
-    let ca = X509::from_pem(first.certificate_pem().unwrap().as_bytes()).unwrap();
+    let ca = X509::from_pem(first.pem().as_bytes()).unwrap();
     let key =
-        openssl::pkey::PKey::private_key_from_pem(first.private_key_pem().unwrap().as_bytes())
-            .unwrap();
+        openssl::pkey::PKey::private_key_from_pem(first.key_pem().unwrap().as_bytes()).unwrap();
     for (name, valid) in [("localhost", true), ("evil.example", false)] {
         let leaf = leaf(&ca, &key, name);
         let mut store = X509StoreBuilder::new().unwrap();

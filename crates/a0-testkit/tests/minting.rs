@@ -405,3 +405,32 @@ fn josekit_decrypts_an_encrypted_token() {
     }
     assert_eq!(format!("{key:?}"), "EncryptionKey { .. }");
 }
+
+#[test]
+fn agents_anonymous_sessions_and_details_have_the_claims_of_auth0() {
+    let tenant = LocalTenant::new("tenant.example").unwrap();
+    let claims = |token: a0_testkit::AccessTokenBuilder| parts(&token.mint().unwrap()).payload;
+    let session = claims(tenant.access_token().anonymous("7b0c"));
+    assert_eq!(session["sub"], "anon@7b0c");
+    let agent = claims(tenant.access_token().agent("agent-1"));
+    assert_eq!(
+        (&agent["sub"], &agent["sub_profile"]),
+        (&json!("agent-1"), &json!("ai_agent"))
+    );
+    let delegated = claims(tenant.access_token().acted_by("agent-1", "app"));
+    assert_eq!(delegated["sub"], "auth0|user");
+    assert_eq!(delegated["azp"], "app");
+    let act = json!({
+        "sub": "agent-1",
+        "client_id": "app",
+        "sub_profile": "ai_agent",
+        "client_profile": "service ai_agent",
+    });
+    assert_eq!(delegated["act"], act);
+    let details = [
+        json!({"type": "payment", "amount": 1}),
+        json!({"type": "files"}),
+    ];
+    let detailed = claims(tenant.access_token().authorization_details(details.clone()));
+    assert_eq!(detailed["authorization_details"], json!(details));
+}

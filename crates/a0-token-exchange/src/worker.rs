@@ -173,7 +173,7 @@ impl WorkerKey {
         let mut claims = Map::new();
         claims.insert("sub".into(), user_id.into());
         claims.insert("audit_context".into(), audit_context.into());
-        if let Some(organization) = organization {
+        if let Some(organization) = organization.filter(|organization| !organization.is_empty()) {
             claims.insert("org_id".into(), organization.into());
         }
         self.assertion

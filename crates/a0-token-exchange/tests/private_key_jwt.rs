@@ -92,7 +92,7 @@ fn rfc7523_3_an_assertion_names_client_and_issuer_and_is_short_lived() {
 fn a_workers_token_names_the_user_the_client_and_the_reason() {
     let key = SigningKey::generate_es256().unwrap();
     for key_id in [None, Some("key-1")] {
-        for organization in [None, Some("org_1")] {
+        for organization in [None, Some(""), Some("org_1")] {
             let worker = WorkerKey::new("a:b", ISSUER, key_id, key.clone()).unwrap();
             let token = worker.sign("auth0|ada", "nightly sync", organization, now());
             let token = token.unwrap();
@@ -113,7 +113,7 @@ fn a_workers_token_names_the_user_the_client_and_the_reason() {
                 "iss": "a:b", "sub": "auth0|ada", "aud": ISSUER, "iat": NOW, "exp": NOW + 60,
                 "audit_context": "nightly sync",
             });
-            if let Some(organization) = organization {
+            if let Some(organization) = organization.filter(|name| !name.is_empty()) {
                 expected["org_id"] = organization.into();
             }
             assert_eq!(Value::Object(claims), expected);

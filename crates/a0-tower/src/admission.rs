@@ -32,7 +32,8 @@ pub(crate) async fn decide(
 ) -> Decision {
     let taken = settings.reading.take_token(&mut parts.headers);
     let answerer = Answerer::new(Arc::clone(&settings), &parts);
-    let credentials = Credentials::of(&parts.headers);
+    let certificate = settings.reading.take_certificate(&mut parts);
+    let credentials = Credentials::of(&parts.headers, &certificate);
     let outer = outer.filter(|mark| {
         let outer = &mark.layer.answerer.settings;
         outer.shares_verification(&settings)
@@ -42,7 +43,7 @@ pub(crate) async fn decide(
     let (before, verified, unknown_url) = match outer {
         Some(mark) => (mark.layer.policy, mark.outcome.into_result(), None),
         None => {
-            let (context, unknown_url) = settings.reading.context(&parts, &taken);
+            let (context, unknown_url) = settings.reading.context(&parts, &taken, &certificate);
             let verified = settings.client.verify_request(context).await;
             (None, verified, unknown_url)
         }
@@ -58,6 +59,7 @@ pub(crate) async fn decide(
             let extensions = answer.extensions_mut();
             unknown_url.map(|reason| extensions.insert(reason));
             taken.err().map(|reason| extensions.insert(reason));
+            certificate.err().map(|reason| extensions.insert(reason));
             return Decision::Refuse(answer);
         }
     };
@@ -67,7 +69,7 @@ pub(crate) async fn decide(
     };
     let nonce = match &outcome {
         Outcome::Verified(token) => nonce::to_send(&settings.client, token, &parts.headers),
-        Outcome::Anonymous { .. } => None,
+        Outcome::NoCredentials { .. } => None,
     };
     let layer = LayerPolicy { answerer, policy };
     parts.extensions.insert(Mark {
@@ -103,10 +105,10 @@ fn admit(settings: &Settings, parts: &Parts, refusal: Error) -> Result<Outcome, 
         ErrorKind::MissingAuthorization | ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials)
     );
     // The kind alone does not decide: it is the same for an unsupported scheme.
-    let is_anonymous = is_missing && !has_credentials(&parts.headers);
+    let has_none = is_missing && !has_credentials(&parts.headers);
     let admitted = settings.optional;
-    if is_anonymous && (admitted || settings.allow_preflight && is_preflight(parts)) {
-        return Ok(Outcome::Anonymous { refusal, admitted });
+    if has_none && (admitted || settings.allow_preflight && is_preflight(parts)) {
+        return Ok(Outcome::NoCredentials { refusal, admitted });
     }
     Err(refusal)
 }

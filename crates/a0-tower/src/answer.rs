@@ -7,7 +7,7 @@ use auth0_api::Error;
 use http::header::{ACCEPT, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request;
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 
 use crate::auth::Settings;
 use crate::grpc;
@@ -92,12 +92,29 @@ impl Answerer {
 
     /// The answer, as the hook shapes it. Its extensions hold the error, for a middleware that writes a log.
     pub(crate) fn answer(&self, error: &Error) -> Response<String> {
+        let error = &self.with_scopes(error);
         let mut answer = match self.is_grpc {
             true => grpc_answer(error),
             false => self.shaped(error),
         };
         answer.extensions_mut().insert(error.clone());
         answer
+    }
+
+    /// Tells a client that has to get a token which scopes to ask for.
+    fn with_scopes(&self, error: &Error) -> Error {
+        let mut error = error.clone();
+        let scope = self.settings.challenge_scope.as_deref();
+        let scope = scope.filter(|_| error.status_code() == StatusCode::UNAUTHORIZED);
+        if let Some(scope) = scope {
+            for challenge in error.challenges_mut() {
+                if challenge.get("scope").is_none() {
+                    // Only scopes are configured, which are valid values.
+                    let _ = challenge.set("scope", scope);
+                }
+            }
+        }
+        error
     }
 
     fn shaped(&self, error: &Error) -> Response<String> {
@@ -145,7 +162,7 @@ fn grpc_answer(error: &Error) -> Response<String> {
 
 /// Puts back what a hook must not lose.
 fn restored(mut shaped: Response<String>, needed: Parts) -> Response<String> {
-    let class = |status: http::StatusCode| status.as_u16() / 100;
+    let class = |status: StatusCode| status.as_u16() / 100;
     if class(shaped.status()) != class(needed.status) {
         *shaped.status_mut() = needed.status;
     }

@@ -12,9 +12,11 @@ use http::{Extensions, Response};
 use tower_layer::Layer;
 
 use crate::answer::{Hook, Refused};
+use crate::certificate::CertificateSource;
 use crate::grpc::PublicServices;
 use crate::proxy::Proxy;
 use crate::reading::Reading;
+use crate::scoped::are_scopes;
 use crate::service::AuthService;
 use crate::source::Subprotocol;
 
@@ -62,8 +64,8 @@ use crate::source::Subprotocol;
 /// The innermost layer decides what a handler sees. If an outer layer has the same client, the inner one
 /// uses its result, because a proof cannot be used twice, and adds its policy. If the layers have different
 /// clients, proxies ([`behind`](Auth::behind)) or token sources, or if something between them changed the
-/// credentials of the request, the inner one discards the result of the outer one and verifies the request
-/// again.
+/// credentials of the request, or they found different client certificates, the inner one discards the result
+/// of the outer one and verifies the request again.
 #[derive(Clone)]
 pub struct Auth(pub(crate) Arc<Settings>);
 
@@ -78,6 +80,8 @@ pub(crate) struct Settings {
     pub(crate) excluded: BTreeSet<String>,
     pub(crate) public_services: PublicServices,
     pub(crate) hook: Option<Arc<Hook>>,
+    /// The scopes that the challenges of a 401 name, separated by spaces.
+    pub(crate) challenge_scope: Option<String>,
 }
 
 impl Auth {
@@ -92,6 +96,7 @@ impl Auth {
             excluded: BTreeSet::new(),
             public_services: PublicServices::new(),
             hook: None,
+            challenge_scope: None,
         }))
     }
 
@@ -124,6 +129,20 @@ impl Auth {
         self
     }
 
+    /// Names these scopes in the challenges of each 401, so that a client without a token knows what to ask for
+    /// (RFC 6750 section 3). It requires nothing: [`require`](Auth::require) does. A challenge that names
+    /// scopes already, that of a step-up for one, keeps them.
+    ///
+    /// Values that are no scopes (RFC 6749 section 3.3) are left out. `offline_access` is, too: a refresh token
+    /// is not the API's business.
+    #[must_use]
+    pub fn challenge_scopes<'a>(mut self, scopes: impl IntoIterator<Item = &'a str>) -> Self {
+        let is_scope = |scope: &&str| are_scopes(&[scope]) && *scope != "offline_access";
+        let scopes: Vec<&str> = scopes.into_iter().filter(is_scope).collect();
+        self.settings().challenge_scope = (!scopes.is_empty()).then(|| scopes.join(" "));
+        self
+    }
+
     /// Takes the URL of a request from the fields of a trusted proxy, instead of from the client's
     /// `public_url`. If the URL is unknown, proofs are refused and bearer tokens work: see
     /// [`Proxy::client_url`]. Build the client with
@@ -151,14 +170,38 @@ impl Auth {
     }
 
     /// Says how to find the address of the peer in the extensions of a request, for
-    /// [`behind`](Auth::behind) with a server other than axum's. It must be the address of the connection,
-    /// and never one that a header field names.
+    /// [`behind`](Auth::behind) and [`client_certificate`](Auth::client_certificate) with a server other than
+    /// axum's. It must be the address of the connection, and never one that a header field names.
     #[must_use]
     pub fn peer_address<F>(mut self, address: F) -> Self
     where
         F: Fn(&Extensions) -> Option<IpAddr> + Send + Sync + 'static,
     {
         self.settings().reading.peer_address = Some(Arc::new(address));
+        self
+    }
+
+    /// Says where the certificate of a client comes from, for tokens that are bound to one (RFC 8705 section
+    /// 3). Build the client with
+    /// [`certificate_bound_tokens`](auth0_api::Builder::certificate_bound_tokens).
+    ///
+    /// The layer removes the fields with certificates that nobody vouches for from every request, one for an
+    /// excluded path too: see [`CertificateSource::remove_untrusted_fields`]. Without this option, it leaves
+    /// them as they are, and takes no field for a certificate.
+    ///
+    /// The address of a peer is found as for [`behind`](Auth::behind).
+    ///
+    /// ```
+    /// # fn protect(auth: a0_tower::Auth) -> Result<a0_tower::Auth, a0_tower::certificate::InvalidCertificateSource> {
+    /// use a0_tower::certificate::CertificateSource;
+    ///
+    /// let nginx = CertificateSource::escaped_pem("x-ssl-client-cert").trusted(["10.0.0.7"]);
+    /// Ok(auth.client_certificate(nginx.build()?))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn client_certificate(mut self, source: CertificateSource) -> Self {
+        self.settings().reading.certificates = Some(Arc::new(source));
         self
     }
 
@@ -308,6 +351,7 @@ impl fmt::Debug for Settings {
             .debug_struct("Auth")
             .field("client", &self.client)
             .field("proxy", &self.reading.proxy)
+            .field("certificates", &self.reading.certificates)
             .field("policy", &self.policy)
             .field("optional", &self.optional)
             .field("allow_preflight", &self.allow_preflight)

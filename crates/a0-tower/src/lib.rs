@@ -44,12 +44,14 @@ mod admission;
 mod answer;
 mod auth;
 mod body;
+pub mod certificate;
 mod cors;
 #[cfg(feature = "axum")]
 mod extract;
 pub mod grpc;
 pub mod guard;
 mod mark;
+mod metadata;
 mod nonce;
 pub mod proxy;
 mod readiness;
@@ -64,6 +66,7 @@ pub use answer::Refused;
 pub use auth::Auth;
 pub use body::AuthBody;
 pub use cors::{CORS_EXPOSED_HEADERS, CORS_REQUEST_HEADERS};
+pub use metadata::MetadataService;
 pub use readiness::Readiness;
 pub use refusal::Refusal;
 pub use scoped::{Scoped, Scopes};
@@ -77,3 +80,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/servers.md")]
 struct ServersGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/certificates.md")]
+struct CertificatesGuide;

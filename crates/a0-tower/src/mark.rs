@@ -8,6 +8,8 @@ use http::{Extensions, HeaderMap, HeaderValue};
 use crate::admission::DPOP;
 use crate::answer::Answerer;
 use crate::auth::both;
+use crate::certificate::ClientCertificate;
+use crate::reading::TakenCertificate;
 use crate::refusal::Refusal;
 
 /// The result of the layer, in the extensions of a request. Only the layer inserts it, and no other crate
@@ -20,17 +22,25 @@ pub(crate) struct Mark {
     pub(crate) credentials: Credentials,
 }
 
-/// The fields with credentials of a request: for each name the first value, and how many there are. A
-/// request that passed has no second one, so a further one shows in the number.
+/// The credentials of a request. Of the fields, there are for each name the first value, and how many there
+/// are. A request that passed has no second one, so a further one shows in the number.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Credentials([(Option<HeaderValue>, usize); 2]);
+pub(crate) struct Credentials {
+    fields: [(Option<HeaderValue>, usize); 2],
+    certificate: Option<ClientCertificate>,
+}
 
 impl Credentials {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Credentials([AUTHORIZATION, DPOP].map(|name| {
+    pub(crate) fn of(headers: &HeaderMap, certificate: &TakenCertificate) -> Self {
+        let fields = [AUTHORIZATION, DPOP].map(|name| {
             let values = headers.get_all(&name).iter();
             (headers.get(&name).cloned(), values.count())
-        }))
+        });
+        let certificate = certificate.as_ref().ok().cloned().flatten();
+        Credentials {
+            fields,
+            certificate,
+        }
     }
 }
 
@@ -47,7 +57,7 @@ pub(crate) struct LayerPolicy {
 pub(crate) enum Outcome {
     Verified(VerifiedToken),
     /// The request has no credentials.
-    Anonymous {
+    NoCredentials {
         /// The answer for a handler that needs a token.
         refusal: Error,
         /// Whether the layer is optional. Otherwise only a preflight comes this far.
@@ -60,7 +70,7 @@ impl Outcome {
     pub(crate) fn into_result(self) -> Result<VerifiedToken, Error> {
         match self {
             Outcome::Verified(token) => Ok(token),
-            Outcome::Anonymous { refusal, .. } => Err(refusal),
+            Outcome::NoCredentials { refusal, .. } => Err(refusal),
         }
     }
 }
@@ -80,14 +90,14 @@ impl Mark {
     pub(crate) fn token(&self) -> Result<&VerifiedToken, Refusal> {
         match &self.outcome {
             Outcome::Verified(token) => Ok(token),
-            Outcome::Anonymous { refusal, .. } => Err(self.layer.refusal(refusal.clone())),
+            Outcome::NoCredentials { refusal, .. } => Err(self.layer.refusal(refusal.clone())),
         }
     }
 
     /// Returns the token, or `None` if an optional layer let a request without credentials pass.
     pub(crate) fn optional_token(&self) -> Result<Option<&VerifiedToken>, Refusal> {
         match &self.outcome {
-            Outcome::Anonymous { admitted: true, .. } => Ok(None),
+            Outcome::NoCredentials { admitted: true, .. } => Ok(None),
             _ => self.token().map(Some),
         }
     }

@@ -15,7 +15,8 @@ pub(crate) fn to_send(
     token: &VerifiedToken,
     headers: &HeaderMap,
 ) -> Option<HeaderValue> {
-    if token.scheme() != Scheme::Dpop {
+    // A token that is bound to a certificate alone may have the scheme DPoP without a proof.
+    if token.scheme() != Scheme::Dpop || !headers.contains_key(DPOP) {
         return None;
     }
     let current = client.dpop_nonce()?;

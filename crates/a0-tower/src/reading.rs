@@ -1,5 +1,5 @@
-//! The parts of a request that a layer reads: the URL that its client used, and a token from another place than
-//! `Authorization`.
+//! The parts of a request that a layer reads: the URL that its client used, a token from another place than
+//! `Authorization`, and the certificate of the client.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue, Uri};
 
+use crate::certificate::{CertificateSource, ClientCertificate, UnknownCertificate};
 use crate::proxy::{Proxy, UnknownUrl};
 use crate::source::{Subprotocol, SubprotocolError};
 
@@ -20,13 +21,18 @@ pub(crate) struct Reading {
     pub(crate) proxy: Option<Arc<Proxy>>,
     pub(crate) peer_address: Option<Arc<PeerAddress>>,
     pub(crate) source: Option<Arc<Subprotocol>>,
+    pub(crate) certificates: Option<Arc<CertificateSource>>,
 }
 
 /// What [`Reading::take_token`] returns: a value of `Authorization`, if there is a token.
 pub(crate) type Taken = Result<Option<HeaderValue>, SubprotocolError>;
 
+/// What [`Reading::take_certificate`] returns.
+pub(crate) type TakenCertificate = Result<Option<ClientCertificate>, UnknownCertificate>;
+
 impl Reading {
-    /// Whether the two layers see the same request.
+    /// Whether the two layers see the same request. Their certificates are compared one by one, as credentials
+    /// are.
     pub(crate) fn is_same(&self, other: &Reading) -> bool {
         same(&self.proxy, &other.proxy)
             && same(&self.peer_address, &other.peer_address)
@@ -39,13 +45,29 @@ impl Reading {
         source.map_or(Ok(None), |source| source.take(headers))
     }
 
+    /// Takes the certificate of the client, and removes the fields that nobody vouches for.
+    pub(crate) fn take_certificate(&self, parts: &mut Parts) -> TakenCertificate {
+        let Some(source) = &self.certificates else {
+            return Ok(None);
+        };
+        let peer = self.peer(&parts.extensions);
+        let certificate = source.certificate(peer, &parts.headers, &parts.extensions);
+        source.remove_untrusted_fields(peer, &mut parts.headers);
+        certificate
+    }
+
     /// The parts that a verification uses, and why the URL is unknown if it is.
     pub(crate) fn context<'p>(
         &self,
         parts: &'p Parts,
         taken: &'p Taken,
+        certificate: &'p TakenCertificate,
     ) -> (RequestContext<'p>, Option<UnknownUrl>) {
         let (context, unknown) = self.located(parts);
+        let context = match certificate {
+            Ok(Some(certificate)) => certificate.add_to(context),
+            _ => context,
+        };
         let value = |taken: &'p HeaderValue| String::from_utf8_lossy(taken.as_bytes());
         let context = match taken {
             Ok(None) => context,

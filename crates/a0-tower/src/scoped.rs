@@ -108,7 +108,7 @@ impl<S, C> Scoped<S, C> {
 }
 
 /// Whether there is a scope, and each has the form of RFC 6749 section 3.3.
-const fn are_scopes(mut scopes: &[&str]) -> bool {
+pub(crate) const fn are_scopes(mut scopes: &[&str]) -> bool {
     if scopes.is_empty() {
         return false;
     }

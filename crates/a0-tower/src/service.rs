@@ -49,7 +49,9 @@ where
         // An outer layer may have another client, so its result must not reach a handler.
         let outer = Mark::take(&mut parts.extensions);
         let state = if self.settings.excludes(&parts) {
-            let _ = self.settings.reading.take_token(&mut parts.headers);
+            let reading = &self.settings.reading;
+            let _ = reading.take_token(&mut parts.headers);
+            let _ = reading.take_certificate(&mut parts);
             State::Calling {
                 future: self.inner.call(Request::from_parts(parts, body)),
                 nonce: None,

@@ -4,7 +4,7 @@ mod common;
 
 use a0_testkit::ProofKey;
 use a0_tower::{Auth, Refusal, Verified};
-use auth0_api::DpopMode;
+use auth0_api::{DpopMode, Policy, Principal};
 use axum::Router;
 use axum::routing::{any, get};
 use common::{Server, bearer, builder, client, dpop, tenant, token};
@@ -114,6 +114,68 @@ fn an_optional_layer_of_the_scheme_dpop_lets_anonymous_requests_pass() {
     assert_eq!(server.get("/", &[]).text(), "nobody");
     let good = token(&tenant).mint().unwrap();
     assert_eq!(server.get("/", &bearer(&good)).status(), 401);
+}
+
+/// An anonymous session has a token, so an optional layer never takes it for a request without credentials.
+#[test]
+fn an_anonymous_session_is_neither_a_user_nor_a_request_without_credentials() {
+    let tenant = tenant();
+    let strict = Auth::new(client(&tenant));
+    let allowing = builder(&tenant).allow_anonymous().build_async().unwrap();
+    let allowing = Auth::new(allowing);
+    let users = Policy::principal([Principal::User]);
+    let app = Router::new()
+        .route("/cart", get(subject_if_any))
+        .route_layer(allowing.clone().optional())
+        .merge(
+            Router::new()
+                .route("/order", get(subject_if_any))
+                .route_layer(allowing.clone().optional().require(users)),
+        )
+        .merge(
+            Router::new()
+                .route("/optional", get(subject_if_any))
+                .route_layer(strict.clone().optional()),
+        )
+        .merge(
+            Router::new()
+                .route("/strict", get(subject))
+                .route_layer(strict.clone()),
+        )
+        // The client of the inner layer decides, and it does not allow such a session.
+        .merge(
+            Router::new()
+                .route("/inner", get(subject_if_any))
+                .route_layer(strict.optional())
+                .layer(allowing),
+        );
+    let server = Server::start(app);
+    let session = bearer(&token(&tenant).anonymous("7b0c").mint().unwrap());
+    let user = bearer(&token(&tenant).subject("auth0|ada").mint().unwrap());
+    for (path, of_session, of_user, without) in [
+        (
+            "/cart",
+            (200, "anon@7b0c"),
+            (200, "auth0|ada"),
+            (200, "nobody"),
+        ),
+        ("/order", (403, ""), (200, "auth0|ada"), (200, "nobody")),
+        ("/optional", (401, ""), (200, "auth0|ada"), (200, "nobody")),
+        ("/strict", (401, ""), (200, "auth0|ada"), (401, "")),
+        ("/inner", (401, ""), (200, "auth0|ada"), (401, "")),
+    ] {
+        for (fields, (status, text)) in [
+            (&session[..], of_session),
+            (&user[..], of_user),
+            (&[][..], without),
+        ] {
+            let answer = server.get(path, fields);
+            assert_eq!(answer.status(), status, "{path}");
+            assert!(text.is_empty() || answer.text() == text, "{path}");
+        }
+    }
+    let answer = server.get("/optional", &session);
+    assert!(answer.challenges()[0].contains("error=\"invalid_token\""));
 }
 
 #[test]

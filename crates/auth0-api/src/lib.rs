@@ -1,5 +1,5 @@
-//! Verifies Auth0 access tokens for an API: bearer tokens, and tokens bound to a key by DPoP. Gets tokens
-//! for the APIs that it calls in turn.
+//! Verifies Auth0 access tokens for an API: bearer tokens, and tokens bound to a key by DPoP or to a client
+//! certificate by mutual TLS. Gets tokens for the APIs that it calls in turn.
 //!
 //! ```no_run
 //! let client = auth0_api::ApiClient::builder()
@@ -43,9 +43,10 @@ mod error;
 mod exchange;
 pub mod observer;
 mod options;
+mod resource_metadata;
 mod verification;
 
-pub use a0_act::{get_current_actor, get_delegation_chain};
+pub use a0_act::{EntityProfile, get_current_actor, get_delegation_chain};
 pub use a0_discovery::{CacheAdapter, Freshness, IssuerStatus, Refresh, normalize_domain};
 #[cfg(any(feature = "ureq", feature = "async"))]
 pub use a0_http::TrustRoots;
@@ -85,6 +86,8 @@ pub use error::{
 };
 pub use observer::counters::Counts;
 pub use options::builder::{Builder, TokenProfile};
+pub use resource_metadata::document::ProtectedResourceMetadata;
+pub use resource_metadata::options::ProtectedResource;
 pub use verification::confirmation::{Confirmation, ConfirmationError};
 pub use verification::credentials::{DpopMode, Scheme};
 pub use verification::issuers::ResolverContext;

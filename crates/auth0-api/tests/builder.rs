@@ -67,6 +67,7 @@ fn an_invalid_option_is_refused_with_an_explanation() {
             complete().decryption_keys(vec![decryption_key.clone(); 17]),
             decryption_keys,
         ),
+        (complete().decryption_keys([]), decryption_keys),
         (complete().dpop(DpopMode::Required), no_url),
         (complete().realm(""), realm),
         (complete().realm("say \"api\""), realm),

@@ -9,13 +9,10 @@ use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderMap, Request, Response, StatusCode, header};
 
 use super::documents::{DocumentText, IssuerKeys, KeySource, Metadata, ServerMetadata};
-use super::rules::FetchRules;
+use super::rules::{FetchRules, MAX_BODY_SIZE};
 use crate::error::{Document, FetchError, FetchFailure};
 use crate::issuer::Issuer;
 use crate::policy::Stamp;
-
-/// The largest document that is accepted: 1 MiB of decoded body. Auth0's are a few kilobytes.
-pub const MAX_BODY_SIZE: usize = 1024 * 1024;
 
 /// The result of a fetch: the keys, and the documents they were read from.
 #[derive(Debug)]

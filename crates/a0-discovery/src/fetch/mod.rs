@@ -5,7 +5,7 @@ mod documents;
 mod rules;
 
 pub(crate) use conversation::FetchMetadata;
-pub use conversation::{FetchKeys, FetchedKeys, MAX_BODY_SIZE, max_age};
+pub use conversation::{FetchKeys, FetchedKeys, max_age};
 pub(crate) use documents::{DocumentText, KeySource, ServerMetadata};
 pub use documents::{IssuerKeys, Metadata};
-pub use rules::FetchRules;
+pub use rules::{FetchRules, MAX_BODY_SIZE};

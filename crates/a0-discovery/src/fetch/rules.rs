@@ -7,13 +7,15 @@ use a0_jose::{Algorithm, Backend, JwkSet, NumericDate};
 use http::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::conversation::MAX_BODY_SIZE;
 use super::documents::{DocumentText, EndpointFault, IssuerKeys, KeySource, Metadata};
 use crate::error::{FetchFailure, TokenEndpointError};
 use crate::https_url::HttpsUrl;
 use crate::issuer::{Issuer, Origin};
 use crate::policy::{Lease, Stamp};
 use crate::skipped_keys::SkippedKeys;
+
+/// The largest document that is accepted: 1 MiB of decoded body. Auth0's are a few kilobytes.
+pub const MAX_BODY_SIZE: usize = 1024 * 1024;
 
 /// Which keys are accepted, and from where they are fetched.
 #[derive(Debug, Clone)]

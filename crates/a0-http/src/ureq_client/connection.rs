@@ -1,6 +1,6 @@
-//! Looks names up for ureq, and wraps its connections to see whether a reused one closes before the response begins, how many
-//! bytes arrive, and whether any are left when the response ends. Each connection to a server also
-//! gets a [`MaskedTransport`].
+//! Looks names up for ureq, and wraps its connections to see whether a reused one closes before the
+//! response begins, how many bytes arrive, and whether any are left when the response ends. Each
+//! connection to a server also gets a [`MaskedTransport`].
 //!
 //! No stable interface of ureq says whether an exchange reused a connection, or what arrived on it.
 //! So this module implements traits of `ureq::unversioned`, which may change in a minor release of
@@ -8,8 +8,6 @@
 //! not compile. Counting exchanges outside of ureq would not do: ureq replaces a dead connection
 //! silently, and such a count would repeat a request whose connection was new.
 
-use std::error::Error;
-use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -25,7 +23,7 @@ use ureq::unversioned::transport::{
     Transport,
 };
 
-use super::error::is_closed_connection;
+use super::error::{is_closed_connection, mark_stale, unmark_stale};
 use super::masking::MaskedTransport;
 use super::tls::TlsConnector;
 use crate::connect;
@@ -233,39 +231,6 @@ impl Transport for WatchedTransport {
         self.transport.is_tls()
     }
 }
-
-/// Marks `error` as the failure of a stale connection.
-fn mark_stale(error: ureq::Error) -> ureq::Error {
-    // ureq lets a connector return any error as this variant.
-    ureq::Error::Other(Box::new(StaleConnection(error)))
-}
-
-/// Whether a reused connection closed before the first byte of the response.
-pub(super) fn is_stale(error: &ureq::Error) -> bool {
-    matches!(error, ureq::Error::Other(cause) if cause.is::<StaleConnection>())
-}
-
-/// Returns the error that was marked, or `error` itself if it was not.
-pub(super) fn unmark_stale(error: ureq::Error) -> ureq::Error {
-    match error {
-        ureq::Error::Other(cause) => match cause.downcast::<StaleConnection>() {
-            Ok(stale) => stale.0,
-            Err(cause) => ureq::Error::Other(cause),
-        },
-        error => error,
-    }
-}
-
-#[derive(Debug)]
-struct StaleConnection(ureq::Error);
-
-impl fmt::Display for StaleConnection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a reused connection closed before the response began")
-    }
-}
-
-impl Error for StaleConnection {}
 
 #[cfg(test)]
 mod tests;

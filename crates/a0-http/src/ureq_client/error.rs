@@ -1,13 +1,14 @@
 //! Converts ureq's errors to this crate's.
 
-use std::io;
+use std::error::Error;
+use std::{fmt, io};
 
-use super::{connection, masking};
+use super::masking;
 use crate::tls::transport_error;
 use crate::{TransportError, TransportErrorKind, connect};
 
 pub(super) fn from_ureq(error: ureq::Error) -> TransportError {
-    let error = masking::unmark_cut(connection::unmark_stale(error));
+    let error = masking::unmark_cut(unmark_stale(error));
     let kind = kind(&error);
     match error {
         // The texts of these quote the URL.
@@ -85,3 +86,36 @@ fn io_error_kind(error: &io::Error) -> TransportErrorKind {
         _ => TransportErrorKind::Connect,
     }
 }
+
+/// Marks `error` as the failure of a stale connection.
+pub(super) fn mark_stale(error: ureq::Error) -> ureq::Error {
+    // ureq lets a connector return any error as this variant.
+    ureq::Error::Other(Box::new(StaleConnection(error)))
+}
+
+/// Whether a reused connection closed before the first byte of the response.
+pub(super) fn is_stale(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Other(cause) if cause.is::<StaleConnection>())
+}
+
+/// Returns the error that was marked, or `error` itself if it was not.
+pub(super) fn unmark_stale(error: ureq::Error) -> ureq::Error {
+    match error {
+        ureq::Error::Other(cause) => match cause.downcast::<StaleConnection>() {
+            Ok(stale) => stale.0,
+            Err(cause) => ureq::Error::Other(cause),
+        },
+        error => error,
+    }
+}
+
+#[derive(Debug)]
+struct StaleConnection(ureq::Error);
+
+impl fmt::Display for StaleConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a reused connection closed before the response began")
+    }
+}
+
+impl Error for StaleConnection {}

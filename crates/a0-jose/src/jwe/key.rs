@@ -33,8 +33,9 @@ impl DecryptionKey {
     /// Reads a private key from PEM of at most 8 KiB, in PKCS#8 or PKCS#1. The caller keeps the text
     /// and should wipe it.
     ///
-    /// An encrypted PEM is refused without a prompt for a passphrase. The key must decrypt what its
-    /// public part encrypts. The factors are not tested for primality.
+    /// An encrypted PEM is refused without a prompt for a passphrase. The parts of the key must belong
+    /// together, and it must decrypt what its public part encrypts. The factors are not tested for
+    /// primality.
     ///
     /// # Errors
     ///
@@ -99,6 +100,7 @@ impl DecryptionKey {
         let length = key.size() as usize;
         Some(key)
             .filter(private_key::has_two_factors)
+            .filter(private_key::has_matching_exponents)
             .and_then(|key| PKey::from_rsa(key).ok())
             .map(|key| DecryptionKey {
                 key,

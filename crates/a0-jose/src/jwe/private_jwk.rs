@@ -76,5 +76,8 @@ impl<'t> PrivateJwk<'t> {
 
 fn number(text: &str) -> Option<BigNum> {
     let octets = Zeroizing::new(base64url::decode(text)?);
-    BigNum::from_slice(&octets).ok()
+    // OpenSSL wipes such a number when it is dropped, also one that becomes no part of a key.
+    let mut number = BigNum::new_secure().ok()?;
+    number.copy_from_slice(&octets).ok()?;
+    Some(number)
 }

@@ -4,11 +4,12 @@ use a0_jose::jwe::{
     DecryptionKey, DecryptionKeyError, DecryptionKeys, JweError, KeyEncryptionAlgorithm,
     MAX_DECRYPTION_KEYS,
 };
-use openssl::bn::{BigNum, BigNumRef};
+use openssl::bn::{BigNum, BigNumContext, BigNumRef};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
+use openssl::pkey::{Id, PKey, Private};
+use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Rsa;
 use openssl::symm::Cipher;
 use serde_json::{Value, json};
@@ -17,6 +18,45 @@ use super::sealed::*;
 
 fn rsa(bits: u32) -> PKey<Private> {
     PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap()
+}
+
+/// A key that may only sign.
+fn pss() -> PKey<Private> {
+    let mut context = PkeyCtx::new_id(Id::RSA_PSS).unwrap();
+    context.keygen_init().unwrap();
+    context.set_rsa_keygen_bits(2048).unwrap();
+    context.keygen().unwrap()
+}
+
+/// Keys of three primes: one says that the product of two of them is a factor, one leaves out a factor.
+fn of_three_primes() -> [PKey<Private>; 2] {
+    let prime = |bits| {
+        let mut prime = BigNum::new().unwrap();
+        prime.generate_prime(bits, false, None, None).unwrap();
+        prime
+    };
+    let one = BigNum::from_u32(1).unwrap();
+    let mut context = BigNumContext::new().unwrap();
+    let mut key = |n: BigNum, order: &BigNumRef, p: &BigNumRef, q: &BigNumRef| {
+        let own = |number: &BigNumRef| number.to_owned().unwrap();
+        let e = BigNum::from_u32(65537).unwrap();
+        let (mut d, mut qi) = (BigNum::new().unwrap(), BigNum::new().unwrap());
+        d.mod_inverse(&e, order, &mut context).ok()?;
+        qi.mod_inverse(q, p, &mut context).ok()?;
+        let (dp, dq) = (&d % &(p - &*one), &d % &(q - &*one));
+        let key = Rsa::from_private_components(n, e, d, own(p), own(q), dp, dq, qi);
+        PKey::from_rsa(key.ok()?).ok()
+    };
+    loop {
+        let (a, b, c) = (prime(700), prime(700), prime(700));
+        let (ab, n) = (&a * &b, &(&a * &b) * &c);
+        let order = &(&a - &one) * &(&b - &one);
+        let order = &order * &(&c - &one);
+        let composite = key(&ab * &c, &(&(&ab - &one) * &(&c - &one)), &ab, &c);
+        if let (Some(composite), Some(missing)) = (composite, key(n, &order, &a, &b)) {
+            return [composite, missing];
+        }
+    }
 }
 
 fn jwk(key: &PKey<Private>) -> Value {
@@ -91,6 +131,7 @@ fn rfc7518_4_3_a_pem_is_a_private_rsa_key_of_2048_to_8192_bits_without_encryptio
         ("3072 bits", pem(&rsa(3072)), Ok(())),
         ("encrypted", encrypted, unusable),
         ("EC", pem(&ec), unusable),
+        ("RSASSA-PSS", pem(&pss()), unusable),
         ("public", key().public_key_to_pem().unwrap(), unusable),
         ("nothing", Vec::new(), unusable),
         ("exponent 1", pem(&with_exponent(power(0, 0))), exponent),
@@ -151,8 +192,21 @@ fn rfc7518_6_3_2_a_jwk_is_a_private_rsa_key_for_decryption() {
         ("oth", json!([]), DecryptionKeyError::Unusable),
         ("n", other["n"].clone(), DecryptionKeyError::Unusable),
         ("p", other["p"].clone(), DecryptionKeyError::Unusable),
+        ("d", other["d"].clone(), DecryptionKeyError::Unusable),
+        ("d", json!("AQ"), DecryptionKeyError::Unusable),
+        ("dp", json!("AQ"), DecryptionKeyError::Unusable),
+        ("dp", json!("_".repeat(8000)), DecryptionKeyError::Unusable),
+        ("dq", json!(""), DecryptionKeyError::Unusable),
+        ("dq", other["dq"].clone(), DecryptionKeyError::Unusable),
+        ("qi", json!("AQ"), DecryptionKeyError::Unusable),
         ("n", json!("AQAB"), DecryptionKeyError::ModulusSize),
         ("n", json!(""), DecryptionKeyError::ModulusSize),
+        // 8193 bits.
+        (
+            "n",
+            json!(a0_jose::base64url_encode([1; 1025])),
+            DecryptionKeyError::ModulusSize,
+        ),
         ("n", json!("AQAB="), DecryptionKeyError::Unusable),
         ("d", Value::Null, DecryptionKeyError::Unusable),
         ("d", json!(7), DecryptionKeyError::Unusable),
@@ -190,6 +244,18 @@ fn rfc7518_6_3_2_a_jwk_is_a_private_rsa_key_for_decryption() {
         b"-----BEGIN PRIVATE KEY-----",
     ] {
         assert!(DecryptionKey::from_jwk(text).is_err());
+    }
+    // One factor alone, and two of which one is no prime.
+    let mut single = jwk(key());
+    single["p"] = single["n"].clone();
+    (single["q"], single["dq"], single["qi"]) = (json!("AQ"), json!("AA"), json!("AQ"));
+    single["dp"] = single["d"].clone();
+    let [composite, missing] = of_three_primes();
+    for unusable in [single, jwk(&composite), jwk(&missing)] {
+        assert_eq!(
+            from_jwk(&unusable).err(),
+            Some(DecryptionKeyError::Unusable)
+        );
     }
     let twice = jwk(key()).to_string().replacen('{', r#"{"kty":"RSA","#, 1);
     assert!(DecryptionKey::from_jwk(twice.as_bytes()).is_err());

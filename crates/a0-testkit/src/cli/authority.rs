@@ -32,7 +32,8 @@ pub(super) fn obtain(path: &Path, keep: bool) -> Result<(CertificateAuthority, b
             return Ok((kept, false));
         }
     }
-    let authority = CertificateAuthority::generate().map_err(|error| error.to_string())?;
+    let authority =
+        CertificateAuthority::generate_for_loopback().map_err(|error| error.to_string())?;
     let written = write(path, &key_path, &authority, keep);
     written.map_err(|error| format!("{}: {error}", path.display()))?;
     Ok((authority, true))
@@ -45,9 +46,9 @@ fn write(
     keep: bool,
 ) -> io::Result<()> {
     if keep {
-        write_private(key_path, authority.private_key_pem()?.as_bytes())?;
+        write_private(key_path, authority.key_pem()?.as_bytes())?;
     }
-    fs::write(path, authority.certificate_pem()?)
+    fs::write(path, authority.pem())
 }
 
 /// Writes a new file that only its owner can read, so that an older one with more permissions, or a

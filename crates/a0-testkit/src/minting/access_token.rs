@@ -2,6 +2,7 @@ use serde_json::{Map, Value, json};
 
 use super::jws::{Edits, base64url, edit_methods};
 use super::{EncryptionKey, ProofKey};
+use crate::certificates::certificate_thumbprint;
 use crate::signing::random;
 use crate::{Algorithm, Error, LocalTenant, SigningKey};
 
@@ -41,6 +42,7 @@ pub struct AccessTokenBuilder {
     encryption_key: Option<EncryptionKey>,
     issued_at: Option<i64>,
     expires_in: i64,
+    confirmation: Map<String, Value>,
     edits: Edits,
 }
 
@@ -53,6 +55,7 @@ impl AccessTokenBuilder {
             encryption_key: None,
             issued_at: None,
             expires_in: LIFETIME,
+            confirmation: Map::new(),
             edits: Edits::default(),
         }
     }
@@ -83,6 +86,46 @@ impl AccessTokenBuilder {
         self.claim("azp", client_id)
     }
 
+    /// Makes it the token of an anonymous session: sets `sub` to `anon@` and this identifier. Auth0 uses UUIDs.
+    pub fn anonymous(self, id: &str) -> Self {
+        self.subject(&format!("anon@{id}"))
+    }
+
+    /// Makes it the token of an agent that works for itself: sets `sub`, and `sub_profile` to `ai_agent`.
+    ///
+    /// ```
+    /// use a0_testkit::LocalTenant;
+    ///
+    /// # fn main() -> Result<(), a0_testkit::Error> {
+    /// let tenant = LocalTenant::new("tenant.example")?;
+    /// let of_the_agent = tenant.access_token().agent("agent-1").mint()?;
+    /// let of_a_user = tenant.access_token().acted_by("agent-1", "agent-client").mint()?;
+    /// # let _ = (of_the_agent, of_a_user);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn agent(self, subject: &str) -> Self {
+        self.subject(subject).claim("sub_profile", "ai_agent")
+    }
+
+    /// Makes an agent act for the subject through a client, as in the tokens of Auth0's agents: sets `act`
+    /// with `sub`, `client_id`, `sub_profile` and `client_profile`, and the claim `azp`. For another `act`,
+    /// call [`claim`](Self::claim).
+    pub fn acted_by(self, agent: &str, client_id: &str) -> Self {
+        let act = json!({
+            "sub": agent,
+            "client_id": client_id,
+            "sub_profile": "ai_agent",
+            "client_profile": "service ai_agent",
+        });
+        self.client(client_id).claim("act", act)
+    }
+
+    /// Sets the claim `authorization_details` (RFC 9396 section 9.1): objects with a `type` each.
+    pub fn authorization_details(self, details: impl IntoIterator<Item = Value>) -> Self {
+        self.claim("authorization_details", Value::from_iter(details))
+    }
+
     /// Sets the claim `iat`, in seconds since 1970. `exp` is relative to it.
     pub fn issued_at(mut self, seconds: i64) -> Self {
         self.issued_at = Some(seconds);
@@ -99,7 +142,19 @@ impl AccessTokenBuilder {
     /// Binds the token to a proof key: sets the claim `cnf` with the key's thumbprint as `jkt`
     /// (RFC 9449 section 6.1).
     pub fn bound_to(self, key: &ProofKey) -> Self {
-        self.claim("cnf", json!({ "jkt": key.thumbprint() }))
+        self.confirmed_by("jkt", key.thumbprint())
+    }
+
+    /// Binds the token to a certificate, which is given in DER: sets the claim `cnf` with its thumbprint as
+    /// `x5t#S256` (RFC 8705 section 3.1). With [`bound_to`](Self::bound_to), the token is bound to both.
+    pub fn bound_to_certificate(self, der: &[u8]) -> Self {
+        self.confirmed_by("x5t#S256", &certificate_thumbprint(der))
+    }
+
+    fn confirmed_by(mut self, member: &str, thumbprint: &str) -> Self {
+        self.confirmation.insert(member.into(), thumbprint.into());
+        let confirmation = Value::Object(self.confirmation.clone());
+        self.claim("cnf", confirmation)
     }
 
     /// Sets the algorithm of the signature, and `alg` in the header.
@@ -145,6 +200,7 @@ impl AccessTokenBuilder {
             encryption_key,
             issued_at,
             expires_in,
+            confirmation: _,
             edits,
         } = self;
         let issued_at = issued_at.unwrap_or_else(|| tenant.unix_now());

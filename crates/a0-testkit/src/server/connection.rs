@@ -18,8 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
 
-use super::Respond;
 use super::body::{self, Body};
+use super::{PeerCertificate, Respond};
 use crate::reply::{Reply, response};
 
 /// Request line and headers, in bytes.
@@ -55,6 +55,10 @@ async fn serve(socket: TcpStream, tls: Ssl, respond: Arc<Respond>) -> Result<(),
     socket.set_nodelay(true)?;
     let mut stream = SslStream::new(tls, socket)?;
     timeout(PATIENCE, Pin::new(&mut stream).accept()).await??;
+    let peer = match stream.ssl().peer_certificate() {
+        Some(certificate) => Some(PeerCertificate(certificate.to_der()?)),
+        None => None,
+    };
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
@@ -64,7 +68,7 @@ async fn serve(socket: TcpStream, tls: Ssl, respond: Arc<Respond>) -> Result<(),
         .auto_date_header(false)
         .serve_connection(
             TokioIo::new(stream),
-            service_fn(|request| handle(Arc::clone(&respond), request)),
+            service_fn(|request| handle(Arc::clone(&respond), peer.clone(), request)),
         )
         .await?;
     Ok(())
@@ -72,6 +76,7 @@ async fn serve(socket: TcpStream, tls: Ssl, respond: Arc<Respond>) -> Result<(),
 
 async fn handle(
     respond: Arc<Respond>,
+    peer: Option<PeerCertificate>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     if let Some(status) = refusal(request.body()) {
@@ -83,7 +88,8 @@ async fn handle(
     }
     let (head, body) = request.into_parts();
     let body = timeout(PATIENCE, body.collect()).await??.to_bytes();
-    let request = Request::from_parts(head, body.to_vec());
+    let mut request = Request::from_parts(head, body.to_vec());
+    peer.map(|peer| request.extensions_mut().insert(peer));
     // A handler may block. If it panics, only this connection ends.
     let reply = tokio::task::spawn_blocking(move || respond(request)).await??;
     Ok(body::response_for(reply))

@@ -1,7 +1,6 @@
 //! HTTPS servers on the loopback interface.
 
 mod body;
-mod certificate;
 mod connection;
 mod tenant;
 
@@ -14,9 +13,9 @@ use std::thread::{self, JoinHandle};
 use http::{Request, Response};
 use tokio::sync::oneshot;
 
+use crate::CertificateAuthority;
+use crate::certificates::Identity;
 use crate::reply::Reply;
-pub use certificate::CertificateAuthority;
-use certificate::Identity;
 pub use tenant::{TenantServer, TenantServerBuilder};
 
 /// An HTTPS server on the loopback interface, around any handler. It can play the API of a demo, or
@@ -49,6 +48,11 @@ pub struct HttpsServer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// The certificate of the client, in DER, in the extensions of a request to
+/// [`HttpsServer::start_mutual`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerCertificate(pub Vec<u8>);
+
 /// Responds to one request. An error closes the connection without a response.
 type Respond = dyn Fn(Request<Vec<u8>>) -> io::Result<Reply> + Send + Sync;
 
@@ -78,16 +82,32 @@ impl HttpsServer {
         F: Fn(Request<Vec<u8>>) -> io::Result<Response<Vec<u8>>> + Send + Sync + 'static,
     {
         let respond = move |request| handler(request).map(Reply::Whole);
-        let authority = CertificateAuthority::generate()?;
-        Self::launch(bind(port)?, &authority, Arc::new(respond))
+        let authority = CertificateAuthority::generate_for_loopback()?;
+        Self::launch(bind(port)?, &authority, None, Arc::new(respond))
+    }
+
+    /// Starts a server on a free port that asks clients for a certificate of `clients` (mutual TLS). The
+    /// extensions of a request hold the certificate as a [`PeerCertificate`], if the client has one.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_mutual<F>(clients: &CertificateAuthority, handler: F) -> io::Result<Self>
+    where
+        F: Fn(Request<Vec<u8>>) -> io::Result<Response<Vec<u8>>> + Send + Sync + 'static,
+    {
+        let respond = move |request| handler(request).map(Reply::Whole);
+        let authority = CertificateAuthority::generate_for_loopback()?;
+        Self::launch(bind(0)?, &authority, Some(clients), Arc::new(respond))
     }
 
     fn launch(
         listener: TcpListener,
         authority: &CertificateAuthority,
+        clients: Option<&CertificateAuthority>,
         respond: Arc<Respond>,
     ) -> io::Result<Self> {
-        let Identity { acceptor, ca_pem } = Identity::for_loopback(authority)?;
+        let Identity { acceptor, ca_pem } = Identity::for_loopback(authority, clients)?;
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -103,14 +103,14 @@ type Observe = dyn Fn(&Request<Vec<u8>>, Option<&Response<Vec<u8>>>) + Send + Sy
 /// use a0_testkit::{CertificateAuthority, TenantServer};
 ///
 /// # fn main() -> std::io::Result<()> {
-/// let authority = CertificateAuthority::generate()?;
+/// let authority = CertificateAuthority::generate_for_loopback()?;
 /// let server = TenantServer::builder()
 ///     .authority(&authority)
 ///     .intercept(|_, request| {
 ///         (request.uri().path() == "/health").then(|| http::Response::new(b"ok".to_vec()))
 ///     })
 ///     .start()?;
-/// assert_eq!(server.ca_pem(), authority.certificate_pem()?);
+/// assert_eq!(server.ca_pem(), authority.pem());
 /// # Ok(())
 /// # }
 /// ```
@@ -168,9 +168,9 @@ impl TenantServerBuilder {
         let tenant = LocalTenant::on_port(listener.local_addr()?.port())?;
         let authority = match self.authority {
             Some(authority) => authority,
-            None => CertificateAuthority::generate()?,
+            None => CertificateAuthority::generate_for_loopback()?,
         };
-        tenant.trust_client_documents(authority.certificate_pem()?)?;
+        tenant.trust_client_documents(authority.pem())?;
         let served = tenant.clone();
         let (intercept, observe) = (self.intercept, self.observe);
         let respond = move |request: Request<Vec<u8>>| {
@@ -184,7 +184,7 @@ impl TenantServerBuilder {
             }
             reply
         };
-        let server = HttpsServer::launch(listener, &authority, Arc::new(respond))?;
+        let server = HttpsServer::launch(listener, &authority, None, Arc::new(respond))?;
         Ok(TenantServer { server, tenant })
     }
 }

@@ -1,8 +1,8 @@
 //! The options of a [`Proxy`].
 
-use super::network::Network;
+use super::peers::{InvalidPeers, Peers};
 use super::public::{PublicHost, parse_prefix};
-use super::{Family, Peers, Proxy};
+use super::{Family, Proxy};
 
 /// Builds a [`Proxy`].
 ///
@@ -73,13 +73,11 @@ impl ProxyBuilder {
     ///
     /// [`InvalidProxy`] for the first option that is missing or invalid.
     pub fn build(self) -> Result<Proxy, InvalidProxy> {
-        let networks = parse_all(self.networks, Network::parse, InvalidProxy::Network)?;
-        let peers = match (networks.is_empty(), self.trusts_all) {
-            (false, false) => Peers::Networks(networks),
-            (true, true) => Peers::All,
-            (true, false) => return Err(InvalidProxy::TrustsNobody),
-            (false, true) => return Err(InvalidProxy::TrustsTwice),
-        };
+        let peers = Peers::new(self.networks, self.trusts_all).map_err(|error| match error {
+            InvalidPeers::TrustsNobody => InvalidProxy::TrustsNobody,
+            InvalidPeers::TrustsTwice => InvalidProxy::TrustsTwice,
+            InvalidPeers::Network(text) => InvalidProxy::Network(text),
+        })?;
         let hosts = parse_all(self.hosts, PublicHost::parse, InvalidProxy::PublicHost)?;
         if hosts.is_empty() {
             return Err(InvalidProxy::NoPublicHost);

@@ -3,6 +3,7 @@
 mod build;
 mod forwarded;
 mod network;
+pub(crate) mod peers;
 mod public;
 
 use std::net::IpAddr;
@@ -13,7 +14,7 @@ use http::{HeaderMap, Uri};
 
 pub use build::{InvalidProxy, ProxyBuilder};
 pub(crate) use forwarded::is_token;
-use network::Network;
+use peers::Peers;
 use public::{PublicHost, Scheme, without_final_slash};
 
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
@@ -79,12 +80,6 @@ enum Family {
     XForwarded,
 }
 
-#[derive(Debug, Clone)]
-enum Peers {
-    Networks(Vec<Network>),
-    All,
-}
-
 impl Proxy {
     /// Reads the field `Forwarded` (RFC 7239).
     ///
@@ -121,7 +116,7 @@ impl Proxy {
         headers: &HeaderMap,
         uri: &Uri,
     ) -> Result<String, UnknownUrl> {
-        if !self.trusts(peer) {
+        if !self.peers.trust(peer) {
             return Err(UnknownUrl::UntrustedPeer);
         }
         let (scheme, forwarded_host, prefix) = match self.family {
@@ -150,18 +145,6 @@ impl Proxy {
         let base = Htu::parse(&host.url(scheme, prefix)).map_err(UnknownUrl::from)?;
         let url = base.below(uri.path()).map_err(UnknownUrl::from)?;
         Ok(url.as_str().to_owned())
-    }
-
-    fn trusts(&self, peer: Option<IpAddr>) -> bool {
-        match (&self.peers, peer) {
-            (Peers::All, _) => true,
-            (Peers::Networks(_), None) => false,
-            (Peers::Networks(networks), Some(peer)) => {
-                // A socket for both families shows 10.0.0.1 as ::ffff:10.0.0.1.
-                let peer = peer.to_canonical();
-                networks.iter().any(|network| network.contains(peer))
-            }
-        }
     }
 
     fn host(&self, text: &str, scheme: Scheme) -> Result<&PublicHost, UnknownUrl> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 /// All addresses of one family that begin with the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network {
+pub(crate) struct Network {
     is_ipv4: bool,
     bits: u128,
     mask: u128,
@@ -14,7 +14,7 @@ impl Network {
     /// Parses `10.0.0.0/8` or a single address. Bits beyond the network's length are a mistake:
     /// `10.0.0.1/8` may be meant as one address. IPv4-mapped IPv6 addresses are refused, because peers
     /// are compared as IPv4 addresses and such a network would contain none.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (address, length) = match text.split_once('/') {
             Some((address, length)) => (address, Some(length)),
             None => (text, None),
@@ -38,7 +38,7 @@ impl Network {
         })
     }
 
-    pub(super) fn contains(self, address: IpAddr) -> bool {
+    pub(crate) fn contains(self, address: IpAddr) -> bool {
         self.is_ipv4 == address.is_ipv4() && first_bits(address) & self.mask == self.bits
     }
 }

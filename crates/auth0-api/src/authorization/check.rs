@@ -12,11 +12,13 @@ use crate::error::TokenError;
 use crate::verification::verified::VerifiedToken;
 
 use super::denial::{DeniedBy, PolicyPanicked};
+use super::details;
 use super::judge::Failure;
 use super::principal::Principal;
 use super::resource_server::ResourceServer;
 
 type ClaimTest = Box<dyn Fn(&Value) -> bool + Send + Sync>;
+type DetailTest = Box<dyn Fn(&Value) -> Option<bool> + Send + Sync>;
 type TokenTest = Box<dyn Fn(&VerifiedToken) -> bool + Send + Sync>;
 
 /// A rule about one claim. `Policy` documents each.
@@ -32,6 +34,8 @@ pub(super) enum Check {
     Clients(Vec<String>),
     Principal(Vec<Principal>),
     CurrentActor(String),
+    /// A type, and a test that returns `None` for an object that does not fit the caller's type.
+    AuthorizationDetail(String, DetailTest),
     MaxTokenAge(Duration),
     AcrValues(Vec<String>),
     MaxAuthAge(Duration),
@@ -51,6 +55,7 @@ impl fmt::Debug for Check {
             Check::Clients(ids) => ("clients", ids),
             Check::Principal(kinds) => ("principal", kinds),
             Check::CurrentActor(sub) => ("current_actor", sub),
+            Check::AuthorizationDetail(kind, _) => ("authorization_detail", kind),
             Check::MaxTokenAge(age) => ("max_token_age", age),
             Check::AcrValues(values) => ("acr_values", values),
             Check::MaxAuthAge(age) => ("max_auth_age", age),
@@ -104,6 +109,8 @@ impl<'s> Subject<'s> {
                 .or_fail(Failure::Denied(DeniedBy::Principal)),
             Check::CurrentActor(sub) => is_current_actor(claims, sub)?
                 .or_fail_with(|| Failure::Denied(DeniedBy::Actor(sub.clone()))),
+            Check::AuthorizationDetail(kind, test) => is_authorized(claims, kind, test)?
+                .or_fail_with(|| Failure::Denied(DeniedBy::AuthorizationDetail(kind.clone()))),
             Check::MaxTokenAge(age) => self
                 .is_recent(claims.issued_at()?, *age)
                 .or_fail(Failure::TooOld),
@@ -168,12 +175,23 @@ fn is_current_actor(claims: &Claims, sub: &str) -> Result<bool, Failure> {
     }))
 }
 
+/// Whether an object of this type passes the test. All of them must fit the caller's type.
+fn is_authorized(claims: &Claims, kind: &str, test: &DetailTest) -> Result<bool, Failure> {
+    let mut found = false;
+    let entries = details::entries(claims)?;
+    for entry in entries.iter().filter(|entry| entry.kind == kind) {
+        let passes = run(kind, || test(entry.object))?;
+        found |= passes.ok_or(Failure::Claim(TokenError::ClaimsForm))?;
+    }
+    Ok(found)
+}
+
 fn denied_by_claim(name: &str) -> Failure {
     Failure::Denied(DeniedBy::Claim(name.to_owned()))
 }
 
 /// Runs a closure of the API. A panic refuses the request, and the server goes on.
-fn run(name: &str, test: impl FnOnce() -> bool) -> Result<bool, Failure> {
+fn run<T>(name: &str, test: impl FnOnce() -> T) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(test)).map_err(|payload| {
         // A payload may panic when it is dropped.
         if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {

@@ -41,6 +41,9 @@ pub enum DeniedBy {
     /// The outermost `act` names another actor, or there is none.
     #[error("the policy requires the actor {0:?} as the current one")]
     Actor(String),
+    /// `authorization_details` has no object of this type, or the policy accepts none of them.
+    #[error("the policy requires an authorization detail of the type {0:?}")]
+    AuthorizationDetail(String),
 }
 
 /// A closure of a policy panicked.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -180,6 +181,38 @@ impl Policy {
         let sub = sub.into();
         let usable = given("current_actor", &sub);
         Policy::checked(usable, Check::CurrentActor(sub))
+    }
+
+    /// `authorization_details` has an object of this type (RFC 9396), and the function returns `true` for one
+    /// of them. Otherwise: 403. The type is compared octet for octet. As for [`claim`](Policy::claim), the
+    /// function runs for each of them, and a panic is a 500.
+    ///
+    /// The type of the function's argument is your own. If an object of this type does not fit it, or if the
+    /// claim is malformed, the answer is 401 `invalid_token`, also if another object would do.
+    ///
+    /// ```
+    /// use auth0_api::Policy;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Payment {
+    ///     currency: String,
+    /// }
+    ///
+    /// let euros = Policy::authorization_detail("payment_initiation", |payment: &Payment| {
+    ///     payment.currency == "EUR"
+    /// });
+    /// euros.validate()?;
+    /// # Ok::<(), auth0_api::Error>(())
+    /// ```
+    pub fn authorization_detail<D, F>(kind: impl Into<String>, test: F) -> Self
+    where
+        D: DeserializeOwned,
+        F: Fn(&D) -> bool + Send + Sync + 'static,
+    {
+        let kind = kind.into();
+        let usable = given("authorization_detail", &kind);
+        let test = move |object: &Value| D::deserialize(object).ok().map(|detail| test(&detail));
+        Policy::checked(usable, Check::AuthorizationDetail(kind, Box::new(test)))
     }
 
     /// The token was issued at most this long ago, by `iat`, at the time of its verification. Otherwise: 401

@@ -1,7 +1,16 @@
 //! The kind of principal that a token belongs to.
 
+use a0_act::EntityProfile;
 use a0_jose::json::Node;
 use a0_jose::{ClaimError, Claims};
+
+use crate::error::TokenError;
+use crate::error::refusal::Refusal;
+use crate::verification::Verifier;
+use crate::verification::detail::Detail;
+
+/// How `sub` of an anonymous session begins.
+const ANONYMOUS: &str = "anon@";
 
 /// The kind of principal that a token belongs to: see
 /// [`VerifiedToken::principal`](crate::VerifiedToken::principal).
@@ -14,9 +23,11 @@ pub enum Principal {
     Client,
     /// A software agent: `sub_profile` contains `ai_agent`.
     Agent,
-    /// An anonymous session: `sub` begins with `anon@`.
+    /// An anonymous session: `sub` begins with `anon@`. Only a client with
+    /// [`allow_anonymous`](crate::Builder::allow_anonymous) accepts its token.
     Anonymous,
-    /// The claims do not show the kind: there is no `sub`, or `sub_profile` has no known value.
+    /// The claims do not show the kind: there is no `sub`, or `sub_profile` has no known value, or an
+    /// unknown one besides `user`.
     Unknown,
 }
 
@@ -24,28 +35,57 @@ impl Principal {
     /// A token is a user's only if no claim says otherwise. Anything that shows less than a user decides.
     pub(crate) fn of(claims: &Claims) -> Result<Self, ClaimError> {
         let subject = claims.subject()?.filter(|sub| !sub.is_empty());
-        let profile = claims.string("sub_profile")?;
+        let profile = claims.string("sub_profile")?.map(EntityProfile::new);
         let is_machine = is_machine(claims)?;
-        let has = |value: &str| profile.is_some_and(|all| all.split(' ').any(|one| one == value));
+        let has = |value: &str| profile.is_some_and(|profile| profile.contains(value));
         Ok(match subject {
-            Some(sub) if sub.starts_with("anon@") => Principal::Anonymous,
+            Some(sub) if is_anonymous(sub) => Principal::Anonymous,
             _ if has("ai_agent") => Principal::Agent,
-            _ if is_machine || has("service") => Principal::Client,
-            Some(_) if profile.is_none() || has("user") => Principal::User,
+            _ if is_machine => Principal::Client,
+            Some(_) if profile.is_none_or(is_of_user) => Principal::User,
             _ => Principal::Unknown,
         })
     }
 }
 
-/// Whether a client got the token for itself.
+impl<R, S> Verifier<R, S> {
+    /// Refuses an anonymous session, unless the API allows them. The claims were validated, so `sub` is a
+    /// string if it is present.
+    pub(crate) fn check_subject(&self, claims: &Claims) -> Result<(), Refusal> {
+        if self.allow_anonymous || !claims.subject()?.is_some_and(is_anonymous) {
+            return Ok(());
+        }
+        Err(Refusal::from(TokenError::Anonymous).with_diagnosis(Detail::of_anonymous()))
+    }
+}
+
+/// Whether a subject is an anonymous session. It is compared octet for octet, as every `sub` is.
+fn is_anonymous(subject: &str) -> bool {
+    subject.starts_with(ANONYMOUS)
+}
+
+/// Whether a profile says that the subject is a user. A value with an unknown meaning may take something
+/// away, so it makes the profile unknown. The kinds of applications are values for clients, and say nothing
+/// about a subject.
+fn is_of_user(profile: EntityProfile<'_>) -> bool {
+    const APPLICATIONS: [&str; 3] = ["browser_app", "native_app", "web_app"];
+    let is = |value: &str, name: &str| value.eq_ignore_ascii_case(name);
+    let is_known = |value| is(value, "user") || APPLICATIONS.iter().any(|name| is(value, name));
+    profile.contains("user") && profile.iter().all(is_known)
+}
+
+/// Whether the subject is a client or an agent.
 pub(crate) fn is_machine(claims: &Claims) -> Result<bool, ClaimError> {
     let subject = claims.subject()?;
     let parties = [claims.string("azp")?, claims.string("client_id")?];
+    let profile = claims.string("sub_profile")?.map(EntityProfile::new);
     let by_grant = has_client_grant(claims)?;
     // The `sub` of a user starts with the connection and a `|`.
     let by_name = subject.is_some_and(|sub| sub.ends_with("@clients") && !sub.contains('|'));
     let itself = subject.is_some_and(|sub| !sub.is_empty()) && parties.contains(&subject);
-    Ok(by_grant || by_name || itself)
+    let by_profile =
+        profile.is_some_and(|profile| profile.contains("service") || profile.contains("ai_agent"));
+    Ok(by_grant || by_name || itself || by_profile)
 }
 
 /// `gty` is a string or an array of strings.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use a0_dpop::Htu;
-
 use crate::error::Error;
 use crate::error::challenge::is_value;
 use crate::options::authorization::AuthorizationOptions;
+use crate::resource_metadata::document::ProtectedResourceMetadata;
+use crate::resource_metadata::location::is_secure_url;
 
 /// The realm of an API that configures none.
 const REALM: &str = "api";
@@ -18,6 +18,7 @@ const REALM: &str = "api";
 pub(crate) struct ResourceServer {
     realm: Option<String>,
     resource_metadata: Option<String>,
+    metadata: Option<ProtectedResourceMetadata>,
     /// For each scope, the other scopes that imply it.
     implied_by: BTreeMap<String, BTreeSet<String>>,
     acr_claim: Option<String>,
@@ -30,6 +31,7 @@ pub(crate) struct ResourceServer {
 static DEFAULT: ResourceServer = ResourceServer {
     realm: None,
     resource_metadata: None,
+    metadata: None,
     implied_by: BTreeMap::new(),
     acr_claim: None,
     auth_time_claim: None,
@@ -40,15 +42,22 @@ impl ResourceServer {
     /// Checks the options. Returns `None` if there is nothing to keep: then no token needs a reference.
     pub(crate) fn new(
         options: &AuthorizationOptions,
+        metadata: Option<ProtectedResourceMetadata>,
         leeway: Duration,
     ) -> Result<Option<Arc<Self>>, Error> {
+        let url = options.resource_metadata.as_deref();
         let server = ResourceServer {
             realm: options.realm.as_deref().map(realm).transpose()?,
-            resource_metadata: options
-                .resource_metadata
-                .as_deref()
-                .map(metadata_url)
-                .transpose()?,
+            resource_metadata: match (url.map(metadata_url).transpose()?, &metadata) {
+                (Some(_), Some(_)) => {
+                    return Err(Error::configuration(
+                        "set either resource_metadata or protected_resource, whose URL challenges name",
+                    ));
+                }
+                (None, Some(metadata)) => Some(metadata.url().to_owned()),
+                (url, None) => url,
+            },
+            metadata,
             implied_by: implied_by(&options.implications)?,
             acr_claim: claim_name("acr_claim", options.acr_claim.as_deref())?,
             auth_time_claim: claim_name("auth_time_claim", options.auth_time_claim.as_deref())?,
@@ -72,6 +81,10 @@ impl ResourceServer {
 
     pub(crate) fn resource_metadata(&self) -> Option<&str> {
         self.resource_metadata.as_deref()
+    }
+
+    pub(crate) fn metadata(&self) -> Option<&ProtectedResourceMetadata> {
+        self.metadata.as_ref()
     }
 
     pub(crate) fn acr_claim(&self) -> &str {
@@ -103,19 +116,7 @@ fn realm(realm: &str) -> Result<String, Error> {
 
 /// RFC 9728 section 5.1. The URL is https, or http to this machine for development.
 fn metadata_url(url: &str) -> Result<String, Error> {
-    let is_text = url.chars().all(|c| is_value(c) && c != ' ' && c != '#');
-    let is_allowed = Htu::parse(url).is_ok_and(|url| {
-        let url = url.as_str();
-        let local = ["localhost", "127.0.0.1", "[::1]"];
-        let host_follows = |rest: &str| {
-            local.iter().any(|host| {
-                rest.strip_prefix(host)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
-            })
-        };
-        url.starts_with("https://") || url.strip_prefix("http://").is_some_and(host_follows)
-    });
-    if !is_text || !is_allowed {
+    if !is_secure_url(url) {
         return Err(Error::configuration(
             "resource_metadata must be an https URL without credentials and fragment, such as \
              https://api.example/.well-known/oauth-protected-resource",

@@ -41,18 +41,41 @@ impl VerifiedToken {
             .map_err(|refusal| self.refused(refusal))
     }
 
-    /// The kind of principal that the token belongs to. The first of these that applies decides:
+    /// The kind of principal that the token belongs to: its subject, whoever acts for it. The first of these
+    /// that applies decides, so that a claim which says less than another one wins:
     ///
     /// 1. `sub` begins with `anon@`: an anonymous session.
     /// 2. `sub_profile` contains `ai_agent`: an agent.
-    /// 3. [`is_machine`](VerifiedToken::is_machine), or `sub_profile` contains `service`: a client.
-    /// 4. There is a `sub`, and `sub_profile` is absent or contains `user`: a user.
+    /// 3. [`is_machine`](VerifiedToken::is_machine), which includes a `sub_profile` that contains `service`: a
+    ///    client.
+    /// 4. There is a `sub`, and `sub_profile` is absent, or contains `user` and besides it only
+    ///    `browser_app`, `native_app` and `web_app`: a user.
     ///
-    /// Otherwise it is [`Principal::Unknown`].
+    /// Otherwise it is [`Principal::Unknown`]. The values of `sub_profile` are compared in any case.
+    ///
+    /// An agent that acts for a user is not the principal: `act` names it, and
+    /// [`current_actor`](VerifiedToken::current_actor) returns it.
     ///
     /// # Errors
     ///
-    /// If one of `sub`, `sub_profile`, `gty`, `azp` and `client_id` has a wrong type.
+    /// `invalid_token` if one of `sub`, `sub_profile`, `gty`, `azp` and `client_id` has a wrong type, also if
+    /// another claim would decide.
+    ///
+    /// ```
+    /// # fn handler(token: &auth0_api::VerifiedToken) -> Result<(), auth0_api::Error> {
+    /// use auth0_api::Principal;
+    ///
+    /// match token.principal()? {
+    ///     Principal::User => println!("{:?} is logged in", token.subject()?),
+    ///     Principal::Agent => println!("an agent works for itself"),
+    ///     _ => println!("nobody who may own an account"),
+    /// }
+    /// if let Some(actor) = token.current_actor()? {
+    ///     println!("{} acts for the subject", actor.sub());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn principal(&self) -> Result<Principal, Error> {
         Principal::of(self.claims()).map_err(|error| self.refused(error))
     }

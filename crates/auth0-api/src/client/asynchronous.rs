@@ -49,6 +49,7 @@ use crate::observer::event::Subject;
 use crate::observer::refresh::Refreshes;
 use crate::options::asynchronous::AsyncResolver;
 use crate::options::builder::{Builder, Replay};
+use crate::resource_metadata::document::ProtectedResourceMetadata;
 use crate::verification::credentials::{DpopMode, Scheme};
 use crate::verification::encrypted::Decrypted;
 use crate::verification::proof::DpopProof;
@@ -222,6 +223,11 @@ impl ApiClient {
     /// See [`crate::ApiClient::is_dpop_required`].
     pub fn is_dpop_required(&self) -> bool {
         self.0.verifier.dpop.mode == DpopMode::Required
+    }
+
+    /// See [`crate::ApiClient::protected_resource_metadata`].
+    pub fn protected_resource_metadata(&self) -> Option<&ProtectedResourceMetadata> {
+        self.0.verifier.resource_server.as_ref()?.metadata()
     }
 
     /// See [`crate::ApiClient::dpop_nonce`].

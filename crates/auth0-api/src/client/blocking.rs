@@ -16,6 +16,7 @@ use crate::observer::counters::Counts;
 use crate::observer::event::Subject;
 use crate::observer::refresh::Refreshes;
 use crate::options::builder::{Builder, Replay};
+use crate::resource_metadata::document::ProtectedResourceMetadata;
 use crate::verification::credentials::{DpopMode, Scheme};
 use crate::verification::encrypted::Decrypted;
 use crate::verification::issuers::Resolver;
@@ -180,6 +181,12 @@ impl ApiClient {
     /// Returns whether the API accepts the scheme `DPoP` alone.
     pub fn is_dpop_required(&self) -> bool {
         self.0.verifier.dpop.mode == DpopMode::Required
+    }
+
+    /// The protected resource metadata of the API (RFC 9728), if
+    /// [`protected_resource`](crate::Builder::protected_resource) is set.
+    pub fn protected_resource_metadata(&self) -> Option<&ProtectedResourceMetadata> {
+        self.0.verifier.resource_server.as_ref()?.metadata()
     }
 
     /// Returns a current nonce for the `DPoP-Nonce` field of any response (RFC 9449 section 8.2), or

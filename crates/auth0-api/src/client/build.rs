@@ -86,6 +86,7 @@ impl Builder {
             });
         let policy = self.key_policy()?;
         flows.obo_cache = self.new_obo_cache(&policy);
+        let metadata = self.metadata_of(&issuers, &dpop)?;
         let (header_rules, profile_claims) = profile_rules(self.token_profile, allowed.any());
         let verifier = Verifier {
             issuers,
@@ -102,10 +103,12 @@ impl Builder {
                 self.observers.clone(),
                 self.observed_claims.clone(),
             )),
+            allow_anonymous: self.authorization.allow_anonymous,
             audiences: self.audiences.clone(),
             challenger: Challenger::new(dpop.mode, dpop.rules.allowed_algorithms()),
-            resource_server: ResourceServer::new(&self.authorization, self.leeway)?,
+            resource_server: ResourceServer::new(&self.authorization, metadata, self.leeway)?,
             dpop,
+            certificate_bound_tokens: self.certificate_bound_tokens,
             replay_store,
             tokens: NonZeroUsize::new(self.token_cache)
                 .map(|entries| TokenCache::new(entries, policy)),

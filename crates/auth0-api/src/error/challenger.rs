@@ -68,6 +68,8 @@ impl Challenger {
         let used = match self.mode {
             DpopMode::Disabled => Scheme::Bearer,
             DpopMode::Required => Scheme::Dpop,
+            // A certificate-bound token may come with a scheme that is not advertised.
+            DpopMode::Allowed if !self.can_have_proof && is_about_token(&error) => Scheme::Bearer,
             DpopMode::Allowed => used.unwrap_or(Scheme::Bearer),
         };
         let mut challenges = Vec::with_capacity(2);
@@ -154,6 +156,10 @@ fn add_requirements(challenge: &mut Challenge, kind: &ErrorKind) {
         }
         _ => {}
     }
+}
+
+fn is_about_token(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::VerifyAccessToken(_))
 }
 
 /// Whether the challenges name the protected resource metadata: where a new token may help.

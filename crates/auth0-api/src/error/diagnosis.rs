@@ -40,7 +40,7 @@ pub enum Step {
     Header,
     /// `iss` is one of the allowed issuers.
     Issuer,
-    /// `aud`, `exp`, `iat`, `nbf` and the required claims.
+    /// `aud`, `exp`, `iat`, `nbf`, the required claims, and whether the session is anonymous.
     Claims,
     /// `cnf`, and everything of the proof except its signature.
     Sender,
@@ -121,7 +121,7 @@ impl Step {
             TokenError::Header(HeaderError::MissingKeyId) => Step::Keys,
             TokenError::Header(_) => Step::Header,
             TokenError::Issuer(_) => Step::Issuer,
-            TokenError::Claims(_) => Step::Claims,
+            TokenError::Claims(_) | TokenError::Anonymous => Step::Claims,
             TokenError::Confirmation(_) => Step::Sender,
             TokenError::Signature(VerifyError::InvalidSignature) => Step::Signature,
             TokenError::Signature(_) => Step::Keys,
@@ -178,6 +178,7 @@ impl<'e> Diagnosis<'e> {
                 DeniedBy::Claim(name) => Some(name),
                 DeniedBy::Organization(_) => Some("org_id"),
                 DeniedBy::Actor(_) => Some("act"),
+                DeniedBy::AuthorizationDetail(_) => Some("authorization_details"),
                 DeniedBy::Test(_) | DeniedBy::Client | DeniedBy::Principal => None,
             },
             _ => None,
@@ -258,6 +259,7 @@ fn claim_of_token(error: &TokenError) -> Option<&str> {
             ClaimValidationError::MissingClaim(name) => name,
             _ => return None,
         },
+        TokenError::Anonymous => "sub",
         TokenError::Confirmation(_) => "cnf",
         TokenError::Signature(VerifyError::InvalidSignature) => return None,
         TokenError::Signature(_) => "kid",

@@ -200,6 +200,10 @@ pub enum TokenError {
     /// A claim is not acceptable.
     #[error(transparent)]
     Claims(ClaimValidationError),
+    /// The token is of an anonymous session, and the API does not
+    /// [allow](crate::Builder::allow_anonymous) them.
+    #[error("Anonymous sessions are not allowed")]
+    Anonymous,
     /// `cnf` is not acceptable.
     #[error(transparent)]
     Confirmation(ConfirmationError),

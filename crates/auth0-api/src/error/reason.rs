@@ -58,6 +58,7 @@ fn of_denial(denied: &DeniedBy) -> &'static str {
         DeniedBy::Client => "policy_client",
         DeniedBy::Principal => "policy_principal",
         DeniedBy::Actor(_) => "policy_actor",
+        DeniedBy::AuthorizationDetail(_) => "policy_authorization_detail",
     }
 }
 
@@ -85,12 +86,15 @@ fn of_token(error: &TokenError) -> &'static str {
             IssuerError::NotAllowed => "issuer_not_allowed",
         },
         TokenError::Claims(error) => of_claims(error),
+        TokenError::Anonymous => "anonymous_session",
         TokenError::Confirmation(error) => match error {
             ConfirmationError::Format => "confirmation_format",
             ConfirmationError::DpopBoundAsBearer => "dpop_bound_token_as_bearer",
             ConfirmationError::BoundAsBearer => "bound_token_as_bearer",
             ConfirmationError::MissingThumbprint => "token_not_dpop_bound",
             ConfirmationError::Certificate => "token_certificate_bound",
+            ConfirmationError::MissingCertificate => "certificate_missing",
+            ConfirmationError::CertificateMismatch => "certificate_mismatch",
             ConfirmationError::Mismatch => "proof_key_not_of_token",
         },
         TokenError::Signature(error) => match error {

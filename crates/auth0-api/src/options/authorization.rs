@@ -1,5 +1,7 @@
 //! The options of authorization and of challenges.
 
+use crate::resource_metadata::options::ProtectedResource;
+
 use super::builder::Builder;
 
 /// The options of authorization that a builder holds.
@@ -7,10 +9,12 @@ use super::builder::Builder;
 pub(crate) struct AuthorizationOptions {
     pub(crate) realm: Option<String>,
     pub(crate) resource_metadata: Option<String>,
+    pub(crate) protected_resource: Option<ProtectedResource>,
     /// A scope, and the scopes that it implies.
     pub(crate) implications: Vec<(String, Vec<String>)>,
     pub(crate) acr_claim: Option<String>,
     pub(crate) auth_time_claim: Option<String>,
+    pub(crate) allow_anonymous: bool,
 }
 
 impl Builder {
@@ -23,9 +27,24 @@ impl Builder {
 
     /// The URL of this API's protected resource metadata (RFC 9728). Every challenge of a 401, and of a 403
     /// `insufficient_scope`, names it as `resource_metadata`. It must be an https URL; http is allowed for
-    /// `localhost`.
+    /// `localhost`. It is for a document that something else serves; for one of this API, call
+    /// [`protected_resource`](Self::protected_resource) instead.
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
         self.authorization.resource_metadata = Some(url.into());
+        self
+    }
+
+    /// What this API tells clients about itself: its protected resource metadata (RFC 9728). Challenges name
+    /// its URL, as with [`resource_metadata`](Self::resource_metadata), and
+    /// [`ApiClient::protected_resource_metadata`](crate::ApiClient::protected_resource_metadata) returns the
+    /// document to serve.
+    ///
+    /// # Errors
+    ///
+    /// [`build`](Self::build) refuses a resource that is none of the audiences, values that RFC 9728 does not
+    /// allow, and authorization servers that this API does not trust.
+    pub fn protected_resource(mut self, resource: ProtectedResource) -> Self {
+        self.authorization.protected_resource = Some(resource);
         self
     }
 
@@ -71,6 +90,31 @@ impl Builder {
     /// [`Policy::max_auth_age`](crate::Policy::max_auth_age), in seconds since 1970; `auth_time` by default.
     pub fn auth_time_claim(mut self, name: impl Into<String>) -> Self {
         self.authorization.auth_time_claim = Some(name.into());
+        self
+    }
+
+    /// Accepts the tokens of Auth0's anonymous sessions, whose `sub` begins with `anon@`. Without this option,
+    /// they are refused with 401 `invalid_token`, because nobody logged in.
+    ///
+    /// With it, [`VerifiedToken::principal`](crate::VerifiedToken::principal) is
+    /// [`Principal::Anonymous`](crate::Principal::Anonymous) for such a token. Every route that needs a user
+    /// must then say so, for example by [`Policy::principal`](crate::Policy::principal).
+    ///
+    /// ```
+    /// use auth0_api::{ApiClient, Policy, Principal};
+    ///
+    /// let client = ApiClient::builder()
+    ///     .domain("tenant.eu.auth0.com")
+    ///     .audience("https://api.example/")
+    ///     .allow_anonymous()
+    ///     .build()?;
+    /// let may_fill_cart = Policy::principal([Principal::User, Principal::Anonymous]);
+    /// let may_order = Policy::principal([Principal::User]);
+    /// # let _ = (client, may_fill_cart, may_order);
+    /// # Ok::<(), auth0_api::Error>(())
+    /// ```
+    pub fn allow_anonymous(mut self) -> Self {
+        self.authorization.allow_anonymous = true;
         self
     }
 }

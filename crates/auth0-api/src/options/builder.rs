@@ -87,6 +87,7 @@ pub struct Builder {
     pub(crate) replay_fail_open: bool,
     pub(crate) nonces: Option<NonceIssuer>,
     pub(crate) encryption: EncryptionOptions,
+    pub(crate) certificate_bound_tokens: bool,
     pub(crate) flows: FlowOptions,
     pub(crate) authorization: AuthorizationOptions,
     #[cfg(feature = "async")]
@@ -149,6 +150,7 @@ impl Default for Builder {
             replay_fail_open: false,
             nonces: None,
             encryption: EncryptionOptions::default(),
+            certificate_bound_tokens: false,
             flows: FlowOptions::default(),
             authorization: AuthorizationOptions::default(),
             #[cfg(feature = "async")]

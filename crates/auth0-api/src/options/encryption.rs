@@ -9,14 +9,14 @@ use super::builder::Builder;
 
 #[derive(Clone, Default)]
 pub(crate) struct EncryptionOptions {
-    keys: Vec<DecryptionKey>,
+    keys: Option<Vec<DecryptionKey>>,
     only: bool,
 }
 
 impl Builder {
     /// The private RSA keys of this API, for access tokens that Auth0 encrypts for it: a signed JWT inside a
-    /// JWE (RFC 7519 section 5.2) with `RSA-OAEP-256`, `RSA-OAEP-384` or `RSA-OAEP-512`, and `A256GCM`. At
-    /// most 16 keys; the `kid` of a token chooses one. Without this option, encrypted tokens are refused.
+    /// JWE (RFC 7519 section 5.2) with `RSA-OAEP-256`, `RSA-OAEP-384` or `RSA-OAEP-512`, and `A256GCM`. From
+    /// 1 to 16 keys; the `kid` of a token chooses one. Without this option, encrypted tokens are refused.
     ///
     /// Anyone can encrypt a token with the public key, so the signature of the inner token is verified like
     /// that of every other token. Tokens that are not encrypted are still accepted, unless
@@ -36,14 +36,15 @@ impl Builder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn decryption_keys(mut self, keys: impl IntoIterator<Item = DecryptionKey>) -> Self {
-        self.encryption.keys = keys.into_iter().collect();
+        self.encryption.keys = Some(keys.into_iter().collect());
         self
     }
 
     /// Refuses access tokens that are not encrypted. It needs [`decryption_keys`](Builder::decryption_keys).
     ///
     /// Set it when the tenant encrypts every token of this API: without it, a signed token that leaked from
-    /// an encrypted one is accepted too.
+    /// an encrypted one is accepted as it is. It is no more than a hurdle: who has the public key too can
+    /// encrypt the leaked token again.
     pub fn encrypted_only(mut self) -> Self {
         self.encryption.only = true;
         self
@@ -53,15 +54,15 @@ impl Builder {
 impl EncryptionOptions {
     /// Checks the options. `None` if encrypted tokens are not accepted.
     pub(crate) fn decryption(&self) -> Result<Option<Decryption>, Error> {
-        if self.keys.is_empty() {
+        let Some(keys) = &self.keys else {
             return match self.only {
                 false => Ok(None),
                 true => Err(Error::configuration(
                     "encrypted_only needs the keys to decrypt tokens with: set decryption_keys",
                 )),
             };
-        }
-        let keys = DecryptionKeys::new(self.keys.iter().cloned())
+        };
+        let keys = DecryptionKeys::new(keys.iter().cloned())
             .map_err(|error| Error::configuration(format!("decryption_keys: {error}")))?;
         let only = self.only;
         Ok(Some(Decryption { keys, only }))

@@ -1,6 +1,8 @@
 //! Options from environment variables.
 
 use std::env::VarError;
+use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ impl Builder {
     /// | `AUTH0_AUDIENCE` | `audience`, one or several, separated by white space or commas |
     /// | `AUTH0_DPOP_ENABLED`, `AUTH0_DPOP_REQUIRED` | `dpop`; each `true` or `false`, in any case |
     /// | `AUTH0_CLIENT_ID`, `AUTH0_CLIENT_SECRET` | `client_id`, `client_secret` |
+    /// | `AUTH0_CLIENT_SECRET_FILE` | `client_secret`: the path of a file that holds it, for secrets that containers mount. It replaces `AUTH0_CLIENT_SECRET` |
     /// | `AUTH0_CACHE_TTL` | `cache_ttl`, in seconds, at most 86400 |
     /// | `AUTH0_TIMEOUT` | `timeout`, in seconds |
     ///
@@ -106,7 +109,7 @@ impl Builder {
 
 type Set = fn(&mut Builder, &str) -> Result<(), String>;
 
-const VARIABLES: [(&str, Set); 9] = [
+const VARIABLES: [(&str, Set); 10] = [
     ("AUTH0_DOMAIN", |builder, value| {
         normalize_domain(value).map_err(|error| format!("cannot be used: {error}"))?;
         builder.domain = Some(value.to_owned());
@@ -132,6 +135,11 @@ const VARIABLES: [(&str, Set); 9] = [
         builder.flows.client_secret = Some(Arc::new(Zeroizing::new(not_blank(value)?)));
         Ok(())
     }),
+    ("AUTH0_CLIENT_SECRET_FILE", |builder, path| {
+        let secret = not_blank(contents(path)?.trim())?;
+        builder.flows.client_secret = Some(Arc::new(Zeroizing::new(secret)));
+        Ok(())
+    }),
     (CACHE_TTL, |builder, value| {
         builder.cache_policy.ttl = seconds(value)?;
         builder.cache_ttl_variable = Some(CACHE_TTL);
@@ -150,6 +158,25 @@ const VARIABLES: [(&str, Set); 9] = [
         Ok(())
     }),
 ];
+
+/// The largest file that is read, in bytes. A path can name something without an end.
+const MAX_FILE: u64 = 64 * 1024;
+
+/// Reads a small text file. The error leaves out the path, in case the variable holds the secret itself.
+fn contents(path: &str) -> Result<Zeroizing<String>, String> {
+    let mut text = Zeroizing::new(String::new());
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
+    match read {
+        Ok(length) if length as u64 > MAX_FILE => {
+            Err("names a file that is larger than 64 KiB".to_owned())
+        }
+        Ok(_) => Ok(text),
+        Err(error) => Err(format!(
+            "names a file that cannot be read: {}",
+            error.kind()
+        )),
+    }
+}
 
 fn not_blank(text: &str) -> Result<String, String> {
     if text.is_empty() {

@@ -53,7 +53,7 @@ impl Builder {
     }
 
     /// Verifies the tokens of `domain` with these keys alone, for tests and closed networks. `jwks` is the
-    /// JSON text of a key set. Call it once for each domain.
+    /// JSON text of a key set. A later call for the same domain replaces an earlier one.
     ///
     /// For these tokens nothing is ever fetched, neither metadata nor keys, also not for an unknown `kid`,
     /// by `warm_up` or by `reload`. The keys never age, and a key that the tenant removes stays accepted until
@@ -61,7 +61,9 @@ impl Builder {
     /// Client flows still fetch the metadata of their domain, for its token endpoint.
     ///
     /// `build` fails if the text is no key set or has no usable key, if the API does not accept tokens of
-    /// this domain, or if `initial_keys` or [`jwks_url`](Builder::jwks_url) names the domain too.
+    /// this domain, or if `initial_keys`, [`jwks_url`](Builder::jwks_url) or, except for the
+    /// [`domain`](Builder::domain) of client flows, [`metadata_url`](Builder::metadata_url) names the domain
+    /// too.
     ///
     /// ```
     /// # let jwks = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":"k",
@@ -124,6 +126,13 @@ impl Builder {
         }
         for (domain, _) in &self.key_sources.jwks_urls {
             others.push((accepted_issuer("jwks_url", domain, issuers)?, "jwks_url"));
+        }
+        // Metadata is fetched for client flows only, if the keys are static.
+        for (domain, _) in &self.key_sources.metadata_urls {
+            let issuer = known_issuer("metadata_url", domain)?;
+            if self.issuer_of_domain().as_ref() != Some(&issuer) {
+                others.push((issuer, "metadata_url"));
+            }
         }
         for (domain, jwks) in &self.key_sources.static_keys {
             let issuer = accepted_issuer(option, domain, issuers)?;

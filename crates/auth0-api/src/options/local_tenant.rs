@@ -15,9 +15,10 @@ impl Builder {
     ///
     /// - `domain` becomes [`domain`](Builder::domain), and the only accepted issuer. It replaces `domains`
     ///   and a domains resolver, and what the options say about other issuers is dropped: `initial_keys`,
-    ///   `static_keys`, `metadata_url` and `jwks_url`.
-    /// - `respond` becomes the HTTP client. It replaces `http_client` and `async_http_client`. An async
-    ///   client calls it on the thread that polls the call, so `respond` must not wait.
+    ///   `static_keys`, `metadata_url` and `jwks_url`, and the authorization servers of `protected_resource`.
+    /// - `respond` becomes the HTTP client. It replaces `http_client` and `async_http_client`, and `trust_roots`
+    ///   has no effect. An async client calls it on the thread that polls the call, so `respond` must not
+    ///   wait.
     /// - `now` becomes the [`clock`](Builder::clock).
     ///
     /// Later calls of the methods that set these options count instead. All other options stay.
@@ -51,6 +52,9 @@ impl Builder {
         builder.http_client = None;
         builder.initial_keys.clear();
         builder.key_sources = KeySources::default();
+        if let Some(resource) = &mut builder.authorization.protected_resource {
+            resource.forget_servers();
+        }
         #[cfg(feature = "async")]
         {
             builder.asynchronous.domains_resolver = None;

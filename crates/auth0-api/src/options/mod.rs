@@ -5,6 +5,7 @@ pub(crate) mod asynchronous;
 pub(crate) mod authorization;
 pub(crate) mod builder;
 mod caches;
+mod certificates;
 mod dpop;
 pub(crate) mod encryption;
 mod environment;

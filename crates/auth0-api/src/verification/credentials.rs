@@ -13,17 +13,20 @@ use crate::error::refusal::Refusal;
 use crate::error::{Error, ErrorKind, SchemeError};
 
 use super::Verifier;
+use super::detail::Detail;
 use super::encrypted::Decrypted;
 use super::request::RequestContext;
 
 /// 1. A request with credentials in a scheme that the API accepts and, with the scheme DPoP, one proof and
-///    the URL it must name.
+///    the URL it must name. With the scheme DPoP there is no proof if a certificate may take its place.
 pub(crate) struct RequestShape<'r> {
     pub(super) context: &'r RequestContext<'r>,
     pub(super) credentials: Credentials<'r>,
     pub(super) proof: Option<RequestProof<'r>>,
     pub(super) challenger: Challenger,
     pub(super) decrypted: Decrypted,
+    /// Whether the API passed what a proof must name.
+    pub(super) can_have_proof: bool,
     resource_server: Option<&'r ResourceServer>,
 }
 
@@ -44,12 +47,13 @@ impl<R, S> Verifier<R, S> {
             Scheme::Bearer => None,
             Scheme::Dpop => {
                 let proof = RequestProof::read(context, public_url);
-                Some(proof.map_err(|refusal| {
+                let proof = proof.and_then(|proof| self.proof_or_certificate(proof));
+                proof.map_err(|refusal| {
                     if refusal.is_omission_of_the_api() || !can_have_proof {
                         self.telemetry.request_without_url();
                     }
                     challenger.error(refusal, Some(Scheme::Dpop), server)
-                })?)
+                })?
             }
         };
         Ok(RequestShape {
@@ -58,8 +62,23 @@ impl<R, S> Verifier<R, S> {
             proof,
             challenger,
             decrypted: Decrypted::default(),
+            can_have_proof,
             resource_server: server,
         })
+    }
+
+    /// Refuses a request of the scheme DPoP without a proof, unless its token may be bound to a certificate
+    /// alone.
+    fn proof_or_certificate<'r>(
+        &self,
+        proof: Option<RequestProof<'r>>,
+    ) -> Result<Option<RequestProof<'r>>, Refusal> {
+        let is_needed = self.dpop.mode == DpopMode::Required || !self.certificate_bound_tokens;
+        if proof.is_none() && is_needed {
+            let hint = (!self.certificate_bound_tokens).then(Detail::of_missing_proof);
+            return Err(Refusal::from(ProofError::Missing).with_diagnosis(hint));
+        }
+        Ok(proof)
     }
 }
 
@@ -173,14 +192,17 @@ pub(crate) struct RequestProof<'c> {
 }
 
 impl<'c> RequestProof<'c> {
+    /// Reads the proof. `None` if the request has none.
     pub(crate) fn read(
         context: &'c RequestContext<'_>,
         public_url: Option<&Htu>,
-    ) -> Result<Self, Refusal> {
-        let proof = one_proof(context.field(&DPOP).map(trimmed))?.ok_or(ProofError::Missing)?;
+    ) -> Result<Option<Self>, Refusal> {
+        let Some(proof) = one_proof(context.field(&DPOP).map(trimmed))? else {
+            return Ok(None);
+        };
         let method = context.method_name()?;
         let url = context.full_url(public_url)?;
-        Ok(RequestProof { proof, method, url })
+        Ok(Some(RequestProof { proof, method, url }))
     }
 }
 

@@ -9,6 +9,7 @@ use a0_jose::{Algorithm, ClaimValidationError, Claims, HeaderError, NumericDate}
 use crate::error::refusal::Refusal;
 
 use super::Verifier;
+use super::confirmation::ConfirmationError;
 
 /// Values of a token are cut to this length.
 const MAX_CHARS: usize = 200;
@@ -79,11 +80,40 @@ impl Detail {
         }))
     }
 
+    /// For a request of the scheme DPoP without a proof. Auth0 tells clients to send certificate-bound tokens
+    /// like that.
+    pub(super) fn of_missing_proof() -> Self {
+        Detail::Text(
+            "if the client's tokens are bound to a certificate, set the option certificate_bound_tokens",
+        )
+    }
+
+    /// For a token that is bound to a certificate.
+    pub(super) fn of_certificate(error: ConfirmationError) -> Option<Self> {
+        Some(Detail::Text(match error {
+            ConfirmationError::BoundAsBearer | ConfirmationError::Certificate => {
+                "the token is bound to a certificate: set the option certificate_bound_tokens"
+            }
+            ConfirmationError::MissingCertificate => {
+                "the API passed no certificate (RequestContext::client_certificate): the client sent none, \
+                 or the TLS layer or the proxy did not pass it on"
+            }
+            _ => return None,
+        }))
+    }
+
     pub(crate) fn of_issuer<'i>(expected: impl Iterator<Item = &'i str>, found: &str) -> Self {
         Detail::Issuer {
             expected: expected.take(MAX_VALUES).map(str::to_owned).collect(),
             found: cut(found),
         }
+    }
+
+    /// For the token of an anonymous session.
+    pub(crate) fn of_anonymous() -> Self {
+        Detail::Text(
+            "nobody logged in; if the API is for anonymous sessions too, set the option allow_anonymous",
+        )
     }
 
     /// The algorithms that tokens may have.
@@ -119,11 +149,8 @@ impl Detail {
 
     /// Names the member that does not fit the caller's type. The reason may contain its value, so only the
     /// path is kept, and the name of a missing field.
-    pub(crate) fn of_typed_claims(
-        path: &serde_path_to_error::Path,
-        reason: &impl fmt::Display,
-    ) -> Self {
-        let (path, reason) = (cut(&path.to_string()), reason.to_string());
+    pub(crate) fn of_typed_claims(path: &str, reason: &impl fmt::Display) -> Self {
+        let (path, reason) = (cut(path), reason.to_string());
         let missing = reason.strip_prefix("missing field `");
         let missing = missing.and_then(|rest| rest.strip_suffix('`'));
         Detail::Field(match missing.filter(|field| !field.contains('`')) {

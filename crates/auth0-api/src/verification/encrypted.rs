@@ -69,14 +69,10 @@ impl<R, S> Verifier<R, S> {
             }
             Ok(_) => return Err(TokenError::NotEncrypted.into()),
             Err(error) => {
-                let jwe = match (error, decryption) {
-                    (ParseError::SegmentCount, Some(decryption)) => {
-                        CompactJwe::parse(text, self.max_token_size)
-                            .ok()
-                            .map(|jwe| Form::Encrypted(jwe, decryption, place))
-                    }
-                    _ => None,
-                };
+                let jwe = decryption.and_then(|decryption| {
+                    let jwe = CompactJwe::parse(text, self.max_token_size).ok()?;
+                    Some(Form::Encrypted(jwe, decryption, place))
+                });
                 jwe.ok_or_else(|| unreadable(error, text))?
             }
         };
@@ -85,7 +81,12 @@ impl<R, S> Verifier<R, S> {
 }
 
 fn unreadable(error: ParseError, text: &str) -> Refusal {
-    Refusal::from(error).with_diagnosis(Detail::of_text(text))
+    let detail = match error {
+        // The error says it all, and an encrypted token that is too long may well have a key here.
+        ParseError::TooLarge { .. } => None,
+        _ => Detail::of_text(text),
+    };
+    Refusal::from(error).with_diagnosis(detail)
 }
 
 impl<'t> OuterToken<'t> {
@@ -122,5 +123,19 @@ impl<'t> OuterToken<'t> {
             digest,
             decrypted,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A call opens one token, so the clients cannot show this.
+    #[test]
+    fn a_second_token_is_not_taken_for_the_first() {
+        let place = Decrypted::default();
+        let token = |text: &str| Zeroizing::new(text.to_owned());
+        assert_eq!(place.store(token("first")), Ok("first"));
+        assert_eq!(place.store(token("second")), Err(JweError::Decryption));
     }
 }

@@ -1,6 +1,7 @@
 //! The verification of requests, tokens and proofs. [`order`] has the whole order, top-down; every other
 //! file owns one concern.
 
+mod certificate;
 pub(crate) mod confirmation;
 pub(crate) mod credentials;
 pub(crate) mod detail;
@@ -44,9 +45,13 @@ pub(crate) struct Verifier<R, S> {
     pub(crate) decryption: Option<Decryption>,
     pub(crate) header_rules: HeaderRules,
     pub(crate) claim_rules: ClaimRules,
+    /// Whether tokens of anonymous sessions are accepted.
+    pub(crate) allow_anonymous: bool,
     /// For diagnoses: `claim_rules` compare the audience.
     pub(crate) audiences: Vec<String>,
     pub(crate) dpop: DpopSettings,
+    /// Whether tokens that are bound to a certificate are accepted.
+    pub(crate) certificate_bound_tokens: bool,
     pub(crate) challenger: Challenger,
     pub(crate) telemetry: Arc<Telemetry>,
     /// `None` if the API configures nothing of it.

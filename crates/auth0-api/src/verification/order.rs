@@ -8,13 +8,13 @@
 //! `credentials`, `issuers`, `confirmation`, `proof`.
 //!
 //! ```text
-//! RequestShape ─► Parsed ─────► Trusted ──► Checked ────────► VerifiedToken
-//!   scheme,         form,         claims,     signature         the proof was
-//!   one proof,      decryption,   cnf, and    of the token,     used for the
-//!   its URL         header, iss   proof       then of the       first time
-//!                     │                       proof
-//!                     ▼                         ▼    ▼
-//!               Need::Domains         Need::Keys    Need::Replay
+//! RequestShape ─► Parsed ─────► Trusted ──────► Checked ────────► VerifiedToken
+//!   scheme,         form,         claims, cnf,    signature         the proof was
+//!   one proof,      decryption,   certificate,    of the token,     used for the
+//!   its URL         header, iss   and proof       then of the       first time
+//!                     │                           proof
+//!                     ▼                             ▼    ▼
+//!               Need::Domains             Need::Keys    Need::Replay
 //! ```
 //!
 //! `verify_access_token` enters at [`Verifier::verify_token`]. By contract it checks neither `cnf` nor
@@ -33,6 +33,7 @@ use crate::error::refusal::Refusal;
 use crate::error::{ArgumentSource, ErrorKind, IssuerError, Outage};
 
 use super::Verifier;
+use super::confirmation::Proven;
 use super::credentials::{RequestShape, Scheme};
 use super::detail::Detail;
 use super::encrypted::Decrypted;
@@ -219,6 +220,8 @@ struct CheckedRequest<'v, R, S> {
     scheme: Scheme,
     /// The request's proof. It passed every check except its signature and replay.
     proof: Option<UnverifiedProof<'v>>,
+    /// What the request proves about its sender, once the signature of the proof is verified.
+    proven: Proven,
     /// The time of the verification.
     now: NumericDate,
 }
@@ -242,14 +245,16 @@ impl<'v, R, S> Trusted<'v, R, S> {
         allowed.map_err(|error| verifier.diagnose_header(error))?;
         let valid = verifier.claim_rules.validate(token.claims(), now);
         valid.map_err(|error| verifier.diagnose(error, token.claims(), now))?;
-        let (challenger, scheme, proof) = match parsed.sender {
+        verifier.check_subject(token.claims())?;
+        let (challenger, scheme, (proof, proven)) = match parsed.sender {
             Sender::Any(options) => {
                 token.claims().require(&options.required_claims)?;
-                (verifier.challenger, Scheme::Bearer, None)
+                let unchecked = (None, Proven::default());
+                (verifier.challenger, Scheme::Bearer, unchecked)
             }
             Sender::Bound(request) => {
-                let proof = verifier.check_sender(token, request, now)?;
-                (request.challenger, request.credentials.scheme, proof)
+                let checked = verifier.check_sender(token, request, now)?;
+                (request.challenger, request.credentials.scheme, checked)
             }
         };
         let request = CheckedRequest {
@@ -258,6 +263,7 @@ impl<'v, R, S> Trusted<'v, R, S> {
             challenger,
             scheme,
             proof,
+            proven,
             now,
         };
         request.find_keys(self)
@@ -347,7 +353,7 @@ impl<'v, R, S> CheckedRequest<'v, R, S> {
     /// 7. Verifies the signature of the proof, by the key in the proof.
     fn verify_proof(self, signed: Arc<SignedToken>) -> Result<Need<'v, R, S>, Refusal> {
         let verifier = self.verifier;
-        let sent = (self.challenger, self.scheme);
+        let sent = (self.challenger, self.scheme, self.proven);
         let token = VerifiedToken::new(signed, self.access_token, sent, self.now);
         let Some(proof) = self.proof else {
             return Ok(Need::Done(token));

@@ -8,6 +8,8 @@ use http::{HeaderMap, HeaderName, Request, request::Parts};
 
 use crate::error::{ArgumentSource, ErrorKind};
 
+use super::certificate::ClientCertificate;
+
 /// The parts of a request that a verification uses.
 ///
 /// Convert it from a reference to an [`http::Request`] or its [`Parts`], or build it from the types of
@@ -33,6 +35,7 @@ pub struct RequestContext<'r> {
     url: Option<Cow<'r, str>>,
     /// The path, to be appended to `public_url` if the URL is not known.
     path: Option<Cow<'r, str>>,
+    certificate: Option<ClientCertificate<'r>>,
 }
 
 impl<'r> RequestContext<'r> {
@@ -94,6 +97,43 @@ impl<'r> RequestContext<'r> {
     pub fn path(mut self, path: impl Into<Cow<'r, str>>) -> Self {
         self.path = Some(path.into());
         self
+    }
+
+    /// The certificate of the client, DER-encoded, as the TLS layer of this server verified it or as a trusted
+    /// proxy passed it on. With [`certificate_bound_tokens`](crate::Builder::certificate_bound_tokens), a
+    /// token that is bound to a certificate is accepted with this one only (RFC 8705 section 3).
+    ///
+    /// It is the certificate of the client itself: not one of its chain, and not the connection of a proxy.
+    /// Never take it from a header field that the client could write. An empty one counts as none.
+    ///
+    /// ```
+    /// # let request = http::Request::new(());
+    /// # let peer_certificates: Option<Vec<Vec<u8>>> = None;
+    /// use auth0_api::RequestContext;
+    ///
+    /// // rustls: `connection.peer_certificates()`. The first one is the client's.
+    /// let mut context = RequestContext::from(&request);
+    /// if let Some([certificate, ..]) = peer_certificates.as_deref() {
+    ///     context = context.client_certificate(&certificate[..]);
+    /// }
+    /// # let _ = context;
+    /// ```
+    #[must_use]
+    pub fn client_certificate(mut self, der: impl Into<Cow<'r, [u8]>>) -> Self {
+        self.certificate = ClientCertificate::from_der(der.into());
+        self
+    }
+
+    /// The SHA-256 of the client's certificate in DER, in place of the
+    /// [certificate](Self::client_certificate): some proxies pass on the hash alone.
+    #[must_use]
+    pub fn client_certificate_sha256(mut self, digest: [u8; 32]) -> Self {
+        self.certificate = Some(ClientCertificate::Sha256(digest));
+        self
+    }
+
+    pub(super) fn certificate(&self) -> Option<&ClientCertificate<'r>> {
+        self.certificate.as_ref()
     }
 
     /// The maps that [`headers`](Self::headers) added. There is nearly always one, which needs no

@@ -71,7 +71,8 @@ impl PresentedToken<'_> {
 /// A bounded cache of verified tokens. At the bound, the least recently used token of a shard is evicted.
 ///
 /// Only a token with a valid signature is inserted, so an attacker can neither fill the cache nor choose
-/// the shard of an entry.
+/// the shard of an entry; except who has a valid token and the public key of the API's decryption key, and
+/// encrypts the token many times.
 pub(crate) struct TokenCache {
     policy: CachePolicy,
     shards: Vec<Mutex<Shard>>,

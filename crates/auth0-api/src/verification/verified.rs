@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use a0_act::{CurrentActor, DelegationChain};
+use a0_act::{CurrentActor, DelegationChain, EntityProfile};
 use a0_jose::json::Node;
 use a0_jose::{ClaimError, Claims, NumericDate};
 use serde::de::DeserializeOwned;
@@ -16,6 +16,7 @@ use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, TokenError};
 
+use super::confirmation::Proven;
 use super::credentials::Scheme;
 use super::detail::Detail;
 use super::token_cache::SignedToken;
@@ -31,6 +32,7 @@ pub struct VerifiedToken {
     access_token: Option<Arc<Zeroizing<String>>>,
     challenger: Challenger,
     scheme: Scheme,
+    proven: Proven,
     verified_at: NumericDate,
 }
 
@@ -39,7 +41,7 @@ impl VerifiedToken {
     pub(super) fn new(
         signed: Arc<SignedToken>,
         access_token: Option<&str>,
-        (challenger, scheme): (Challenger, Scheme),
+        (challenger, scheme, proven): (Challenger, Scheme, Proven),
         verified_at: NumericDate,
     ) -> Self {
         // The text that the client sent is kept, or the signed token that was encrypted in it.
@@ -50,12 +52,17 @@ impl VerifiedToken {
             access_token: decrypted.or_else(|| access_token.map(copy)),
             challenger,
             scheme,
+            proven,
             verified_at,
         }
     }
 
     pub(crate) fn claims(&self) -> &Claims {
         self.signed.token.claims()
+    }
+
+    pub(super) fn proven(&self) -> Proven {
+        self.proven
     }
 
     pub(super) fn signed(&self) -> &SignedToken {
@@ -89,7 +96,8 @@ impl VerifiedToken {
     }
 
     /// The scheme that the token came with; `Bearer` if it was verified by itself. With
-    /// [`Scheme::Dpop`], the client proved that it holds the key in `cnf`.
+    /// [`Scheme::Dpop`], the client proved that it holds the key or the certificate in `cnf`:
+    /// [`confirmed_by`](VerifiedToken::confirmed_by) tells which.
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
@@ -247,6 +255,32 @@ impl VerifiedToken {
             .map_err(|error| self.refused(error))
     }
 
+    /// `sub_profile`: the kinds of entity that `sub` names, in the tokens of Auth0's agents. It is a list: ask
+    /// [`contains`](EntityProfile::contains). [`principal`](VerifiedToken::principal) judges it together with
+    /// the other claims.
+    ///
+    /// # Errors
+    ///
+    /// If the claim has a wrong type.
+    pub fn sub_profile(&self) -> Result<Option<EntityProfile<'_>>, Error> {
+        self.profile("sub_profile")
+    }
+
+    /// `client_profile`: the kinds of entity that the client is, in the tokens of Auth0's agents.
+    ///
+    /// # Errors
+    ///
+    /// If the claim has a wrong type.
+    pub fn client_profile(&self) -> Result<Option<EntityProfile<'_>>, Error> {
+        self.profile("client_profile")
+    }
+
+    fn profile(&self, name: &'static str) -> Result<Option<EntityProfile<'_>>, Error> {
+        let text = self.claims().string(name);
+        let text = text.map_err(|error| self.refused(error))?;
+        Ok(text.map(EntityProfile::new))
+    }
+
     /// `org_id`: the Auth0 organization that the user logged in to.
     ///
     /// # Errors
@@ -283,7 +317,8 @@ impl VerifiedToken {
     }
 
     /// The actor that acts for the subject now: the outermost `act` (RFC 8693 section 4.1). Access decisions
-    /// may use this actor only.
+    /// may use this actor only. The token of a plain login can have one too: it says who acts, and not how
+    /// the token was made.
     ///
     /// # Errors
     ///
@@ -301,15 +336,16 @@ impl VerifiedToken {
         a0_act::get_delegation_chain(self.as_object()).map_err(|error| self.refused(error))
     }
 
-    /// Whether a client got this token for itself, without a user (RFC 6749 section 4.4). Auth0 shows that in
-    /// `gty`, or by a `sub` that ends with `@clients`. In the RFC 9068 profile, `sub` is the identifier of
-    /// the client.
+    /// Whether the subject is a client that got this token for itself, without a user (RFC 6749 section 4.4),
+    /// or an agent. Auth0 shows that in `gty`, by a `sub` that ends with `@clients`, or in `sub_profile`:
+    /// `service`, `ai_agent`. In the RFC 9068 profile, `sub` is the identifier of the client.
     ///
     /// If users and clients have different rights, call this before you use `sub` (RFC 9700 section 4.15).
+    /// [`principal`](VerifiedToken::principal) also tells agents and anonymous sessions.
     ///
     /// # Errors
     ///
-    /// If one of `gty`, `sub`, `azp` and `client_id` has a wrong type.
+    /// If one of `gty`, `sub`, `azp`, `client_id` and `sub_profile` has a wrong type.
     pub fn is_machine(&self) -> Result<bool, Error> {
         principal::is_machine(self.claims()).map_err(|error| self.refused(error))
     }
@@ -325,7 +361,7 @@ impl VerifiedToken {
         let typed = C::deserialize(claims).or_else(|_| serde_path_to_error::deserialize(claims));
         typed.map_err(|error| {
             let refusal = Refusal::from(TokenError::ClaimsForm);
-            let detail = Detail::of_typed_claims(error.path(), error.inner());
+            let detail = Detail::of_typed_claims(&error.path().to_string(), error.inner());
             self.refused(refusal.with_diagnosis(detail))
         })
     }

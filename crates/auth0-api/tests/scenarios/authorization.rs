@@ -325,7 +325,7 @@ pub fn rfc8693_4_1_only_the_outermost_actor_satisfies_a_policy<D: Driver>() {
 }
 
 pub fn the_principal_of_a_token_is_a_user_only_if_no_claim_says_otherwise<D: Driver>() {
-    let world = World::<D>::new();
+    let world = World::<D>::with(Builder::allow_anonymous);
     let kinds = [
         Principal::User,
         Principal::Client,
@@ -353,6 +353,19 @@ pub fn the_principal_of_a_token_is_a_user_only_if_no_claim_says_otherwise<D: Dri
             Principal::User,
         ),
         (json!({"sub": "auth0|anon@1"}), Principal::User),
+        (json!({"sub": "ANON@1"}), Principal::User),
+        (
+            json!({"sub": "auth0|1", "act": {"sub": "mcp", "sub_profile": "ai_agent"}}),
+            Principal::User,
+        ),
+        (
+            json!({"sub": "auth0|1", "client_profile": "service ai_agent"}),
+            Principal::User,
+        ),
+        (
+            json!({"sub": "auth0|1", "sub_profile": "USER Browser_App"}),
+            Principal::User,
+        ),
         (json!({"sub": "app@clients"}), Principal::Client),
         (
             json!({"sub": "auth0|1", "gty": "client-credentials"}),
@@ -384,6 +397,26 @@ pub fn the_principal_of_a_token_is_a_user_only_if_no_claim_says_otherwise<D: Dri
             json!({"sub": "app@clients", "sub_profile": "service ai_agent"}),
             Principal::Agent,
         ),
+        (
+            json!({"sub": "auth0|1", "sub_profile": "user AI_AGENT"}),
+            Principal::Agent,
+        ),
+        (
+            json!({"sub": "a", "azp": "a", "gty": "client-credentials", "sub_profile": "ai_agent"}),
+            Principal::Agent,
+        ),
+        (
+            json!({"sub": "(absent)", "sub_profile": "ai_agent"}),
+            Principal::Agent,
+        ),
+        (
+            json!({"sub": "auth0|1", "sub_profile": "user Service"}),
+            Principal::Client,
+        ),
+        (
+            json!({"sub": "app@clients", "sub_profile": "user"}),
+            Principal::Client,
+        ),
         (json!({"sub": "anon@1"}), Principal::Anonymous),
         (json!({"sub": "anon@"}), Principal::Anonymous),
         (json!({"sub": "anon@1@clients"}), Principal::Anonymous),
@@ -393,6 +426,14 @@ pub fn the_principal_of_a_token_is_a_user_only_if_no_claim_says_otherwise<D: Dri
         ),
         (
             json!({"sub": "anon@1", "gty": "client-credentials"}),
+            Principal::Anonymous,
+        ),
+        (
+            json!({"sub": "anon@1", "sub_profile": "service ai_agent"}),
+            Principal::Anonymous,
+        ),
+        (
+            json!({"sub": "anon@1", "azp": "anon@1"}),
             Principal::Anonymous,
         ),
         (json!({"sub": "(absent)"}), Principal::Unknown),
@@ -413,6 +454,19 @@ pub fn the_principal_of_a_token_is_a_user_only_if_no_claim_says_otherwise<D: Dri
             json!({"sub": "auth0|1", "sub_profile": "user\tx"}),
             Principal::Unknown,
         ),
+        // A value that is unknown here may mean less than a user.
+        (
+            json!({"sub": "auth0|1", "sub_profile": "user device"}),
+            Principal::Unknown,
+        ),
+        (
+            json!({"sub": "auth0|1", "sub_profile": "user user\tai_agent"}),
+            Principal::Unknown,
+        ),
+        (
+            json!({"sub": "auth0|1", "sub_profile": "browser_app"}),
+            Principal::Unknown,
+        ),
     ] {
         let token = verify(&world, &claims);
         assert_eq!(token.principal(), Ok(expected), "{claims}");
@@ -430,6 +484,12 @@ pub fn the_principal_of_a_token_is_a_user_only_if_no_claim_says_otherwise<D: Dri
         json!({"sub": "auth0|1", "gty": ["client-credentials", 1]}),
         json!({"sub": "auth0|1", "gty": null}),
         json!({"sub": "auth0|1", "azp": 1}),
+        json!({"sub": "auth0|1", "client_id": ["app"]}),
+        // A wrong type is an error, whatever the other claims show.
+        json!({"sub": "app@clients", "sub_profile": 1}),
+        json!({"sub": "anon@1", "sub_profile": {}}),
+        json!({"sub": "anon@1", "gty": 1}),
+        json!({"sub": "auth0|1", "sub_profile": "ai_agent", "azp": null}),
     ] {
         let token = verify(&world, &claims);
         assert_eq!(

@@ -247,6 +247,9 @@ pub fn max_token_size_is_checked_before_decryption<D: Driver>() {
     let long = mint(world.token().claim("x", "y".repeat(1000)));
     let expected = refused("Failed to parse token: larger than 1500 bytes");
     assert_eq!(described(world.verify(&long)), expected);
+    // The option is set, so it is not what the operator should hear about.
+    let error = world.verify(&long).unwrap_err();
+    assert!(!error.diagnosis().to_string().contains("decryption_keys"));
 }
 
 /// The client hashes the text that it got, which it cannot decrypt.

@@ -1,6 +1,9 @@
 //! Keys and metadata from another address than the issuer's name, and keys that are never fetched.
 
+use std::sync::Arc;
+
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
+use auth0_api::discovery::InMemoryCache;
 use auth0_api::{ApiClient, Builder, ErrorKind, Freshness, OnBehalfOf, TokenOptions};
 use http::StatusCode;
 use serde_json::json;
@@ -8,7 +11,7 @@ use serde_json::json;
 use super::exchange::{DOWNSTREAM, ID, SECRET};
 use super::{AUDIENCE, Driver, Handle, NOW, World, at, builder};
 
-const METADATA_URL: &str = "https://proxy.internal:8443/tenant/metadata?v=1";
+const METADATA_URL: &str = "https://proxy.internal:8443/tenant/metadata?code=hunter2";
 const JWKS_URL: &str = "https://proxy.internal:8443/tenant/keys";
 
 /// A proxy that serves the documents of `tenant` at addresses of its own. The issuer's own name answers
@@ -63,6 +66,30 @@ pub fn documents_come_from_the_configured_addresses<D: Driver>() {
     assert_eq!(verify(client(tenant, other)), Err(503));
 }
 
+pub fn a_shared_cache_keeps_documents_of_different_addresses_apart<D: Driver>() {
+    let world = World::<D>::new();
+    let (tenant, domain) = (&world.tenant, world.tenant.domain());
+    let token = world.token().mint().unwrap();
+    let shared = Arc::new(InMemoryCache::new(100));
+    let metadata = |builder: Builder| builder.metadata_url(domain, METADATA_URL);
+    let jwks = |builder: Builder| builder.jwks_url(domain, JWKS_URL);
+    let verify = |options: &dyn Fn(Builder) -> Builder| {
+        let client: D = client(tenant, |builder| {
+            D::cache(options(builder), Arc::clone(&shared))
+        });
+        let outcome = client.verify_access_token(&token, &TokenOptions::new());
+        (outcome.is_ok(), world.fetches())
+    };
+    let both = |builder| metadata(jwks(builder));
+    assert_eq!(verify(&both), (true, (1, 1)));
+    assert_eq!(verify(&both), (true, (1, 1)));
+    // The proxy answers for no other address, and what it sent before is not used for one.
+    for options in [&jwks as &dyn Fn(Builder) -> Builder, &metadata, &|it| it] {
+        let (is_verified, (_, key_requests)) = verify(options);
+        assert_eq!((is_verified, key_requests), (false, 1));
+    }
+}
+
 pub fn metadata_from_a_configured_address_passes_every_check<D: Driver>() {
     let evil = "https://evil.example/";
     // (member, value, whether keys are accepted: without jwks_url, with it)
@@ -106,6 +133,25 @@ pub fn metadata_from_a_configured_address_passes_every_check<D: Driver>() {
             }
         }
     }
+}
+
+/// Gateways take keys in a query.
+pub fn no_error_shows_the_query_of_an_address<D: Driver>() {
+    let world = World::<D>::new();
+    let (tenant, domain) = (&world.tenant, world.tenant.domain());
+    tenant.set_metadata("issuer", "https://evil.example/");
+    let client: D = client(tenant, |builder| builder.metadata_url(domain, METADATA_URL));
+    let token = world.token().mint().unwrap();
+    let error = client
+        .verify_access_token(&token, &TokenOptions::new())
+        .unwrap_err();
+    let first: Option<&dyn std::error::Error> = Some(&error);
+    let causes = std::iter::successors(first, |cause| cause.source());
+    let shown: String = causes.map(|cause| format!("{cause} {cause:?} ")).collect();
+    let status = client.key_status();
+    let shown = format!("{shown}{} {status:?}", error.diagnosis());
+    assert!(shown.contains("https://proxy.internal:8443/tenant/metadata"));
+    assert!(!shown.contains("hunter2"), "{shown}");
 }
 
 /// The token endpoint stays where it must be, on the issuer's own origin.
@@ -163,6 +209,7 @@ pub fn static_keys_are_never_fetched_and_never_age<D: Driver>() {
             assert_eq!(status.freshness, Freshness::Static);
             assert_eq!(status.key_ids, [tenant.kid()]);
             assert_eq!((status.last_success, status.fetching), (None, false));
+            assert!(client.is_ready());
         }
         client.warm_up().unwrap();
         client.reload(tenant.domain()).unwrap();
@@ -191,7 +238,10 @@ pub fn static_keys_are_those_of_one_issuer<D: Driver>() {
     });
     let builder = builder::<D>(&fixed)
         .domains(["fixed.example", "other.example"])
-        .static_keys("fixed.example", fixed.jwks().to_string());
+        .static_keys("fixed.example", fixed.jwks().to_string())
+        // The addresses of another issuer are no contradiction.
+        .metadata_url("other.example", other.url(Endpoint::Discovery))
+        .jwks_url("other.example", other.url(Endpoint::Jwks));
     let client = D::build(D::http_client(builder, network.client())).unwrap();
     for (tenant, fetches) in [(&fixed, 0), (&other, 1)] {
         let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
@@ -218,6 +268,9 @@ pub fn unusable_key_sources_are_a_configuration_error<D: Driver>() {
         "https://user:hunter2@proxy.internal/keys",
         "https://proxy.internal/keys#fragment",
         "https:\\\\proxy.internal\\keys",
+        "https:proxy.internal/keys",
+        "https:/proxy.internal/keys",
+        "https:///proxy.internal/keys",
         "https://proxy.internal/a b",
         " https://proxy.internal/keys",
         "proxy.internal/keys",
@@ -236,6 +289,7 @@ pub fn unusable_key_sources_are_a_configuration_error<D: Driver>() {
         "{}",
         r#"{"keys":[]}"#,
         r#"{"keys":[{"kty":"oct","k":"AA"}]}"#,
+        &format!("{jwks}{}", " ".repeat(1024 * 1024)),
     ] {
         let text = with(&|builder| builder.static_keys(own, keys));
         assert!(text.starts_with("static_keys: tenant.example: "), "{text}");
@@ -256,6 +310,14 @@ pub fn unusable_key_sources_are_a_configuration_error<D: Driver>() {
     );
     let text = with(&|builder| builder.static_keys(own, jwks).jwks_url(own, JWKS_URL));
     assert!(text.contains("jwks_url names this domain too"), "{text}");
+    let text = with(&|builder| {
+        let builder = builder.domains([own, other]).static_keys(other, jwks);
+        builder.metadata_url(other, METADATA_URL)
+    });
+    assert!(
+        text.contains("metadata_url names this domain too"),
+        "{text}"
+    );
     // A test that points the same options at a tenant of its own keeps none of them.
     let production = builder::<D>(&tenant)
         .static_keys(own, jwks)

@@ -8,8 +8,11 @@
     reason = "nothing uses a test binary from outside, but its modules share items"
 )]
 
+pub mod anonymous;
 pub mod authorization;
 pub mod authorization_challenges;
+pub mod authorization_details;
+pub mod certificates;
 pub mod client_info;
 pub mod confirmation;
 pub mod dpop;
@@ -113,6 +116,14 @@ pub trait Driver: Sized + Send + Sync + 'static {
 macro_rules! all_scenarios {
     ($driver:ident) => {
         scenarios! { $driver:
+            anonymous {
+                a_session_is_refused_after_the_claims_and_before_the_sender,
+                a_session_is_refused_with_every_kind_of_client,
+                a_session_with_a_proof_is_refused_too,
+                an_anonymous_session_is_refused_unless_it_is_allowed,
+                only_the_beginning_of_sub_makes_a_session_anonymous,
+                policies_tell_anonymous_sessions_from_users,
+            }
             authorization {
                 a_cached_token_is_judged_like_a_new_one,
                 a_panicking_function_is_a_500_and_never_a_pass,
@@ -134,6 +145,24 @@ macro_rules! all_scenarios {
                 rfc9470_3_a_step_up_challenge_has_acr_values_and_max_age,
                 rfc9470_6_1_acr_and_auth_time_satisfy_only_if_present_with_their_type,
                 rfc9728_5_1_challenges_have_the_realm_and_the_resource_metadata,
+            }
+            authorization_details {
+                a_policy_is_satisfied_by_an_object_of_its_type,
+                an_object_that_does_not_fit_the_callers_type_is_an_error,
+                rfc9396_12_types_are_compared_octet_for_octet,
+                rfc9396_2_several_objects_may_have_one_type,
+                rfc9396_2_the_claim_is_an_array_of_objects_with_a_type,
+                rfc9396_9_1_the_claim_is_a_member_of_the_token_itself,
+            }
+            certificates {
+                a_certificate_needs_no_url_of_the_request,
+                debug_output_and_errors_hold_nothing_of_a_certificate,
+                rfc8705_3_1_x5t_s256_is_the_base64url_sha256_of_the_certificate,
+                rfc8705_3_a_bound_token_needs_its_certificate,
+                rfc8705_3_and_rfc9449_7_a_token_with_two_bindings_needs_both,
+                the_certificate_of_a_cached_token_is_checked_each_time,
+                without_a_proof_the_scheme_dpop_is_for_certificates_alone,
+                without_the_option_bound_tokens_are_refused_and_the_option_named,
             }
             client_info {
                 an_invalid_client_info_is_a_configuration_error,
@@ -224,9 +253,11 @@ macro_rules! all_scenarios {
                 warm_up_and_reload_fetch_the_keys_of_listed_domains,
             }
             key_sources {
+                a_shared_cache_keeps_documents_of_different_addresses_apart,
                 client_flows_read_metadata_from_the_configured_address,
                 documents_come_from_the_configured_addresses,
                 metadata_from_a_configured_address_passes_every_check,
+                no_error_shows_the_query_of_an_address,
                 static_keys_are_never_fetched_and_never_age,
                 static_keys_are_those_of_one_issuer,
                 unusable_key_sources_are_a_configuration_error,
@@ -332,6 +363,7 @@ macro_rules! all_scenarios {
                 is_machine_distinguishes_clients_from_users,
                 rfc8693_4_1_the_actors_are_read_from_the_token,
                 rfc8693_4_2_scopes_are_whole_values,
+                the_profiles_of_subject_client_and_actor_are_read_by_their_types,
                 the_errors_of_a_bearer_request_without_a_url_have_the_challenge_of_bearer_alone,
             }
             worker {

@@ -1,5 +1,6 @@
 //! The accessors of a verified token.
 
+use auth0_api::act::ActError;
 use auth0_api::{Builder, Challenge, Confirmation, RequestContext, Scheme, VerifiedToken};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -269,6 +270,22 @@ pub fn is_machine_distinguishes_clients_from_users<D: Driver>() {
             false,
         ),
         (json!({"sub": "", "azp": "", "client_id": ""}), false),
+        (
+            json!({"sub": "agent", "azp": "app", "sub_profile": "ai_agent"}),
+            true,
+        ),
+        (
+            json!({"sub": "agent", "azp": "app", "sub_profile": "user Service"}),
+            true,
+        ),
+        (
+            json!({"sub": "auth0|1", "azp": "app", "sub_profile": "user"}),
+            false,
+        ),
+        (
+            json!({"sub": "auth0|1", "azp": "app", "client_profile": "ai_agent", "act": {"sub": "a"}}),
+            false,
+        ),
     ] {
         let token = verified::<D>(claims.clone());
         assert_eq!(token.is_machine(), Ok(expected), "{claims}");
@@ -278,6 +295,7 @@ pub fn is_machine_distinguishes_clients_from_users<D: Driver>() {
         json!({"gty": [1]}),
         json!({"azp": 1}),
         json!({"client_id": null}),
+        json!({"sub_profile": ["ai_agent"]}),
     ] {
         assert!(
             verified::<D>(claims.clone()).is_machine().is_err(),
@@ -304,4 +322,35 @@ pub fn rfc8693_4_1_the_actors_are_read_from_the_token<D: Driver>() {
     let error = broken.current_actor().unwrap_err();
     assert_eq!(error.status_code(), 401);
     assert!(error.error_description().starts_with("Invalid act claim"));
+}
+
+pub fn the_profiles_of_subject_client_and_actor_are_read_by_their_types<D: Driver>() {
+    let token = verified::<D>(json!({
+        "sub_profile": "user", "client_profile": "service AI_Agent",
+        "act": {"sub": "mcp", "client_id": "app", "sub_profile": "ai_agent", "client_profile": null},
+    }));
+    assert_eq!(token.sub_profile().unwrap().unwrap().as_str(), "user");
+    let profile = token.client_profile().unwrap().unwrap();
+    assert!(profile.contains("ai_agent") && profile.contains("service"));
+    let actor = token.current_actor().unwrap().unwrap();
+    assert_eq!(actor.client_id(), Ok(Some("app")));
+    assert!(actor.sub_profile().unwrap().unwrap().contains("ai_agent"));
+    assert_eq!(
+        actor.client_profile().unwrap_err(),
+        ActError::ClientProfileNotAString
+    );
+
+    let none = verified::<D>(json!({}));
+    assert!(none.sub_profile().unwrap().is_none());
+    assert!(none.client_profile().unwrap().is_none());
+    for wrong in [json!(null), json!(1), json!(["user"]), json!({"user": 1})] {
+        let token = verified::<D>(json!({"sub_profile": wrong, "client_profile": wrong}));
+        for error in [
+            token.sub_profile().unwrap_err(),
+            token.client_profile().unwrap_err(),
+        ] {
+            assert_eq!(error.status_code(), 401, "{wrong}");
+            assert_eq!(error.error_code(), "invalid_token", "{wrong}");
+        }
+    }
 }

@@ -12,8 +12,8 @@ const TOKEN_VAULT_TOKEN_TYPE: &str = "http://auth0.com/oauth/token-type/token-va
 /// A JWT may be this old, in seconds.
 const MAX_AGE: i64 = 60;
 
-/// Issues a token of another provider. It is opaque, and made of the connection and the user. The
-/// signature of the JWT is not verified; everything else that Auth0 requires of it is.
+/// Issues a token of another provider. It is opaque, and made of the connection and the user. Neither the
+/// signature of the JWT is verified, nor whether its `jti` came before; its type and its claims are.
 pub(super) fn exchange(
     tenant: &LocalTenant,
     parameters: &Parameters,
@@ -43,7 +43,7 @@ pub(super) fn exchange(
 fn user(tenant: &LocalTenant, token: &str, client_id: &str) -> Option<String> {
     let (header, claims) = (decode_unverified(token, 0)?, decode_unverified(token, 1)?);
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    let age = unix_seconds(tenant.now()) - claims.get("iat")?.as_i64()?;
+    let age = unix_seconds(tenant.now()).checked_sub(claims.get("iat")?.as_i64()?)?;
     let context = text("audit_context")?.chars().count();
     let is_for_this_client = header.get("typ")? == "token-vault-req+jwt"
         && text("iss")? == client_id

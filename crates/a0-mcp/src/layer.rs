@@ -1,0 +1,269 @@
+//! The layer and its options.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use a0_tower::{Auth, AuthService, MetadataService};
+use auth0_api::asynchronous::ApiClient;
+use auth0_api::{Error, Policy, ProtectedResourceMetadata};
+use tower_layer::Layer;
+
+use crate::operations::Operations;
+use crate::origin::Origin;
+use crate::service::{GateService, McpService};
+use crate::session::Binding;
+
+/// The largest body that is read, in octets; that of `rmcp`.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+
+/// The time for a whole body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Protects an MCP server: a tower layer around the service of `rmcp`, or around any other server of the
+/// Streamable HTTP transport.
+///
+/// - A request without acceptable credentials is 401. The challenge names the metadata of the server (RFC 9728)
+///   and the scopes of [`require`](Self::require). Its body is not read.
+/// - A token without the scopes of the operation is 403 `insufficient_scope`, with all scopes that the operation
+///   needs. [`scope_implies`](auth0_api::Builder::scope_implies) applies.
+/// - A page of an origin that is not allowed is 403, whatever its credentials.
+/// - Tools read the token with [`Caller`](crate::Caller).
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use a0_mcp::McpAuth;
+/// use auth0_api::{Policy, ProtectedResource, asynchronous::ApiClient};
+///
+/// let client = ApiClient::builder()
+///     .domain("tenant.eu.auth0.com")
+///     .audience("https://api.example/mcp")
+///     .protected_resource(ProtectedResource::new("https://api.example/mcp"))
+///     .build_async()?;
+/// let auth = McpAuth::new(client)?
+///     .require(Policy::scope("mcp:use"))
+///     .tool("refund", Policy::scope("orders:write"))
+///     .other_tools(Policy::verified());
+/// # let _ = auth;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Policies of operations
+///
+/// With a policy for a tool or a method, the body of each `POST` is read, after the token is verified, and the
+/// body decides: `Mcp-Method` and `Mcp-Name` must agree with it. It is handed on unchanged. Without such a
+/// policy, bodies are streamed.
+///
+/// | the message | needs, besides [`require`](Self::require) |
+/// |---|---|
+/// | `tools/call` | the policy of `tools/call`, and that of the tool, else that of [`other_tools`](Self::other_tools), else all policies |
+/// | a method with a policy | that policy |
+/// | a further method of MCP, or an answer to the server | nothing |
+/// | `tasks/...`, and any other method | all policies |
+/// | a batch | what its members need together |
+///
+/// A body that is not one JSON-RPC message, or a batch of them, is refused: 400 with a JSON-RPC error. So are
+/// names that occur twice in an object, and `params` that are no object. A media type other than
+/// `application/json` and any `Content-Encoding` are 415.
+///
+/// # Sessions
+///
+/// Revisions before 2026-07-28 have sessions. The layer binds the identifier of each to the issuer, the subject
+/// and the client of the token that opened it; to others it is 404. Behind a load balancer, give all instances one
+/// [`session_key`](Self::session_key).
+#[derive(Clone)]
+pub struct McpAuth {
+    auth: Auth,
+    metadata: ProtectedResourceMetadata,
+    settings: Arc<Settings>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) operations: Operations,
+    pub(crate) origins: Vec<Origin>,
+    pub(crate) max_body: usize,
+    pub(crate) body_timeout: Duration,
+    pub(crate) binding: Binding,
+}
+
+/// Why a server cannot be protected as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum McpConfigError {
+    /// The client has no protected resource metadata, without which MCP clients cannot log in.
+    #[error("set protected_resource in the options of the client: MCP clients need it (RFC 9728)")]
+    NoProtectedResource,
+    /// There is no randomness for the key of sessions.
+    #[error("there is no randomness for the key that binds sessions")]
+    NoRandomness,
+}
+
+impl McpAuth {
+    /// Creates a layer that needs a verified token for every request, and nothing more.
+    ///
+    /// # Errors
+    ///
+    /// [`McpConfigError`] if the client has no
+    /// [`protected_resource`](auth0_api::Builder::protected_resource).
+    pub fn new(client: ApiClient) -> Result<Self, McpConfigError> {
+        let metadata = client.protected_resource_metadata();
+        let metadata = metadata.ok_or(McpConfigError::NoProtectedResource)?.clone();
+        let settings = Settings {
+            operations: Operations::default(),
+            origins: Origin::parse(metadata.origin()).into_iter().collect(),
+            max_body: MAX_BODY,
+            body_timeout: BODY_TIMEOUT,
+            binding: Binding::random().ok_or(McpConfigError::NoRandomness)?,
+        };
+        Ok(McpAuth {
+            auth: Auth::new(client),
+            metadata,
+            settings: Arc::new(settings),
+        })
+    }
+
+    fn settings(&mut self) -> &mut Settings {
+        Arc::make_mut(&mut self.settings)
+    }
+
+    fn operations(&mut self) -> &mut Operations {
+        &mut self.settings().operations
+    }
+
+    /// Requires that every token satisfies this policy; several calls require all of them. A client without a
+    /// token is told to ask for its scopes.
+    #[must_use]
+    pub fn require(mut self, policy: Policy) -> Self {
+        let operations = self.operations();
+        let base = operations.base.take();
+        let base = base.map_or_else(
+            || policy.clone(),
+            |base| Policy::all([base, policy.clone()]),
+        );
+        operations.base = Some(base.clone());
+        self.auth = self.auth.challenge_scopes(base.scopes());
+        self
+    }
+
+    /// The policy for calls of this tool. A later call for the same tool replaces it.
+    #[must_use]
+    pub fn tool(mut self, name: impl Into<String>, policy: Policy) -> Self {
+        self.operations().tools.insert(name.into(), policy);
+        self
+    }
+
+    /// The policy for calls of tools that have none of their own. Without it they need all policies of the
+    /// server, so that a tool that somebody adds later is not open by mistake.
+    /// [`Policy::verified`] asks for nothing more than the base.
+    #[must_use]
+    pub fn other_tools(mut self, policy: Policy) -> Self {
+        self.operations().other_tools = Some(policy);
+        self
+    }
+
+    /// The policy for messages of this method, such as `resources/read`, or one of your own. A later call for the
+    /// same method replaces it. It holds for exactly this method: one for `resources/read` says nothing about
+    /// `resources/subscribe`.
+    #[must_use]
+    pub fn method(mut self, method: impl Into<String>, policy: Policy) -> Self {
+        self.operations().methods.insert(method.into(), policy);
+        self
+    }
+
+    /// Lets strangers learn what the server has before their users log in: `initialize`, `server/discover`,
+    /// `ping`, and the lists of tools, resources and prompts; those with a [`method`](Self::method) policy not.
+    ///
+    /// Bodies of strangers are then read, within the limits. Everything else is 401, and so are credentials that
+    /// are present and bad. Tools still take a [`Caller`](crate::Caller); list handlers may take an `Option`.
+    #[must_use]
+    pub fn anonymous_discovery(mut self) -> Self {
+        self.operations().anonymous_discovery = true;
+        self.auth = self.auth.optional();
+        self
+    }
+
+    /// Pages of these origins may call the server, besides those of its own: `https://app.example`, or
+    /// `http://localhost:6274`. A text that is no origin is left out. Browsers also need CORS, such as tower-http's
+    /// `CorsLayer` outside of this layer.
+    #[must_use]
+    pub fn allowed_origins<'a>(mut self, origins: impl IntoIterator<Item = &'a str>) -> Self {
+        let origins = origins.into_iter().filter_map(Origin::parse);
+        self.settings().origins.extend(origins);
+        self
+    }
+
+    /// The largest body that the layer reads, in octets; 4 MiB by default.
+    #[must_use]
+    pub fn max_body_size(mut self, octets: usize) -> Self {
+        self.settings().max_body = octets;
+        self
+    }
+
+    /// The time for a whole body to arrive; 10 seconds by default.
+    #[must_use]
+    pub fn body_timeout(mut self, time: Duration) -> Self {
+        self.settings().body_timeout = time;
+        self
+    }
+
+    /// The secret that binds sessions to their owners, for several instances that share a store of sessions. By
+    /// default it is random in each process.
+    #[must_use]
+    pub fn session_key(mut self, key: [u8; 32]) -> Self {
+        self.settings().binding = Binding::new(key);
+        self
+    }
+
+    /// Changes how requests are verified: behind a proxy with [`Auth::behind`], for one. The layer must stay one
+    /// for the same client.
+    #[must_use]
+    pub fn with_auth(mut self, change: impl FnOnce(Auth) -> Auth) -> Self {
+        self.auth = change(self.auth);
+        self
+    }
+
+    /// Checks the policies. Call it when the server starts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Policy::validate`].
+    pub fn validate(&self) -> Result<(), Error> {
+        let operations = &self.settings.operations;
+        let all = operations.base.iter().chain(operations.all());
+        all.into_iter().try_for_each(Policy::validate)
+    }
+
+    /// The metadata of the server, as a service for its well-known path. It belongs outside of this layer.
+    pub fn metadata(&self) -> MetadataService {
+        MetadataService::new(&self.metadata)
+    }
+
+    pub(crate) fn protected_resource(&self) -> &ProtectedResourceMetadata {
+        &self.metadata
+    }
+
+    pub(crate) fn checks(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl<S> Layer<S> for McpAuth {
+    type Service = McpService<AuthService<GateService<S>>>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let gate = GateService::new(inner, Arc::clone(&self.settings));
+        McpService::new(self.auth.layer(gate), Arc::clone(&self.settings))
+    }
+}
+
+impl fmt::Debug for McpAuth {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("McpAuth")
+            .field("auth", &self.auth)
+            .field("settings", &self.settings)
+            .finish()
+    }
+}

@@ -1,0 +1,148 @@
+//! What an operation needs.
+
+use std::collections::BTreeMap;
+
+use auth0_api::Policy;
+
+use crate::message::{Message, Messages};
+
+/// The methods of the revisions from 2024-11-05 to 2026-07-28 that need no more than the base, unless there is a
+/// policy for them. Tasks are not among them: a task gives the result of a tool, and does not say which.
+const KNOWN: [&str; 23] = [
+    "completion/complete",
+    "initialize",
+    "logging/setLevel",
+    "notifications/cancelled",
+    "notifications/elicitation/response",
+    "notifications/initialized",
+    "notifications/progress",
+    "notifications/roots/list_changed",
+    "ping",
+    "prompts/get",
+    "prompts/list",
+    "resources/directory/read",
+    "resources/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/templates/list",
+    "resources/unsubscribe",
+    "server/discover",
+    "skills/get",
+    "skills/list",
+    "subscriptions/listen",
+    "tools/call",
+    "tools/list",
+];
+
+/// What a client needs to learn about a server before its user logs in.
+const DISCOVERY: [&str; 8] = [
+    "initialize",
+    "notifications/initialized",
+    "ping",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+    "server/discover",
+    "tools/list",
+];
+
+/// The policies of a server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Operations {
+    /// What every operation needs.
+    pub(crate) base: Option<Policy>,
+    pub(crate) methods: BTreeMap<String, Policy>,
+    pub(crate) tools: BTreeMap<String, Policy>,
+    /// For tools without a policy. If `None`, they need all policies, if there is one for a tool.
+    pub(crate) other_tools: Option<Policy>,
+    pub(crate) anonymous_discovery: bool,
+}
+
+impl Operations {
+    /// Whether a decision depends on the body.
+    pub(crate) fn need_the_body(&self) -> bool {
+        let has_policies =
+            !self.methods.is_empty() || !self.tools.is_empty() || self.other_tools.is_some();
+        has_policies || self.anonymous_discovery
+    }
+
+    /// Whether strangers may send these messages.
+    pub(crate) fn are_open(&self, messages: &Messages) -> bool {
+        let is_open = |message: &Message| {
+            let method = message.method.as_deref();
+            method.is_some_and(|it| DISCOVERY.contains(&it) && !self.methods.contains_key(it))
+        };
+        self.anonymous_discovery && messages.all().iter().all(is_open)
+    }
+
+    /// The policy for the messages of one body: what the members of a batch need together.
+    pub(crate) fn policy(&self, messages: &Messages) -> Policy {
+        let mut needed = Vec::new();
+        for message in messages.all() {
+            match message.method.as_deref() {
+                // The answer to a question of the server.
+                None => {}
+                Some("tools/call") => {
+                    needed.extend(self.methods.get("tools/call"));
+                    let tool = message.name.as_deref().unwrap_or_default();
+                    self.add_tool(tool, &mut needed);
+                }
+                Some(method) => match self.methods.get(method) {
+                    Some(policy) => needed.push(policy),
+                    None if KNOWN.contains(&method) => {}
+                    None => needed.extend(self.all()),
+                },
+            }
+        }
+        self.with_base(needed)
+    }
+
+    /// The policy for a call of a tool.
+    pub(crate) fn tool_policy(&self, tool: &str) -> Policy {
+        let mut needed: Vec<&Policy> = self.methods.get("tools/call").into_iter().collect();
+        self.add_tool(tool, &mut needed);
+        self.with_base(needed)
+    }
+
+    /// The policy for a method; of `tools/call`, without that of the tool.
+    pub(crate) fn method_policy(&self, method: &str) -> Policy {
+        match self.methods.get(method) {
+            Some(policy) => self.with_base(vec![policy]),
+            None if KNOWN.contains(&method) => self.with_base(vec![]),
+            None => self.with_base(self.all().collect()),
+        }
+    }
+
+    fn add_tool<'p>(&'p self, tool: &str, needed: &mut Vec<&'p Policy>) {
+        match (self.tools.get(tool), &self.other_tools) {
+            (Some(policy), _) | (None, Some(policy)) => needed.push(policy),
+            (None, None) => needed.extend(self.all()),
+        }
+    }
+
+    /// Every policy: what an operation needs that cannot be told from one that needs it.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Policy> {
+        let tools = self.tools.values().chain(&self.other_tools);
+        self.methods.values().chain(tools)
+    }
+
+    fn with_base(&self, needed: Vec<&Policy>) -> Policy {
+        let mut once: Vec<&Policy> = Vec::new();
+        for policy in self.base.iter().chain(needed) {
+            // A batch may need one policy many times.
+            if !once.iter().any(|it| std::ptr::eq(*it, policy)) {
+                once.push(policy);
+            }
+        }
+        let all: Vec<Policy> = once.into_iter().cloned().collect();
+        match all.is_empty() {
+            true => Policy::verified(),
+            false => Policy::all(all),
+        }
+    }
+
+    /// For requests without a message: the streams and the end of a session.
+    pub(crate) fn base_policy(&self) -> Policy {
+        self.with_base(vec![])
+    }
+}
