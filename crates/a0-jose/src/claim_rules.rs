@@ -69,6 +69,19 @@ impl ClaimRules {
     ///
     /// The first [`ClaimValidationError`] in that order.
     pub fn validate(&self, claims: &Claims, now: NumericDate) -> Result<(), ClaimValidationError> {
+        self.validate_for_subject(claims, now).map(|_| ())
+    }
+
+    /// Does the same as [`validate`](Self::validate), and returns `sub`, which it read for its check.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn validate_for_subject<'c>(
+        &self,
+        claims: &'c Claims,
+        now: NumericDate,
+    ) -> Result<Option<&'c str>, ClaimValidationError> {
         let [aud, exp, iat, nbf, sub] = claims.members().find(["aud", "exp", "iat", "nbf", "sub"]);
         self.validate_audience(aud)?;
         let expires_at = numeric_date(exp, "exp")?.ok_or(ClaimValidationError::MissingExpiry)?;
@@ -81,13 +94,14 @@ impl ClaimRules {
         {
             return Err(ClaimValidationError::NotYetValid);
         }
-        string(sub, "sub")?;
+        let subject = string(sub, "sub")?;
         for name in self.required_strings {
             claims
                 .string(name)?
                 .ok_or_else(|| ClaimValidationError::MissingClaim((*name).to_owned()))?;
         }
-        claims.require(&self.required)
+        claims.require(&self.required)?;
+        Ok(subject)
     }
 
     fn validate_audience(&self, aud: Option<Node<'_>>) -> Result<(), ClaimValidationError> {

@@ -243,9 +243,11 @@ impl<'v, R, S> Trusted<'v, R, S> {
         let algorithms = &verifier.allowed_algorithms;
         let allowed = algorithms.check(&self.issuer, token.algorithm());
         allowed.map_err(|error| verifier.diagnose_header(error))?;
-        let valid = verifier.claim_rules.validate(token.claims(), now);
-        valid.map_err(|error| verifier.diagnose(error, token.claims(), now))?;
-        verifier.check_subject(token.claims())?;
+        let subject = verifier
+            .claim_rules
+            .validate_for_subject(token.claims(), now);
+        let subject = subject.map_err(|error| verifier.diagnose(error, token.claims(), now))?;
+        verifier.check_subject(subject)?;
         let (challenger, scheme, (proof, proven)) = match parsed.sender {
             Sender::Any(options) => {
                 token.claims().require(&options.required_claims)?;
