@@ -2,29 +2,20 @@
 //! All are made at run time.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::SystemTime;
 
-use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
-use openssl::bn::{BigNum, MsbOption};
-use openssl::ec::{EcGroup, EcKey};
-use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
+use openssl::asn1::Asn1Time;
 use openssl::pkey::{PKey, Private};
-use openssl::ssl::{SslAcceptor, SslMethod, SslVerifyMode};
-use openssl::x509::extension::{
-    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
-    SubjectKeyIdentifier,
-};
-use openssl::x509::store::X509StoreBuilder;
-use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509NameRef};
+use openssl::x509::X509;
 
 use crate::Error;
 use crate::minting::base64url;
+use x509::{Purpose, authority, end_entity, loopback_constraints, new_key};
 
-/// In seconds.
-const DAY: i64 = 24 * 60 * 60;
+pub(crate) use identity::Identity;
+
+mod identity;
+mod x509;
 
 /// A certificate authority for tests and for servers on this machine. It is made at run time, and issues
 /// certificates for clients and for servers on the loopback interface. Its own is valid for a year.
@@ -199,10 +190,6 @@ impl CertificateAuthority {
         let time = Asn1Time::from_unix(crate::minting::unix_seconds(time));
         time.is_ok_and(|time| self.certificate.not_after() > time)
     }
-
-    pub(crate) fn certificate(&self) -> &X509 {
-        &self.certificate
-    }
 }
 
 impl fmt::Debug for CertificateAuthority {
@@ -267,180 +254,6 @@ pub(crate) fn certificate_thumbprint(der: &[u8]) -> String {
     base64url(&openssl::sha::sha256(der))
 }
 
-/// The TLS of a server.
-pub(crate) struct Identity {
-    pub(crate) acceptor: SslAcceptor,
-    pub(crate) ca_pem: String,
-}
-
-impl Identity {
-    /// Makes a certificate for `localhost`, `127.0.0.1` and `::1`. With `clients`, the server asks clients for
-    /// a certificate of that authority, and also takes clients without one.
-    pub(crate) fn for_loopback(
-        ca: &CertificateAuthority,
-        clients: Option<&CertificateAuthority>,
-    ) -> Result<Self, Error> {
-        let server = ca.loopback_server()?;
-        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
-        acceptor.set_private_key(&server.key)?;
-        acceptor.set_certificate(&server.certificate)?;
-        acceptor.check_private_key()?;
-        if let Some(clients) = clients {
-            let mut trusted = X509StoreBuilder::new()?;
-            trusted.add_cert(clients.certificate().clone())?;
-            acceptor.set_verify_cert_store(trusted.build())?;
-            // Sessions of clients with a certificate are resumed only within a context.
-            acceptor.set_session_id_context(b"loopback")?;
-            acceptor.set_verify(SslVerifyMode::PEER);
-        }
-        Ok(Self {
-            acceptor: acceptor.build(),
-            ca_pem: ca.pem.clone(),
-        })
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Client,
-    LoopbackServer,
-}
-
 fn text(pem: &[u8]) -> String {
     String::from_utf8_lossy(pem).into_owned()
-}
-
-/// Makes the certificate of an authority, signed by `above` or by itself.
-fn authority(
-    key: &PKey<Private>,
-    above: Option<&CertificateAuthority>,
-    constraints: Option<X509Extension>,
-) -> Result<X509, ErrorStack> {
-    // A client may find an issuer by its name, so each authority has its own.
-    let name = name(&format!("Local test authority {}", serial()?.to_hex_str()?))?;
-    let issuer = above.map_or(&*name, |above| above.certificate.subject_name());
-    let mut builder = builder(key, &name, issuer, 365 * DAY)?;
-    let intermediates = if above.is_some() { 0 } else { 1 };
-    let basic = BasicConstraints::new()
-        .critical()
-        .ca()
-        .pathlen(intermediates)
-        .build()?;
-    builder.append_extension(basic)?;
-    if let Some(constraints) = constraints {
-        builder.append_extension(constraints)?;
-    }
-    builder.append_extension(
-        KeyUsage::new()
-            .critical()
-            .key_cert_sign()
-            .crl_sign()
-            .build()?,
-    )?;
-    let subject_key = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
-    builder.append_extension(subject_key)?;
-    if let Some(above) = above {
-        let context = builder.x509v3_context(Some(&above.certificate), None);
-        let authority_key = AuthorityKeyIdentifier::new().keyid(true).build(&context)?;
-        builder.append_extension(authority_key)?;
-    }
-    builder.sign(
-        above.map_or(key, |above| &above.key),
-        MessageDigest::sha256(),
-    )?;
-    Ok(builder.build())
-}
-
-/// Permits `localhost`, `127.0.0.1` and `::1`, in DER: the `openssl` crate has no type for it.
-fn loopback_constraints() -> Result<X509Extension, ErrorStack> {
-    let address = |octets: &[u8]| {
-        let mask = vec![0xff; octets.len()];
-        let name = tagged(0x87, &[octets, &mask].concat());
-        tagged(0x30, &name)
-    };
-    let subtrees = [
-        tagged(0x30, &tagged(0x82, b"localhost")),
-        address(&Ipv4Addr::LOCALHOST.octets()),
-        address(&Ipv6Addr::LOCALHOST.octets()),
-    ];
-    let constraints = tagged(0x30, &tagged(0xa0, &subtrees.concat()));
-    let oid = Asn1Object::from_str("2.5.29.30")?;
-    X509Extension::new_from_der(&oid, true, &*Asn1OctetString::new_from_bytes(&constraints)?)
-}
-
-/// A DER element with a content of less than 128 bytes.
-fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(content.len()).unwrap_or_default();
-    [&[tag, length], content].concat()
-}
-
-fn end_entity(
-    key: &PKey<Private>,
-    common_name: &str,
-    ca: &CertificateAuthority,
-    purpose: Purpose,
-) -> Result<X509, ErrorStack> {
-    let mut builder = builder(
-        key,
-        &*name(common_name)?,
-        ca.certificate.subject_name(),
-        30 * DAY,
-    )?;
-    builder.append_extension(BasicConstraints::new().critical().build()?)?;
-    builder.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
-    let mut usage = ExtendedKeyUsage::new();
-    builder.append_extension(match purpose {
-        Purpose::Client => usage.client_auth().build()?,
-        Purpose::LoopbackServer => usage.server_auth().build()?,
-    })?;
-    let context = builder.x509v3_context(Some(&ca.certificate), None);
-    let subject_key = SubjectKeyIdentifier::new().build(&context)?;
-    let authority_key = AuthorityKeyIdentifier::new().keyid(true).build(&context)?;
-    let mut names = SubjectAlternativeName::new();
-    let names = match purpose {
-        Purpose::Client => names.dns("client.invalid"),
-        Purpose::LoopbackServer => names.dns("localhost").ip("127.0.0.1").ip("::1"),
-    };
-    let names = names.build(&context)?;
-    builder.append_extension(subject_key)?;
-    builder.append_extension(authority_key)?;
-    builder.append_extension(names)?;
-    builder.sign(&ca.key, MessageDigest::sha256())?;
-    Ok(builder.build())
-}
-
-fn builder(
-    key: &PKey<Private>,
-    subject: &X509NameRef,
-    issuer: &X509NameRef,
-    lifetime: i64,
-) -> Result<X509Builder, ErrorStack> {
-    let now = crate::minting::unix_seconds(std::time::SystemTime::now());
-    let mut builder = X509::builder()?;
-    // Counted from zero: this is X.509 version 3.
-    builder.set_version(2)?;
-    builder.set_serial_number(&*serial()?.to_asn1_integer()?)?;
-    builder.set_subject_name(subject)?;
-    builder.set_issuer_name(issuer)?;
-    builder.set_pubkey(key)?;
-    builder.set_not_before(&*Asn1Time::from_unix(now - DAY)?)?;
-    builder.set_not_after(&*Asn1Time::from_unix(now + lifetime)?)?;
-    Ok(builder)
-}
-
-fn serial() -> Result<BigNum, ErrorStack> {
-    let mut serial = BigNum::new()?;
-    serial.rand(127, MsbOption::ONE, false)?;
-    Ok(serial)
-}
-
-fn name(common_name: &str) -> Result<X509Name, ErrorStack> {
-    let mut name = X509Name::builder()?;
-    name.append_entry_by_nid(Nid::COMMONNAME, common_name)?;
-    Ok(name.build())
-}
-
-fn new_key() -> Result<PKey<Private>, ErrorStack> {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
-    PKey::from_ec_key(EcKey::generate(&group)?)
 }
