@@ -60,7 +60,8 @@
 //! | all others, also `exp`, `nbf` and `aud` | nobody | ignored |
 //!
 //! `sub` and `iss` identify an actor (RFC 8693 section 4.1), so an actor without them cannot be
-//! returned. No accessor returns `None` for a member that is present: null is a wrong type too.
+//! returned. No accessor returns `None` for a member that is present: null is a wrong type too, except for
+//! `act` itself.
 //!
 //! # Limits
 //!

@@ -37,7 +37,7 @@ pub(crate) async fn decide(
     let outer = outer.filter(|mark| {
         let outer = &mark.layer.answerer.settings;
         outer.shares_verification(&settings)
-            && mark.credentials == credentials
+            && mark.is_about(&credentials)
             && matches!(taken, Ok(None))
     });
     let (before, verified, unknown_url) = match outer {

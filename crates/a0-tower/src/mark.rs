@@ -1,7 +1,7 @@
 //! The result of the layer, which extractors read.
 
 use auth0_api::asynchronous::ApiClient;
-use auth0_api::{Error, Policy, VerifiedToken};
+use auth0_api::{Confirmation, Error, Policy, VerifiedToken};
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderValue};
 
@@ -76,6 +76,19 @@ impl Outcome {
 }
 
 impl Mark {
+    /// Whether the outcome is about these credentials. The certificate counts only if it confirmed the token:
+    /// otherwise it had no part in the outcome, and a second verification would refuse the proof.
+    pub(crate) fn is_about(&self, other: &Credentials) -> bool {
+        let has_part = match &self.outcome {
+            Outcome::Verified(token) => {
+                !matches!(token.confirmed_by(), None | Some(Confirmation::DpopKey(_)))
+            }
+            Outcome::NoCredentials { .. } => false,
+        };
+        self.credentials.fields == other.fields
+            && (!has_part || self.credentials.certificate == other.certificate)
+    }
+
     /// Reads the mark. Without one, the route is not behind the layer.
     pub(crate) fn of(extensions: &Extensions) -> Result<&Mark, Refusal> {
         extensions.get().ok_or_else(Refusal::no_layer)

@@ -5,7 +5,7 @@ mod common;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use a0_testkit::{Certificate, CertificateAuthority, LocalTenant};
+use a0_testkit::{Certificate, CertificateAuthority, LocalTenant, ProofKey};
 use a0_tower::certificate::{
     CertificateSource, ClientCertificate, InvalidCertificateSource, PeerCertificate,
     UnknownCertificate,
@@ -709,6 +709,19 @@ fn a_field_counts_in_requests_of_trusted_peers_alone() {
         ),
         (build("x y").trusted(["::1"]), Invalid::Field("x y".into())),
         (build("").trusted(["::1"]), Invalid::Field("".into())),
+        // The fields of credentials.
+        (
+            build("Authorization").trusted(["::1"]),
+            Invalid::Field("Authorization".into()),
+        ),
+        (
+            build("dpop").trusted(["::1"]),
+            Invalid::Field("dpop".into()),
+        ),
+        (
+            build("sec-websocket-protocol").trusted(["::1"]),
+            Invalid::Field("sec-websocket-protocol".into()),
+        ),
     ] {
         assert_eq!(builder.build().unwrap_err(), expected);
     }
@@ -1059,6 +1072,23 @@ fn an_inner_layer_verifies_again_if_the_certificate_changed() {
         .layer(Extension(PeerCertificate::from_der(OWN.der())));
     let answer = Server::start(app).get("/", &request("Bearer", &bound, &[]));
     assert_eq!(answer.status(), 401);
+}
+
+/// A proof can be used once, so a certificate that had no part in the result does not force a second
+/// verification.
+#[test]
+fn an_inner_layer_uses_a_result_that_no_certificate_confirmed() {
+    let tenant = tenant();
+    let client = api(&tenant);
+    let app = Router::new()
+        .route("/orders", get(async |_: Verified| "called"))
+        .layer(Auth::new(client.clone()))
+        .layer(Auth::new(client).client_certificate(CertificateSource::tls()))
+        .layer(Extension(PeerCertificate::from_der(OWN.der())));
+    let key = ProofKey::generate().unwrap();
+    let fields = common::dpop(&tenant, &key, &format!("{}/orders", common::PUBLIC_URL));
+    let answer = Server::start(app).get("/orders", &fields);
+    assert_eq!(answer.status(), 200);
 }
 
 /// RFC 9449 section 8.2: a nonce is for the client's next proof.

@@ -51,7 +51,6 @@ fn rfc9728_2_the_document_has_every_member_that_is_known() {
         .resource_tos_uri_in("de", "https://docs.example/agb")
         .jwks_uri("https://api.example/jwks.json")
         .resource_signing_alg_values_supported(["ES256"])
-        .tls_client_certificate_bound_access_tokens(true)
         .authorization_details_types_supported(["payment_initiation"])
         .member("x-region", json!({"eu": true}));
     let expected = json!({
@@ -74,7 +73,14 @@ fn rfc9728_2_the_document_has_every_member_that_is_known() {
         "authorization_details_types_supported": ["payment_initiation"],
         "x-region": {"eu": true},
     });
-    assert_eq!(document(builder().protected_resource(full)), expected);
+    assert_eq!(
+        document(
+            builder()
+                .certificate_bound_tokens()
+                .protected_resource(full)
+        ),
+        expected
+    );
 }
 
 #[test]

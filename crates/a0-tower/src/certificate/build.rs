@@ -70,7 +70,7 @@ pub enum InvalidCertificateSource {
     /// IPv6 network.
     #[error("`{0}` is not an IP network such as 10.0.0.0/8 or an IP address")]
     Network(String),
-    /// This is not the name of a header field.
-    #[error("`{0}` is not the name of a header field")]
+    /// This is not the name of a header field, or the name of a field with credentials.
+    #[error("`{0}` is not the name of a header field for a certificate")]
     Field(String),
 }

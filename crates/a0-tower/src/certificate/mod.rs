@@ -10,8 +10,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use auth0_api::RequestContext;
+use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::{Extensions, HeaderMap, HeaderName};
 
+use crate::admission::DPOP;
 use crate::proxy::peers::Peers;
 
 pub use build::{CertificateSourceBuilder, InvalidCertificateSource};
@@ -105,9 +107,12 @@ impl CertificateSource {
     /// # Ok::<(), a0_tower::certificate::InvalidCertificateSource>(())
     /// ```
     pub fn escaped_pem(field: &str) -> CertificateSourceBuilder {
-        let name = HeaderName::from_bytes(field.as_bytes());
+        let name = HeaderName::from_bytes(field.as_bytes()).ok();
+        // The fields of credentials: the layer would remove them in a request of an untrusted peer.
+        let name =
+            name.filter(|name| ![AUTHORIZATION, DPOP, SEC_WEBSOCKET_PROTOCOL].contains(name));
         let format = name.map(Format::EscapedPem);
-        CertificateSourceBuilder::new(format.map_err(|_| field.to_owned()))
+        CertificateSourceBuilder::new(format.ok_or_else(|| field.to_owned()))
     }
 
     /// Envoy sets the field `X-Forwarded-Client-Cert`: `Cert`, a certificate in percent-encoded PEM, or

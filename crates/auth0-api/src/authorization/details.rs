@@ -53,7 +53,8 @@ impl VerifiedToken {
     /// The objects of one type in `authorization_details`, in their order. A type is compared octet for octet
     /// (RFC 9396 section 12), and may occur several times (section 2).
     ///
-    /// The objects of other types need not fit `D`.
+    /// The objects of other types need not fit `D`. `type` is one of the members, so a `D` with
+    /// `#[serde(deny_unknown_fields)]` needs a field for it.
     ///
     /// # Errors
     ///

@@ -27,14 +27,14 @@ const MAX_RULES: usize = 1000;
 /// [`validate`](Policy::validate) reports it. Until it is corrected, every request is answered 500.
 ///
 /// ```
-/// use auth0_api::{Policy, Principal, VerifiedToken};
+/// use auth0_api::{Policy, VerifiedToken};
 ///
 /// # fn handler(token: &VerifiedToken) -> Result<(), auth0_api::Error> {
 /// let may_refund = Policy::all([
 ///     Policy::scope("write:orders"),
 ///     Policy::any([
 ///         Policy::permission("orders:refund"),
-///         Policy::principal([Principal::Client]),
+///         Policy::clients(["back-office"]),
 ///     ]),
 /// ]);
 /// may_refund.validate()?;

@@ -26,8 +26,8 @@ pub enum Principal {
     /// An anonymous session: `sub` begins with `anon@`. Only a client with
     /// [`allow_anonymous`](crate::Builder::allow_anonymous) accepts its token.
     Anonymous,
-    /// The claims do not show the kind: there is no `sub`, or `sub_profile` has no known value, or an
-    /// unknown one besides `user`.
+    /// The claims do not show the kind: there is no `sub`, or `sub_profile` does not contain `user`, or
+    /// contains a value that is not known here.
     Unknown,
 }
 

@@ -159,7 +159,12 @@ fn add_requirements(challenge: &mut Challenge, kind: &ErrorKind) {
 }
 
 fn is_about_token(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::VerifyAccessToken(_))
+    matches!(
+        error.kind(),
+        ErrorKind::VerifyAccessToken(_)
+            | ErrorKind::InsufficientScope { .. }
+            | ErrorKind::InsufficientUserAuthentication(_)
+    )
 }
 
 /// Whether the challenges name the protected resource metadata: where a new token may help.

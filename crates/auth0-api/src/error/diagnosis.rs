@@ -32,7 +32,9 @@ pub struct Diagnosis<'e> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Step {
-    /// The `Authorization` field, its scheme, and the number of proofs.
+    /// The `Authorization` field, its scheme, and the number of proofs. With
+    /// [`certificate_bound_tokens`](crate::Builder::certificate_bound_tokens), a missing proof is found at
+    /// [`Step::Sender`], and reported here.
     Credentials,
     /// The size of the token, its segments, base64url and JSON. The decryption of an encrypted token.
     Form,

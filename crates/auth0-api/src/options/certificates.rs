@@ -9,7 +9,7 @@ impl Builder {
     /// The request must come with that certificate:
     /// [`RequestContext::client_certificate`](crate::RequestContext::client_certificate). The token may have
     /// the scheme `Bearer`, as in RFC 8705, or the scheme `DPoP` without a proof, as Auth0 tells clients to
-    /// send it. A token that is bound to a key too (`jkt`) needs both: the certificate, and a proof. With
+    /// send it; with [`DpopMode::Disabled`](crate::DpopMode::Disabled), only `Bearer`. A token that is bound to a key too (`jkt`) needs both: the certificate, and a proof. With
     /// [`DpopMode::Required`](crate::DpopMode::Required), every request needs a proof.
     ///
     /// Other tokens are accepted as before, whether there is a certificate or not.

@@ -43,6 +43,7 @@ impl Builder {
                 .transpose()?,
             mode: dpop.mode,
             proof_algorithms: dpop.rules.allowed_algorithms(),
+            certificate_bound_tokens: self.certificate_bound_tokens,
         };
         ProtectedResourceMetadata::new(options, known).map(Some)
     }

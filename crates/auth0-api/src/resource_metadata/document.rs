@@ -30,6 +30,7 @@ pub(crate) struct Known<'a> {
     pub(crate) issuers: Option<Vec<Issuer>>,
     pub(crate) mode: DpopMode,
     pub(crate) proof_algorithms: &'a [Algorithm],
+    pub(crate) certificate_bound_tokens: bool,
 }
 
 impl ProtectedResourceMetadata {
@@ -68,6 +69,9 @@ impl ProtectedResourceMetadata {
         }
         if known.mode == DpopMode::Required {
             add("dpop_bound_access_tokens_required", true.into());
+        }
+        if known.certificate_bound_tokens {
+            add("tls_client_certificate_bound_access_tokens", true.into());
         }
         let json = Value::Object(members.clone()).to_string();
         Ok(ProtectedResourceMetadata {

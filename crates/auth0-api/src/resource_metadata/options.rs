@@ -36,6 +36,7 @@ const KNOWN: [&str; 14] = [
 /// | `bearer_methods_supported` | `["header"]`; empty if DPoP is required |
 /// | `dpop_signing_alg_values_supported` | `dpop_algorithms`, unless DPoP is disabled |
 /// | `dpop_bound_access_tokens_required` | `true` if DPoP is required |
+/// | `tls_client_certificate_bound_access_tokens` | `true` with `certificate_bound_tokens` |
 ///
 /// Values are checked when the client is built. Lists that are empty are left out.
 ///
@@ -153,11 +154,6 @@ impl ProtectedResource {
         algorithms: impl IntoIterator<Item = S>,
     ) -> Self {
         self.list("resource_signing_alg_values_supported", algorithms)
-    }
-
-    /// Whether the API takes tokens that are bound to a client's certificate (RFC 8705).
-    pub fn tls_client_certificate_bound_access_tokens(self, supported: bool) -> Self {
-        self.insert("tls_client_certificate_bound_access_tokens", supported)
     }
 
     /// The types of `authorization_details` that the API knows (RFC 9396).

@@ -75,7 +75,8 @@ impl<R, S> Verifier<R, S> {
     ) -> Result<Option<RequestProof<'r>>, Refusal> {
         let is_needed = self.dpop.mode == DpopMode::Required || !self.certificate_bound_tokens;
         if proof.is_none() && is_needed {
-            let hint = (!self.certificate_bound_tokens).then(Detail::of_missing_proof);
+            let may_help = self.dpop.mode != DpopMode::Required;
+            let hint = may_help.then(Detail::of_missing_proof);
             return Err(Refusal::from(ProofError::Missing).with_diagnosis(hint));
         }
         Ok(proof)

@@ -337,7 +337,7 @@ impl VerifiedToken {
     }
 
     /// Whether the subject is a client that got this token for itself, without a user (RFC 6749 section 4.4),
-    /// or an agent. Auth0 shows that in `gty`, by a `sub` that ends with `@clients`, or in `sub_profile`:
+    /// or an agent. Auth0 shows that in `gty`, by a `sub` that ends with `@clients` and contains no `|`, or in `sub_profile`:
     /// `service`, `ai_agent`. In the RFC 9068 profile, `sub` is the identifier of the client.
     ///
     /// If users and clients have different rights, call this before you use `sub` (RFC 9700 section 4.15).

@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use a0_testkit::{Certificate, CertificateAuthority, ProofKey};
-use auth0_api::{Builder, Confirmation, DpopMode, Error, RequestContext, Scheme, VerifiedToken};
+use auth0_api::{
+    Builder, Confirmation, DpopMode, Error, Policy, RequestContext, Scheme, VerifiedToken,
+};
 use serde_json::{Value, json};
 
 use super::dpop::{Bound, METHOD, URL};
@@ -567,7 +569,7 @@ pub fn a_certificate_needs_no_url_of_the_request<D: Driver>() {
     let token = bound(&world);
     let bare = |token: &str| RequestContext::new().header("Authorization", format!("DPoP {token}"));
     let context = bare(&token).client_certificate(own().der());
-    assert_eq!(described(world.client.verify_request(context)), Ok(()));
+    let verified = world.client.verify_request(context).unwrap();
     let challenges = |error: &Error| {
         let values: Vec<String> = error
             .headers()
@@ -584,6 +586,23 @@ pub fn a_certificate_needs_no_url_of_the_request<D: Driver>() {
             r#"Bearer realm="api", error="invalid_token", error_description="{MISSING}""#
         )]
     );
+    // The refusals of a policy say what the client needs, too.
+    for (policy, parameters) in [
+        (Policy::scope("pay"), r#"error="insufficient_scope""#),
+        (Policy::scope("pay"), r#"scope="pay""#),
+        (
+            Policy::acr_values(["mfa"]),
+            r#"error="insufficient_user_authentication""#,
+        ),
+        (Policy::acr_values(["mfa"]), r#"acr_values="mfa""#),
+    ] {
+        let refused = challenges(&verified.authorize(&policy).unwrap_err());
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(
+            refused[0].starts_with("Bearer ") && refused[0].contains(parameters),
+            "{refused:?}"
+        );
+    }
     assert_eq!(world.client.counts().requests_without_url, 0);
     let free = world.token().mint().unwrap();
     let error = world.client.verify_request(bare(&free)).unwrap_err();
