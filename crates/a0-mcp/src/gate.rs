@@ -110,7 +110,12 @@ async fn of_stranger<B: Body>(settings: &Settings, mut parts: Parts, body: B) ->
 }
 
 fn open_session(settings: &Settings, fields: &mut HeaderMap, owner: &Owner) -> Result<(), Refused> {
-    if headers::is_modern(fields) {
+    if !settings.resumes_streams {
+        // An event's identifier is no credential.
+        fields.remove(LAST_EVENT);
+    }
+    let is_modern = headers::is_modern(fields);
+    if is_modern.map_err(|mismatch| Box::new(answer::mismatch(mismatch, None)))? {
         // Revisions since 2026-07-28 have neither. A server must ignore them.
         fields.remove(SESSION);
         fields.remove(LAST_EVENT);

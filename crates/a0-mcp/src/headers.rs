@@ -31,10 +31,11 @@ impl Mismatch {
     }
 }
 
-/// Whether the request is one of a revision that has neither sessions nor streams to resume.
-pub(crate) fn is_modern(headers: &HeaderMap) -> bool {
-    single(headers, &VERSION, "MCP-Protocol-Version")
-        .is_ok_and(|version| version.is_some_and(|version| version >= HEADERS_SINCE))
+/// Whether the request is one of a revision that has neither sessions nor streams to resume. Of two versions,
+/// `rmcp` would take the first, so two are refused for every method.
+pub(crate) fn is_modern(headers: &HeaderMap) -> Result<bool, Mismatch> {
+    let version = single(headers, &VERSION, "MCP-Protocol-Version")?;
+    Ok(version.is_some_and(|version| version >= HEADERS_SINCE))
 }
 
 /// Compares the fields with the body. They are required from 2026-07-28 on, and compared wherever they are

@@ -53,7 +53,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// With a policy for a tool or a method, the body of each `POST` is read, after the token is verified, and the
 /// body decides: `Mcp-Method` and `Mcp-Name` must agree with it. It is handed on unchanged. Without such a
-/// policy, bodies are streamed.
+/// policy, and without [`anonymous_discovery`](Self::anonymous_discovery), bodies are streamed.
 ///
 /// | the message | needs, besides [`require`](Self::require) |
 /// |---|---|
@@ -86,6 +86,7 @@ pub(crate) struct Settings {
     pub(crate) max_body: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) binding: Binding,
+    pub(crate) resumes_streams: bool,
 }
 
 /// Why a server cannot be protected as it is configured.
@@ -116,6 +117,7 @@ impl McpAuth {
             max_body: MAX_BODY,
             body_timeout: BODY_TIMEOUT,
             binding: Binding::random().ok_or(McpConfigError::NoRandomness)?,
+            resumes_streams: false,
         };
         Ok(McpAuth {
             auth: Auth::new(client),
@@ -176,7 +178,12 @@ impl McpAuth {
     /// `ping`, and the lists of tools, resources and prompts; those with a [`method`](Self::method) policy not.
     ///
     /// Bodies of strangers are then read, within the limits. Everything else is 401, and so are credentials that
-    /// are present and bad. Tools still take a [`Caller`](crate::Caller); list handlers may take an `Option`.
+    /// are present and bad. Tools still take a [`Caller`](crate::Caller); list handlers use
+    /// [`Caller::optional`](crate::Caller::optional).
+    ///
+    /// Strangers can open sessions of older revisions with it, each of which `rmcp` keeps for some minutes:
+    /// limit their rate in front of the server, or turn such sessions off in `rmcp`'s configuration. A client
+    /// that opened a session before its login gets 404 for it afterwards, and must open another one.
     #[must_use]
     pub fn anonymous_discovery(mut self) -> Self {
         self.operations().anonymous_discovery = true;
@@ -213,6 +220,18 @@ impl McpAuth {
     #[must_use]
     pub fn session_key(mut self, key: [u8; 32]) -> Self {
         self.settings().binding = Binding::new(key);
+        self
+    }
+
+    /// Hands on the `Last-Event-ID` of a request in a session of its own, so that clients of revisions before
+    /// 2026-07-28 can resume a stream. By default the layer drops it.
+    ///
+    /// Call this only if the session manager resumes streams within the session alone, such as `rmcp`'s
+    /// `LocalSessionManager` without a store of events. With a store, `rmcp` replays the stream of any user to
+    /// whoever sends the identifier of one of its events, and such identifiers can often be guessed.
+    #[must_use]
+    pub fn resume_streams(mut self) -> Self {
+        self.settings().resumes_streams = true;
         self
     }
 

@@ -67,11 +67,10 @@ impl Binding {
     }
 
     /// Replaces the identifier of the client by that of the server inside.
+    /// Without a session there is no stream to resume.
     pub(crate) fn open(&self, headers: &mut HeaderMap, owner: &Owner) -> Result<(), NotTheirs> {
         let mut values = headers.get_all(SESSION).iter();
         let Some(value) = values.next() else {
-            // Without a session there is no stream that belongs to somebody: an event's identifier is no
-            // credential either.
             headers.remove(LAST_EVENT);
             return Ok(());
         };

@@ -652,6 +652,48 @@ async fn an_event_identifier_is_no_credential() {
     let fields = [VERSION, ("last-event-id", "1"), ("mcp-session-id", "x")];
     let modern = request(Method::GET, Some(&good), &fields, Body::empty());
     assert_eq!(server.send(modern).await.text, "false false");
+    // A server that takes two versions would take the first, and the layer another one.
+    let two = [
+        VERSION,
+        ("mcp-protocol-version", "2025-06-18"),
+        ("last-event-id", "1"),
+    ];
+    let two = request(Method::GET, Some(&good), &two, Body::empty());
+    assert_eq!(server.send(two).await.status, 400);
+}
+
+/// With a store of events, `rmcp` would replay the stream of another session for its identifier.
+#[tokio::test]
+async fn a_stream_is_resumed_by_option_and_in_its_session_alone() {
+    let tenant = tenant();
+    let client = client(&tenant);
+    let good = token(&tenant, "mcp:use");
+    for (layer, expected) in [
+        (auth(&client), "false true"),
+        (auth(&client).resume_streams(), "true true"),
+    ] {
+        let seen = axum::Router::new().route(
+            "/mcp",
+            axum::routing::any(|headers: http::HeaderMap| async move {
+                let has = |name: &str| headers.contains_key(name);
+                let seen = format!("{} {}", has("last-event-id"), has("mcp-session-id"));
+                ([("mcp-session-id", "of-the-server")], seen)
+            }),
+        );
+        let server = Server {
+            app: seen.route_layer(layer),
+            log: Log::default(),
+        };
+        let opened = server
+            .send(request(Method::GET, Some(&good), &[], Body::empty()))
+            .await;
+        let session = opened.headers["mcp-session-id"].to_str().unwrap();
+        let fields = [("mcp-session-id", session), ("last-event-id", "1")];
+        let resumed = request(Method::GET, Some(&good), &fields, Body::empty());
+        assert_eq!(server.send(resumed).await.text, expected);
+        let elsewhere = request(Method::GET, Some(&good), &fields[1..], Body::empty());
+        assert_eq!(server.send(elsewhere).await.text, "false false");
+    }
 }
 
 #[tokio::test]

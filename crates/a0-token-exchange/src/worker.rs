@@ -32,7 +32,7 @@ const MAX_AUDIT_CONTEXT: usize = 256;
 /// user is not present, and a signed JWT names the user instead of an access token.
 ///
 /// The tenant must allow it to this client, by IP address, connection and scope. Auth0 recommends
-/// [`ClientAuth::private_key_jwt`](crate::ClientAuth::private_key_jwt) for it; a secret works too.
+/// `ClientAuth::private_key_jwt` (feature `private-key-jwt`) for it; a secret works too.
 ///
 /// `Debug` shows no values.
 #[derive(Clone, Copy)]

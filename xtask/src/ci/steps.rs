@@ -103,7 +103,7 @@ fn clippy(ci: &mut Ci) -> Outcome {
 
 /// Tests start some examples as programs. Not `--all-targets`, which would run the benches.
 fn test(ci: &mut Ci) -> Outcome {
-    everything("build", ci).args("--examples").run()?;
+    build_programs(ci)?;
     let line = everything("test", ci).args("--lib --bins --tests --no-fail-fast");
     line.run_tests(&mut ci.tally)?;
     Line::cargo("test -p xtask").run_tests(&mut ci.tally)?;
@@ -131,7 +131,7 @@ fn doctest(ci: &mut Ci) -> Outcome {
 }
 
 fn quickstart(ci: &mut Ci) -> Outcome {
-    everything("build", ci).args("--example quickstart").run()?;
+    build_programs(ci)?;
     Line::program(built(ci, "examples/quickstart")).run()?;
     Ok(None)
 }
@@ -141,7 +141,7 @@ fn parity(ci: &mut Ci) -> Outcome {
         Ok(python) => python,
         Err(message) => return Ok(Some(format!("LEFT OUT: {message}"))),
     };
-    everything("build", ci).args("--bin a0-parity").run()?;
+    build_programs(ci)?;
     parity::compare(
         Line::program(built(ci, "a0-parity")),
         &python,
@@ -186,6 +186,12 @@ fn vendored(ci: &mut Ci) -> Outcome {
     let line = line.args("--features a0-jose/vendored-openssl,a0-testkit/vendored-openssl");
     line.run_tests(&mut ci.tally)?;
     Ok(None)
+}
+
+/// The examples and the binaries. Cargo unifies features over what one command builds, so a binary alone would
+/// compile its dependencies again.
+fn build_programs(ci: &Ci) -> Result<(), String> {
+    everything("build", ci).args("--examples --bins").run()
 }
 
 /// A command for the whole workspace but xtask, with the features that it always has here.
