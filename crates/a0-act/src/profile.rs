@@ -1,4 +1,4 @@
-//! What kinds of entity a subject or a client is.
+//! The kinds of entity that a subject or a client is.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a body asks for.
+//! The JSON-RPC messages of a body, and the operations they ask for.
 
 use crate::json::{JsonError, Value, read};
 

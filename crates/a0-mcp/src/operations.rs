@@ -1,4 +1,4 @@
-//! What an operation needs.
+//! The policies of operations.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ const KNOWN: [&str; 23] = [
     "tools/list",
 ];
 
-/// What a client needs to learn about a server before its user logs in.
+/// The methods by which a client learns about a server before its user logs in.
 const DISCOVERY: [&str; 8] = [
     "initialize",
     "notifications/initialized",
@@ -49,7 +49,7 @@ const DISCOVERY: [&str; 8] = [
 /// The policies of a server.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Operations {
-    /// What every operation needs.
+    /// The policy that every operation needs.
     pub(crate) base: Option<Policy>,
     pub(crate) methods: BTreeMap<String, Policy>,
     pub(crate) tools: BTreeMap<String, Policy>,

@@ -1,4 +1,4 @@
-//! What handlers of `rmcp` see and call.
+//! The types that handlers of `rmcp` use.
 
 mod common;
 

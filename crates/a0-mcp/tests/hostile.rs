@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Request};
 use rmcp::transport::streamable_http_server::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 
-/// What the layer must answer.
+/// The answer that the layer must give.
 const REFUSED: &[u16] = &[400];
 const DENIED: &[u16] = &[403];
 const TYPE: &[u16] = &[415];

@@ -46,7 +46,7 @@ pub(crate) fn pem(key: &PKey<Private>) -> Vec<u8> {
     key.private_key_to_pem_pkcs8().unwrap()
 }
 
-/// That key, ready to decrypt tokens of `kid` `k`.
+/// Returns the same key for decryption, under the `kid` `k`.
 pub(crate) fn keys() -> DecryptionKeys {
     let key = DecryptionKey::from_pem(&pem(key())).unwrap();
     DecryptionKeys::new([key.with_key_id("k")]).unwrap()

@@ -53,7 +53,7 @@ impl Downstream {
     ///
     /// # Errors
     ///
-    /// That of [`get_token_on_behalf_of`](ApiClient::get_token_on_behalf_of); 500 if the client does not keep
+    /// The errors of [`get_token_on_behalf_of`](ApiClient::get_token_on_behalf_of); 500 if the client does not keep
     /// access tokens. The client of the tool is not told which.
     pub async fn token_for(&self, caller: &Caller) -> Result<IssuedToken, ToolError> {
         // Without the token, the exchange is refused before anything is sent.

@@ -1,4 +1,4 @@
-//! What the handlers of an `rmcp` server use.
+//! Types for the handlers of an `rmcp` server: the caller, calls of other APIs, errors, lists.
 
 mod caller;
 mod config;

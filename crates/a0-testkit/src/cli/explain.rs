@@ -128,8 +128,10 @@ fn check_claims(
     }
     let now = tenant.unix_now();
     let time = |name: &str| claims.get(name).map(|value| value.as_f64());
-    // Seconds since 1970 are exact in a double for 285 million years.
-    #[allow(clippy::cast_precision_loss, reason = "see above")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "seconds since 1970 are exact in a double for 285 million years"
+    )]
     let (past, future) = (
         now.saturating_sub(LEEWAY) as f64,
         now.saturating_add(LEEWAY) as f64,
