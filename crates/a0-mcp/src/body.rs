@@ -1,4 +1,4 @@
-//! Bodies of requests and responses.
+//! Bodies of requests.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -140,77 +140,4 @@ async fn collect<B: Body>(body: B, limit: usize) -> Result<Read, ReadError> {
         data: read.freeze(),
         trailers,
     })
-}
-
-pin_project! {
-    /// The body of a response: the inner service's, as it is, or the text of an answer of the layer.
-    pub struct McpResponseBody<B> {
-        #[pin]
-        kind: ResponseKind<B>,
-    }
-}
-
-pin_project! {
-    #[project = ResponseProjection]
-    enum ResponseKind<B> {
-        Inner { #[pin] body: B },
-        Answer { text: String },
-    }
-}
-
-impl<B> McpResponseBody<B> {
-    pub(crate) fn inner(body: B) -> Self {
-        let kind = ResponseKind::Inner { body };
-        McpResponseBody { kind }
-    }
-
-    pub(crate) fn answer(text: String) -> Self {
-        let kind = ResponseKind::Answer { text };
-        McpResponseBody { kind }
-    }
-}
-
-impl<B> Body for McpResponseBody<B>
-where
-    B: Body,
-    B::Data: From<String>,
-{
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        match self.project().kind.project() {
-            ResponseProjection::Inner { body } => body.poll_frame(context),
-            ResponseProjection::Answer { text } if text.is_empty() => Poll::Ready(None),
-            ResponseProjection::Answer { text } => {
-                let data = B::Data::from(std::mem::take(text));
-                Poll::Ready(Some(Ok(Frame::data(data))))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            ResponseKind::Inner { body } => body.is_end_stream(),
-            ResponseKind::Answer { text } => text.is_empty(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            ResponseKind::Inner { body } => body.size_hint(),
-            ResponseKind::Answer { text } => SizeHint::with_exact(text.len() as u64),
-        }
-    }
-}
-
-impl<B> fmt::Debug for McpResponseBody<B> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("McpResponseBody")
-            .finish_non_exhaustive()
-    }
 }

@@ -76,7 +76,7 @@ mod session;
 /// The crate whose types are in the public items of this one.
 pub use rmcp;
 
-pub use body::{McpBody, McpResponseBody};
+pub use body::McpBody;
 pub use bridge::{Caller, Downstream, ToolError};
 pub use layer::{McpAuth, McpConfigError};
 pub use service::{GateService, McpFuture, McpService};

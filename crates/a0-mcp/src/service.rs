@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use a0_tower::AuthBody;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -13,7 +14,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::answer;
-use crate::body::{McpBody, McpResponseBody};
+use crate::body::McpBody;
 use crate::gate::decide;
 use crate::layer::Settings;
 use crate::origin::is_allowed;
@@ -36,7 +37,7 @@ impl<S, B, R> Service<Request<B>> for McpService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    type Response = Response<McpResponseBody<R>>;
+    type Response = Response<AuthBody<R>>;
     type Error = S::Error;
     type Future = McpFuture<S::Future>;
 
@@ -87,16 +88,16 @@ impl<F, R, E> Future for McpFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {
-    type Output = Result<Response<McpResponseBody<R>>, E>;
+    type Output = Result<Response<AuthBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProjection::Calling { future } => {
                 let response = ready!(future.poll(context));
-                Poll::Ready(response.map(|response| response.map(McpResponseBody::inner)))
+                Poll::Ready(response.map(|response| response.map(AuthBody::inner)))
             }
             StateProjection::Refused { answer } => match answer.take() {
-                Some(answer) => Poll::Ready(Ok(answer.map(McpResponseBody::answer))),
+                Some(answer) => Poll::Ready(Ok(answer.map(AuthBody::answer))),
                 None => Poll::Pending,
             },
         }
@@ -122,8 +123,7 @@ impl<S> GateService<S> {
     }
 }
 
-type GateFuture<R, E> =
-    Pin<Box<dyn Future<Output = Result<Response<McpResponseBody<R>>, E>> + Send>>;
+type GateFuture<R, E> = Pin<Box<dyn Future<Output = Result<Response<AuthBody<R>>, E>> + Send>>;
 
 impl<S, B, R> Service<Request<B>> for GateService<S>
 where
@@ -133,7 +133,7 @@ where
     B::Data: Send,
     R: Body<Data = Bytes> + 'static,
 {
-    type Response = Response<McpResponseBody<R>>;
+    type Response = Response<AuthBody<R>>;
     type Error = S::Error;
     type Future = GateFuture<R, S::Error>;
 
@@ -154,7 +154,7 @@ async fn decide_and_call<S, B, R>(
     mut inner: S,
     settings: Arc<Settings>,
     request: Request<B>,
-) -> Result<Response<McpResponseBody<R>>, S::Error>
+) -> Result<Response<AuthBody<R>>, S::Error>
 where
     S: Service<Request<McpBody<B>>, Response = Response<R>>,
     B: Body,
@@ -162,7 +162,7 @@ where
     let (parts, body) = request.into_parts();
     let passed = match decide(Arc::clone(&settings), parts, body).await {
         Ok(passed) => passed,
-        Err(answer) => return Ok(answer.map(McpResponseBody::answer)),
+        Err(answer) => return Ok(answer.map(AuthBody::answer)),
     };
     let request = Request::from_parts(passed.parts, passed.body);
     let response = inner.call(request).await?;
@@ -173,9 +173,9 @@ fn sealed<R>(
     mut response: Response<R>,
     settings: &Settings,
     owner: &Owner,
-) -> Response<McpResponseBody<R>> {
+) -> Response<AuthBody<R>> {
     settings.binding.seal(response.headers_mut(), owner);
-    response.map(McpResponseBody::inner)
+    response.map(AuthBody::inner)
 }
 
 impl<S: fmt::Debug> fmt::Debug for GateService<S> {

@@ -26,12 +26,14 @@ pin_project! {
 }
 
 impl<B> AuthBody<B> {
-    pub(crate) fn inner(body: B) -> Self {
+    /// The body of the inner service.
+    pub fn inner(body: B) -> Self {
         let kind = Kind::Inner { body };
         AuthBody { kind }
     }
 
-    pub(crate) fn answer(text: String) -> Self {
+    /// The text of an answer.
+    pub fn answer(text: String) -> Self {
         let kind = Kind::Answer { text };
         AuthBody { kind }
     }
