@@ -67,6 +67,7 @@ fn a_proof_is_held_longer_than_its_window() {
         .unwrap();
     let now = NumericDate::from_unix_seconds(1_900_000_000);
     for (milliseconds, expected) in [(0, 7), (300, 7), (1000, 7), (1001, 8), (300_000, 306)] {
+        let began = Instant::now();
         let end = now.plus(Duration::from_millis(milliseconds));
         assert_eq!(
             store
@@ -76,15 +77,17 @@ fn a_proof_is_held_longer_than_its_window() {
         );
         let left = server.send(&["PTTL", &name(milliseconds)]);
         let left: u64 = left.trim_start_matches(':').trim().parse().unwrap();
+        // Milliseconds that may have passed since the server took the key.
+        let passed = began.elapsed().as_millis() as u64 + 1;
         let expected = expected * 1000;
         assert!(
-            left <= expected && left + 5000 > expected,
+            left <= expected && left + passed >= expected,
             "{milliseconds}: {left}"
         );
     }
 }
 
-/// Two stores, as in two processes, with four threads each: each proof is sent to both.
+/// Two stores, as in two processes, with eight threads each: each proof is sent to both.
 #[test]
 fn ten_thousand_proofs_are_accepted_once_by_two_stores() {
     const PROOFS: usize = 10_000;
@@ -236,9 +239,8 @@ fn wrong_credentials_are_an_error_without_them() {
         let store = builder.clone().replay_store(WhenAway::Refuse).unwrap();
         let error = ask(&store, "a").unwrap_err();
         assert_eq!(error, RedisError::Authentication, "{credentials}");
-        for shown in [format!("{builder:?} {store:?} {error:?} {error}")] {
-            assert!(!shown.contains("canary"), "{shown}");
-        }
+        let shown = format!("{builder:?} {store:?} {error:?} {error}");
+        assert!(!shown.contains("canary"), "{shown}");
     }
     let url = format!("redis://:canary-right@127.0.0.1:{}", server.port);
     let builder = RedisBuilder::new(url).time_limit(Duration::from_secs(10));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -85,7 +85,7 @@ impl Server {
     }
 }
 
-fn spawn(port: u16, folder: &PathBuf, options: &[String]) -> Child {
+fn spawn(port: u16, folder: &Path, options: &[String]) -> Child {
     Command::new("redis-server")
         .args([
             "--port",
