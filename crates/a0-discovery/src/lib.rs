@@ -45,6 +45,8 @@
 )]
 
 mod cache;
+#[cfg(feature = "contract-tests")]
+pub mod contract_tests;
 mod error;
 mod fetch;
 mod https_url;

@@ -67,6 +67,8 @@
 
 #[cfg(feature = "async")]
 pub mod asynchronous;
+#[cfg(feature = "contract-tests")]
+pub mod contract_tests;
 mod create;
 mod error;
 mod htu;

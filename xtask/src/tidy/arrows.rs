@@ -17,7 +17,7 @@ a0-token-exchange: a0-http a0-jose?
 auth0-api: a0-act a0-discovery a0-dpop a0-http a0-jose a0-single-flight a0-token-exchange
 a0-tower: a0-act a0-discovery a0-dpop a0-http a0-jose a0-token-exchange auth0-api
 a0-mcp: a0-tower auth0-api
-a0-redis: a0-discovery a0-dpop auth0-api
+a0-redis: a0-dpop a0-jose
 a0-testkit:
 a0-parity: a0-testkit auth0-api
 xtask:

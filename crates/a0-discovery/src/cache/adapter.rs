@@ -19,6 +19,8 @@ use std::time::Duration;
 /// - A value expires after `ttl`. The store may drop it earlier.
 /// - [`set_if_absent`](CacheAdapter::set_if_absent) is atomic across all processes: of any number
 ///   of callers, only one gets `true` until the value expires.
+/// - [`delete_if_equal`](CacheAdapter::delete_if_equal) is atomic too, in a store that
+///   [has leases](CacheAdapter::has_leases).
 /// - Every call returns within a bounded time, because a request may be waiting for it.
 ///
 /// A method returns an error if the store cannot carry out the call. If that happens, or if an
@@ -57,6 +59,23 @@ pub trait CacheAdapter: Send + Sync {
 
     /// Removes every value that this adapter may have written.
     fn clear(&self) -> Result<(), CacheAdapterError>;
+
+    /// Returns whether several processes can agree through this store which one of them does a
+    /// task: one takes a lease with [`set_if_absent`](CacheAdapter::set_if_absent) and a value of
+    /// its own, and gives it back with [`delete_if_equal`](CacheAdapter::delete_if_equal). The
+    /// default is `false`: each process works for itself.
+    fn has_leases(&self) -> bool {
+        false
+    }
+
+    /// Removes the value of `key` if it is `value`, in one atomic step. Returns whether it was
+    /// removed. A process whose lease has expired must not remove the lease of the next one.
+    ///
+    /// The default removes nothing, for stores without leases.
+    fn delete_if_equal(&self, key: &str, value: &str) -> Result<bool, CacheAdapterError> {
+        let _ = (key, value);
+        Ok(false)
+    }
 }
 
 impl<T: CacheAdapter + ?Sized> CacheAdapter for Arc<T> {
@@ -83,6 +102,14 @@ impl<T: CacheAdapter + ?Sized> CacheAdapter for Arc<T> {
 
     fn clear(&self) -> Result<(), CacheAdapterError> {
         (**self).clear()
+    }
+
+    fn has_leases(&self) -> bool {
+        (**self).has_leases()
+    }
+
+    fn delete_if_equal(&self, key: &str, value: &str) -> Result<bool, CacheAdapterError> {
+        (**self).delete_if_equal(key, value)
     }
 }
 

@@ -33,6 +33,17 @@ pub trait AsyncCacheAdapter: Send + Sync {
 
     /// As [`CacheAdapter::clear`].
     fn clear(&self) -> AdapterFuture<'_, ()>;
+
+    /// As [`CacheAdapter::has_leases`].
+    fn has_leases(&self) -> bool {
+        false
+    }
+
+    /// As [`CacheAdapter::delete_if_equal`].
+    fn delete_if_equal<'a>(&'a self, key: &'a str, value: &'a str) -> AdapterFuture<'a, bool> {
+        let _ = (key, value);
+        Box::pin(async { Ok(false) })
+    }
 }
 
 impl<T: AsyncCacheAdapter + ?Sized> AsyncCacheAdapter for Arc<T> {
@@ -59,6 +70,14 @@ impl<T: AsyncCacheAdapter + ?Sized> AsyncCacheAdapter for Arc<T> {
 
     fn clear(&self) -> AdapterFuture<'_, ()> {
         (**self).clear()
+    }
+
+    fn has_leases(&self) -> bool {
+        (**self).has_leases()
+    }
+
+    fn delete_if_equal<'a>(&'a self, key: &'a str, value: &'a str) -> AdapterFuture<'a, bool> {
+        (**self).delete_if_equal(key, value)
     }
 }
 
@@ -87,5 +106,13 @@ impl AsyncCacheAdapter for InMemoryCache {
 
     fn clear(&self) -> AdapterFuture<'_, ()> {
         Box::pin(async move { CacheAdapter::clear(self) })
+    }
+
+    fn has_leases(&self) -> bool {
+        CacheAdapter::has_leases(self)
+    }
+
+    fn delete_if_equal<'a>(&'a self, key: &'a str, value: &'a str) -> AdapterFuture<'a, bool> {
+        Box::pin(async move { CacheAdapter::delete_if_equal(self, key, value) })
     }
 }

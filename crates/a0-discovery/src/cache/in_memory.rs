@@ -128,6 +128,20 @@ impl CacheAdapter for InMemoryCache {
         self.lock().clear();
         Ok(())
     }
+
+    fn has_leases(&self) -> bool {
+        true
+    }
+
+    fn delete_if_equal(&self, key: &str, value: &str) -> Result<bool, CacheAdapterError> {
+        let now = self.clock.now();
+        let mut entries = self.lock();
+        let is_equal = get_alive(&mut entries, key, now) == Some(value);
+        if is_equal {
+            entries.pop(key);
+        }
+        Ok(is_equal)
+    }
 }
 
 impl fmt::Debug for InMemoryCache {
