@@ -1,7 +1,7 @@
-//! `cargo xtask clients`: real MCP clients log in to the example of `a0-mcp`.
+//! `cargo xtask clients`: real MCP clients log in to an example of `a0-mcp`.
 //!
 //! The scripts in `crates/a0-mcp/clients` check each step. This file installs what they need, starts
-//! the example for each, and adds up their checks.
+//! an example for each, and adds up their checks.
 
 use std::path::{Path, PathBuf};
 
@@ -14,13 +14,13 @@ use crate::{Command, Failure, parity};
 
 pub(crate) const COMMAND: Command = Command {
     name: "clients",
-    about: "Lets real MCP clients log in to the example of a0-mcp, over sockets",
+    about: "Lets real MCP clients log in to an example of a0-mcp, over sockets",
     usage: "[--only NAME]",
     help: "  --only NAME  one of node, python, conformance, inspector
 
   node         @modelcontextprotocol/client: login, calls, step-up, refresh, DPoP
   python       the package mcp: login, calls, step-up, refresh
-  conformance  @modelcontextprotocol/conformance: its scenarios for servers that apply to the example
+  conformance  @modelcontextprotocol/conformance: its scenarios for servers
   inspector    @modelcontextprotocol/inspector in a headless Chromium, with a screenshot
 
 Needs Node.js with npm (a newer Node comes with the packages), python3 with venv, and for the Inspector
@@ -37,8 +37,8 @@ struct Part {
     package: &'static str,
     /// The versions of MCP that it speaks.
     speaks: &'static str,
-    /// Whether the tenant shows its login page.
-    has_page: bool,
+    /// The example that it speaks to, with its arguments.
+    example: &'static str,
     run: fn(&Place, &Example, &mut Tally) -> Result<(), String>,
 }
 
@@ -47,18 +47,17 @@ const PARTS: &[Part] = &[
         name: "node",
         package: "@modelcontextprotocol/client",
         speaks: "2025-11-25, 2026-07-28",
-        has_page: false,
+        example: "mcp_server --port 0 --tenant-port 0 --auto-approve",
         run: |place, example, tally| {
             let line = place.node("client.mjs", example)?;
-            line.secret("MCP_TOKEN", &example.weak_token)
-                .run_tests(tally)
+            line.secret("MCP_TOKEN", &example.token).run_tests(tally)
         },
     },
     Part {
         name: "python",
         package: "mcp",
         speaks: "2025-11-25, 2026-07-28",
-        has_page: false,
+        example: "mcp_server --port 0 --tenant-port 0 --auto-approve",
         run: |place, example, tally| {
             let pins = format!("{SCRIPTS}/requirements.txt");
             let python = parity::environment(&place.folder, &pins)?;
@@ -66,7 +65,7 @@ const PARTS: &[Part] = &[
                 .arg(format!("{SCRIPTS}/client.py"))
                 .arg(&example.url)
                 .env("SSL_CERT_FILE", &place.certificate())
-                .secret("MCP_TOKEN", &example.weak_token)
+                .secret("MCP_TOKEN", &example.token)
                 .run_tests(tally)
         },
     },
@@ -74,11 +73,11 @@ const PARTS: &[Part] = &[
         name: "conformance",
         package: "@modelcontextprotocol/conformance",
         speaks: "2025-06-18, 2025-11-25",
-        has_page: false,
+        example: "conformance_server",
         run: |place, example, tally| {
             let line = place.node("conformance.mjs", example)?;
             line.arg(place.folder.join("conformance"))
-                .secret("MCP_TOKEN", &example.strong_token)
+                .secret("MCP_TOKEN", &example.token)
                 .run_tests(tally)
         },
     },
@@ -86,7 +85,7 @@ const PARTS: &[Part] = &[
         name: "inspector",
         package: "@modelcontextprotocol/inspector",
         speaks: "2026-07-28",
-        has_page: true,
+        example: "mcp_server --port 0 --tenant-port 0",
         run: |place, example, tally| {
             let chromium = std::env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
             needs(Line::program(chromium).arg("--version"), "chromium")?;
@@ -118,13 +117,13 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
     let place = Place {
         folder: workspace.target().join("clients"),
     };
-    Line::cargo("build --quiet -p a0-mcp --example mcp_server").run()?;
-    let program = workspace.target().join("debug/examples/mcp_server");
+    Line::cargo("build --quiet -p a0-mcp --examples").run()?;
+    let examples = workspace.target().join("debug/examples");
     let mut rows = Vec::new();
     for part in parts {
         println!("\n{}", part.name);
         let mut tally = Tally::default();
-        let outcome = Example::start(&program, &place, part.has_page)
+        let outcome = Example::start(&examples, part.example, &place)
             .and_then(|example| (part.run)(&place, &example, &mut tally));
         if let Err(error) = &outcome {
             println!("    {error}");
@@ -149,7 +148,7 @@ fn report(place: &Place, rows: &[(&Part, Tally, bool)]) -> Result<(), Failure> {
         )));
     }
     println!("\nNext: compare the figures with docs/mcp.md.");
-    if rows.iter().any(|(part, ..)| part.has_page) {
+    if rows.iter().any(|(part, ..)| part.name == "inspector") {
         let folder = place.folder.display();
         println!("The screenshot is {folder}/inspector.png; that page shows one like it.");
     }
@@ -233,45 +232,36 @@ fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The example while it runs, on free ports.
+/// An example while it runs, on free ports.
 struct Example {
     url: String,
-    /// Without the scope of one of the tools.
-    weak_token: String,
-    strong_token: String,
+    /// The first that it printed.
+    token: String,
     _running: Running,
 }
 
 impl Example {
-    fn start(program: &Path, place: &Place, has_page: bool) -> Result<Self, String> {
+    fn start(examples: &Path, line: &str, place: &Place) -> Result<Self, String> {
         let folder = &place.folder;
         std::fs::create_dir_all(folder)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
-        let line = Line::program(program)
-            .args("--port 0 --tenant-port 0 --ca")
-            .arg(place.certificate());
-        let line = if has_page {
-            line
-        } else {
-            line.arg("--auto-approve")
-        };
-        let mut running = line.start()?;
+        let (name, arguments) = line.split_once(' ').unwrap_or((line, ""));
+        let line = Line::program(examples.join(name)).args(arguments);
+        let mut running = line.arg("--ca").arg(place.certificate()).start()?;
         let mut lines = running.lines();
         let mut value = |label: &str| {
-            let mut found = lines.find_map(|line| {
-                let mut words = line.split_whitespace();
-                (words.next()? == label).then(|| words.next().map(str::to_owned))?
+            let found = lines.find_map(|line| {
+                let (name, rest) = line.split_once(' ')?;
+                let word = rest.split_whitespace().next();
+                word.filter(|_| name == label).map(str::to_owned)
             });
-            found
-                .take()
-                .ok_or_else(|| format!("the example did not say its {label}"))
+            found.ok_or_else(|| format!("the example did not say its {label}"))
         };
-        let (url, weak_token, strong_token) = (value("server")?, value("token")?, value("token")?);
+        let (url, token) = (value("server")?, value("token")?);
         drop(lines);
         Ok(Self {
             url,
-            weak_token,
-            strong_token,
+            token,
             _running: running,
         })
     }
