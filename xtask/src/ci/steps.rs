@@ -3,7 +3,10 @@
 //! Cargo compiles a dependency again for each set of features. Hence the steps that build the whole
 //! workspace all turn on the same features, and xtask is built alone, as `cargo xtask` builds it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+
+use cargo_metadata::Package;
 
 use super::{Ci, Outcome, deny};
 use crate::process::Line;
@@ -12,7 +15,6 @@ use crate::{api, instructions, parity, recipes, tidy, workspace::Workspace};
 pub(super) struct Step {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
-    pub(super) has_tests: bool,
     pub(super) run: fn(&mut Ci) -> Outcome,
 }
 
@@ -22,43 +24,27 @@ pub(super) const STEPS: &[Step] = &[
     step("tidy", "the rules of this project", tidy),
     step("api", "docs/api.md lists the public items", api),
     step("clippy", "lints, with all features and with few", clippy),
-    tests("test", "unit tests, integration tests, examples built", test),
-    tests("precision", "a0-jose if another crate turns on arbitrary_precision in serde_json", precision),
-    tests("codings", "a0-http if another crate turns on gzip and brotli in its clients", codings),
-    tests("doctest", "the examples in the documentation", doctest),
-    step("quickstart", "the first example of the README, run", quickstart),
+    step("test", "unit tests, integration tests, examples built", test),
+    step("precision", "a0-jose if another crate turns on arbitrary_precision in serde_json", precision),
+    step("codings", "a0-http if another crate turns on gzip and brotli in its clients", codings),
+    step("doctest", "the examples in the documentation", doctest),
     step("parity", "the same cases through the Python package", parity),
-    tests("recipes", "the recipes for other frameworks", recipes),
+    step("recipes", "the recipes for other frameworks", recipes),
+    step("quickstart", "the first example of the README, run with the default features", quickstart),
     step("instructions", "the instructions of a verification without its cryptography", instructions),
     step("doc", "the documentation and its links", doc),
     step("package", "the contents of the packages", package),
     step("deny", "licences, sources and advisories of all dependencies", deny::deny),
 ];
 
-pub(super) const VENDORED: &[Step] = &[tests(
+pub(super) const VENDORED: &[Step] = &[step(
     "vendored",
     "tests with OpenSSL built from source",
     vendored,
 )];
 
 const fn step(name: &'static str, about: &'static str, run: fn(&mut Ci) -> Outcome) -> Step {
-    let has_tests = false;
-    Step {
-        name,
-        about,
-        has_tests,
-        run,
-    }
-}
-
-const fn tests(name: &'static str, about: &'static str, run: fn(&mut Ci) -> Outcome) -> Step {
-    let has_tests = true;
-    Step {
-        name,
-        about,
-        has_tests,
-        run,
-    }
+    Step { name, about, run }
 }
 
 fn fmt(_: &mut Ci) -> Outcome {
@@ -77,22 +63,16 @@ fn api(ci: &mut Ci) -> Outcome {
 }
 
 /// The workspace with all features; then each library as it is for a user who depends on it alone,
-/// because a build of the workspace unifies features; then each feature alone.
+/// because a build of the workspace unifies features.
 fn clippy(ci: &mut Ci) -> Outcome {
     let mut lines = vec![
         everything("clippy", ci).args("--all-targets"),
         Line::cargo("clippy -p xtask --all-targets"),
-        Line::cargo("clippy -p auth0-api --example quickstart"),
     ];
     for package in ci.workspace.libraries() {
-        let of = format!("clippy -p {}", package.name);
-        lines.push(Line::cargo(&of));
-        if !package.features.is_empty() {
-            lines.push(Line::cargo(&of).args("--no-default-features"));
-        }
-        for feature in package.features.keys().filter(|name| is_checked(name)) {
-            let line = Line::cargo(&of).args("--no-default-features --features");
-            lines.push(line.arg(feature));
+        for features in feature_sets(package) {
+            let line = Line::cargo("clippy --no-default-features -p").arg(package.name.as_str());
+            lines.push(line.arg("--features").arg(features));
         }
     }
     for line in lines {
@@ -110,18 +90,28 @@ fn test(ci: &mut Ci) -> Outcome {
     Ok(None)
 }
 
+/// The unit tests of `a0-jose` read no numbers in JSON.
 fn precision(ci: &mut Ci) -> Outcome {
-    let line = Line::cargo("test -p a0-jose --features serde_json/arbitrary_precision");
-    let line = line.args("--lib --tests --no-fail-fast");
+    with_features("serde_json/arbitrary_precision", "a0-jose", ci).run_tests(&mut ci.tally)?;
+    Ok(None)
+}
+
+/// `--lib` for the unit tests of `a0-http`. Cargo runs those of the other crates too.
+fn codings(ci: &mut Ci) -> Outcome {
+    let line = with_features("ureq/gzip,ureq/brotli,reqwest/gzip", "a0-http", ci).arg("--lib");
     line.run_tests(&mut ci.tally)?;
     Ok(None)
 }
 
-fn codings(ci: &mut Ci) -> Outcome {
-    let line = Line::cargo("test -p a0-http --lib --tests --no-fail-fast");
-    let line = line.args("--features reqwest,ureq/gzip,ureq/brotli,reqwest/gzip");
-    line.run_tests(&mut ci.tally)?;
-    Ok(None)
+/// The integration tests of a package with features of its dependencies, as if another crate in a user's
+/// program turned them on. Names the whole workspace, so that the other dependencies have the features
+/// that they have in the step `test` and are not compiled again.
+fn with_features(features: &str, package: &str, ci: &Ci) -> Line {
+    let line = everything("test", ci)
+        .args("--no-fail-fast --features")
+        .arg(features);
+    let tests = ci.workspace.tests_of(package).into_iter();
+    tests.fold(line, |line, name| line.arg("--test").arg(name))
 }
 
 fn doctest(ci: &mut Ci) -> Outcome {
@@ -130,9 +120,9 @@ fn doctest(ci: &mut Ci) -> Outcome {
     Ok(None)
 }
 
-fn quickstart(ci: &mut Ci) -> Outcome {
-    build_programs(ci)?;
-    Line::program(built(ci, "examples/quickstart")).run()?;
+/// In the profile of the step `instructions`, which has the same features.
+fn quickstart(_: &mut Ci) -> Outcome {
+    Line::cargo("run --profile instructions -p auth0-api --example quickstart").run()?;
     Ok(None)
 }
 
@@ -163,10 +153,17 @@ fn recipes(ci: &mut Ci) -> Outcome {
     Ok(None)
 }
 
+/// A link to an item that a feature adds breaks only without the feature. Examples bring in the
+/// dependencies of tests, so that all have the features that they have in the step `clippy`.
 fn doc(ci: &mut Ci) -> Outcome {
-    // A link to an item that a feature adds breaks only without the feature.
-    let default = Line::cargo("doc --workspace --exclude xtask");
-    for line in [default, everything("doc", ci), Line::cargo("doc -p xtask")] {
+    let mut lines = vec![
+        everything("doc", ci).args("--lib --bins --examples"),
+        Line::cargo("doc -p xtask"),
+    ];
+    for package in ci.workspace.libraries() {
+        lines.push(Line::cargo("doc -p").arg(package.name.as_str()));
+    }
+    for line in lines {
         line.args("--no-deps")
             .env("RUSTDOCFLAGS", "-D warnings")
             .run()?;
@@ -201,14 +198,21 @@ fn everything(command: &str, ci: &Ci) -> Line {
 }
 
 fn features(workspace: &Workspace) -> Vec<String> {
-    let of = |package| -> Vec<String> {
-        let package: &cargo_metadata::Package = package;
+    let of = |package: &Package| -> Vec<String> {
         let names = package.features.keys().filter(|name| is_checked(name));
-        names
-            .map(|name| format!("{}/{name}", package.name))
-            .collect()
+        let names = names.map(|name| format!("{}/{name}", package.name));
+        names.collect()
     };
     workspace.libraries().flat_map(of).collect()
+}
+
+/// The default features, none, and each alone.
+fn feature_sets(package: &Package) -> BTreeSet<String> {
+    let default = package.features.get("default");
+    let default = default.map_or(String::new(), |names| names.join(","));
+    let alone = package.features.keys().filter(|name| is_checked(name));
+    let sets = [String::new(), default].into_iter().chain(alone.cloned());
+    sets.collect()
 }
 
 /// A vendored OpenSSL adds nothing but minutes: see `cargo xtask vendored`.
