@@ -59,7 +59,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
 
 /// Builds the bench and returns the path of its program.
 fn build() -> Result<String, String> {
-    let messages = Line::cargo("bench -p auth0-api --bench instructions --no-run")
+    let messages = Line::cargo("build --profile instructions -p auth0-api --bench instructions")
         .args("--message-format json-render-diagnostics")
         .output()?;
     let program = messages.lines().rev().find_map(|line| {

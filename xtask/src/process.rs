@@ -85,8 +85,9 @@ impl Line {
         Ok(text)
     }
 
-    /// As `run`, and adds up the closing lines of test programs.
+    /// As `run`, and adds up the closing lines of test programs. Fails if no test ran.
     pub(crate) fn run_tests(mut self, tally: &mut Tally) -> Result<(), String> {
+        let before = tally.passed + tally.failed;
         self.command.stdout(Stdio::piped());
         let mut child = self.spawn()?;
         let output = child.stdout.take().into_iter();
@@ -96,7 +97,11 @@ impl Line {
             // Reading goes on after a failed write: a full pipe would stop the tests for ever.
             let _ = std::io::stdout().write_all(&[&line[..], b"\n"].concat());
         }
-        self.finish(child.wait())
+        self.finish(child.wait())?;
+        if tally.passed + tally.failed == before {
+            return Err(format!("`{}` ran no test", self.shown));
+        }
+        Ok(())
     }
 
     /// Starts the program, and gives its output line by line. Its errors are not shown.
@@ -213,6 +218,8 @@ mod tests {
         );
         assert!(bad().output().is_err());
         assert!(Line::program("no/such/program").run().is_err());
+        let message = version().run_tests(&mut Tally::default()).unwrap_err();
+        assert_eq!(message, "`cargo --version` ran no test");
     }
 
     #[test]

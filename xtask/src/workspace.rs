@@ -45,6 +45,13 @@ impl Workspace {
             .filter(|package| package.publish.is_none())
     }
 
+    /// The names of the integration tests of a package.
+    pub(crate) fn tests_of(&self, name: &str) -> Vec<String> {
+        let package = self.packages().iter().filter(|it| it.name == name);
+        let tests = package.flat_map(|it| &it.targets).filter(|it| it.is_test());
+        tests.map(|it| it.name.clone()).collect()
+    }
+
     /// A file of the package, relative to the workspace, with `/` between the parts.
     pub(crate) fn file(&self, package: &Package, name: &str) -> String {
         let folder = package.manifest_path.parent();

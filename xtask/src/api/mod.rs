@@ -2,55 +2,39 @@
 //!
 //! It reads the sources and not rustdoc's JSON. The JSON needs an unstable option, and its format
 //! changes every few releases of Rust, so the check would run with one toolchain only. Sources say
-//! enough here: `unreachable_pub` keeps private items from being `pub`, and a macro that makes public
-//! items is an error.
+//! enough here: `unreachable_pub` keeps private items from being `pub`, so whatever is `pub` is public.
 
 mod library;
-mod signature;
-mod surface;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use lexopt::{Arg::Long, Parser};
-
 use crate::workspace::Workspace;
-use crate::{Command, Failure};
-use library::Library;
+use crate::{Command, expect_no_arguments};
 
 pub(crate) const COMMAND: Command = Command {
     name: "api",
     about: "Lists the public items of every library in docs/api.md",
-    usage: "[--check]",
-    help: "  --check  writes nothing and fails when the page is out of date
-
-Reads the sources and compiles nothing.",
-    run,
+    usage: "",
+    help: "Reads the sources and compiles nothing. `cargo xtask ci --only api` writes nothing and fails when the
+page is out of date.",
+    run: |arguments| {
+        expect_no_arguments(arguments)?;
+        let page = page(&Workspace::enter()?)?;
+        Ok(std::fs::write(PAGE, page).map_err(|error| format!("{PAGE}: {error}"))?)
+    },
 };
 
 const PAGE: &str = "docs/api.md";
 
 const INTRODUCTION: &str = "# Public API
 
-The public items of every library, one line each, so that a change of the public API shows in a
-review. `cargo xtask api` writes this page and `cargo xtask ci` checks it. Paths are relative to the
-crate. Types are as written in the source.
+The public items of every library, so that a change of the public API shows in a review.
+`cargo xtask api` writes this page and `cargo xtask ci` checks it. Items are as written in the source,
+sorted by name, without documentation. `{}` stands for a body and `_private` for private fields. The
+items of a private module stand where the module would; `pub use` says under which path a user finds
+them.
 ";
-
-fn run(mut arguments: Parser) -> Result<(), Failure> {
-    let mut check_only = false;
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Long("check") => check_only = true,
-            _ => return Err(argument.unexpected().into()),
-        }
-    }
-    let workspace = Workspace::enter()?;
-    if check_only {
-        return Ok(check(&workspace)?);
-    }
-    let page = page(&workspace)?;
-    Ok(std::fs::write(PAGE, page).map_err(|error| format!("{PAGE}: {error}"))?)
-}
 
 pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
     let old = std::fs::read_to_string(PAGE).map_err(|error| format!("{PAGE}: {error}"))?;
@@ -59,7 +43,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
         return Ok(());
     }
     for (mark, text, other) in [("-", &old, &new), ("+", &new, &old)] {
-        let other: Vec<&str> = other.lines().collect();
+        let other: BTreeSet<&str> = other.lines().collect();
         for line in text.lines().filter(|line| !other.contains(line)) {
             println!("    {mark} {line}");
         }
@@ -73,12 +57,9 @@ fn page(workspace: &Workspace) -> Result<String, String> {
     let mut page = INTRODUCTION.to_owned();
     for package in workspace.libraries() {
         let root = workspace.file(package, "src/lib.rs");
-        let lines = surface::public_lines(&Library::read(Path::new(&root))?);
-        page += &format!(
-            "\n## {}\n\n```text\n{}\n```\n",
-            package.name,
-            lines.join("\n")
-        );
+        let root = Path::new(&root);
+        let items = library::public_items(root)?;
+        page += &format!("\n## {}\n\n```text\n{items}```\n", package.name);
     }
     Ok(page)
 }

@@ -1,13 +1,11 @@
 //! The dependencies, checked by cargo-deny with `deny.toml`.
 
-use super::{Ci, Outcome};
+use super::Ci;
 use crate::process::Line;
 
 const VERSION: &str = "0.20.2";
 
-const NO_ADVISORIES: &str = "LEFT OUT: advisories, because the database could not be fetched";
-
-pub(super) fn deny(ci: &mut Ci) -> Outcome {
+pub(super) fn deny(ci: &mut Ci) -> Result<(), String> {
     let tools = ci.workspace.target().join("tools");
     let own = tools.join(format!("bin/cargo-deny{}", std::env::consts::EXE_SUFFIX));
     let installed = Line::cargo("deny --version").succeeds();
@@ -34,8 +32,7 @@ pub(super) fn deny(ci: &mut Ci) -> Outcome {
         .run()?;
     // `check advisories` does not tell a database out of reach from an advisory.
     if deny().args("fetch db").run().is_err() {
-        return Ok(Some(NO_ADVISORIES.to_owned()));
+        return ci.leave_out("advisories, because the database could not be fetched");
     }
-    deny().args("check advisories").run()?;
-    Ok(None)
+    deny().args("check advisories").run()
 }

@@ -3,189 +3,161 @@
 //! Cargo compiles a dependency again for each set of features. Hence the steps that build the whole
 //! workspace all turn on the same features, and xtask is built alone, as `cargo xtask` builds it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::{Ci, Outcome, deny};
+use cargo_metadata::Package;
+
+use super::{Ci, deny};
 use crate::process::Line;
 use crate::{api, instructions, parity, recipes, tidy, workspace::Workspace};
 
 pub(super) struct Step {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
-    pub(super) has_tests: bool,
-    pub(super) run: fn(&mut Ci) -> Outcome,
+    pub(super) run: fn(&mut Ci) -> Result<(), String>,
 }
 
 #[rustfmt::skip]
 pub(super) const STEPS: &[Step] = &[
-    step("fmt", "the format of the sources", fmt),
-    step("tidy", "the rules of this project", tidy),
-    step("api", "docs/api.md lists the public items", api),
+    step("fmt", "the format of the sources", |_| Line::cargo("fmt --all --check").run()),
+    step("tidy", "the rules of this project", |ci| tidy::check(&ci.workspace)),
+    step("api", "docs/api.md lists the public items", |ci| api::check(&ci.workspace)),
     step("clippy", "lints, with all features and with few", clippy),
-    tests("test", "unit tests, integration tests, examples built", test),
-    tests("precision", "a0-jose if another crate turns on arbitrary_precision in serde_json", precision),
-    tests("codings", "a0-http if another crate turns on gzip and brotli in its clients", codings),
-    tests("doctest", "the examples in the documentation", doctest),
-    step("quickstart", "the first example of the README, run", quickstart),
+    step("test", "unit tests, integration tests, examples built", test),
+    step("precision", "a0-jose if another crate turns on arbitrary_precision in serde_json", precision),
+    step("codings", "a0-http if another crate turns on gzip and brotli in its clients", codings),
+    step("doctest", "the examples in the documentation", doctest),
     step("parity", "the same cases through the Python package", parity),
-    tests("recipes", "the recipes for other frameworks", recipes),
+    step("recipes", "the recipes for other frameworks", |ci| recipes::test(&ci.workspace, &mut ci.tally)),
+    step("quickstart", "the first example of the README, run with the default features", quickstart),
     step("instructions", "the instructions of a verification without its cryptography", instructions),
     step("doc", "the documentation and its links", doc),
     step("package", "the contents of the packages", package),
     step("deny", "licences, sources and advisories of all dependencies", deny::deny),
 ];
 
-pub(super) const VENDORED: &[Step] = &[tests(
+pub(super) const VENDORED: &[Step] = &[step(
     "vendored",
     "tests with OpenSSL built from source",
     vendored,
 )];
 
-const fn step(name: &'static str, about: &'static str, run: fn(&mut Ci) -> Outcome) -> Step {
-    let has_tests = false;
-    Step {
-        name,
-        about,
-        has_tests,
-        run,
-    }
-}
-
-const fn tests(name: &'static str, about: &'static str, run: fn(&mut Ci) -> Outcome) -> Step {
-    let has_tests = true;
-    Step {
-        name,
-        about,
-        has_tests,
-        run,
-    }
-}
-
-fn fmt(_: &mut Ci) -> Outcome {
-    Line::cargo("fmt --all --check").run()?;
-    Ok(None)
-}
-
-fn tidy(ci: &mut Ci) -> Outcome {
-    tidy::check(&ci.workspace)?;
-    Ok(None)
-}
-
-fn api(ci: &mut Ci) -> Outcome {
-    api::check(&ci.workspace)?;
-    Ok(None)
+const fn step(
+    name: &'static str,
+    about: &'static str,
+    run: fn(&mut Ci) -> Result<(), String>,
+) -> Step {
+    Step { name, about, run }
 }
 
 /// The workspace with all features; then each library as it is for a user who depends on it alone,
-/// because a build of the workspace unifies features; then each feature alone.
-fn clippy(ci: &mut Ci) -> Outcome {
+/// because a build of the workspace unifies features.
+fn clippy(ci: &mut Ci) -> Result<(), String> {
     let mut lines = vec![
         everything("clippy", ci).args("--all-targets"),
         Line::cargo("clippy -p xtask --all-targets"),
-        Line::cargo("clippy -p auth0-api --example quickstart"),
     ];
     for package in ci.workspace.libraries() {
-        let of = format!("clippy -p {}", package.name);
-        lines.push(Line::cargo(&of));
-        if !package.features.is_empty() {
-            lines.push(Line::cargo(&of).args("--no-default-features"));
-        }
-        for feature in package.features.keys().filter(|name| is_checked(name)) {
-            let line = Line::cargo(&of).args("--no-default-features --features");
-            lines.push(line.arg(feature));
+        for features in feature_sets(package) {
+            let line = Line::cargo("clippy --no-default-features -p").arg(package.name.as_str());
+            lines.push(line.arg("--features").arg(features));
         }
     }
     for line in lines {
         line.args("-- -D warnings").run()?;
     }
-    Ok(None)
+    Ok(())
 }
 
 /// Tests start some examples as programs. Not `--all-targets`, which would run the benches.
-fn test(ci: &mut Ci) -> Outcome {
+fn test(ci: &mut Ci) -> Result<(), String> {
     build_programs(ci)?;
     let line = everything("test", ci).args("--lib --bins --tests --no-fail-fast");
     line.run_tests(&mut ci.tally)?;
-    Line::cargo("test -p xtask").run_tests(&mut ci.tally)?;
-    Ok(None)
+    Line::cargo("test -p xtask").run_tests(&mut ci.tally)
 }
 
-fn precision(ci: &mut Ci) -> Outcome {
-    let line = Line::cargo("test -p a0-jose --features serde_json/arbitrary_precision");
-    let line = line.args("--lib --tests --no-fail-fast");
-    line.run_tests(&mut ci.tally)?;
-    Ok(None)
+/// The unit tests of `a0-jose` read no numbers in JSON.
+fn precision(ci: &mut Ci) -> Result<(), String> {
+    with_features("serde_json/arbitrary_precision", "a0-jose", ci).run_tests(&mut ci.tally)
 }
 
-fn codings(ci: &mut Ci) -> Outcome {
-    let line = Line::cargo("test -p a0-http --lib --tests --no-fail-fast");
-    let line = line.args("--features reqwest,ureq/gzip,ureq/brotli,reqwest/gzip");
-    line.run_tests(&mut ci.tally)?;
-    Ok(None)
+/// `--lib` for the unit tests of `a0-http`. Cargo runs those of the other crates too.
+fn codings(ci: &mut Ci) -> Result<(), String> {
+    let line = with_features("ureq/gzip,ureq/brotli,reqwest/gzip", "a0-http", ci).arg("--lib");
+    line.run_tests(&mut ci.tally)
 }
 
-fn doctest(ci: &mut Ci) -> Outcome {
+/// The integration tests of a package with features of its dependencies, as if another crate in a user's
+/// program turned them on. Names the whole workspace, so that the other dependencies have the features
+/// that they have in the step `test` and are not compiled again.
+fn with_features(features: &str, package: &str, ci: &Ci) -> Line {
+    let line = everything("test", ci)
+        .args("--no-fail-fast --features")
+        .arg(features);
+    let tests = ci.workspace.tests_of(package).into_iter();
+    tests.fold(line, |line, name| line.arg("--test").arg(name))
+}
+
+fn doctest(ci: &mut Ci) -> Result<(), String> {
     let line = everything("test", ci).args("--doc --no-fail-fast");
-    line.run_tests(&mut ci.tally)?;
-    Ok(None)
+    line.run_tests(&mut ci.tally)
 }
 
-fn quickstart(ci: &mut Ci) -> Outcome {
-    build_programs(ci)?;
-    Line::program(built(ci, "examples/quickstart")).run()?;
-    Ok(None)
+/// In the profile of the step `instructions`, which has the same features.
+fn quickstart(_: &mut Ci) -> Result<(), String> {
+    Line::cargo("run --profile instructions -p auth0-api --example quickstart").run()
 }
 
-fn parity(ci: &mut Ci) -> Outcome {
+fn parity(ci: &mut Ci) -> Result<(), String> {
     let python = match parity::reference(&ci.workspace) {
         Ok(python) => python,
-        Err(message) => return Ok(Some(format!("LEFT OUT: {message}"))),
+        Err(message) => return ci.leave_out(&message),
     };
     build_programs(ci)?;
     parity::compare(
         Line::program(built(ci, "a0-parity")),
         &python,
         parity::DEFAULTS,
-    )?;
-    Ok(None)
+    )
 }
 
-fn instructions(ci: &mut Ci) -> Outcome {
+fn instructions(ci: &mut Ci) -> Result<(), String> {
     if !Line::program("valgrind").arg("--version").succeeds() {
-        return Ok(Some("LEFT OUT: valgrind is not installed".to_owned()));
+        return ci.leave_out("valgrind is not installed");
     }
-    instructions::check(&ci.workspace)?;
-    Ok(None)
+    instructions::check(&ci.workspace)
 }
 
-fn recipes(ci: &mut Ci) -> Outcome {
-    recipes::test(&ci.workspace, &mut ci.tally)?;
-    Ok(None)
-}
-
-fn doc(ci: &mut Ci) -> Outcome {
-    // A link to an item that a feature adds breaks only without the feature.
-    let default = Line::cargo("doc --workspace --exclude xtask");
-    for line in [default, everything("doc", ci), Line::cargo("doc -p xtask")] {
+/// A link to an item that a feature adds breaks only without the feature. Examples bring in the
+/// dependencies of tests, so that all have the features that they have in the step `clippy`.
+fn doc(ci: &mut Ci) -> Result<(), String> {
+    let mut lines = vec![
+        everything("doc", ci).args("--lib --bins --examples"),
+        Line::cargo("doc -p xtask"),
+    ];
+    for package in ci.workspace.libraries() {
+        lines.push(Line::cargo("doc -p").arg(package.name.as_str()));
+    }
+    for line in lines {
         line.args("--no-deps")
             .env("RUSTDOCFLAGS", "-D warnings")
             .run()?;
     }
-    Ok(None)
+    Ok(())
 }
 
-fn package(_: &mut Ci) -> Outcome {
+fn package(_: &mut Ci) -> Result<(), String> {
     // `--no-verify`: the steps before this one have compiled the sources.
     let line = Line::cargo("package --workspace --exclude xtask --exclude a0-parity");
-    line.args("--no-verify --allow-dirty").run()?;
-    Ok(None)
+    line.args("--no-verify --allow-dirty").run()
 }
 
-fn vendored(ci: &mut Ci) -> Outcome {
+fn vendored(ci: &mut Ci) -> Result<(), String> {
     let line = Line::cargo("test -p a0-jose -p a0-testkit --lib --tests --no-fail-fast");
     let line = line.args("--features a0-jose/vendored-openssl,a0-testkit/vendored-openssl");
-    line.run_tests(&mut ci.tally)?;
-    Ok(None)
+    line.run_tests(&mut ci.tally)
 }
 
 /// The examples and the binaries. Cargo unifies features over what one command builds, so a binary alone would
@@ -201,14 +173,21 @@ fn everything(command: &str, ci: &Ci) -> Line {
 }
 
 fn features(workspace: &Workspace) -> Vec<String> {
-    let of = |package| -> Vec<String> {
-        let package: &cargo_metadata::Package = package;
+    let of = |package: &Package| -> Vec<String> {
         let names = package.features.keys().filter(|name| is_checked(name));
-        names
-            .map(|name| format!("{}/{name}", package.name))
-            .collect()
+        let names = names.map(|name| format!("{}/{name}", package.name));
+        names.collect()
     };
     workspace.libraries().flat_map(of).collect()
+}
+
+/// The default features, none, and each alone.
+fn feature_sets(package: &Package) -> BTreeSet<String> {
+    let default = package.features.get("default");
+    let default = default.map_or(String::new(), |names| names.join(","));
+    let alone = package.features.keys().filter(|name| is_checked(name));
+    let sets = [String::new(), default].into_iter().chain(alone.cloned());
+    sets.collect()
 }
 
 /// A vendored OpenSSL adds nothing but minutes: see `cargo xtask vendored`.

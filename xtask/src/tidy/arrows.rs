@@ -1,6 +1,6 @@
 //! The rules for dependencies between the crates of the workspace.
 
-use cargo_metadata::{Dependency, DependencyKind, Package};
+use cargo_metadata::{Dependency, DependencyKind};
 
 use super::Project;
 
@@ -27,11 +27,15 @@ xtask:
 const FOR_ALL_TESTS: &[&str] = &[TENANT, "a0-http"];
 const TENANT: &str = "a0-testkit";
 
-/// The only dependencies of `a0-act`, which is cheap to use alone.
-const ACT_NEEDS: &[&str] = &["serde_json", "thiserror"];
-
-/// Dependencies that `a0-jose` must not have. deny.toml keeps the HTTP clients in `a0-http`.
-const NOT_FOR_JOSE: &[&str] = &["http", "hyper"];
+/// Whether a crate stays cheap to use alone: `a0-act` needs two crates, and `a0-jose` knows no HTTP.
+/// deny.toml keeps the HTTP clients in `a0-http`.
+fn is_cheap(name: &str, needed: &str) -> bool {
+    match name {
+        "a0-act" => ["serde_json", "thiserror"].contains(&needed),
+        "a0-jose" => !["http", "hyper"].contains(&needed),
+        _ => true,
+    }
+}
 
 pub(super) fn arrows(project: &Project) -> Vec<String> {
     let mut findings = Vec::new();
@@ -42,24 +46,22 @@ pub(super) fn arrows(project: &Project) -> Vec<String> {
             findings.push(format!("{manifest}: the crate has no arrows: {remedy}"));
             continue;
         };
-        for dependency in inner(package) {
+        for dependency in &package.dependencies {
             let needed = dependency.name.as_str();
-            if dependency.kind == DependencyKind::Development {
-                let wrong = wrong_in_tests(&package.name, dependency);
-                findings.extend(
-                    wrong
-                        .into_iter()
-                        .map(|wrong| format!("{manifest}: {wrong}")),
-                );
+            let is_inner = dependency.path.is_some() || self::allowed(needed).is_some();
+            let wrong = if dependency.kind == DependencyKind::Development {
+                wrong_in_tests(&package.name, dependency).filter(|_| is_inner)
             } else if allowed.contains(&format!("{needed}?").as_str()) {
-                if !dependency.optional {
-                    let remedy = "set `optional = true` and let a feature turn it on";
-                    findings.push(format!("{manifest}: {needed} must be optional: {remedy}"));
-                }
-            } else if !allowed.contains(&needed) {
+                let remedy = "set `optional = true` and let a feature turn it on";
+                let wrong = format!("{needed} must be optional: {remedy}");
+                (!dependency.optional).then_some(wrong)
+            } else if is_inner && !allowed.contains(&needed) || !is_cheap(&package.name, needed) {
                 let remedy = format!("it may use {allowed:?}: move the code or pass the value in");
-                findings.push(format!("{manifest}: must not depend on {needed}: {remedy}"));
-            }
+                Some(format!("must not depend on {needed}: {remedy}"))
+            } else {
+                None
+            };
+            findings.extend(wrong.map(|wrong| format!("{manifest}: {wrong}")));
         }
     }
     findings
@@ -78,35 +80,10 @@ fn wrong_in_tests(of: &str, dependency: &Dependency) -> Option<String> {
     (!known).then(|| format!("tests must not use {needed}: {remedy}"))
 }
 
-/// Keeps the lowest crates cheap to use alone.
-pub(super) fn foundations(project: &Project) -> Vec<String> {
-    let mut findings = Vec::new();
-    for package in project.workspace.packages() {
-        let used = package.dependencies.iter();
-        for dependency in used.filter(|it| it.kind != DependencyKind::Development) {
-            let needed = dependency.name.as_str();
-            let remedy = match package.name.as_str() {
-                "a0-act" if !ACT_NEEDS.contains(&needed) => format!("it needs only {ACT_NEEDS:?}"),
-                "a0-jose" if NOT_FOR_JOSE.contains(&needed) => "leave HTTP to a0-http".to_owned(),
-                _ => continue,
-            };
-            let manifest = project.workspace.file(package, "Cargo.toml");
-            findings.push(format!("{manifest}: must not depend on {needed}: {remedy}"));
-        }
-    }
-    findings
-}
-
 fn allowed(name: &str) -> Option<Vec<&'static str>> {
     let lines = ARROWS.lines().filter_map(|line| line.split_once(':'));
     let mut allowed = lines.filter(|(of, _)| *of == name);
     Some(allowed.next()?.1.split_whitespace().collect())
-}
-
-/// The dependencies on crates of this workspace.
-fn inner(package: &Package) -> impl Iterator<Item = &Dependency> {
-    let dependencies = package.dependencies.iter();
-    dependencies.filter(|it| it.path.is_some() || allowed(&it.name).is_some())
 }
 
 /// All crates that the arrows lead to from here.
@@ -126,13 +103,12 @@ fn below(name: &str) -> Vec<&'static str> {
 mod tests {
     use serde_json::json;
 
-    use super::super::Rule;
     use super::super::testing::{assert_finds, package};
     use super::*;
 
     /// A dependency is its name, `?` if optional, its kind and its version.
     #[track_caller]
-    fn check(rule: Rule, name: &str, dependency: &str, expected: &str) {
+    fn check(name: &str, dependency: &str, expected: &str) {
         let [needed, kind, version] = dependency.split(' ').collect::<Vec<_>>()[..] else {
             panic!("{dependency}");
         };
@@ -146,7 +122,7 @@ mod tests {
         let package = package(name, json!({ "dependencies": [dependency] }));
         let manifest = format!("crates/{name}/Cargo.toml: {expected}");
         let expected = if expected.is_empty() { "" } else { &manifest };
-        assert_finds(rule, &[package], &[], expected);
+        assert_finds(arrows, &[package], &[], expected);
     }
 
     #[test]
@@ -179,25 +155,15 @@ mod tests {
             ("a0-redis", "a0-jose dev ^0.1.0", ""),
             ("a0-act", "proptest dev ^1", ""),
             ("auth0-api", "a0-testkit dev ^0.1.0", "the dev-dependency on a0-testkit has a version"),
+            ("a0-act", "thiserror normal ^2", ""),
+            ("a0-act", "url normal ^2", "must not depend on url"),
+            ("a0-jose", "sha2 normal ^1", ""),
+            ("a0-jose", "http normal ^1", "must not depend on http"),
+            ("a0-http", "http normal ^1", ""),
             ("a0-jose", "a0-discovery dev *", "tests must not use a0-discovery"),
             ("a0-dpop", "a0-act dev *", "tests must not use a0-act"),
         ] {
-            check(arrows, name, dependency, expected);
-        }
-    }
-
-    #[test]
-    #[rustfmt::skip]
-    fn the_lowest_crates_stay_small() {
-        for (name, dependency, expected) in [
-            ("a0-act", "thiserror normal ^2", ""),
-            ("a0-act", "url dev ^2", ""),
-            ("a0-jose", "sha2 normal ^1", ""),
-            ("a0-http", "http normal ^1", ""),
-            ("a0-act", "url normal ^2", "must not depend on url"),
-            ("a0-jose", "http normal ^1", "must not depend on http"),
-        ] {
-            check(foundations, name, dependency, expected);
+            check(name, dependency, expected);
         }
     }
 

@@ -11,7 +11,8 @@ pub(super) struct Document {
     /// Code spans, each with its line. Fenced blocks are not among them.
     pub(super) code: Vec<(usize, String)>,
     pub(super) anchors: Vec<String>,
-    pub(super) has_rust: bool,
+    /// Blocks of Rust code: the line, the words after the fence, and the code.
+    pub(super) rust: Vec<(usize, String, String)>,
 }
 
 impl Document {
@@ -19,6 +20,7 @@ impl Document {
         let line = |at: usize| text.bytes().take(at).filter(|it| *it == b'\n').count() + 1;
         let mut document = Self::default();
         let mut heading: Option<String> = None;
+        let mut is_in_rust = false;
         let mut events = Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter();
         for (event, range) in events.by_ref() {
             if let (Event::Text(text) | Event::Code(text), Some(heading)) = (&event, &mut heading) {
@@ -32,8 +34,15 @@ impl Document {
                 }
                 Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
                 Event::End(TagEnd::Heading(_)) => document.anchors.extend(heading.take()),
-                Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => {
-                    document.has_rust |= language.starts_with("rust");
+                Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(words))) => {
+                    is_in_rust = words.starts_with("rust");
+                    let block = (line(range.start), words.into_string(), String::new());
+                    document.rust.extend(is_in_rust.then_some(block));
+                }
+                Event::End(TagEnd::CodeBlock) => is_in_rust = false,
+                Event::Text(text) if is_in_rust => {
+                    let block = document.rust.last_mut();
+                    block.map(|(_, _, code)| code.push_str(&text));
                 }
                 Event::Code(span) => document.code.push((line(range.start), span.into_string())),
                 _ => {}

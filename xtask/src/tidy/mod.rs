@@ -34,16 +34,15 @@ type Rule = fn(&Project) -> Vec<String>;
 
 const RULES: &[(&str, Rule)] = &[
     ("arrows between crates", arrows::arrows),
-    ("dependencies of the lowest crates", arrows::foundations),
     ("manifests", crates::manifests),
-    ("files of each crate", crates::files),
+    ("licence of each crate", crates::licences),
     ("lints of each crate", crates::lints),
     ("top-level entries", texts::top_level),
     ("length of files", texts::length),
-    ("paths in texts", texts::paths),
-    ("anchors in texts", texts::anchors),
+    ("links and paths in texts", texts::links),
     ("texts with code as doc tests", texts::doc_tests),
     ("tests in examples", texts::tests_in_examples),
+    ("modules of tests", texts::test_modules),
     ("tests of standards and their page", pages::conformance),
     ("tests in the parity page", pages::parity),
 ];

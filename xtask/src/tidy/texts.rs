@@ -41,70 +41,56 @@ pub(super) fn length(project: &Project) -> Vec<String> {
         .collect()
 }
 
-/// Paths in links and in code spans of pages, and in code spans of comments.
-pub(super) fn paths(project: &Project) -> Vec<String> {
-    let mut findings = Vec::new();
-    let mut check = |from: &str, file: &str, line: usize, path: &str| {
-        if !resolve(from, path).is_some_and(|resolved| project.tree.exists(&resolved)) {
-            let remedy = "name the path it has now, or remove the sentence";
-            findings.push(format!("{file}:{line}: `{path}` does not exist: {remedy}"));
-        }
-    };
-    for (file, text) in project.tree.texts(".md") {
-        let document = Document::read(text);
-        for (line, link) in document.links {
-            let path = link.split('#').next().unwrap_or_default();
-            if !path.is_empty() && !is_url(path) {
-                check(file, file, line, path);
-            }
-        }
-        for (line, span) in document.code {
-            if span.starts_with("../") {
-                check(file, file, line, path_of(&span));
-            } else if is_path(&span) {
-                check("", file, line, path_of(&span));
-            }
-        }
-    }
-    for (file, text) in project.tree.texts(".rs") {
-        let spans = Document::of_comments(text).code.into_iter();
-        for (line, span) in spans.filter(|(_, span)| is_path(span)) {
-            check("", file, line, path_of(&span));
-        }
-    }
-    findings
-}
-
-pub(super) fn anchors(project: &Project) -> Vec<String> {
+/// Paths and headings in links, and paths in code spans of pages and of comments.
+pub(super) fn links(project: &Project) -> Vec<String> {
     let pages = project.tree.texts(".md");
     let pages: BTreeMap<_, _> = pages
         .map(|(path, text)| (path, Document::read(text)))
         .collect();
     let mut findings = Vec::new();
     for (file, page) in &pages {
-        for (line, link) in &page.links {
-            let Some((path, anchor)) = link.split_once('#').filter(|(path, _)| !is_url(path))
-            else {
-                continue;
+        for (line, link) in page.links.iter().filter(|(_, link)| !is_url(link)) {
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => Some((*file).to_owned()),
+                path => resolve(file, path),
             };
-            let own = (*file).to_owned();
-            let target = if path.is_empty() {
-                Some(own)
-            } else {
-                resolve(file, path)
-            };
-            // A missing file is a finding of `paths`. An anchor into a source is a line.
-            let target = target.and_then(|target| pages.get_key_value(target.as_str()));
-            let lacks = |page: &Document| !page.anchors.iter().any(|it| it == anchor);
-            if let Some((target, _)) = target.filter(|(_, page)| lacks(page)) {
+            let target = target.filter(|target| project.tree.exists(target));
+            let page = target.as_deref().and_then(|target| pages.get(target));
+            if target.is_none() {
+                findings.push(missing(file, *line, path));
+            } else if !anchor.is_empty()
+                // An anchor into a source is a line.
+                && page.is_some_and(|page| !page.anchors.iter().any(|it| it == anchor))
+            {
                 let remedy = "name the heading it has now";
                 findings.push(format!(
-                    "{file}:{line}: {target} has no heading `#{anchor}`: {remedy}"
+                    "{file}:{line}: `{link}` leads to no heading: {remedy}"
                 ));
             }
         }
     }
+    let comments = project.tree.texts(".rs");
+    let comments = comments.map(|(file, text)| (file, Document::of_comments(text)));
+    for (file, document) in pages.into_iter().chain(comments) {
+        for (line, span) in document.code {
+            let from = match &span {
+                span if is_path(span) => "",
+                span if span.starts_with("../") && file.ends_with(".md") => file,
+                _ => continue,
+            };
+            let path = path_of(&span);
+            if !resolve(from, path).is_some_and(|target| project.tree.exists(&target)) {
+                findings.push(missing(file, line, path));
+            }
+        }
+    }
     findings
+}
+
+fn missing(file: &str, line: usize, path: &str) -> String {
+    let remedy = "name the path it has now, or remove the sentence";
+    format!("{file}:{line}: `{path}` does not exist: {remedy}")
 }
 
 /// The READMEs of the libraries and all pages with Rust code, so that the code keeps compiling.
@@ -122,7 +108,7 @@ pub(super) fn doc_tests(project: &Project) -> Vec<String> {
         .collect();
     let wanted = |path: &str, text: &str| {
         let is_page = path == "README.md" || path.starts_with("docs/");
-        readmes.iter().any(|it| it == path) || is_page && Document::read(text).has_rust
+        readmes.iter().any(|it| it == path) || is_page && !Document::read(text).rust.is_empty()
     };
     let remedy = "include it in a lib.rs, with `#[cfg(doctest)]`, as the other pages are";
     let pages = project.tree.texts(".md");
@@ -136,20 +122,37 @@ pub(super) fn doc_tests(project: &Project) -> Vec<String> {
 pub(super) fn tests_in_examples(project: &Project) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, text) in project.tree.texts(".md") {
-        let mut fence = "";
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim_start();
-            if line.starts_with("```") {
-                fence = line;
-            }
-            let is_test = line.starts_with("#[test]") || line.starts_with("#[tokio::test");
-            if is_test && fence.starts_with("```rust") && !fence.contains("test_harness") {
+        for (line, words, code) in Document::read(text).rust {
+            let is_test = code.contains("#[test]") || code.contains("#[tokio::test");
+            if is_test && !words.contains("test_harness") {
                 let remedy = "begin the block with ```rust,test_harness";
-                let line = index + 1;
-                findings.push(format!(
-                    "{path}:{line}: this test is not compiled: {remedy}"
-                ));
+                findings.push(format!("{path}:{line}: a test is not compiled: {remedy}"));
             }
+        }
+    }
+    findings
+}
+
+/// Files below `tests` are modules of a test program, which must name them. The compiler does not see a
+/// file that nobody names, and its tests would not run.
+pub(super) fn test_modules(project: &Project) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (path, _) in project.tree.texts(".rs") {
+        let Some((krate, file)) = path.split_once("/tests/") else {
+            continue;
+        };
+        let name = file.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+        let Some((_, name)) = name.rsplit_once('/').filter(|(_, name)| *name != "main") else {
+            continue;
+        };
+        let declared = format!("mod {name};");
+        let mut siblings = project
+            .tree
+            .texts(".rs")
+            .filter(|(it, _)| it.starts_with(krate));
+        if !siblings.any(|(_, text)| text.lines().any(|line| line.ends_with(&declared))) {
+            let remedy = format!("write `{declared}` in the main.rs of its folder");
+            findings.push(format!("{path}: belongs to no test program: {remedy}"));
         }
     }
     findings
@@ -189,7 +192,6 @@ fn resolve(file: &str, path: &str) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::Rule;
     use super::super::testing::{assert_finds, package};
     use super::*;
 
@@ -222,76 +224,64 @@ mod tests {
         }
     }
 
-    #[track_caller]
-    fn check(rule: Rule, text: &str, expected: &str) {
-        let files = [
-            ("docs/page.md", text),
-            ("README.md", "# A title\n\n## Use\n"),
-            ("crates/a0-act/src/lib.rs", ""),
-            (
-                "xtask/src/main.rs",
-                "//! See `xtask/src/main.rs`.\nfn f() {} // `docs/gone`\n",
-            ),
-        ];
-        assert_finds(rule, &[], &files, expected);
-    }
-
     #[test]
     #[rustfmt::skip]
-    fn paths_lead_to_files() {
+    fn links_and_paths_lead_somewhere() {
+        let check = |text: &str, expected: &str| {
+            let source = "//! See `xtask/src/main.rs`.\nfn f() {} // `docs/gone`\n";
+            let files = [
+                ("docs/page.md", text),
+                ("README.md", "# A title\n\n## Use\n"),
+                ("crates/a0-act/src/lib.rs", ""),
+                ("xtask/src/main.rs", source),
+            ];
+            assert_finds(links, &[], &files, expected);
+        };
         for good in [
             "[a](../README.md) [b](page.md) [c](/README.md) [d](./page.md) [e](../crates)",
-            "[a](https://example.com/x) [b](mailto:a@b.c) [c](//example.com) [d](#here)",
-            "[a](../crates/a0-act/src/lib.rs#L3) [b](../README.md#use) [`C`](crate::C)",
+            "[a](https://example.com/x#y) [b](mailto:a@b.c) [c](//example.com) [`C`](crate::C)",
+            "[a](../crates/a0-act/src/lib.rs#L3) [b](../README.md#use)",
             "`crates/a0-act/src/lib.rs` `crates/a0-act/` `docs/page.md#x` `xtask/src/main.rs:7`",
             "`../README.md` `crates/*/src` `crates/a0-*/src/*.rs` `xtask/src/main.rs::main`",
             "`crates/<name>/src` `docs/{a,b}.md` `crates/a b` `src/gone.rs` `a/b` `docs/...`",
             "```\n[a](gone.md)\n```\n``[a](gone.md)``",
+            "# Here\n[a](#here) [b](page.md#here) [c](../README.md#use)",
+            "# Hello, World!\n# Hello, World!\n[a](#hello-world) [b](#hello-world-1)",
+            "## The `act` claim\n### A [link](page.md) & more ##\n[](#the-act-claim) [](#a-link--more)",
+            "## snake_case – Ä\n[a](#snake_case--ä)",
         ] {
-            check(paths, good, "");
+            check(good, "");
         }
         for (bad, line, path) in [
             ("[a](gone.md)", 1, "gone.md"),
             ("![a [b] `c`](gone.png \"title\")", 1, "gone.png"),
-            ("[a](<gone.md>)", 1, "gone.md"),
             ("[a](../docs)[b](gone/)", 1, "gone/"),
             ("[a]: gone.md", 1, "gone.md"),
             ("[a]: gone.md\n\n[a]", 3, "gone.md"),
             ("[a](README.md)", 1, "README.md"),
             ("[a](gone.md#use)", 1, "gone.md"),
             ("[a](../../README.md)", 1, "../../README.md"),
-            ("`crates/gone`", 1, "crates/gone"),
             ("|a|\n|-|\n|`crates/gone`|", 3, "crates/gone"),
             ("`crates/a0-act/src/li`", 1, "crates/a0-act/src/li"),
             ("`../gone.md`", 1, "../gone.md"),
             ("`crates/*/benches`", 1, "crates/*/benches"),
             ("`.ci/gone:1`", 1, ".ci/gone"),
         ] {
-            check(paths, bad, &format!("docs/page.md:{line}: `{path}` does not exist: "));
+            check(bad, &format!("docs/page.md:{line}: `{path}` does not exist: "));
+        }
+        for (bad, line, link) in [
+            ("# Here\n[a](#there)", 2, "#there"),
+            ("[a](../README.md#Use)", 1, "../README.md#Use"),
+            ("```\n# No\n```\n[a](#no)", 4, "#no"),
+        ] {
+            check(bad, &format!("docs/page.md:{line}: `{link}` leads to no heading: "));
         }
         for (source, expected) in [
             ("//! See `docs/a.md`,\n//! and `../gone`.\n", ""),
             ("fn f() {\n    // See `docs/gone.md`.\n}\n", "a.rs:2: `docs/gone.md` does not exist"),
             ("/// # E\n///\n/// `crates/gone`\n", "a.rs:3: `crates/gone` does not exist"),
         ] {
-            assert_finds(paths, &[], &[("a.rs", source), ("docs/a.md", "")], expected);
-        }
-    }
-
-    #[test]
-    #[rustfmt::skip]
-    fn anchors_lead_to_headings() {
-        for (text, expected) in [
-            ("# Here\n[a](#here) [b](page.md#here) [c](../README.md#use)", ""),
-            ("[a](https://example.com#gone) [b](../xtask/src/main.rs#L1) [c](gone.md#x)", ""),
-            ("# Hello, World!\n# Hello, World!\n[a](#hello-world) [b](#hello-world-1)", ""),
-            ("## The `act` claim\n### A [link](x.md) & more ##\n[](#the-act-claim) [](#a-link--more)", ""),
-            ("## snake_case – Ä\n[a](#snake_case--ä)", ""),
-            ("# Here\n[a](#there)", "docs/page.md:2: docs/page.md has no heading `#there`"),
-            ("[a](../README.md#Use)", "docs/page.md:1: README.md has no heading `#Use`"),
-            ("```\n# No\n```\n[a](#no)", "docs/page.md:4: docs/page.md has no heading `#no`"),
-        ] {
-            check(anchors, text, expected);
+            assert_finds(links, &[], &[("a.rs", source), ("docs/a.md", "")], expected);
         }
     }
 
@@ -325,12 +315,27 @@ mod tests {
             ("rust,test_harness", "#[test]", ""),
             ("rust", "fn f() {}", ""),
             ("text", "#[test]", ""),
-            ("rust", "#[test]", "docs/a.md:4: this test is not compiled"),
-            ("rust", "    #[test]", "docs/a.md:4: this test is not compiled"),
-            ("rust,no_run", "#[tokio::test]", "docs/a.md:4: this test is not compiled"),
+            ("rust", "    #[test]", "docs/a.md:3: a test is not compiled"),
+            ("rust,no_run", "#[tokio::test]", "docs/a.md:3: a test is not compiled"),
         ] {
             let page = format!("# A\n\n```{fence}\n{line}\nfn a_test() {{}}\n```\n\n#[test]\n");
             assert_finds(tests_in_examples, &[], &[("docs/a.md", &page)], expected);
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn a_test_program_names_its_files() {
+        let main = ("crates/a/tests/it/main.rs", "//! A.\n\n#[cfg(x)]\nmod x;\npub mod common;\n");
+        for (path, expected) in [
+            ("crates/a/tests/it/x.rs", ""),
+            ("crates/a/tests/it/common/mod.rs", ""),
+            ("crates/a/tests/y.rs", ""),
+            ("crates/a/src/y.rs", ""),
+            ("crates/a/tests/it/y.rs", "crates/a/tests/it/y.rs: belongs to no test program"),
+            ("crates/b/tests/it/x.rs", "crates/b/tests/it/x.rs: belongs to no test program"),
+        ] {
+            assert_finds(test_modules, &[], &[main, (path, "")], expected);
         }
     }
 }

@@ -70,7 +70,7 @@ impl CertificateSource {
     /// This server ends the TLS connection. It puts the certificate of each connection, as its TLS library
     /// verified it, into the extensions of its requests, as a [`PeerCertificate`].
     ///
-    /// `crates/a0-tower/tests/mutual_tls.rs` has such a server of hyper, tokio-rustls and axum.
+    /// `crates/a0-tower/tests/it/mutual_tls.rs` has such a server of hyper, tokio-rustls and axum.
     pub fn tls() -> Self {
         CertificateSource(Kind::Tls)
     }

@@ -1,0 +1,14 @@
+//! The integration tests in one program, which is built and linked once.
+
+#[cfg(feature = "ureq")]
+mod blocking_api;
+mod builder;
+#[cfg(feature = "ureq")]
+mod explain;
+mod genuine_signatures;
+mod guide;
+mod https;
+#[cfg(feature = "ureq")]
+mod mutual_tls;
+mod protected_resource;
+mod secret_file;
