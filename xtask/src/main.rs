@@ -5,6 +5,7 @@
 mod api;
 mod bench;
 mod ci;
+mod clients;
 mod instructions;
 mod parity;
 mod process;
@@ -23,6 +24,7 @@ const COMMANDS: &[Command] = &[
     api::COMMAND,
     parity::COMMAND,
     recipes::COMMAND,
+    clients::COMMAND,
     bench::COMMAND,
 ];
 
@@ -172,6 +174,8 @@ mod tests {
             "parity --page",
             "parity 2000",
             "recipes tonic",
+            "clients --only",
+            "clients --only curl",
         ] {
             let result = run(line);
             assert!(

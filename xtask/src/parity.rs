@@ -57,16 +57,22 @@ pub(crate) fn compare(
 
 /// The Python interpreter that has the package, or the reason why there is none.
 pub(crate) fn reference(workspace: &Workspace) -> Result<PathBuf, String> {
-    let environment = workspace.target().join("parity").join("venv");
+    environment(&workspace.target().join("parity"), PINS)
+}
+
+/// The Python interpreter of a virtual environment in this folder that has the packages of these
+/// pins: one `name==version` in each line.
+pub(crate) fn environment(folder: &Path, pins: &str) -> Result<PathBuf, String> {
+    let environment = folder.join("venv");
     let python = environment.join(if cfg!(windows) {
         "Scripts/python.exe"
     } else {
         "bin/python"
     });
-    if has_packages(&python, PINS) {
+    if has_packages(&python, pins) {
         return Ok(python);
     }
-    println!("    installing the packages of {PINS} below the target directory");
+    println!("    installing the packages of {pins} below the target directory");
     let mut makers = ["python3", "python"].into_iter();
     if !makers.any(|maker| {
         Line::program(maker)
@@ -79,12 +85,14 @@ pub(crate) fn reference(workspace: &Workspace) -> Result<PathBuf, String> {
         );
     }
     Line::program(&python)
-        .args("-m pip install --quiet --disable-pip-version-check -r")
-        .arg(PINS)
+        .args("-m pip install --quiet --disable-pip-version-check --cache-dir")
+        .arg(folder.join("pip"))
+        .arg("-r")
+        .arg(pins)
         .run()
-        .map_err(|error| format!("the packages of {PINS} could not be installed: {error}"))?;
-    if !has_packages(&python, PINS) {
-        return Err(format!("pip did not install the versions of {PINS}"));
+        .map_err(|error| format!("the packages of {pins} could not be installed: {error}"))?;
+    if !has_packages(&python, pins) {
+        return Err(format!("pip did not install the versions of {pins}"));
     }
     Ok(python)
 }

@@ -55,6 +55,13 @@ impl Line {
         self
     }
 
+    /// As `env`, but the value is not printed.
+    pub(crate) fn secret(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self.shown = format!("{name}=... {}", self.shown);
+        self
+    }
+
     pub(crate) fn dir(mut self, directory: &std::path::Path) -> Self {
         self.command.current_dir(directory);
         self
@@ -97,6 +104,12 @@ impl Line {
         Ok(())
     }
 
+    /// Starts the program, and gives its output line by line. Its errors are not shown.
+    pub(crate) fn start(mut self) -> Result<Running, String> {
+        self.command.stdout(Stdio::piped()).stderr(Stdio::null());
+        Ok(Running(self.spawn()?))
+    }
+
     /// Whether the program starts and succeeds. Prints nothing.
     pub(crate) fn succeeds(mut self) -> bool {
         self.command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -115,6 +128,26 @@ impl Line {
             Ok(status) => Err(format!("`{}` ended with {status}", self.shown)),
             Err(error) => Err(format!("`{}` was lost: {error}", self.shown)),
         }
+    }
+}
+
+/// A program that runs until this is dropped.
+pub(crate) struct Running(Child);
+
+impl Running {
+    pub(crate) fn lines(&mut self) -> impl Iterator<Item = String> {
+        let output = self.0.stdout.take().into_iter();
+        output
+            .flat_map(|output| BufReader::new(output).lines())
+            .map_while(Result::ok)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The program may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -176,6 +209,8 @@ mod tests {
         assert_eq!(version().run(), Ok(()));
         assert!(version().output().unwrap().starts_with("cargo "));
         assert!(version().succeeds() && !bad().succeeds());
+        let first = version().start().unwrap().lines().next();
+        assert!(first.unwrap().starts_with("cargo "));
         let message = bad().run().unwrap_err();
         assert!(
             message.contains("cargo --no-such-option --quiet` ended with "),

@@ -187,15 +187,6 @@ impl<'a> From<CurrentActor<'a>> for Actor<'a> {
     }
 }
 
-/// The maximum number of actors that [`get_delegation_chain`](crate::get_delegation_chain) reads:
-/// 16, including the current one.
-///
-/// Each level is one more service that exchanged the token; the standard's own example has two. A
-/// token of 16 KiB could nest hundreds of levels, so the limit bounds the work and the length of an
-/// audit record. It is well below the depth of 128 at which `serde_json` stops parsing, so it
-/// applies first.
-pub const MAX_ACTORS: usize = 16;
-
 /// The actors of a token, newest first: the current one, then the prior ones.
 ///
 /// [`get_delegation_chain`](crate::get_delegation_chain) returns it. It is empty if there is no

@@ -2,7 +2,14 @@
 
 use thiserror::Error;
 
-use crate::actor::MAX_ACTORS;
+/// The maximum number of actors that [`get_delegation_chain`](crate::get_delegation_chain) reads:
+/// 16, including the current one.
+///
+/// Each level is one more service that exchanged the token; the standard's own example has two. A
+/// token of 16 KiB could nest hundreds of levels, so the limit bounds the work and the length of an
+/// audit record. It is well below the depth of 128 at which `serde_json` stops parsing, so it
+/// applies first.
+pub const MAX_ACTORS: usize = 16;
 
 /// Why an `act` claim is invalid. Refuse a token with such a claim: respond with 401
 /// `invalid_token`.

@@ -87,8 +87,8 @@ mod error;
 mod profile;
 mod read;
 
-pub use actor::{Actor, CurrentActor, DelegationChain, MAX_ACTORS};
-pub use error::ActError;
+pub use actor::{Actor, CurrentActor, DelegationChain};
+pub use error::{ActError, MAX_ACTORS};
 pub use profile::EntityProfile;
 pub use read::{get_current_actor, get_delegation_chain};
 

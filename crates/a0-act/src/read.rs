@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::actor::{Actor, CurrentActor, DelegationChain, MAX_ACTORS};
-use crate::error::ActError;
+use crate::actor::{Actor, CurrentActor, DelegationChain};
+use crate::error::{ActError, MAX_ACTORS};
 
 /// Returns the current actor: the outermost `act` of a verified token's claims.
 ///

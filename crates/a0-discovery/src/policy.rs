@@ -85,7 +85,9 @@ impl CachePolicy {
 
     pub(crate) fn is_fresh(&self, stamp: Stamp, now: NumericDate) -> bool {
         let server = stamp.max_age.unwrap_or(self.ttl);
-        elapsed(stamp.requested_at, now) < server.max(self.min_ttl).min(self.ttl)
+        let lifetime = server.max(self.min_ttl).min(self.ttl);
+        // Every verified token asks this, and a comparison of floats is the cheaper one.
+        elapsed_seconds(stamp.requested_at, now) < lifetime.as_secs_f64()
     }
 
     pub(crate) fn are_fresh(&self, stamps: [Stamp; 2], now: NumericDate) -> bool {
@@ -128,11 +130,17 @@ const CLOCK_TOLERANCE: f64 = 60.0;
 /// The time from `since` to `now`. Returns [`Duration::MAX`] if the clock was set back, because the
 /// true time is then unknown.
 pub(crate) fn elapsed(since: NumericDate, now: NumericDate) -> Duration {
+    Duration::try_from_secs_f64(elapsed_seconds(since, now)).unwrap_or(Duration::MAX)
+}
+
+/// Like [`elapsed`], in seconds. An unknown time is infinite.
+fn elapsed_seconds(since: NumericDate, now: NumericDate) -> f64 {
     let seconds = now.as_seconds() - since.as_seconds();
     if seconds < -CLOCK_TOLERANCE {
-        return Duration::MAX;
+        f64::INFINITY
+    } else {
+        seconds.max(0.0)
     }
-    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
 }
 
 /// The lifetime of one key set in a [`KeyCache`](crate::KeyCache). It ends when the set is replaced

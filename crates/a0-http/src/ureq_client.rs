@@ -18,10 +18,11 @@ use crate::message::{self, BodyDecoder};
 use crate::tls::client_config;
 use crate::{ClientBuilder, HttpClient, MAX_HEADER_SIZE, TransportError, TransportErrorKind};
 
-use masking::Exchange;
+use hidden::Exchange;
 
 mod connection;
 mod error;
+mod hidden;
 mod masking;
 mod response_mask;
 mod tls;

@@ -13,7 +13,7 @@ use crate::json;
 use crate::json::{Members, Node};
 use crate::jwk::{Jwk, JwkError};
 use crate::key::{Backend, VerifyingKey};
-use crate::token::{UnusableKey, VerifyError};
+use crate::verify_error::{UnusableKey, VerifyError};
 
 /// The most entries that are read of one set. The rest is left out. Building a key takes up to 0.1
 /// ms, so this limit bounds the time that any set can take.

@@ -64,6 +64,7 @@ mod point;
 mod private_key;
 mod signing;
 mod token;
+mod verify_error;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
 pub use base64url::{decode as base64url_decode, encode as base64url_encode};
@@ -78,7 +79,8 @@ pub use jwk::{Jwk, JwkError, has_private_member};
 pub use jwk_set::{JwkSet, JwkSetError, MAX_CANDIDATES, MAX_KEYS};
 pub use key::{Backend, InvalidSignature, VerifyingKey};
 pub use signing::{Signer, SigningError, SigningKey, random_token_id};
-pub use token::{UnusableKey, Unverified, Verifiable, VerifiedJws, VerifyError};
+pub use token::{Unverified, Verifiable, VerifiedJws};
+pub use verify_error::{UnusableKey, VerifyError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,10 +1,10 @@
-//! An MCP server, an API behind it, and their tenant in one process on loopback:
-//! `cargo run -p a0-mcp --example mcp_server`. It prints the URL of the server and two tokens.
+//! An MCP server, an API behind it, and their tenant in one process on loopback. MCP clients can log in to it:
+//! `cargo run -p a0-mcp --example mcp_server -- --help`.
 use std::sync::Arc;
 
 use a0_mcp::{Caller, Downstream, McpAuth, ToolError};
-use a0_testkit::LocalTenant;
-use a0_tower::{Auth, Verified};
+use a0_testkit::{Api, LocalTenant, Login, TenantServer, User};
+use a0_tower::{Auth, Refusal, Verified};
 use auth0_api::asynchronous::ApiClient;
 use auth0_api::{Builder, Policy, ProtectedResource};
 use axum::{Router, body::Body, routing::get};
@@ -12,6 +12,9 @@ use rmcp::transport::streamable_http_server::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::{ErrorData, ServerHandler, tool, tool_handler, tool_router};
 use tower_service::Service;
+
+#[path = "mcp_server/options.rs"]
+mod options;
 
 const LEDGER: &str = "https://ledger.example/";
 
@@ -54,14 +57,16 @@ impl Tools {
     }
 }
 
-#[tool_handler]
+#[tool_handler(name = "mcp_server", version = "0.1.0")]
 impl ServerHandler for Tools {}
 
 /// The API that the tool calls. It accepts tokens for its own audience alone.
 fn ledger_api(tenant: &LocalTenant) -> Result<Router, auth0_api::Error> {
     let client = local(ApiClient::builder().audience(LEDGER), tenant).build_async()?;
-    let balance =
-        async |token: Verified| format!("12 euros for {:?}", token.subject().ok().flatten());
+    let balance = async |token: Verified| {
+        let subject = token.subject()?.unwrap_or("nobody");
+        Ok::<_, Refusal>(format!("12 euros for {subject}"))
+    };
     Ok(Router::new()
         .route("/balance", get(balance))
         .route_layer(Auth::new(client)))
@@ -72,24 +77,40 @@ fn local(builder: Builder, tenant: &LocalTenant) -> Builder {
     builder.local_tenant(tenant.domain(), tenant.client(), tenant.clock())
 }
 
+/// The server is a client of the tenant too: it gets tokens for the ledger.
+fn prepare(tenant: &LocalTenant, resource: &str, login: Login) {
+    tenant.set_login(login);
+    tenant.add_user(User::new("auth0|ada").name("Ada"));
+    tenant.add_user(User::new("auth0|grace").name("Grace"));
+    tenant.add_api(Api::new(resource).scopes(["mcp:use", "balance:read"]));
+    tenant.add_api(Api::new(LEDGER));
+    tenant.register_client("mcp-server", "secret");
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let tenant = LocalTenant::new("local.test")?;
-    tenant.register_client("mcp-server", "secret");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let resource = format!("http://{}/mcp", listener.local_addr()?);
+    let Some(options) = options::read()? else {
+        return Ok(());
+    };
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", options.port)).await?;
+    let origin = format!("http://{}", listener.local_addr()?);
+    let resource = format!("{origin}/mcp");
+    let server = TenantServer::start_on(options.tenant_port)?;
+    let tenant = server.tenant();
+    prepare(tenant, &resource, options.login);
 
     let builder = ApiClient::builder()
         .audience(&resource)
+        .public_url(origin)
         .client_id("mcp-server")
         .client_secret("secret")
         .keep_access_tokens()
         .obo_cache(1000)
         .protected_resource(ProtectedResource::new(&*resource).scopes_supported(["mcp:use"]));
-    let client = local(builder, &tenant).build_async()?;
+    let client = local(builder, tenant).build_async()?;
     let tools = Tools {
         ledger: Downstream::new(client.clone(), LEDGER),
-        ledger_api: ledger_api(&tenant)?,
+        ledger_api: ledger_api(tenant)?,
     };
 
     let auth = McpAuth::new(client)?
@@ -105,13 +126,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route_layer(auth.clone())
         .merge(auth.metadata().router());
 
-    println!("{resource}");
-    for scope in ["mcp:use", "mcp:use balance:read"] {
-        let token = tenant
-            .access_token()
-            .audience(&resource)
-            .subject("auth0|ada");
-        println!("{}", token.scope(scope).mint()?);
-    }
+    options.announce(&resource, &server)?;
     Ok(axum::serve(listener, app).await?)
 }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use auth0_api::{Error, ErrorKind, Policy, SchemeError, VerifiedToken};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, Entry, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderValue, Method, Response};
 
 use crate::answer::Answerer;
-use crate::auth::{Settings, both};
+use crate::fields::DPOP;
 use crate::mark::{Credentials, LayerPolicy, Mark, Outcome, judge};
 use crate::nonce;
-
-pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
+use crate::settings::{Settings, both};
 
 /// The layer's decision about one request.
 pub(crate) enum Decision {

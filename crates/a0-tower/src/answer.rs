@@ -4,71 +4,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use auth0_api::Error;
-use http::header::{ACCEPT, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request;
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 
-use crate::auth::Settings;
+use crate::fields::DPOP_NONCE;
 use crate::grpc;
-use crate::nonce::DPOP_NONCE;
-use crate::reading::original_uri;
-
-pub(crate) type Hook = dyn Fn(&Refused<'_>, Response<String>) -> Response<String> + Send + Sync;
+use crate::hook::{Asked, Refused};
+use crate::settings::Settings;
 
 /// The fields of an answer without which a client, or a cache, does the wrong thing.
 const KEPT: [HeaderName; 4] = [WWW_AUTHENTICATE, DPOP_NONCE, CACHE_CONTROL, RETRY_AFTER];
-
-/// What the hook of [`on_refusal`](crate::Auth::on_refusal) sees of a refused request. It has no
-/// credentials: neither the query nor any field but `Accept`.
-#[derive(Debug)]
-pub struct Refused<'r> {
-    error: &'r Error,
-    request: &'r Asked,
-}
-
-impl<'r> Refused<'r> {
-    /// Why the request is refused.
-    pub fn error(&self) -> &'r Error {
-        self.error
-    }
-
-    /// The method of the request.
-    pub fn method(&self) -> &'r Method {
-        &self.request.method
-    }
-
-    /// The path of the request; inside a router that axum nests, with the prefix of the nest. Nothing is
-    /// decoded.
-    pub fn path(&self) -> &'r str {
-        &self.request.path
-    }
-
-    /// The value of `Accept` (RFC 9110 section 12.5.1), several joined with commas; empty if there is none.
-    pub fn accept(&self) -> &'r str {
-        &self.request.accept
-    }
-}
-
-/// What a hook may see of a request.
-#[derive(Debug)]
-struct Asked {
-    method: Method,
-    path: String,
-    accept: String,
-}
-
-impl Asked {
-    fn new(parts: &request::Parts) -> Self {
-        let accept = parts.headers.get_all(ACCEPT).iter();
-        let accept: Vec<_> = accept.filter_map(|value| value.to_str().ok()).collect();
-        Asked {
-            method: parts.method.clone(),
-            path: original_uri(parts).path().to_owned(),
-            accept: accept.join(", "),
-        }
-    }
-}
 
 /// Answers a request if it is refused: by the layer, or later by an extractor.
 #[derive(Clone)]

@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use auth0_api::Policy;
 use auth0_api::asynchronous::ApiClient;
-use http::request::Parts;
 use http::{Extensions, Response};
 use tower_layer::Layer;
 
-use crate::answer::{Hook, Refused};
 use crate::certificate::CertificateSource;
 use crate::grpc::PublicServices;
+use crate::hook::Refused;
 use crate::proxy::Proxy;
 use crate::reading::Reading;
 use crate::scoped::are_scopes;
 use crate::service::AuthService;
+use crate::settings::{Settings, both};
 use crate::source::Subprotocol;
 
 /// Protects a tower service or an axum router: the layer verifies each request before the service sees it.
@@ -68,21 +68,6 @@ use crate::source::Subprotocol;
 /// of the outer one and verifies the request again.
 #[derive(Clone)]
 pub struct Auth(pub(crate) Arc<Settings>);
-
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) client: ApiClient,
-    pub(crate) reading: Reading,
-    /// The policy that every token must satisfy; `None` if any verified token will do.
-    pub(crate) policy: Option<Policy>,
-    pub(crate) optional: bool,
-    pub(crate) allow_preflight: bool,
-    pub(crate) excluded: BTreeSet<String>,
-    pub(crate) public_services: PublicServices,
-    pub(crate) hook: Option<Arc<Hook>>,
-    /// The scopes that the challenges of a 401 name, separated by spaces.
-    pub(crate) challenge_scope: Option<String>,
-}
 
 impl Auth {
     /// Creates a layer that refuses every request without acceptable credentials.
@@ -315,22 +300,6 @@ impl Auth {
     }
 }
 
-/// The policy that requires both.
-pub(crate) fn both(one: Option<Policy>, other: Policy) -> Policy {
-    match one {
-        Some(one) => Policy::all([one, other]),
-        None => other,
-    }
-}
-
-impl Settings {
-    /// Whether the request needs no token. The inner service receives exactly this path.
-    pub(crate) fn excludes(&self, parts: &Parts) -> bool {
-        self.excluded.contains(parts.uri.path())
-            || self.public_services.includes(&parts.headers, &parts.uri)
-    }
-}
-
 impl<S> Layer<S> for Auth {
     type Service = AuthService<S>;
 
@@ -342,21 +311,5 @@ impl<S> Layer<S> for Auth {
 impl fmt::Debug for Auth {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
-    }
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Auth")
-            .field("client", &self.client)
-            .field("proxy", &self.reading.proxy)
-            .field("certificates", &self.reading.certificates)
-            .field("policy", &self.policy)
-            .field("optional", &self.optional)
-            .field("allow_preflight", &self.allow_preflight)
-            .field("excluded", &self.excluded)
-            .field("public_services", &self.public_services)
-            .finish_non_exhaustive()
     }
 }

@@ -3,8 +3,7 @@
 use http::HeaderName;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 
-use crate::admission::DPOP;
-use crate::nonce::DPOP_NONCE;
+use crate::fields::{DPOP, DPOP_NONCE};
 
 /// The fields of a request that browsers ask about, for `CorsLayer::allow_headers` of tower-http. The
 /// wildcard does not include `Authorization` (Fetch section 3.3.5).

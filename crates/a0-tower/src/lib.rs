@@ -48,8 +48,10 @@ pub mod certificate;
 mod cors;
 #[cfg(feature = "axum")]
 mod extract;
+mod fields;
 pub mod grpc;
 pub mod guard;
+mod hook;
 mod mark;
 mod metadata;
 mod nonce;
@@ -59,13 +61,14 @@ mod reading;
 mod refusal;
 mod scoped;
 mod service;
+mod settings;
 pub mod source;
 mod verified;
 
-pub use answer::Refused;
 pub use auth::Auth;
 pub use body::AuthBody;
 pub use cors::{CORS_EXPOSED_HEADERS, CORS_REQUEST_HEADERS};
+pub use hook::Refused;
 pub use metadata::MetadataService;
 pub use readiness::Readiness;
 pub use refusal::Refusal;

@@ -5,12 +5,12 @@ use auth0_api::{Confirmation, Error, Policy, VerifiedToken};
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderValue};
 
-use crate::admission::DPOP;
 use crate::answer::Answerer;
-use crate::auth::both;
 use crate::certificate::ClientCertificate;
+use crate::fields::DPOP;
 use crate::reading::TakenCertificate;
 use crate::refusal::Refusal;
+use crate::settings::both;
 
 /// The result of the layer, in the extensions of a request. Only the layer inserts it, and no other crate
 /// can name its type.

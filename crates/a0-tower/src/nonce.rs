@@ -3,11 +3,9 @@
 use auth0_api::asynchronous::ApiClient;
 use auth0_api::jose::unverified_payload;
 use auth0_api::{Scheme, VerifiedToken};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
-use crate::admission::DPOP;
-
-pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+use crate::fields::DPOP;
 
 /// Returns the current nonce, unless the proof of the request has it already.
 pub(crate) fn to_send(

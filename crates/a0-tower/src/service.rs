@@ -12,10 +12,10 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::admission::{Decision, decide, hide_credentials};
-use crate::auth::Settings;
 use crate::body::AuthBody;
+use crate::fields::DPOP_NONCE;
 use crate::mark::Mark;
-use crate::nonce::DPOP_NONCE;
+use crate::settings::Settings;
 
 /// The service that [`Auth`](crate::Auth) puts around an inner service. It makes and passes on requests and
 /// responses of any body.

@@ -8,7 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use a0_jose::NumericDate;
 
 use super::contract::{ReplayKey, ReplayStore, ReplayStoreError, Seen};
-use super::shard::{Entry, Shard};
+use super::queues::Entry;
+use super::shard::Shard;
 
 /// A bounded [`ReplayStore`] for one process. It never fails.
 ///

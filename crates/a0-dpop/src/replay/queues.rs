@@ -4,9 +4,19 @@ use std::cmp::Reverse;
 use std::collections::binary_heap::BinaryHeap;
 use std::collections::{BTreeSet, HashMap};
 
-use super::shard::Entry;
-
 const MIN_COUNTS: usize = 64;
+
+/// A proof: the holder of its key, and 96 bits of the hash that identifies it.
+///
+/// Proofs that agree in both count as one. Such a collision can refuse a proof, but never accept
+/// one twice. The holder is a keyed hash of the thumbprint, so that nobody can make a key that
+/// counts as another's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Entry {
+    pub(super) holder: u32,
+    /// Words of 32 bits, so that an entry and its expiry take 20 octets.
+    pub(super) hash: [u32; 3],
+}
 
 /// The queue of holders that have few entries.
 pub(super) struct SharedQueue {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::contract::Seen;
-use super::queues::{LargeHolders, SharedQueue};
+use super::queues::{Entry, LargeHolders, SharedQueue};
 
 /// One more than a call adds, so that expired entries decrease with every call.
 const EXPIRED_PER_CALL: usize = 2;
@@ -15,18 +15,6 @@ const MAX_SHARED: usize = 31;
 /// A shard shares one entry of each holder for each so many entries of its capacity. Smaller shards
 /// share none: their memory does not matter.
 const CAPACITY_PER_SHARED: usize = 2048;
-
-/// A proof: the holder of its key, and 96 bits of the hash that identifies it.
-///
-/// Proofs that agree in both count as one. Such a collision can refuse a proof, but never accept
-/// one twice. The holder is a keyed hash of the thumbprint, so that nobody can make a key that
-/// counts as another's.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Entry {
-    pub(super) holder: u32,
-    /// Words of 32 bits, so that an entry and its expiry take 20 octets.
-    pub(super) hash: [u32; 3],
-}
 
 /// Between two calls, each entry of `held` is in exactly one queue. The hash of `held` is keyed,
 /// because a client that chooses a `jti` can choose bits of an entry.

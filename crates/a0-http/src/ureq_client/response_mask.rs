@@ -1,14 +1,14 @@
 //! Finds the body in the bytes of a response, so that ureq sees only its framing.
 //!
 //! The rules are ureq's own. Where they are broken, the mask gives up and lets ureq report it. If
-//! the two differ, `masking` finds bytes that should have been placeholders.
+//! the two differ, `hidden` finds bytes that should have been placeholders.
 
 use std::mem;
 
 use http::header::{CONTENT_ENCODING, SET_COOKIE};
 use http::{HeaderMap, HeaderName};
 
-use super::masking;
+use super::hidden;
 use crate::MAX_HEADER_SIZE;
 
 /// Header fields that ureq must not see, each with a name of the same length for it. Features of
@@ -66,7 +66,7 @@ impl ResponseMask {
                 State::ChunkSize => self.chunk_size(bytes, shown),
                 State::Chunk(length) => {
                     let (data, rest) = bytes.split_at(length.min(bytes.len()));
-                    masking::hide_body(data, shown);
+                    hidden::hide_body(data, shown);
                     self.state = match length.saturating_sub(data.len()) {
                         0 => State::AfterChunk,
                         remaining => State::Chunk(remaining),
@@ -84,7 +84,7 @@ impl ResponseMask {
                     rest
                 }
                 State::Body => {
-                    masking::hide_body(bytes, shown);
+                    hidden::hide_body(bytes, shown);
                     &[]
                 }
                 State::Shown => {

@@ -134,17 +134,19 @@ pub struct Members<'d> {
 impl<'d> Members<'d> {
     /// Returns the member with this name.
     pub fn get(self, name: &str) -> Option<Node<'d>> {
-        let [member] = self.find([name]);
-        member
+        let is_it = |slot: &Slot| {
+            self.name(slot)
+                .is_some_and(|present| names_equal(name.as_bytes(), present))
+        };
+        let (index, slot) = self.slots().find(|(_, slot)| is_it(slot))?;
+        Some(self.node(index, slot))
     }
 
     /// Finds the members with these names in one pass. Absent members are `None`.
     pub fn find<const N: usize>(self, names: [&str; N]) -> [Option<Node<'d>>; N] {
         let mut members = [None; N];
-        let text = self.document.text.as_bytes();
         for (index, slot) in self.slots() {
-            let present = slot.name.range().and_then(|range| text.get(range));
-            let position = present.and_then(|present| {
+            let position = self.name(slot).and_then(|present| {
                 let mut names = names.iter();
                 names.position(|name| names_equal(name.as_bytes(), present))
             });
@@ -186,6 +188,10 @@ impl<'d> Members<'d> {
             next = slot.end.try_into().ok()?;
             Some((index, slot))
         })
+    }
+
+    fn name(self, slot: &Slot) -> Option<&'d [u8]> {
+        self.document.text.as_bytes().get(slot.name.range()?)
     }
 
     fn node(self, index: usize, slot: &'d Slot) -> Node<'d> {

@@ -2,13 +2,13 @@
 
 use openssl::error::ErrorStack;
 use openssl::md::{Md, MdRef};
+use openssl::pkey::{PKey, Private};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rand::rand_bytes;
 use openssl::rsa::Padding;
 use openssl::symm::{Cipher, Crypter, Mode};
 use zeroize::Zeroizing;
 
-use super::key::DecryptionKey;
 use super::{JweError, KeyEncryptionAlgorithm, MAX_KEYS_TRIED};
 use crate::jwk::MAX_RSA_BITS;
 
@@ -41,7 +41,7 @@ impl Encrypted<'_> {
     /// Decrypts the content with one of the keys.
     pub(super) fn decrypt<'k>(
         &self,
-        keys: impl Iterator<Item = &'k DecryptionKey> + Clone,
+        keys: impl Iterator<Item = &'k PKey<Private>> + Clone,
     ) -> Result<Zeroizing<Vec<u8>>, JweError> {
         if keys.clone().next().is_none() {
             return Err(JweError::NoMatchingKey);
@@ -50,7 +50,7 @@ impl Encrypted<'_> {
             return Err(JweError::Decryption);
         }
         // RFC 8017 section 7.1.2, step 1b: an encrypted key is as long as the modulus.
-        let keys = keys.filter(|key| key.length == self.key.len());
+        let keys = keys.filter(|key| key.size() == self.key.len());
         for key in keys.take(MAX_KEYS_TRIED) {
             let content_key = content_key(key, self.algorithm, &self.key)
                 .map_err(|_: ErrorStack| JweError::Decryption)?;
@@ -81,13 +81,13 @@ impl Encrypted<'_> {
 /// Decrypts a content key, or returns a random one if that fails (RFC 7516 section 11.5). The random
 /// one is made in either case, so that the same work is done.
 fn content_key(
-    key: &DecryptionKey,
+    key: &PKey<Private>,
     algorithm: KeyEncryptionAlgorithm,
     encrypted: &[u8],
 ) -> Result<ContentKey, ErrorStack> {
     let mut content_key = ContentKey::default();
     rand_bytes(&mut *content_key)?;
-    let mut context = PkeyCtx::new(&key.key)?;
+    let mut context = PkeyCtx::new(key)?;
     context.decrypt_init()?;
     set_padding(&mut context, algorithm)?;
     // OpenSSL wants room for as many octets as the modulus has.
@@ -114,12 +114,12 @@ fn set_padding<T>(
 }
 
 /// Returns whether the key decrypts what its public part encrypts.
-pub(super) fn can_decrypt(key: &DecryptionKey) -> bool {
+pub(super) fn can_decrypt(key: &PKey<Private>) -> bool {
     let algorithm = KeyEncryptionAlgorithm::RsaOaep256;
     let round_trip = || -> Result<bool, ErrorStack> {
         let mut chosen = ContentKey::default();
         rand_bytes(&mut *chosen)?;
-        let mut context = PkeyCtx::new(&key.key)?;
+        let mut context = PkeyCtx::new(key)?;
         context.encrypt_init()?;
         set_padding(&mut context, algorithm)?;
         let mut encrypted = Vec::new();
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn rfc7516_11_5_a_failed_key_decryption_goes_on_with_a_random_key() -> Result<(), ErrorStack> {
         let pem = openssl::rsa::Rsa::generate(2048)?.private_key_to_pem()?;
-        let key = DecryptionKey::from_pem(&pem).map_err(|_| ErrorStack::get())?;
+        let key = PKey::private_key_from_pem(&pem)?;
         for encrypted in [[0; 256], [1; 256], [0xff; 256]] {
             let replaced = || content_key(&key, KeyEncryptionAlgorithm::RsaOaep256, &encrypted);
             let (first, second) = (replaced()?, replaced()?);

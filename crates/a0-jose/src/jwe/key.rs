@@ -23,8 +23,6 @@ pub const MAX_KEYS_TRIED: usize = 2;
 #[derive(Clone)]
 pub struct DecryptionKey {
     pub(super) key: PKey<Private>,
-    /// The octets of the modulus, and so of every encrypted key.
-    pub(super) length: usize,
     key_id: Option<String>,
     algorithm: Option<KeyEncryptionAlgorithm>,
 }
@@ -97,18 +95,16 @@ impl DecryptionKey {
     fn from_rsa(key: Option<Rsa<Private>>) -> Result<Self, DecryptionKeyError> {
         let key = key.ok_or(DecryptionKeyError::Unusable)?;
         check_limits(&key)?;
-        let length = key.size() as usize;
         Some(key)
             .filter(private_key::has_two_factors)
             .filter(private_key::has_matching_exponents)
             .and_then(|key| PKey::from_rsa(key).ok())
+            .filter(can_decrypt)
             .map(|key| DecryptionKey {
                 key,
-                length,
                 key_id: None,
                 algorithm: None,
             })
-            .filter(can_decrypt)
             .ok_or(DecryptionKeyError::Unusable)
     }
 }

@@ -101,7 +101,7 @@ impl<'a> CompactJwe<'a> {
             additional_data: self.header.as_bytes(),
         };
         let candidates = keys.candidates(header.key_id(), header.algorithm());
-        let content = encrypted.decrypt(candidates)?;
+        let content = encrypted.decrypt(candidates.map(|candidate| &candidate.key))?;
         let token = signed_token(content)?;
         header.check_replicated_claims(&token)?;
         Ok(token)

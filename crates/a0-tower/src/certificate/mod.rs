@@ -13,7 +13,7 @@ use auth0_api::RequestContext;
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::{Extensions, HeaderMap, HeaderName};
 
-use crate::admission::DPOP;
+use crate::fields::DPOP;
 use crate::proxy::peers::Peers;
 
 pub use build::{CertificateSourceBuilder, InvalidCertificateSource};

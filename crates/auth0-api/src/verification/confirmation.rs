@@ -29,7 +29,8 @@ impl<R, S> Verifier<R, S> {
         token: &mut PresentedToken<'_>,
         request: &'v RequestShape<'_>,
         now: NumericDate,
-    ) -> Result<(Option<UnverifiedProof<'v>>, Proven), Refusal> {
+        sent: &mut Option<UnverifiedProof<'v>>,
+    ) -> Result<Proven, Refusal> {
         let Some(proof) = &request.proof else {
             let proven = match request.credentials.scheme {
                 Scheme::Bearer => {
@@ -39,7 +40,7 @@ impl<R, S> Verifier<R, S> {
                 }
                 Scheme::Dpop => self.check_certificate_alone(token.claims(), request)?,
             };
-            return Ok((None, proven));
+            return Ok(proven);
         };
         let (jkt, x5t) = dpop_binding(token.claims())?;
         let certificate = match x5t {
@@ -55,11 +56,11 @@ impl<R, S> Verifier<R, S> {
         if *unverified.thumbprint() != bound_to {
             return Err(ConfirmationError::Mismatch.into());
         }
-        let proven = Proven {
+        *sent = Some(unverified);
+        Ok(Proven {
             key: true,
             certificate,
-        };
-        Ok((Some(unverified), proven))
+        })
     }
 
     /// Checks a token of the scheme Bearer. If it is bound to a key, it is refused, because no key is proven.

@@ -248,26 +248,23 @@ impl<'v, R, S> Trusted<'v, R, S> {
             .validate_for_subject(token.claims(), now);
         let subject = subject.map_err(|error| verifier.diagnose(error, token.claims(), now))?;
         verifier.check_subject(subject)?;
-        let (challenger, scheme, (proof, proven)) = match parsed.sender {
-            Sender::Any(options) => {
-                token.claims().require(&options.required_claims)?;
-                let unchecked = (None, Proven::default());
-                (verifier.challenger, Scheme::Bearer, unchecked)
-            }
-            Sender::Bound(request) => {
-                let checked = verifier.check_sender(token, request, now)?;
-                (request.challenger, request.credentials.scheme, checked)
-            }
-        };
-        let request = CheckedRequest {
+        let mut request = CheckedRequest {
             verifier,
             access_token: verifier.keep_access_tokens.then_some(parsed.text),
-            challenger,
-            scheme,
-            proof,
-            proven,
+            challenger: verifier.challenger,
+            scheme: Scheme::Bearer,
+            proof: None,
+            proven: Proven::default(),
             now,
         };
+        match parsed.sender {
+            Sender::Any(options) => token.claims().require(&options.required_claims)?,
+            Sender::Bound(sent) => {
+                request.challenger = sent.challenger;
+                request.scheme = sent.credentials.scheme;
+                request.proven = verifier.check_sender(token, sent, now, &mut request.proof)?;
+            }
+        }
         request.find_keys(self)
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use a0_dpop::{Htu, InvalidHtu, ProofError};
-use http::{HeaderMap, HeaderName, Request, request::Parts};
+use http::{HeaderMap, HeaderName, Method, Request, Uri, request::Parts};
 
 use crate::error::{ArgumentSource, ErrorKind};
 
@@ -42,6 +42,16 @@ impl<'r> RequestContext<'r> {
     /// Creates an empty context.
     pub fn new() -> Self {
         RequestContext::default()
+    }
+
+    /// Made at once and not by the methods below, which move the context each time.
+    fn of(method: &'r Method, target: &'r Uri, headers: &'r HeaderMap) -> Self {
+        RequestContext {
+            map: Some(headers),
+            method: Some(Cow::Borrowed(method.as_str())),
+            path: Some(Cow::Borrowed(target.path())),
+            ..RequestContext::default()
+        }
     }
 
     /// Adds a header field. The case of the name does not matter. Add a field once for each time it was
@@ -219,19 +229,13 @@ fn text(value: &[u8]) -> Cow<'_, str> {
 
 impl<'r, T> From<&'r Request<T>> for RequestContext<'r> {
     fn from(request: &'r Request<T>) -> Self {
-        RequestContext::new()
-            .method(request.method().as_str())
-            .path(request.uri().path())
-            .headers(request.headers())
+        RequestContext::of(request.method(), request.uri(), request.headers())
     }
 }
 
 impl<'r> From<&'r Parts> for RequestContext<'r> {
     fn from(parts: &'r Parts) -> Self {
-        RequestContext::new()
-            .method(parts.method.as_str())
-            .path(parts.uri.path())
-            .headers(&parts.headers)
+        RequestContext::of(&parts.method, &parts.uri, &parts.headers)
     }
 }
 

@@ -12,8 +12,9 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Timeout};
 
+use super::super::hidden::{Exchange, hide_body, reveal_head};
 use super::super::response_mask::restore_names;
-use super::{Exchange, MaskedTransport, hide_body, reveal_head};
+use super::MaskedTransport;
 use crate::{MAX_HEADER_SIZE, TransportErrorKind};
 
 fn headers() -> HeaderMap {

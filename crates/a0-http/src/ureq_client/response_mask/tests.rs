@@ -3,7 +3,7 @@
 use http::header::{CONTENT_ENCODING, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-use super::super::masking::Exchange;
+use super::super::hidden::Exchange;
 use super::{ResponseMask, restore_names};
 use crate::MAX_HEADER_SIZE;
 

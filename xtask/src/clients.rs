@@ -1,0 +1,268 @@
+//! `cargo xtask clients`: real MCP clients log in to an example of `a0-mcp`.
+//!
+//! The scripts in `crates/a0-mcp/clients` check each step. This file installs what they need, starts
+//! an example for each, and adds up their checks.
+
+use std::path::{Path, PathBuf};
+
+use lexopt::{Arg::Long, Parser, ValueExt};
+use serde_json::Value;
+
+use crate::process::{Line, Running, Tally};
+use crate::workspace::Workspace;
+use crate::{Command, Failure, parity};
+
+pub(crate) const COMMAND: Command = Command {
+    name: "clients",
+    about: "Lets real MCP clients log in to an example of a0-mcp, over sockets",
+    usage: "[--only NAME]",
+    help: "  --only NAME  one of node, python, conformance, inspector
+
+  node         @modelcontextprotocol/client: login, calls, step-up, refresh, DPoP
+  python       the package mcp: login, calls, step-up, refresh
+  conformance  @modelcontextprotocol/conformance: its scenarios for servers
+  inspector    @modelcontextprotocol/inspector in a headless Chromium, with a screenshot
+
+Needs Node.js with npm (a newer Node comes with the packages), python3 with venv, and for the Inspector
+chromium and certutil (Debian: chromium, libnss3-tools). What is missing is named, and fails. npm and pip
+install the versions that crates/a0-mcp/clients pins, below the target directory, at the first run. After
+that, all traffic is on loopback. CHROMIUM names another program than `chromium`.",
+    run,
+};
+
+const SCRIPTS: &str = "crates/a0-mcp/clients";
+
+struct Part {
+    name: &'static str,
+    package: &'static str,
+    /// The versions of MCP that it speaks.
+    speaks: &'static str,
+    /// The example that it speaks to, with its arguments.
+    example: &'static str,
+    run: fn(&Place, &Example, &mut Tally) -> Result<(), String>,
+}
+
+const PARTS: &[Part] = &[
+    Part {
+        name: "node",
+        package: "@modelcontextprotocol/client",
+        speaks: "2025-11-25, 2026-07-28",
+        example: "mcp_server --port 0 --tenant-port 0 --auto-approve",
+        run: |place, example, tally| {
+            let line = place.node("client.mjs", example)?;
+            line.secret("MCP_TOKEN", &example.token).run_tests(tally)
+        },
+    },
+    Part {
+        name: "python",
+        package: "mcp",
+        speaks: "2025-11-25, 2026-07-28",
+        example: "mcp_server --port 0 --tenant-port 0 --auto-approve",
+        run: |place, example, tally| {
+            let pins = format!("{SCRIPTS}/requirements.txt");
+            let python = parity::environment(&place.folder, &pins)?;
+            Line::program(python)
+                .arg(format!("{SCRIPTS}/client.py"))
+                .arg(&example.url)
+                .env("SSL_CERT_FILE", &place.certificate())
+                .secret("MCP_TOKEN", &example.token)
+                .run_tests(tally)
+        },
+    },
+    Part {
+        name: "conformance",
+        package: "@modelcontextprotocol/conformance",
+        speaks: "2025-06-18, 2025-11-25",
+        example: "conformance_server",
+        run: |place, example, tally| {
+            let line = place.node("conformance.mjs", example)?;
+            line.arg(place.folder.join("conformance"))
+                .secret("MCP_TOKEN", &example.token)
+                .run_tests(tally)
+        },
+    },
+    Part {
+        name: "inspector",
+        package: "@modelcontextprotocol/inspector",
+        speaks: "2026-07-28",
+        example: "mcp_server --port 0 --tenant-port 0",
+        run: |place, example, tally| {
+            let chromium = std::env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
+            needs(Line::program(chromium).arg("--version"), "chromium")?;
+            needs(
+                Line::program("certutil").arg("--build-flags"),
+                "certutil (Debian: libnss3-tools)",
+            )?;
+            let line = place.node("inspector.mjs", example)?;
+            line.arg(&place.folder).run_tests(tally)
+        },
+    },
+];
+
+fn run(mut arguments: Parser) -> Result<(), Failure> {
+    let mut parts: Vec<&Part> = PARTS.iter().collect();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("only") => {
+                let name = arguments.value()?.string()?;
+                parts.retain(|part| part.name == name);
+                if parts.is_empty() {
+                    return Err(Failure::Usage(format!("there is no client {name:?}")));
+                }
+            }
+            _ => return Err(argument.unexpected().into()),
+        }
+    }
+    let workspace = Workspace::enter()?;
+    let place = Place {
+        folder: workspace.target().join("clients"),
+    };
+    Line::cargo("build --quiet -p a0-mcp --examples").run()?;
+    let examples = workspace.target().join("debug/examples");
+    let mut rows = Vec::new();
+    for part in parts {
+        println!("\n{}", part.name);
+        let mut tally = Tally::default();
+        let outcome = Example::start(&examples, part.example, &place)
+            .and_then(|example| (part.run)(&place, &example, &mut tally));
+        if let Err(error) = &outcome {
+            println!("    {error}");
+        }
+        rows.push((part, tally, outcome.is_ok()));
+    }
+    report(&place, &rows)
+}
+
+fn report(place: &Place, rows: &[(&Part, Tally, bool)]) -> Result<(), Failure> {
+    println!("\n{:<42} {:<24} checks", "client", "versions of MCP");
+    for (part, tally, is_ok) in rows {
+        let client = format!("{} {}", part.package, version(part.package)?);
+        let verdict = if *is_ok { "" } else { "  FAILED" };
+        println!("{client:<42} {:<24} {tally}{verdict}", part.speaks);
+    }
+    if let Some((part, ..)) = rows.iter().find(|(_, _, is_ok)| !is_ok) {
+        return Err(Failure::Failed(format!(
+            "the lines marked FAILED above say what did not happen: \
+             `cargo xtask clients --only {}` runs that client again",
+            part.name
+        )));
+    }
+    println!("\nNext: compare the figures with docs/mcp.md.");
+    if rows.iter().any(|(part, ..)| part.name == "inspector") {
+        let folder = place.folder.display();
+        println!("The screenshot is {folder}/inspector.png; that page shows one like it.");
+    }
+    Ok(())
+}
+
+/// The pinned version of a package.
+fn version(package: &str) -> Result<String, String> {
+    let read = |name: &str| {
+        let path = format!("{SCRIPTS}/{name}");
+        std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))
+    };
+    let manifest: Value = serde_json::from_str(&read("package.json")?).unwrap_or_default();
+    if let Some(version) = manifest["dependencies"][package].as_str() {
+        return Ok(version.to_owned());
+    }
+    let pins = read("requirements.txt")?;
+    let mut pins = pins.lines().filter_map(|line| line.split_once("=="));
+    let pin = pins.find(|(name, _)| *name == package);
+    pin.map(|(_, version)| version.to_owned())
+        .ok_or_else(|| format!("no file of {SCRIPTS} pins {package}"))
+}
+
+fn needs(line: Line, name: &str) -> Result<(), String> {
+    match line.succeeds() {
+        true => Ok(()),
+        false => Err(format!("missing: {name}")),
+    }
+}
+
+/// The folder below the target directory in which everything is installed.
+struct Place {
+    folder: PathBuf,
+}
+
+impl Place {
+    fn certificate(&self) -> String {
+        self.folder.join("ca.pem").display().to_string()
+    }
+
+    /// A script, with the packages that it needs.
+    fn node(&self, script: &str, example: &Example) -> Result<Line, String> {
+        let packages = self.folder.join("npm");
+        self.install(&packages)?;
+        Ok(Line::program(packages.join("node_modules/.bin/node"))
+            .arg(script)
+            .arg(&example.url)
+            .env("NODE_EXTRA_CA_CERTS", &self.certificate())
+            .dir(&packages))
+    }
+
+    fn install(&self, packages: &Path) -> Result<(), String> {
+        let lock = Path::new(SCRIPTS).join("package-lock.json");
+        let marker = packages.join("installed.json");
+        let is_installed = std::fs::read(&marker).ok() == std::fs::read(&lock).ok();
+        copy_files(Path::new(SCRIPTS), packages)
+            .map_err(|error| format!("{}: {error}", packages.display()))?;
+        if is_installed {
+            return Ok(());
+        }
+        let shown = lock.display();
+        println!("    installing the packages of {shown} below the target directory");
+        // `npm ci` refuses the lock if an optional package for another system cannot be had.
+        Line::program("npm")
+            .args("install --loglevel=error --no-audit --no-fund --cache")
+            .arg(self.folder.join("npm-cache"))
+            .dir(packages)
+            .run()
+            .map_err(|error| format!("missing: Node.js with npm, or its packages: {error}"))?;
+        let marked = std::fs::copy(lock, marker);
+        marked.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in from.read_dir()? {
+        let entry = entry?;
+        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+/// An example while it runs, on free ports.
+struct Example {
+    url: String,
+    /// The first that it printed.
+    token: String,
+    _running: Running,
+}
+
+impl Example {
+    fn start(examples: &Path, line: &str, place: &Place) -> Result<Self, String> {
+        let folder = &place.folder;
+        std::fs::create_dir_all(folder)
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
+        let (name, arguments) = line.split_once(' ').unwrap_or((line, ""));
+        let line = Line::program(examples.join(name)).args(arguments);
+        let mut running = line.arg("--ca").arg(place.certificate()).start()?;
+        let mut lines = running.lines();
+        let mut value = |label: &str| {
+            let found = lines.find_map(|line| {
+                let (name, rest) = line.split_once(' ')?;
+                let word = rest.split_whitespace().next();
+                word.filter(|_| name == label).map(str::to_owned)
+            });
+            found.ok_or_else(|| format!("the example did not say its {label}"))
+        };
+        let (url, token) = (value("server")?, value("token")?);
+        drop(lines);
+        Ok(Self {
+            url,
+            token,
+            _running: running,
+        })
+    }
+}
