@@ -41,8 +41,8 @@ impl Document {
                 }
                 Event::End(TagEnd::CodeBlock) => is_in_rust = false,
                 Event::Text(text) if is_in_rust => {
-                    let block = document.rust.last_mut();
-                    block.map(|(_, _, code)| code.push_str(&text));
+                    let block = document.rust.last_mut().into_iter();
+                    block.for_each(|(_, _, code)| code.push_str(&text));
                 }
                 Event::Code(span) => document.code.push((line(range.start), span.into_string())),
                 _ => {}
