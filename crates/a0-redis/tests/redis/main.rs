@@ -1,0 +1,13 @@
+//! The stores and caches against real servers, which each test starts for itself.
+
+mod cache;
+mod cluster;
+mod observer;
+mod outages;
+mod processes;
+mod proxy;
+mod replay;
+mod sentinel;
+mod servers;
+mod stores;
+mod tls;

@@ -1,0 +1,41 @@
+//! TLS.
+
+use a0_dpop::Seen;
+use a0_redis::{RedisBuilder, RedisError, WhenAway};
+use a0_testkit::CertificateAuthority;
+
+use crate::servers::Server;
+use crate::stores::{PATIENT, ask, stores};
+
+#[test]
+fn the_certificate_is_verified() {
+    let authority = CertificateAuthority::generate().unwrap();
+    let other = CertificateAuthority::generate().unwrap();
+    // For `localhost`, `127.0.0.1` and `::1`.
+    let certificate = authority.loopback_server().unwrap();
+    let pem = format!("{}{}", certificate.pem(), certificate.chain_pem());
+    let Some(server) = Server::start_tls(&pem, certificate.key_pem()) else {
+        return;
+    };
+    let url = |host: &str| format!("rediss://{host}:{}", server.port);
+    let builder = |url: String| RedisBuilder::new(url).time_limit(PATIENT);
+    let trusting = |host: &str| builder(url(host)).root_certificates_pem(authority.pem());
+    for (builder, expected) in [
+        (trusting("127.0.0.1"), Ok(Seen::First)),
+        // The same server by a name that is not in its certificate.
+        (trusting("127.0.0.2"), Err(RedisError::NotConnected)),
+        (
+            builder(url("127.0.0.1")).root_certificates_pem(other.pem()),
+            Err(RedisError::NotConnected),
+        ),
+        (builder(url("127.0.0.1")), Err(RedisError::NotConnected)),
+        (
+            builder(format!("redis://127.0.0.1:{}", server.port)),
+            Err(RedisError::NotConnected),
+        ),
+    ] {
+        for (kind, store) in stores(&builder, WhenAway::Refuse) {
+            assert_eq!(ask(&*store, kind), expected, "{kind}");
+        }
+    }
+}
