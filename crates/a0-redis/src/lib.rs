@@ -59,5 +59,9 @@ pub use replay::{RedisReplayStore, WhenAway};
 pub use watch::RedisObserver;
 
 #[cfg(doctest)]
+#[doc = include_str!("../../../docs/scaling.md")]
+struct Scaling;
+
+#[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -74,9 +74,9 @@ impl SqlStore {
     }
 
     /// Runs a statement, and returns whether it changed a row.
-    async fn changes(
+    async fn changes<'q>(
         &self,
-        statement: Query<'_, Sqlite, SqliteArguments<'_>>,
+        statement: Query<'q, Sqlite, SqliteArguments<'q>>,
     ) -> Result<bool, sqlx::Error> {
         let done = statement.execute(&self.pool).await?;
         Ok(done.rows_affected() > 0)

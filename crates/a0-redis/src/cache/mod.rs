@@ -16,9 +16,9 @@ use crate::error::RedisError;
 
 /// A [`CacheAdapter`] in Redis, for the keys of issuers.
 ///
-/// Whoever can write to this Redis can plant keys, and so sign tokens that this API accepts: see
-/// [`CacheAdapter`]. An adapter [has leases](CacheAdapter::has_leases), so that one of several
-/// processes fetches for all.
+/// Whoever can write to this Redis can plant entries: pass an
+/// [`EntryKeys`](a0_discovery::EntryKeys) with the adapter, so that they are ignored. The adapter
+/// [has leases](CacheAdapter::has_leases), so that one of several processes fetches for all.
 ///
 /// A call takes no longer than the [time limit](crate::RedisBuilder::time_limit), except
 /// [`clear`](CacheAdapter::clear), which goes through all keys of each server with `SCAN`: each of

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use a0_dpop::Seen;
 use a0_redis::{RedisBuilder, RedisError, WhenAway};
 
+use crate::cache::caches;
 use crate::proxy::Proxy;
 use crate::servers::{Server, until};
 use crate::stores::{PATIENT, ask, stores};
@@ -201,6 +202,46 @@ fn a_full_server_without_eviction_is_an_error() {
         assert_eq!(ask(&*store, "a"), Ok(Seen::First), "{kind}");
         assert_eq!(ask(&*store, "a"), Ok(Seen::Before), "{kind}");
         assert_eq!(store.answered_alone(), 1, "{kind}");
+    }
+}
+
+/// The commands that docs/scaling.md names are enough.
+#[test]
+fn a_user_needs_few_commands() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let user = [
+        "ACL",
+        "SETUSER",
+        "api",
+        "on",
+        ">password",
+        "~orders:*",
+        "-@all",
+    ];
+    let commands = ["+set", "+get", "+del", "+scan", "+eval", "+info"];
+    let answer = server.send(&[&user[..], &commands].concat());
+    assert!(answer.starts_with("+OK"), "{answer}");
+    let builder = RedisBuilder::new(server.url())
+        .credentials("api", "password")
+        .prefix("orders:")
+        .time_limit(PATIENT);
+    for (kind, store) in stores(&builder, WhenAway::Refuse) {
+        assert_eq!(ask(&*store, kind), Ok(Seen::First), "{kind}");
+        assert_eq!(store.evicting_policy(), Ok(None), "{kind}");
+    }
+    for (kind, cache) in caches(&builder) {
+        let minute = Duration::from_secs(60);
+        cache.set("a", "1", minute).unwrap();
+        assert!(cache.set_if_equal("a", "1", "2", minute).unwrap(), "{kind}");
+        assert!(cache.delete_if_equal("a", "2").unwrap(), "{kind}");
+        assert_eq!(cache.get("a").unwrap(), None, "{kind}");
+        cache.clear().unwrap();
+    }
+    // Keys of others are not for this user.
+    for (kind, store) in stores(&builder.prefix("other:"), WhenAway::Refuse) {
+        assert_eq!(ask(&*store, kind), Err(RedisError::Refused), "{kind}");
     }
 }
 
