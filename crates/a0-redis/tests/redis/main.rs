@@ -7,6 +7,8 @@ mod outages;
 mod processes;
 mod proxy;
 mod replay;
+#[cfg(feature = "async")]
+mod runtimes;
 mod sentinel;
 mod servers;
 mod stores;

@@ -145,6 +145,29 @@ fn a_slow_server_delays_a_hundred_callers_by_the_limit_alone() {
     }
 }
 
+/// A server or a network that is gone without a word, and back for new connections.
+#[test]
+fn a_connection_that_died_silently_is_replaced() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let proxy = Proxy::start(server.port);
+    let builder = RedisBuilder::new(proxy.url()).time_limit(Duration::from_secs(1));
+    for (kind, store) in stores(&builder, WhenAway::Refuse) {
+        until("there is a connection", || ask(&*store, kind).is_ok());
+        proxy.silence();
+        let answer = ask(&*store, format!("lost {kind}"));
+        assert_eq!(answer, Err(RedisError::NotInTime), "{kind}");
+        let mut number = 0;
+        until("there is a new connection", || {
+            number += 1;
+            ask(&*store, format!("{number} {kind}")).is_ok()
+        });
+        // One connection was lost, and one call with it.
+        assert!(number <= 3, "{kind}: {number}");
+    }
+}
+
 fn a_hundred_callers_are_answered(ask: impl Fn(usize) + Sync) {
     thread::scope(|scope| {
         for number in 0..100 {

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -16,6 +17,9 @@ pub(crate) struct Proxy {
 struct Delay {
     length: Mutex<Option<Duration>>,
     changed: Condvar,
+    /// Connections with a lower number deliver nothing any more.
+    dead_below: AtomicUsize,
+    connections: AtomicUsize,
 }
 
 impl Proxy {
@@ -39,7 +43,8 @@ impl Proxy {
                 });
                 let (sender, receiver) = mpsc::channel();
                 let delay = Arc::clone(&delay);
-                thread::spawn(move || deliver(&receiver, client, &delay));
+                let number = delay.connections.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || deliver(&receiver, client, &delay, number));
                 thread::spawn(move || {
                     let mut server = server;
                     let mut octets = vec![0; 65536];
@@ -56,6 +61,12 @@ impl Proxy {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Lets the connections of this moment die without a word.
+    pub(crate) fn silence(&self) {
+        let count = self.delay.connections.load(Ordering::SeqCst);
+        self.delay.dead_below.store(count, Ordering::SeqCst);
+    }
+
     /// Delays everything that is not yet delivered, or nothing.
     pub(crate) fn delay(&self, length: Option<Duration>) {
         *self.delay.length.lock().unwrap() = length;
@@ -63,13 +74,21 @@ impl Proxy {
     }
 }
 
-fn deliver(receiver: &Receiver<(Instant, Vec<u8>)>, mut client: TcpStream, delay: &Delay) {
+fn deliver(
+    receiver: &Receiver<(Instant, Vec<u8>)>,
+    mut client: TcpStream,
+    delay: &Delay,
+    number: usize,
+) {
     while let Ok((arrived, octets)) = receiver.recv() {
         let mut length = delay.length.lock().unwrap();
         while let Some(left) = (*length).and_then(|length| length.checked_sub(arrived.elapsed())) {
             length = delay.changed.wait_timeout(length, left).unwrap().0;
         }
         drop(length);
+        if number < delay.dead_below.load(Ordering::SeqCst) {
+            continue;
+        }
         if client.write_all(&octets).is_err() {
             return;
         }

@@ -75,8 +75,13 @@ impl Server {
         }
     }
 
-    /// Starts a server that speaks TLS alone, with this certificate and key.
-    pub(crate) fn start_tls(certificate: &str, key: &str) -> Option<Server> {
+    /// Starts a server that speaks TLS alone, with this certificate and key. It asks clients for a
+    /// certificate of the authority, if there is one.
+    pub(crate) fn start_tls(
+        certificate: &str,
+        key: &str,
+        authority: Option<&str>,
+    ) -> Option<Server> {
         if !are_available() {
             return None;
         }
@@ -88,22 +93,17 @@ impl Server {
             path.to_str().unwrap().to_owned()
         };
         let (certificate, key) = (path("chain.pem", certificate), path("key.pem", key));
+        let authority = authority.map(|authority| path("authority.pem", authority));
         let port_text = port.to_string();
-        let mut arguments: Vec<String> = Vec::new();
-        arguments.extend(["--port", "0", "--tls-port", &port_text].map(str::to_owned));
-        arguments.extend(["--tls-cert-file", &certificate].map(str::to_owned));
-        arguments.extend(["--tls-key-file", &key].map(str::to_owned));
-        arguments.extend(
-            [
-                "--tls-auth-clients",
-                "no",
-                "--bind",
-                "127.0.0.1",
-                "127.0.0.2",
-            ]
-            .map(str::to_owned),
-        );
-        arguments.extend(["--save", "", "--dir", folder.to_str().unwrap()].map(str::to_owned));
+        let mut arguments = vec!["--port", "0", "--tls-port", &port_text];
+        arguments.extend(["--tls-cert-file", &certificate, "--tls-key-file", &key]);
+        arguments.extend(["--bind", "127.0.0.1", "127.0.0.2", "--save", ""]);
+        arguments.extend(["--dir", folder.to_str().unwrap()]);
+        arguments.extend(match &authority {
+            Some(authority) => ["--tls-ca-cert-file", authority],
+            None => ["--tls-auth-clients", "no"],
+        });
+        let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
         let server = Server {
             port,
             process: spawn(&arguments),

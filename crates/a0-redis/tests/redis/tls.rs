@@ -14,7 +14,7 @@ fn the_certificate_is_verified() {
     // For `localhost`, `127.0.0.1` and `::1`.
     let certificate = authority.loopback_server().unwrap();
     let pem = format!("{}{}", certificate.pem(), certificate.chain_pem());
-    let Some(server) = Server::start_tls(&pem, certificate.key_pem()) else {
+    let Some(server) = Server::start_tls(&pem, certificate.key_pem(), None) else {
         return;
     };
     let url = |host: &str| format!("rediss://{host}:{}", server.port);
@@ -37,5 +37,29 @@ fn the_certificate_is_verified() {
         for (kind, store) in stores(&builder, WhenAway::Refuse) {
             assert_eq!(ask(&*store, kind), expected, "{kind}");
         }
+    }
+}
+
+#[test]
+fn a_client_shows_its_certificate() {
+    let authority = CertificateAuthority::generate().unwrap();
+    let certificate = authority.loopback_server().unwrap();
+    let pem = format!("{}{}", certificate.pem(), certificate.chain_pem());
+    let key = certificate.key_pem();
+    let Some(server) = Server::start_tls(&pem, key, Some(authority.pem())) else {
+        return;
+    };
+    let own = authority.client("orders-api").unwrap();
+    let without = RedisBuilder::new(format!("rediss://127.0.0.1:{}", server.port))
+        .root_certificates_pem(authority.pem())
+        .time_limit(PATIENT);
+    let with = without
+        .clone()
+        .client_certificate_pem(own.pem(), own.key_pem());
+    for (kind, store) in stores(&with, WhenAway::Refuse) {
+        assert_eq!(ask(&*store, kind), Ok(Seen::First), "{kind}");
+    }
+    for (kind, store) in stores(&without, WhenAway::Refuse) {
+        assert!(ask(&*store, kind).is_err(), "{kind}");
     }
 }
