@@ -58,8 +58,8 @@ enum Servers {
 
 impl RedisBuilder {
     /// Begins with the URL of one server: `redis://[user:password@]host[:port][/database]`,
-    /// `rediss://` for TLS, or `redis+unix:///path`. TLS uses rustls and trusts the certificates
-    /// that the system trusts.
+    /// `rediss://` for TLS, or `redis+unix:///path`. TLS uses rustls and trusts Mozilla's
+    /// authorities, as they were when the program was built.
     pub fn new(url: impl Into<String>) -> Self {
         RedisBuilder::of(Servers::Single(url.into()))
     }
@@ -105,7 +105,7 @@ impl RedisBuilder {
         self
     }
 
-    /// Trusts only the authorities in this PEM text, and not those that the system trusts.
+    /// Trusts only the authorities in this PEM text, and not Mozilla's.
     pub fn root_certificates_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.tls.roots = Some(pem.into());
         self

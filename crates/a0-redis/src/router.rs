@@ -257,3 +257,71 @@ impl Router {
         self.notify.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sentinel() -> Router {
+        let sentinel = Address::Host("a".to_owned(), 9);
+        Router::new(Topology::Sentinel(vec![sentinel], "main".to_owned()))
+    }
+
+    #[test]
+    fn one_asks_and_the_others_wait() {
+        let (router, now) = (sentinel(), Instant::now());
+        assert_eq!(router.ticket(true, now), Ticket::Ask(0));
+        for is_needed in [true, false] {
+            assert_eq!(router.ticket(is_needed, now), Ticket::Wait(0));
+        }
+        // Somebody must ask if the first never ends.
+        assert_eq!(router.ticket(true, now + ABANDONED), Ticket::Ask(0));
+    }
+
+    #[test]
+    fn a_question_is_asked_again_after_a_pause() {
+        let (router, error) = (sentinel(), RedisError::NotConnected);
+        let now = Instant::now();
+        assert_eq!(router.ticket(true, now), Ticket::Ask(0));
+        router.end(Err(error));
+        let soon = now + SHORTEST / 2;
+        assert_eq!(router.ticket(true, soon), Ticket::Recent(Err(error)));
+        assert_eq!(router.ticket(true, now + SHORTEST), Ticket::Ask(1));
+        router.end(Ok(()));
+        let later = Instant::now() + SHORTEST;
+        assert_eq!(router.ticket(false, later), Ticket::Recent(Ok(())));
+        assert_eq!(router.ticket(false, later + LONGEST), Ticket::Ask(2));
+    }
+
+    #[test]
+    fn one_server_is_never_asked_for() {
+        let router = Router::new(Topology::Single(Address::Host("a".to_owned(), 1)));
+        let ticket = router.ticket(true, Instant::now());
+        assert_eq!(ticket, Ticket::Recent(Ok(())));
+        assert!(router.sources().is_empty());
+    }
+
+    /// The one that answered comes first, so that one that hangs delays nobody twice.
+    #[test]
+    fn the_last_source_is_asked_first() {
+        let address = |port| Address::Host("a".to_owned(), port);
+        let sentinels = vec![address(1), address(2)];
+        let router = Router::new(Topology::Sentinel(sentinels, "main".to_owned()));
+        assert_eq!(router.sources(), [address(1), address(2)]);
+        let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let answer = Value::Array(vec![text("b"), text("5")]);
+        router.learn(&address(2), &answer).unwrap();
+        assert_eq!(router.sources(), [address(2), address(1)]);
+        assert_eq!(router.server(0), Some(Address::Host("b".to_owned(), 5)));
+        for wrong in [
+            Value::Nil,
+            Value::Int(1),
+            Value::Array(vec![text("b")]),
+            Value::Array(vec![text("b"), text("0")]),
+            Value::Array(vec![text("b"), text("x")]),
+        ] {
+            assert!(router.learn(&address(1), &wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(router.sources(), [address(2), address(1)]);
+    }
+}

@@ -1,5 +1,7 @@
 //! TLS.
 
+use std::process::Command;
+
 use a0_dpop::Seen;
 use a0_redis::{RedisBuilder, RedisError, WhenAway};
 use a0_testkit::CertificateAuthority;
@@ -38,6 +40,24 @@ fn the_certificate_is_verified() {
             assert_eq!(ask(&*store, kind), expected, "{kind}");
         }
     }
+}
+
+/// A container may have no authorities at all.
+#[test]
+fn own_roots_need_none_of_the_system() {
+    const NONE: &str = "/nonexistent/authorities.pem";
+    if !crate::servers::are_available() {
+        return;
+    }
+    let test = ["--exact", "tls::the_certificate_is_verified"];
+    let run = Command::new(std::env::current_exe().unwrap())
+        .args(test)
+        .env("SSL_CERT_FILE", NONE)
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{output}");
+    assert!(output.contains("1 passed"), "{output}");
 }
 
 #[test]
