@@ -14,16 +14,17 @@ use crate::{Command, Failure, parity};
 pub(crate) const COMMAND: Command = Command {
     name: "bench",
     about: "Compares verifications with the bare signature check and with other libraries",
-    usage: "[--check] [--rounds N] [--only TEXT] [--without-peers] [--web]",
+    usage: "[--check] [--rounds N] [--only TEXT] [--without-peers] [--web] [--redis]",
     help: "  --check          fails when a bar is missed
   --rounds N       rounds of all candidates, 200 by default
   --only TEXT      only candidates whose name contains TEXT, and no other programs
   --without-peers  no other programs: no jwt-simple, Node.js, Python or web server
   --web            only the web server: what the layer costs, and requests per second by wrk
+  --redis          only the replay store in Redis: checks per second against redis-benchmark, latency, memory
 
 Prints one table. The candidates of this process are interleaved, and the other programs take turns.
 Times are medians. A ratio is to the bare signature check of the same run. Run it on an idle machine.
-A peer is left out if something it needs is missing (cmake, libclang, Node.js, Python, wrk). Everything is
+A peer is left out if something it needs is missing (cmake, libclang, Node.js, Python, wrk, Redis). Everything is
 built below the target directory, which takes minutes the first time.",
     run,
 };
@@ -32,12 +33,13 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
     let mut passed_on = Vec::new();
     let mut with_peers = true;
     let mut web_rounds = None;
-    let mut web_alone = false;
+    let (mut web_alone, mut redis_alone) = (false, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("check") => passed_on.push("--check".to_owned()),
             Long("without-peers") => with_peers = false,
             Long("web") => web_alone = true,
+            Long("redis") => redis_alone = true,
             Long("rounds") => {
                 let rounds: usize = arguments.value()?.parse()?;
                 web_rounds = Some(rounds.to_string());
@@ -59,6 +61,11 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
             .arg(&target)
             .run()
     };
+    if redis_alone {
+        build("crates/bench-peers/peers/redis/Cargo.toml")?;
+        let line = Line::program(target.join("release/peer-redis"));
+        return Ok(passed_on.iter().fold(line, Line::arg).run()?);
+    }
     if web_alone {
         return Ok(web(&target, build, web_rounds)?);
     }

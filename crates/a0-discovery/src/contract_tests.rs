@@ -71,7 +71,7 @@ pub fn check<A: CacheAdapter + ?Sized>(
 
 /// The cases that fit this adapter, in the order in which [`check`] runs them.
 pub fn cases<A: CacheAdapter + ?Sized>(adapter: &A, advance: Option<Advance<'_>>) -> Vec<Case<A>> {
-    let all: [(_, _, Run<A>); 9] = [
+    let all: [(_, _, Run<A>); 11] = [
         ("a_value_is_replaced", Needs::Nothing, replaced),
         ("keys_and_values_are_exact", Needs::Nothing, exact),
         ("a_deleted_value_is_gone", Needs::Nothing, deleted),
@@ -82,7 +82,13 @@ pub fn cases<A: CacheAdapter + ?Sized>(adapter: &A, advance: Option<Advance<'_>>
             Needs::Nothing,
             race,
         ),
+        ("only_an_equal_value_is_replaced", Needs::Nothing, swapped),
         ("a_value_expires", Needs::Advance, expires),
+        (
+            "one_of_many_callers_replaces_a_value",
+            Needs::Leases,
+            race_to_replace,
+        ),
         ("only_an_equal_value_is_deleted", Needs::Leases, if_equal),
         (
             "one_of_many_callers_deletes_a_value",
@@ -287,19 +293,55 @@ fn expires<A: CacheAdapter + ?Sized>(
     adapter.set("a", "1", MINUTE).map_err(text)?;
     adapter.set_if_absent("b", "1", MINUTE).map_err(text)?;
     adapter.set("c", "1", MAX_TTL).map_err(text)?;
+    adapter.set("d", "1", MINUTE).map_err(text)?;
+    adapter.set("e", "1", MINUTE).map_err(text)?;
     advance(58);
     expect(adapter, "a", Some("1"))?;
     expect(adapter, "b", Some("1"))?;
     // A value that is set again lives for its new time.
     adapter.set("b", "2", MINUTE).map_err(text)?;
+    let replace = |key| {
+        let replaced = adapter.set_if_equal(key, "1", "2", MINUTE);
+        replaced.map_err(text)
+    };
+    expect_answer("was it replaced", replace("d")?, true)?;
     advance(2);
+    expect(adapter, "d", Some("2"))?;
+    expect_answer("was it replaced after it expired", replace("e")?, false)?;
+    expect(adapter, "e", None)?;
     expect(adapter, "a", None)?;
     expect(adapter, "b", Some("2"))?;
     expect(adapter, "c", Some("1"))?;
     let is_set = adapter.set_if_absent("a", "2", MINUTE).map_err(text)?;
     expect_answer("was it set after it expired", is_set, true)?;
     advance(60);
+    expect(adapter, "d", None)?;
     expect(adapter, "b", None)
+}
+
+/// A process that compared its document with a stored one must not replace another one.
+fn swapped<A: CacheAdapter + ?Sized>(adapter: &A, _: Option<Advance<'_>>) -> Result<(), String> {
+    let swap = |expected: &str, value: &str| {
+        let swapped = adapter.set_if_equal("a", expected, value, MINUTE);
+        swapped.map_err(text)
+    };
+    for expected in ["", "1"] {
+        expect_answer("was an absent value replaced", swap(expected, "2")?, false)?;
+        expect(adapter, "a", None)?;
+    }
+    let large = "\u{1f511}\0\r\n\"".repeat(100_000);
+    let mut stored = String::new();
+    adapter.set("a", &stored, MINUTE).map_err(text)?;
+    for value in ["1", &large, "", "2"] {
+        for other in [format!("{stored} "), format!("3{stored}"), "4".to_owned()] {
+            expect_answer("was another value replaced", swap(&other, value)?, false)?;
+            expect(adapter, "a", Some(&stored))?;
+        }
+        expect_answer("was the value replaced", swap(&stored, value)?, true)?;
+        value.clone_into(&mut stored);
+        expect(adapter, "a", Some(&stored))?;
+    }
+    expect_answer("was a value replaced by itself", swap("2", "2")?, true)
 }
 
 /// A process whose lease has expired must not remove the lease of the next one.
@@ -315,6 +357,18 @@ fn if_equal<A: CacheAdapter + ?Sized>(adapter: &A, _: Option<Advance<'_>>) -> Re
     expect(adapter, "a", None)?;
     let is_set = adapter.set_if_absent("a", "2", MINUTE).map_err(text)?;
     expect_answer("was the lease taken again", is_set, true)
+}
+
+fn race_to_replace<A: CacheAdapter + ?Sized>(
+    adapter: &A,
+    _: Option<Advance<'_>>,
+) -> Result<(), String> {
+    for number in 0..RACES {
+        adapter
+            .set(&number.to_string(), "1", MINUTE)
+            .map_err(text)?;
+    }
+    winners(|key| adapter.set_if_equal(key, "1", "2", MINUTE))
 }
 
 fn race_to_delete<A: CacheAdapter + ?Sized>(

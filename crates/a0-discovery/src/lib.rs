@@ -57,8 +57,9 @@ mod skipped_keys;
 #[cfg(feature = "async")]
 pub use cache::asynchronous;
 pub use cache::{
-    CacheAdapter, CacheAdapterError, Freshness, InMemoryCache, IssuerStatus, KeyCache,
-    KeyCacheBuilder, RefreshEnd, RefreshObserver, RefreshSpan,
+    CacheAdapter, CacheAdapterError, EntryAuthentication, EntryKeyTooShort, EntryKeys,
+    EntryRefusal, Freshness, InMemoryCache, IssuerStatus, KeyCache, KeyCacheBuilder, RefreshEnd,
+    RefreshObserver, RefreshSpan, RefusedEntry,
 };
 pub use error::{Document, FetchError, FetchFailure, TokenEndpointError, Unavailable};
 pub use fetch::{FetchKeys, FetchRules, FetchedKeys, IssuerKeys, MAX_BODY_SIZE, Metadata, max_age};

@@ -12,6 +12,9 @@ use a0_jose::NumericDate;
 /// long a removed key can still verify tokens.
 pub const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The shortest time that a claim lasts.
+const MIN_CLAIM_TTL: Duration = Duration::from_secs(1);
+
 /// How long keys are cached and served, for how many issuers, and how long a call may wait for
 /// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +105,24 @@ impl CachePolicy {
     /// Whether stale keys of this age may be served if a fetch fails.
     pub(crate) fn may_serve_stale(&self, age: Duration) -> bool {
         age < self.max_stale
+    }
+
+    /// How long the claim of a process that makes this many exchanges lasts. It is shorter than the
+    /// cool-down, so that a process that dies while it searches does not cause one.
+    pub(crate) fn claim_ttl(&self, exchanges: u32) -> Duration {
+        let ttl = self.timeout.saturating_mul(exchanges);
+        let three_quarters = self.kid_cooldown.saturating_mul(3) / 4;
+        let ttl = match three_quarters {
+            Duration::ZERO => ttl,
+            limit => ttl.min(limit),
+        };
+        ttl.max(MIN_CLAIM_TTL)
+    }
+
+    /// How long a round waits for another process that holds the claim. Half of the time is left
+    /// for the callers that wait for this round.
+    pub(crate) fn claim_wait(&self) -> Duration {
+        self.max_wait / 2
     }
 
     /// The longest time for which a document may be served.

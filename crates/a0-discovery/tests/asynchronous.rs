@@ -18,7 +18,7 @@ use a0_discovery::{
 use a0_http::{AsyncHttpClient, ResponseFuture};
 use a0_jose::Algorithm;
 use a0_testkit::{Endpoint, Fault, LocalNetwork, LocalTenant};
-use common::{START, at, fetches, policy, rules};
+use common::{START, at, fetches, policy, rules, unauthenticated};
 use http::Request;
 
 /// A client that responds after it was polled a few times, as one on a network does.
@@ -361,7 +361,7 @@ fn async_processes_share_an_adapter() {
     let process = || {
         KeyCache::builder(rules(), Arc::new(Slow(world.network.clone())))
             .policy(policy())
-            .async_adapter(Arc::clone(&store))
+            .async_adapter(Arc::clone(&store), unauthenticated())
             .build_async(Some)
     };
     for _ in 0..2 {

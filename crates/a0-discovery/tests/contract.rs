@@ -21,8 +21,8 @@ fn the_cache_in_memory_keeps_the_contract() {
     check(&cache, Some(&advance)).unwrap();
     let shared: Arc<dyn CacheAdapter> = Arc::new(cache);
     check(&shared, Some(&advance)).unwrap();
-    assert_eq!(cases(&shared, Some(&advance)).len(), 9);
-    assert_eq!(cases(&shared, None).len(), 8);
+    assert_eq!(cases(&shared, Some(&advance)).len(), 11);
+    assert_eq!(cases(&shared, None).len(), 10);
 }
 
 /// How an adapter breaks its contract.
@@ -34,7 +34,9 @@ enum Defect {
     ClearsNothing,
     SetsPresentValues,
     ReadsThenWrites,
+    ReplacesAnything,
     NeverExpires,
+    ReadsThenReplaces,
     DeletesAnything,
     AlwaysDeletes,
 }
@@ -108,6 +110,26 @@ impl CacheAdapter for Broken {
         true
     }
 
+    fn set_if_equal(
+        &self,
+        key: &str,
+        expected: &str,
+        value: &str,
+        _: Duration,
+    ) -> Result<bool, CacheAdapterError> {
+        let is_equal = self
+            .values()
+            .get(key)
+            .is_some_and(|found| found == expected);
+        if self.defect == Defect::ReadsThenReplaces {
+            self.all_have_read.wait();
+        }
+        if is_equal || self.defect == Defect::ReplacesAnything {
+            self.values().insert(key.to_owned(), value.to_owned());
+        }
+        Ok(is_equal)
+    }
+
     fn delete_if_equal(&self, key: &str, value: &str) -> Result<bool, CacheAdapterError> {
         let mut values = self.values();
         let is_equal = values.get(key).is_some_and(|found| found == value);
@@ -130,7 +152,12 @@ fn each_case_finds_an_adapter_that_breaks_it() {
             "one_of_many_callers_sets_an_absent_value",
             Defect::ReadsThenWrites,
         ),
+        ("only_an_equal_value_is_replaced", Defect::ReplacesAnything),
         ("a_value_expires", Defect::NeverExpires),
+        (
+            "one_of_many_callers_replaces_a_value",
+            Defect::ReadsThenReplaces,
+        ),
         ("only_an_equal_value_is_deleted", Defect::DeletesAnything),
         ("one_of_many_callers_deletes_a_value", Defect::AlwaysDeletes),
     ];
@@ -175,6 +202,6 @@ fn an_adapter_without_leases_is_checked_without_them() {
     }
     let adapter = Old(InMemoryCache::new(100));
     check(&adapter, None).unwrap();
-    assert_eq!(cases(&adapter, None).len(), 6);
+    assert_eq!(cases(&adapter, None).len(), 7);
     assert!(!adapter.has_leases() && !adapter.delete_if_equal("a", "1").unwrap());
 }

@@ -11,7 +11,7 @@ use a0_discovery::{
     normalize_domain,
 };
 use a0_testkit::{Endpoint, Fault, LocalTenant};
-use common::{at, policy, rules};
+use common::{at, policy, rules, unauthenticated};
 
 /// Writes down what it is told.
 #[derive(Clone, Default)]
@@ -155,7 +155,7 @@ fn keys_of_the_second_level_are_as_old_as_their_request() {
         KeyCache::builder(rules(), Arc::new(tenant.client()))
             .policy(policy())
             .clock(move || clock.now())
-            .adapter(Arc::clone(&shared))
+            .adapter(Arc::clone(&shared), unauthenticated())
             .observer(seen.clone())
             .build()
     };

@@ -14,7 +14,7 @@ use a0_discovery::{
 };
 use a0_jose::Algorithm;
 use a0_testkit::{Endpoint, Fault, Gate, LocalTenant};
-use common::{START, Stop, at, fetches, keys_of, policy, rules};
+use common::{START, Stop, at, fetches, keys_of, policy, rules, unauthenticated};
 
 /// A time that no test reaches.
 const LONG: Duration = Duration::from_secs(3600);
@@ -118,7 +118,7 @@ fn a_panicking_client_or_adapter_follows_the_back_off() {
             let of_adapter = Arc::new(AtomicUsize::new(0));
             let mut builder = KeyCache::builder(rules(), Arc::new(client)).policy(policy());
             if with_adapter {
-                builder = builder.adapter(Panics(Arc::clone(&of_adapter)));
+                builder = builder.adapter(Panics(Arc::clone(&of_adapter)), unauthenticated());
             }
             let cache = builder.build();
             let calls = || of_client.load(Ordering::SeqCst) + of_adapter.load(Ordering::SeqCst);
@@ -298,7 +298,7 @@ fn a_late_response_is_not_stored() {
     let store = Arc::new(InMemoryCache::new(10));
     let cache = KeyCache::builder(rules(), Arc::new(tenant.client()))
         .policy(policy())
-        .adapter(Arc::clone(&store))
+        .adapter(Arc::clone(&store), unauthenticated())
         .build();
     let gate = Gate::new();
     tenant.misbehave_times(Endpoint::Jwks, 1, Fault::hold_at(&gate));
@@ -500,7 +500,7 @@ fn an_older_document_does_not_replace_a_newer_one() {
         };
         KeyCache::builder(rules(), Arc::new(client))
             .policy(policy())
-            .adapter(Arc::clone(&store))
+            .adapter(Arc::clone(&store), unauthenticated())
             .clock(|| UNIX_EPOCH + Duration::from_secs(START.unsigned_abs() + 20))
             .build()
     };
@@ -512,7 +512,8 @@ fn an_older_document_does_not_replace_a_newer_one() {
         // The slow process has the old metadata.
         stop.wait_arrivals(1);
         tenant.replace_keys().unwrap();
-        quick.keys(&issuer, at(10)).unwrap();
+        // A reload does not wait for the slow process.
+        quick.reload(&issuer, at(10)).unwrap();
         stop.open();
         assert!(leader.join().unwrap());
     });

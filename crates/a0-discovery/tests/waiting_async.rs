@@ -17,7 +17,7 @@ use a0_discovery::asynchronous::{AdapterFuture, AsyncCacheAdapter, KeyCache, Tas
 use a0_discovery::{CacheAdapter, FetchFailure, InMemoryCache, Refresh, normalize_domain};
 use a0_jose::Algorithm;
 use a0_testkit::{Endpoint, Fault, LocalNetwork};
-use common::{START, at, fetches, policy, rules};
+use common::{START, at, fetches, policy, rules, unauthenticated};
 use world::{Call, Parked, World, finish, poll};
 
 /// A runtime that shuts down drops spawned tasks. The caller gets an error and does not retry
@@ -92,7 +92,7 @@ fn a_panicking_task_follows_the_back_off() {
             .policy(policy())
             .sleep(|_| Box::pin(std::future::pending()));
         if with_adapter {
-            builder = builder.async_adapter(Panics(Arc::clone(&of_adapter)));
+            builder = builder.async_adapter(Panics(Arc::clone(&of_adapter)), unauthenticated());
         }
         let cache = builder.build_async(run);
         let calls =
@@ -269,7 +269,7 @@ fn metadata_alone_follows_the_back_off() {
             let tenant = world.client.tenant.clone();
             move || tenant.now()
         })
-        .async_adapter(InMemoryCache::new(10))
+        .async_adapter(InMemoryCache::new(10), unauthenticated())
         .build_async(Some);
     let mut times = Vec::new();
     for second in 0..100 {
@@ -295,11 +295,11 @@ fn a_reload_ignores_keys_that_were_stored_meanwhile() {
     let parked = world.park();
     let cache = KeyCache::builder(rules(), Arc::new(world.client.clone()))
         .policy(policy())
-        .async_adapter(Arc::clone(&store))
+        .async_adapter(Arc::clone(&store), unauthenticated())
         .build_async(parked);
     let other = KeyCache::builder(rules(), Arc::new(world.client.clone()))
         .policy(policy())
-        .async_adapter(Arc::clone(&store))
+        .async_adapter(Arc::clone(&store), unauthenticated())
         .build_async(Some);
     // The reload waits for a round that is then dropped.
     let mut first = world.keys(&cache, 0);
@@ -444,7 +444,7 @@ fn an_older_document_does_not_replace_a_newer_one() {
     let process = |spawn: Box<dyn Fn(Task) -> Option<Task> + Send + Sync>| {
         KeyCache::builder(rules(), Arc::new(world.client.clone()))
             .policy(policy())
-            .async_adapter(Arc::clone(&store))
+            .async_adapter(Arc::clone(&store), unauthenticated())
             .clock(|| UNIX_EPOCH + Duration::from_secs(START.unsigned_abs() + 20))
             .build_async(spawn)
     };

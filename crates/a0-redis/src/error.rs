@@ -4,15 +4,24 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidOption {
-    /// The URL is not of the form `redis://` or `rediss://` with a host.
+    /// A URL is not of the form `redis://` or `rediss://` with a host, or turns the checks of TLS
+    /// off.
     #[error("the URL is not a valid Redis URL")]
     Url,
+    /// The list of nodes or Sentinels is empty, or its URLs differ in their scheme or credentials,
+    /// or one names a database, which a cluster does not have.
+    #[error("the URLs of the nodes must agree in scheme and credentials, and name no database")]
+    Nodes,
     /// The prefix holds `{`, which would put all keys on one node of a cluster.
     #[error("the key prefix must not contain `{{`")]
     Prefix,
     /// The time limit is zero.
     #[error("the time limit must not be zero")]
     TimeLimit,
+    /// The root certificates, or the certificate of the client and its private key, are not valid
+    /// PEM text, or are given for URLs without TLS.
+    #[error("the certificates cannot be used")]
+    Certificates,
 }
 
 /// Why a call could not be carried out.
@@ -32,13 +41,66 @@ pub enum RedisError {
     /// The connection was closed before the answer came.
     #[error("the connection to Redis was closed")]
     Closed,
-    /// The server refused the command: it is out of memory, read-only, loading, or a user may not
-    /// run the command.
+    /// The server refused the command: it is out of memory, read-only, loading, a part of a cluster
+    /// that is down, or the user may not run the command.
     #[error("Redis refused the command")]
     Refused,
+    /// The server belongs to a cluster. Build with [`cluster`](crate::RedisBuilder::cluster).
+    #[error("the Redis server belongs to a cluster")]
+    Cluster,
     /// The answer is none that the command can have.
     #[error("Redis gave an unexpected answer")]
     UnexpectedAnswer,
+    /// An async call was made outside of a tokio runtime.
+    #[error("the call needs a tokio runtime")]
+    NoRuntime,
+}
+
+impl RedisError {
+    /// The failure to open a connection, whatever it failed at.
+    pub(crate) fn of_connecting(self) -> RedisError {
+        match self {
+            RedisError::Authentication | RedisError::Refused | RedisError::UnexpectedAnswer => self,
+            _ => RedisError::NotConnected,
+        }
+    }
+}
+
+/// How a command failed, for [`Call`](crate::call::Call) to decide what to do next.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Failure {
+    /// The slot belongs to the primary at this `host:port`.
+    Moved(String),
+    /// This command alone is for the primary at this `host:port`.
+    Ask(String),
+    /// The server is a replica.
+    ReadOnly,
+    Error(RedisError),
+}
+
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        Failure::Error(error)
+    }
+}
+
+impl From<&redis::RedisError> for Failure {
+    fn from(error: &redis::RedisError) -> Self {
+        use redis::{ErrorKind, ServerErrorKind};
+        let place = || error.redirect_node().map(|(place, _)| place.to_owned());
+        match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Moved) => match place() {
+                Some(place) => Failure::Moved(place),
+                None => Failure::Error(RedisError::UnexpectedAnswer),
+            },
+            ErrorKind::Server(ServerErrorKind::Ask) => match place() {
+                Some(place) => Failure::Ask(place),
+                None => Failure::Error(RedisError::UnexpectedAnswer),
+            },
+            ErrorKind::Server(ServerErrorKind::ReadOnly) => Failure::ReadOnly,
+            _ => Failure::Error(RedisError::from(error)),
+        }
+    }
 }
 
 impl From<&redis::RedisError> for RedisError {

@@ -47,7 +47,10 @@ mod resource_metadata;
 mod verification;
 
 pub use a0_act::{EntityProfile, get_current_actor, get_delegation_chain};
-pub use a0_discovery::{CacheAdapter, Freshness, IssuerStatus, Refresh, normalize_domain};
+pub use a0_discovery::{
+    CacheAdapter, EntryAuthentication, EntryKeyTooShort, EntryKeys, Freshness, IssuerStatus,
+    Refresh, normalize_domain,
+};
 #[cfg(any(feature = "ureq", feature = "async"))]
 pub use a0_http::TrustRoots;
 #[cfg(feature = "ureq")]

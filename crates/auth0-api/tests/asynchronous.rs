@@ -21,11 +21,11 @@ use auth0_api::proof::asynchronous::{AsyncReplayStore, ReplayFuture};
 use auth0_api::proof::{ReplayKey, ReplayStore};
 use auth0_api::transport::{AsyncHttpClient, ResponseFuture, TransportError, TransportErrorKind};
 use auth0_api::{
-    Builder, ConnectionToken, DpopProof, Error, ErrorKind, IssuedToken, IssuerStatus, OnBehalfOf,
-    Refresh, RequestContext, ReqwestClient, ResolverContext, TokenCacheStatus, TokenExchange,
-    TokenOptions, TokenResponse, VerifiedToken, WorkerToken,
+    Builder, ConnectionToken, DpopProof, EntryAuthentication, EntryKeys, Error, ErrorKind,
+    IssuedToken, IssuerStatus, OnBehalfOf, Refresh, RequestContext, ReqwestClient, ResolverContext,
+    TokenCacheStatus, TokenExchange, TokenOptions, TokenResponse, VerifiedToken, WorkerToken,
 };
-use scenarios::{AUDIENCE, Driver, Handle};
+use scenarios::{AUDIENCE, Driver, ENTRY_SECRET, Handle};
 use tokio::runtime::Runtime;
 
 /// An async client and the runtime of one thread that all calls share.
@@ -85,7 +85,7 @@ impl Driver for Async {
     }
 
     fn cache(builder: Builder, adapter: Arc<InMemoryCache>) -> Builder {
-        builder.async_cache(adapter)
+        builder.async_cache(adapter, EntryKeys::new(ENTRY_SECRET).unwrap())
     }
 
     fn replay_store(builder: Builder, store: impl ReplayStore + 'static) -> Builder {
@@ -539,11 +539,12 @@ fn options_of_the_other_kind_of_client_are_refused() {
     };
     let tenant = LocalTenant::new("a.example").unwrap();
     let adapter = || Arc::new(InMemoryCache::new(2));
+    let unauthenticated = EntryAuthentication::unauthenticated_entries;
     let store = auth0_api::proof::InMemoryReplayStore::default;
     for (builder, name) in [
         (base().http_client(tenant.client()), "http_client"),
         (base().domains_resolver(|_| Err("")), "domains_resolver"),
-        (base().cache(adapter()), "cache"),
+        (base().cache(adapter(), unauthenticated()), "cache"),
         (base().replay_store(store()), "replay_store"),
     ] {
         let expected = format!("{name} would block an async client: use async_{name}");
@@ -560,7 +561,7 @@ fn options_of_the_other_kind_of_client_are_refused() {
             base().async_domains_resolver(|_| Box::pin(async { Err("".into()) })),
             "domains_resolver",
         ),
-        (base().async_cache(adapter()), "cache"),
+        (base().async_cache(adapter(), unauthenticated()), "cache"),
         (base().async_replay_store(store()), "replay_store"),
     ] {
         let expected = format!("async_{name} is an option of build_async: use {name} with build");

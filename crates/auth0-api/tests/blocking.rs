@@ -9,11 +9,11 @@ use auth0_api::jose::Claims;
 use auth0_api::observer::{Event, Observer, Span, Work};
 use auth0_api::proof::ReplayStore;
 use auth0_api::{
-    ApiClient, Builder, ConnectionToken, DpopProof, Error, IssuedToken, IssuerStatus, OnBehalfOf,
-    RequestContext, ResolverContext, TokenCacheStatus, TokenExchange, TokenOptions, TokenResponse,
-    VerifiedToken, WorkerToken,
+    ApiClient, Builder, ConnectionToken, DpopProof, EntryKeys, Error, IssuedToken, IssuerStatus,
+    OnBehalfOf, RequestContext, ResolverContext, TokenCacheStatus, TokenExchange, TokenOptions,
+    TokenResponse, VerifiedToken, WorkerToken,
 };
-use scenarios::{AUDIENCE, Driver, Handle};
+use scenarios::{AUDIENCE, Driver, ENTRY_SECRET, Handle};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -51,7 +51,7 @@ impl<O: Options> Driver for Blocking<O> {
     }
 
     fn cache(builder: Builder, adapter: Arc<InMemoryCache>) -> Builder {
-        builder.cache(adapter)
+        builder.cache(adapter, EntryKeys::new(ENTRY_SECRET).unwrap())
     }
 
     fn replay_store(builder: Builder, store: impl ReplayStore + 'static) -> Builder {

@@ -5,10 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use a0_testkit::{LocalTenant, ProofKey};
+use auth0_api::discovery::InMemoryCache;
 use auth0_api::observer::MetricsObserver;
-use auth0_api::{ApiClient, Builder, Policy, RequestContext, ResolverContext, TokenExchange};
+use auth0_api::{
+    ApiClient, Builder, CacheAdapter, EntryKeys, Policy, RequestContext, ResolverContext,
+    TokenExchange,
+};
 use metrics::{
     Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
@@ -238,6 +243,25 @@ fn metrics_have_the_documented_names_and_labels() {
         for name in described.iter() {
             assert!(page.contains(&format!("| `{name}` |")), "{name}");
         }
+    });
+}
+
+#[test]
+fn ignored_entries_of_a_shared_cache_are_counted_by_reason() {
+    recorded(|memory| {
+        let tenant = tenant();
+        let shared = InMemoryCache::new(10);
+        let name = format!("a0-discovery:2:metadata:{}", tenant.issuer());
+        shared
+            .set(&name, "planted", Duration::from_secs(60))
+            .unwrap();
+        let keys = EntryKeys::new([7; 32]).unwrap();
+        let client = builder(&tenant).domain(tenant.domain());
+        let client = client.cache(shared, keys).build().unwrap();
+        let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
+        client.verify_request(bearer(&token)).unwrap();
+        let name = "auth0_api_shared_entries_refused_total{reason=not_authentic}";
+        assert_eq!(memory.counters()[name], 1);
     });
 }
 

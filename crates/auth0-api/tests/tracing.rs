@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use a0_testkit::{Endpoint, Fault, LocalTenant, ProofKey};
+use auth0_api::discovery::InMemoryCache;
 use auth0_api::observer::TracingObserver;
 use auth0_api::proof::{ReplayKey, ReplayStore, ReplayStoreError, Seen};
-use auth0_api::{ApiClient, Builder, RequestContext, TokenExchange};
+use auth0_api::{ApiClient, Builder, CacheAdapter, EntryKeys, RequestContext, TokenExchange};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -252,6 +253,32 @@ fn an_outage_is_an_error_that_names_the_host_and_the_cause() {
                 "ERROR auth.outcome=unavailable auth.scheme=bearer auth.reason=keys_status \
                  auth.status=503 error.type=keys_status server.address=tenant.example left_out=0 \
                  verification in 1",
+            ]
+        );
+    });
+}
+
+#[test]
+fn an_ignored_entry_of_a_shared_cache_is_a_warning() {
+    logged(Level::TRACE, |log| {
+        let tenant = tenant();
+        let shared = InMemoryCache::new(10);
+        let name = format!("a0-discovery:2:metadata:{}", tenant.issuer());
+        shared
+            .set(&name, "planted", Duration::from_secs(60))
+            .unwrap();
+        let keys = EntryKeys::new([7; 32]).unwrap();
+        let client = builder(&tenant).cache(shared, keys);
+        let client = client.observer(TracingObserver::new()).build().unwrap();
+        let token = tenant.access_token().audience(AUDIENCE).mint().unwrap();
+        client.verify_request(bearer(&token)).unwrap();
+        assert_eq!(
+            log.events(),
+            [
+                "INFO auth.outcome=fetched server.address=tenant.example keys refresh in 2",
+                "WARN auth.reason=not_authentic server.address=tenant.example left_out=0 \
+                 shared keys refused in 2",
+                "DEBUG auth.outcome=accepted auth.scheme=bearer verification in 1",
             ]
         );
     });

@@ -17,7 +17,7 @@ a0-token-exchange: a0-http a0-jose?
 auth0-api: a0-act a0-discovery a0-dpop a0-http a0-jose a0-single-flight a0-token-exchange
 a0-tower: a0-act a0-discovery a0-dpop a0-http a0-jose a0-token-exchange auth0-api
 a0-mcp: a0-tower auth0-api
-a0-redis: a0-dpop a0-jose
+a0-redis: a0-discovery a0-dpop a0-jose
 a0-testkit:
 a0-parity: a0-testkit auth0-api
 xtask:
@@ -137,6 +137,7 @@ mod tests {
             ("a0-mcp", "a0-tower normal ^0.1.0", ""),
             ("a0-tower", "a0-mcp normal ^0.1.0", "must not depend on a0-mcp"),
             ("a0-redis", "a0-dpop normal ^0.1.0", ""),
+            ("a0-redis", "a0-discovery normal ^0.1.0", ""),
             ("a0-token-exchange", "a0-http normal ^0.1.0", ""),
             ("a0-token-exchange", "a0-jose? normal ^0.1.0", ""),
             ("a0-token-exchange", "a0-jose normal ^0.1.0", "a0-jose must be optional"),

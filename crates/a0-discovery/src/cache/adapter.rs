@@ -19,7 +19,8 @@ use std::time::Duration;
 /// - A value expires after `ttl`. The store may drop it earlier.
 /// - [`set_if_absent`](CacheAdapter::set_if_absent) is atomic across all processes: of any number
 ///   of callers, only one gets `true` until the value expires.
-/// - [`delete_if_equal`](CacheAdapter::delete_if_equal) is atomic too, in a store that
+/// - [`set_if_equal`](CacheAdapter::set_if_equal) and
+///   [`delete_if_equal`](CacheAdapter::delete_if_equal) are atomic too, in a store that
 ///   [has leases](CacheAdapter::has_leases).
 /// - Every call returns within a bounded time, because a request may be waiting for it.
 ///
@@ -63,9 +64,30 @@ pub trait CacheAdapter: Send + Sync {
     /// Returns whether several processes can agree through this store which one of them does a
     /// task: one takes a lease with [`set_if_absent`](CacheAdapter::set_if_absent) and a value of
     /// its own, and gives it back with [`delete_if_equal`](CacheAdapter::delete_if_equal). The
-    /// default is `false`: each process works for itself.
+    /// default is `false`: each process works for itself. An adapter that returns `true` implements
+    /// [`set_if_equal`](CacheAdapter::set_if_equal) and `delete_if_equal` too.
     fn has_leases(&self) -> bool {
         false
+    }
+
+    /// Stores `value` for `ttl` if the value of `key` is `expected`, in one atomic step. Returns
+    /// whether it was stored. A process that compared its document with `expected` must not replace
+    /// one that it has not seen.
+    ///
+    /// The default calls [`get`](CacheAdapter::get) and then [`set`](CacheAdapter::set), for stores
+    /// without leases: a value that another process stores between the two calls is lost.
+    fn set_if_equal(
+        &self,
+        key: &str,
+        expected: &str,
+        value: &str,
+        ttl: Duration,
+    ) -> Result<bool, CacheAdapterError> {
+        let is_equal = self.get(key)?.as_deref() == Some(expected);
+        if is_equal {
+            self.set(key, value, ttl)?;
+        }
+        Ok(is_equal)
     }
 
     /// Removes the value of `key` if it is `value`, in one atomic step. Returns whether it was
@@ -106,6 +128,16 @@ impl<T: CacheAdapter + ?Sized> CacheAdapter for Arc<T> {
 
     fn has_leases(&self) -> bool {
         (**self).has_leases()
+    }
+
+    fn set_if_equal(
+        &self,
+        key: &str,
+        expected: &str,
+        value: &str,
+        ttl: Duration,
+    ) -> Result<bool, CacheAdapterError> {
+        (**self).set_if_equal(key, expected, value, ttl)
     }
 
     fn delete_if_equal(&self, key: &str, value: &str) -> Result<bool, CacheAdapterError> {

@@ -39,6 +39,23 @@ pub trait AsyncCacheAdapter: Send + Sync {
         false
     }
 
+    /// As [`CacheAdapter::set_if_equal`].
+    fn set_if_equal<'a>(
+        &'a self,
+        key: &'a str,
+        expected: &'a str,
+        value: &'a str,
+        ttl: Duration,
+    ) -> AdapterFuture<'a, bool> {
+        Box::pin(async move {
+            let is_equal = self.get(key).await?.as_deref() == Some(expected);
+            if is_equal {
+                self.set(key, value, ttl).await?;
+            }
+            Ok(is_equal)
+        })
+    }
+
     /// As [`CacheAdapter::delete_if_equal`].
     fn delete_if_equal<'a>(&'a self, key: &'a str, value: &'a str) -> AdapterFuture<'a, bool> {
         let _ = (key, value);
@@ -76,6 +93,16 @@ impl<T: AsyncCacheAdapter + ?Sized> AsyncCacheAdapter for Arc<T> {
         (**self).has_leases()
     }
 
+    fn set_if_equal<'a>(
+        &'a self,
+        key: &'a str,
+        expected: &'a str,
+        value: &'a str,
+        ttl: Duration,
+    ) -> AdapterFuture<'a, bool> {
+        (**self).set_if_equal(key, expected, value, ttl)
+    }
+
     fn delete_if_equal<'a>(&'a self, key: &'a str, value: &'a str) -> AdapterFuture<'a, bool> {
         (**self).delete_if_equal(key, value)
     }
@@ -110,6 +137,16 @@ impl AsyncCacheAdapter for InMemoryCache {
 
     fn has_leases(&self) -> bool {
         CacheAdapter::has_leases(self)
+    }
+
+    fn set_if_equal<'a>(
+        &'a self,
+        key: &'a str,
+        expected: &'a str,
+        value: &'a str,
+        ttl: Duration,
+    ) -> AdapterFuture<'a, bool> {
+        Box::pin(async move { CacheAdapter::set_if_equal(self, key, expected, value, ttl) })
     }
 
     fn delete_if_equal<'a>(&'a self, key: &'a str, value: &'a str) -> AdapterFuture<'a, bool> {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use a0_http::{AsyncHttpClient, ResponseFuture, TransportError, TransportErrorKind};
 use a0_jose::{Algorithm, NumericDate};
@@ -16,14 +16,15 @@ pub use super::async_adapter::{AdapterFuture, AsyncCacheAdapter};
 
 use super::adapter::CacheAdapterError;
 use super::builder::KeyCacheBuilder;
+use super::entry_keys::EntryAuthentication;
 use super::flight::{Flight, Slot};
 use super::observer::RefreshEnd;
-use super::query::{Goal, Next, SleepFn};
+use super::query::{Goal, Next};
 use super::refreshes::{BegunRefresh, Refreshable};
-use super::round::{Fetchable, Step};
-use super::second_level::Entry;
+use super::round::Fetchable;
 use super::shared;
 use super::status::IssuerStatus;
+use super::step::{Change, Found, Step};
 use crate::error::{TokenEndpointError, Unavailable};
 use crate::fetch::{FetchRules, IssuerKeys};
 use crate::issuer::Issuer;
@@ -47,7 +48,6 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct KeyCache {
     shared: Arc<Shared>,
     spawn: Arc<dyn Fn(Task) -> Option<Task> + Send + Sync>,
-    sleep: Option<Arc<SleepFn>>,
 }
 
 type Shared = shared::Shared<dyn AsyncHttpClient, dyn AsyncCacheAdapter>;
@@ -55,10 +55,15 @@ type Shared = shared::Shared<dyn AsyncHttpClient, dyn AsyncCacheAdapter>;
 type Fetcher = shared::Fetcher<dyn AsyncHttpClient, dyn AsyncCacheAdapter>;
 
 impl KeyCacheBuilder<dyn AsyncHttpClient, dyn AsyncCacheAdapter> {
-    /// Sets a second level behind the memory: a store that several processes share. The cache reads
-    /// it before a fetch and writes to it after a fetch.
-    pub fn async_adapter(self, adapter: impl AsyncCacheAdapter + 'static) -> Self {
-        self.with_adapter(Arc::new(adapter))
+    /// See [`crate::KeyCacheBuilder::adapter`]. A call waits for another process that fetches only
+    /// if the cache has [timers](Self::sleep).
+    pub fn async_adapter(
+        self,
+        adapter: impl AsyncCacheAdapter + 'static,
+        entries: impl Into<EntryAuthentication>,
+    ) -> Self {
+        let has_leases = adapter.has_leases();
+        self.with_adapter(Arc::new(adapter), entries.into(), has_leases)
     }
 
     /// Sets the function that makes timers: a runtime's own, or
@@ -73,11 +78,10 @@ impl KeyCacheBuilder<dyn AsyncHttpClient, dyn AsyncCacheAdapter> {
     /// the task instead, the caller runs the task in its own future. `build_async(Some)` therefore
     /// makes a cache that spawns no tasks.
     pub fn build_async(
-        mut self,
+        self,
         spawn: impl Fn(Task) -> Option<Task> + Send + Sync + 'static,
     ) -> KeyCache {
         KeyCache {
-            sleep: self.sleep.take(),
             shared: Arc::new(self.shared()),
             spawn: Arc::new(spawn),
         }
@@ -171,6 +175,7 @@ impl KeyCache {
         goal: Goal<'q>,
         now: NumericDate,
     ) -> Result<Arc<T>, Unavailable> {
+        let sleep = self.shared.fetcher.sleep.as_deref();
         let mut next = self.shared.query(slot, goal, now).begin();
         loop {
             next = match next {
@@ -180,11 +185,11 @@ impl KeyCache {
                     self.start_refreshes().await;
                     return Ok(served);
                 }
-                Next::Wait(waiting) => waiting.wait_async(self.sleep.as_deref()).await,
+                Next::Wait(waiting) => waiting.wait_async(sleep).await,
                 Next::Lead(flight, waiting) => {
                     self.fetch(flight, issuer).await;
                     // The task may still be running, or its runtime may be gone.
-                    waiting.wait_async(self.sleep.as_deref()).await
+                    waiting.wait_async(sleep).await
                 }
             };
         }
@@ -273,47 +278,57 @@ impl Fetcher {
         issuer: &Issuer,
     ) {
         let mut watched = self.watch::<T>(issuer);
-        let since = self.clock.now();
-        let mut step = self.begin(&flight, issuer);
-        let round = pin!(async {
-            loop {
-                step = match step {
-                    Step::Read(key, then) => then(self.read(&key).await),
-                    Step::Exchange(request, then) => then(client.exchange(request).await),
-                    Step::Done(outcome, entries) => return (outcome, entries),
-                };
-            }
-        });
-        let (outcome, entries) = watched.scoped_async(round).await;
+        let (since, began) = (self.clock.now(), flight.began());
+        let step = self.begin(&flight, issuer);
+        let round = pin!(self.run(step, client, began));
+        let round = watched.scoped_async(round).await;
         let at = self.clock.now();
-        let end = RefreshEnd::new(&outcome, at);
-        let is_newest = flight.finish(outcome, since, at);
+        let end = RefreshEnd::new(&round, at);
+        let is_newest = flight.finish(round.outcome, since, at);
         watched.end(&end);
-        if is_newest {
-            for entry in &entries {
-                self.write(entry).await;
-            }
+        let step = round.aftermath.begin(&self.rules, is_newest, at);
+        self.run(step, client, began).await;
+    }
+
+    /// Carries out steps to the last. They belong to a round that began at `began`.
+    async fn run<D>(&self, mut step: Step<'_, D>, client: &ClientOfLiveCache, began: Instant) -> D {
+        loop {
+            step = match step {
+                Step::Read(name, then) => then(self.read(&name).await),
+                Step::Change(change, then) => then(self.change(&change).await),
+                Step::Exchange(request, then) => then(client.exchange(request).await),
+                Step::Wait(duration, then) => match &self.sleep {
+                    Some(sleep) => {
+                        sleep(duration).await;
+                        then(Some(began.elapsed()))
+                    }
+                    None => then(None),
+                },
+                Step::Done(result) => return result,
+            };
         }
     }
 
-    async fn read(&self, key: &str) -> Option<String> {
-        let entry = self.adapter.as_ref()?.get(key).await;
-        self.rules.adapter_failures.take_response(entry)?
+    async fn read(&self, name: &str) -> Found {
+        match &self.adapter {
+            Some(adapter) => self.rules.found(adapter.get(name).await),
+            None => Found::Nothing,
+        }
     }
 
-    async fn write(&self, entry: &Entry) {
-        let Some(adapter) = &self.adapter else {
-            return;
+    async fn change(&self, change: &Change) -> Option<bool> {
+        let adapter = self.adapter.as_ref()?;
+        let changed = match change {
+            Change::SetIfAbsent { name, value, ttl } => adapter.set_if_absent(name, value, *ttl),
+            Change::SetIfEqual {
+                name,
+                expected,
+                value,
+                ttl,
+            } => adapter.set_if_equal(name, expected, value, *ttl),
+            Change::DeleteIfEqual { name, expected } => adapter.delete_if_equal(name, expected),
         };
-        let stored = adapter.get(&entry.key).await;
-        let Some(stored) = self.rules.adapter_failures.take_response(stored) else {
-            // The unreadable entry may hold a newer document.
-            return;
-        };
-        if stored.is_none_or(|stored| entry.may_replace(&stored, self.clock.now())) {
-            let written = adapter.set(&entry.key, &entry.value, entry.ttl).await;
-            self.rules.adapter_failures.take_response(written);
-        }
+        self.rules.adapter_failures.take_response(changed.await)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use a0_http::{HttpClient, TransportError, TransportErrorKind};
 use a0_jose::{Algorithm, NumericDate};
@@ -10,14 +11,15 @@ use http::Request;
 
 use super::adapter::{CacheAdapter, CacheAdapterError};
 use super::builder::KeyCacheBuilder;
+use super::entry_keys::EntryAuthentication;
 use super::flight::{Flight, Slot};
 use super::observer::RefreshEnd;
 use super::query::{Goal, Next};
 use super::refreshes::{BegunRefresh, Refreshable};
-use super::round::{Fetchable, Step};
-use super::second_level::Entry;
+use super::round::Fetchable;
 use super::shared;
 use super::status::IssuerStatus;
+use super::step::{Change, Found, Step};
 use crate::error::{TokenEndpointError, Unavailable};
 use crate::fetch::{FetchRules, IssuerKeys};
 use crate::issuer::Issuer;
@@ -44,9 +46,41 @@ type Fetcher = shared::Fetcher<dyn HttpClient, dyn CacheAdapter>;
 
 impl KeyCacheBuilder {
     /// Sets a second level behind the memory: a store that several processes share. The cache reads
-    /// it before a fetch and writes to it after a fetch.
-    pub fn adapter(self, adapter: impl CacheAdapter + 'static) -> Self {
-        self.with_adapter(Arc::new(adapter))
+    /// it before a fetch and writes to it after a fetch. If the store [has
+    /// leases](CacheAdapter::has_leases), one process fetches for all.
+    ///
+    /// `entries` says how the cache recognises the entries of its own fleet: [`EntryKeys`], or
+    /// [`EntryAuthentication::unauthenticated_entries`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use a0_discovery::{EntryKeys, FetchRules, InMemoryCache, KeyCache};
+    ///
+    /// # let client = |_: http::Request<Vec<u8>>| -> std::io::Result<_> { Ok(http::Response::new(Vec::new())) };
+    /// # let secret = [7; 32];
+    /// let rules = FetchRules::new([a0_jose::Algorithm::Rs256]);
+    /// let cache = KeyCache::builder(rules, Arc::new(client))
+    ///     .adapter(InMemoryCache::new(100), EntryKeys::new(secret)?)
+    ///     .build();
+    /// # let _ = cache;
+    /// # Ok::<(), a0_discovery::EntryKeyTooShort>(())
+    /// ```
+    ///
+    /// [`EntryKeys`]: crate::EntryKeys
+    pub fn adapter(
+        self,
+        adapter: impl CacheAdapter + 'static,
+        entries: impl Into<EntryAuthentication>,
+    ) -> Self {
+        let has_leases = adapter.has_leases();
+        self.with_adapter(Arc::new(adapter), entries.into(), has_leases)
+    }
+
+    /// Overrides [`std::thread::sleep`], with which a thread waits for another process that fetches.
+    /// The function returns after the given time, or earlier.
+    pub fn pause(mut self, pause: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        self.pause = Arc::new(pause);
+        self
     }
 
     /// Builds an empty cache.
@@ -218,44 +252,53 @@ fn run_refreshes(first: BegunRefresh, cache: &Weak<Shared>, fetcher: &Fetcher) {
 impl Fetcher {
     fn carry_out<T: Fetchable>(&self, flight: Flight<T>, client: &dyn HttpClient, issuer: &Issuer) {
         let mut watched = self.watch::<T>(issuer);
-        let since = self.clock.now();
-        let mut step = self.begin(&flight, issuer);
-        let (outcome, entries) = watched.scoped(|| {
-            loop {
-                step = match step {
-                    Step::Read(key, then) => then(self.read(&key)),
-                    Step::Exchange(request, then) => then(client.exchange(request)),
-                    Step::Done(outcome, entries) => return (outcome, entries),
-                };
-            }
-        });
+        let (since, began) = (self.clock.now(), flight.began());
+        let step = self.begin(&flight, issuer);
+        let round = watched.scoped(|| self.run(step, client, began));
         let at = self.clock.now();
-        let end = RefreshEnd::new(&outcome, at);
-        let is_newest = flight.finish(outcome, since, at);
+        let end = RefreshEnd::new(&round, at);
+        let is_newest = flight.finish(round.outcome, since, at);
         watched.end(&end);
-        if is_newest {
-            entries.iter().for_each(|entry| self.write(entry));
+        let step = round.aftermath.begin(&self.rules, is_newest, at);
+        self.run(step, client, began);
+    }
+
+    /// Carries out steps to the last. They belong to a round that began at `began`.
+    fn run<D>(&self, mut step: Step<'_, D>, client: &dyn HttpClient, began: Instant) -> D {
+        loop {
+            step = match step {
+                Step::Read(name, then) => then(self.read(&name)),
+                Step::Change(change, then) => then(self.change(&change)),
+                Step::Exchange(request, then) => then(client.exchange(request)),
+                Step::Wait(duration, then) => {
+                    (self.pause)(duration);
+                    then(Some(began.elapsed()))
+                }
+                Step::Done(result) => return result,
+            };
         }
     }
 
-    fn read(&self, key: &str) -> Option<String> {
-        let entry = self.adapter.as_ref()?.get(key);
-        self.rules.adapter_failures.take_response(entry)?
+    fn read(&self, name: &str) -> Found {
+        match &self.adapter {
+            Some(adapter) => self.rules.found(adapter.get(name)),
+            None => Found::Nothing,
+        }
     }
 
-    fn write(&self, entry: &Entry) {
-        let Some(adapter) = &self.adapter else {
-            return;
+    fn change(&self, change: &Change) -> Option<bool> {
+        let adapter = self.adapter.as_ref()?;
+        let changed = match change {
+            Change::SetIfAbsent { name, value, ttl } => adapter.set_if_absent(name, value, *ttl),
+            Change::SetIfEqual {
+                name,
+                expected,
+                value,
+                ttl,
+            } => adapter.set_if_equal(name, expected, value, *ttl),
+            Change::DeleteIfEqual { name, expected } => adapter.delete_if_equal(name, expected),
         };
-        let stored = adapter.get(&entry.key);
-        let Some(stored) = self.rules.adapter_failures.take_response(stored) else {
-            // The unreadable entry may hold a newer document.
-            return;
-        };
-        if stored.is_none_or(|stored| entry.may_replace(&stored, self.clock.now())) {
-            let written = adapter.set(&entry.key, &entry.value, entry.ttl);
-            self.rules.adapter_failures.take_response(written);
-        }
+        self.rules.adapter_failures.take_response(changed)
     }
 }
 

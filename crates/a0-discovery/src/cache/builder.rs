@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use a0_http::HttpClient;
+use a0_jose::random_token_id;
 
 use super::adapter::CacheAdapter;
+use super::entry_keys::EntryAuthentication;
 use super::observer::RefreshObserver;
 use super::round::Rules;
-use super::second_level::AdapterFailures;
+use super::second_level::{AdapterFailures, SecondLevel};
 use super::shared::{Clock, Fetcher, Shared};
 use crate::error::FetchFailure;
 use crate::fetch::{FetchRules, IssuerKeys};
@@ -23,11 +25,12 @@ pub struct KeyCacheBuilder<C: ?Sized = dyn HttpClient, A: ?Sized = dyn CacheAdap
     rules: FetchRules,
     client: Arc<C>,
     policy: CachePolicy,
-    adapter: Option<Arc<A>>,
+    adapter: Option<(Arc<A>, EntryAuthentication, bool)>,
     clock: Clock,
     initial: Vec<(Issuer, IssuerKeys)>,
     static_keys: HashMap<Issuer, Arc<IssuerKeys>>,
     observer: Option<Arc<dyn RefreshObserver>>,
+    pub(super) pause: Arc<dyn Fn(Duration) + Send + Sync>,
     #[cfg(feature = "async")]
     pub(super) sleep: Option<Arc<super::query::SleepFn>>,
 }
@@ -43,6 +46,7 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
             initial: Vec::new(),
             static_keys: HashMap::new(),
             observer: None,
+            pause: Arc::new(std::thread::sleep),
             #[cfg(feature = "async")]
             sleep: None,
         }
@@ -115,25 +119,45 @@ impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {
         self
     }
 
-    pub(super) fn with_adapter(mut self, adapter: Arc<A>) -> Self {
-        self.adapter = Some(adapter);
+    pub(super) fn with_adapter(
+        mut self,
+        adapter: Arc<A>,
+        authentication: EntryAuthentication,
+        has_leases: bool,
+    ) -> Self {
+        self.adapter = Some((adapter, authentication, has_leases));
         self
     }
 
     pub(super) fn shared(self) -> Shared<C, A> {
+        let (adapter, second_level) = match self.adapter {
+            Some((adapter, authentication, has_leases)) => {
+                let store = SecondLevel {
+                    authentication,
+                    // Without random numbers, each process fetches for itself.
+                    owner: has_leases.then(random_token_id).and_then(Result::ok),
+                    max_lifetime: self.policy.max_lifetime(),
+                };
+                (Some(adapter), Some(store))
+            }
+            None => (None, None),
+        };
         let rules = Rules {
             fetch: Arc::new(self.rules),
             policy: self.policy,
-            has_second_level: self.adapter.is_some(),
+            second_level,
             adapter_failures: AdapterFailures::default(),
             permits: Arc::default(),
         };
         let fetcher = Fetcher {
             rules,
             client: self.client,
-            adapter: self.adapter,
+            adapter,
             clock: self.clock,
             observer: self.observer,
+            pause: self.pause,
+            #[cfg(feature = "async")]
+            sleep: self.sleep,
         };
         Shared::new(fetcher, self.initial, self.static_keys)
     }

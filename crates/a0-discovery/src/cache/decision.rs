@@ -13,7 +13,7 @@ use crate::error::Unavailable;
 use crate::policy::{CachePolicy, elapsed, older};
 
 /// The shortest time between the starts of two background refreshes of one issuer.
-const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(15);
+pub(super) const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How long after a failure the next attempt is expected to fail too. Longer than any back-off.
 const FAILURE_MEMORY: Duration = Duration::from_secs(360);
@@ -80,6 +80,7 @@ impl<T: Cached> Record<T> {
         &self,
         begun_before: Round,
         policy: &CachePolicy,
+        has_second_level: bool,
         now: NumericDate,
     ) -> Decision<T> {
         let is_newer = |good: &&Good<T>| good.from_issuer && good.round > begun_before;
@@ -92,6 +93,8 @@ impl<T: Cached> Record<T> {
         let cooling = self.cool_down(policy, now);
         match (self.unavailable(policy, now), &self.good) {
             _ if cooling.is_zero() => Decision::Lead(Purpose::Search, None),
+            // Another process may have stored the key since.
+            _ if has_second_level && self.may_reread(now) => Decision::Lead(Purpose::Reread, None),
             // The issuer may have published the key since; only a fetch can tell.
             (Some(error), _) => Decision::Refuse(error.not_before(cooling)),
             (None, Some(good)) => Decision::Serve(good.clone()),

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use a0_jose::{Algorithm, NumericDate};
 use a0_single_flight::{Moment, Monitor, Round};
 
+use super::decision::Good;
 use super::record::{Outcome, Purpose, Record, moment};
-use super::round::Cached;
+use super::round::{Cached, Plan, Rules};
 use super::shared::lock;
 use crate::error::{Document, FetchError, FetchFailure};
+use crate::issuer::Issuer;
 use crate::policy::CachePolicy;
 
 /// The `kid` and the algorithm of the key that a caller wants.
@@ -23,16 +25,12 @@ pub(crate) type Slot<T> = Monitor<Record<T>>;
 /// resolution, or a busy machine.
 const OVERTIME: Duration = Duration::from_secs(5);
 
-/// The time after which a round is overdue.
-pub(crate) fn limit(purpose: Purpose, policy: &CachePolicy) -> Duration {
-    let exchanges = match purpose {
-        Purpose::Refresh | Purpose::Reload => 2,
-        Purpose::Search => 1,
-        Purpose::Reread => 0,
-    };
+/// The time after which a round is overdue that may wait `patience` times for another process.
+pub(crate) fn limit(purpose: Purpose, policy: &CachePolicy, patience: u32) -> Duration {
     policy
         .timeout
-        .saturating_mul(exchanges)
+        .saturating_mul(purpose.exchanges())
+        .saturating_add(policy.claim_wait().saturating_mul(patience))
         .saturating_add(OVERTIME)
 }
 
@@ -51,6 +49,7 @@ pub(crate) struct Flight<T: Cached> {
     wanted: Option<WantedKey>,
     now: NumericDate,
     began: Instant,
+    patience: u32,
     permit: Option<Permit>,
     by_caller: Arc<AtomicBool>,
 }
@@ -71,23 +70,38 @@ impl<T: Cached> Flight<T> {
             wanted,
             now,
             began: Instant::now(),
+            patience: 0,
             permit: Some(permit),
             by_caller: Arc::default(),
         }
     }
 
-    pub(crate) fn purpose(&self) -> Purpose {
-        self.purpose
+    /// Sets how many times the round may wait for another process.
+    pub(crate) fn with_patience(mut self, patience: u32) -> Self {
+        self.patience = patience;
+        self
     }
 
-    /// The key that the caller wants, if it wants a particular one.
-    pub(crate) fn wanted(&self) -> Option<WantedKey> {
-        self.wanted.clone()
+    /// The inputs of the round.
+    pub(crate) fn plan<'r>(&self, rules: &'r Rules, issuer: &'r Issuer) -> Plan<'r, T> {
+        let record = self.slot.lock();
+        let good = record.good.as_ref();
+        Plan {
+            rules,
+            issuer,
+            purpose: self.purpose,
+            wanted: self.wanted.clone(),
+            now: self.now,
+            current: good.map(|good| Arc::clone(&good.value)),
+            has_known_age: good.is_some_and(Good::has_known_age),
+            seen: record.seen(),
+            patience: self.patience,
+        }
     }
 
-    /// When the round began.
-    pub(crate) fn now(&self) -> NumericDate {
-        self.now
+    /// When the round began, by the monotonic clock.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
     }
 
     /// Whether dropping this flight cancels the round instead of abandoning it. This is so if a
@@ -95,15 +109,6 @@ impl<T: Cached> Flight<T> {
     /// failure.
     pub(crate) fn by_caller(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.by_caller)
-    }
-
-    /// The value that the round may replace, and whether its dates are reliable.
-    pub(crate) fn current(&self) -> (Option<Arc<T>>, bool) {
-        let record = self.slot.lock();
-        match &record.good {
-            Some(good) => (Some(Arc::clone(&good.value)), good.has_known_age()),
-            None => (None, false),
-        }
     }
 
     /// Ends the round, which ran from `since` to `at` by the cache's clock. Returns whether its

@@ -133,6 +133,22 @@ impl CacheAdapter for InMemoryCache {
         true
     }
 
+    fn set_if_equal(
+        &self,
+        key: &str,
+        expected: &str,
+        value: &str,
+        ttl: Duration,
+    ) -> Result<bool, CacheAdapterError> {
+        let now = self.clock.now();
+        let mut entries = self.lock();
+        let is_equal = get_alive(&mut entries, key, now) == Some(expected);
+        if is_equal {
+            self.put(&mut entries, (key, value), ttl, now);
+        }
+        Ok(is_equal)
+    }
+
     fn delete_if_equal(&self, key: &str, value: &str) -> Result<bool, CacheAdapterError> {
         let now = self.clock.now();
         let mut entries = self.lock();

@@ -4,16 +4,24 @@
 //! driver ([`blocking`] or `asynchronous`) takes the record of its issuer from the records of all
 //! issuers ([`shared`]) and runs a query ([`query`]). The query asks the record ([`record`]) for a
 //! decision ([`decision`]). A call that leads a round holds a flight ([`flight`]), and its driver
-//! carries out the steps of the round ([`round`]). An observer may watch the round ([`observer`]).
+//! carries out the steps ([`step`]) of the round ([`round`]). An observer may watch the round
+//! ([`observer`]).
+//!
+//! With a store that processes share, the round reads the stored documents and agrees with the other
+//! processes who fetches ([`shared_round`], [`claim`]). After it, the documents are stored
+//! ([`aftermath`], [`second_level`], [`entry_keys`]).
 
 mod adapter;
+mod aftermath;
 #[cfg(feature = "async")]
 mod async_adapter;
 #[cfg(feature = "async")]
 pub mod asynchronous;
 mod blocking;
 mod builder;
+mod claim;
 mod decision;
+mod entry_keys;
 mod flight;
 mod in_memory;
 mod observer;
@@ -23,11 +31,15 @@ mod refreshes;
 mod round;
 mod second_level;
 mod shared;
+mod shared_round;
 mod status;
+mod step;
 
 pub use adapter::{CacheAdapter, CacheAdapterError};
 pub use blocking::KeyCache;
 pub use builder::KeyCacheBuilder;
+pub use entry_keys::{EntryAuthentication, EntryKeyTooShort, EntryKeys};
 pub use in_memory::InMemoryCache;
 pub use observer::{RefreshEnd, RefreshObserver, RefreshSpan};
+pub use second_level::{EntryRefusal, RefusedEntry};
 pub use status::{Freshness, IssuerStatus};

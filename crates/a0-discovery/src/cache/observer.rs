@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use a0_jose::NumericDate;
 
-use super::record::Outcome;
-use super::round::Cached;
+use super::round::{Cached, End};
+use super::second_level::RefusedEntry;
 use crate::error::FetchError;
 use crate::issuer::Issuer;
 use crate::policy::elapsed;
@@ -71,10 +71,14 @@ pub struct RefreshEnd {
     /// The age of the keys that the refresh brought, counted from the request that fetched them.
     /// `None` if it brought none.
     pub keys_age: Option<Duration>,
+    /// The entries of the second level that were ignored, each kind once. Such an entry is no
+    /// failure of the refresh, but somebody may be attacking the store.
+    pub refused_entries: Vec<RefusedEntry>,
 }
 
 impl RefreshEnd {
-    pub(super) fn new<T: Cached>(outcome: &Outcome<T>, at: NumericDate) -> Self {
+    pub(super) fn new<T: Cached>(round: &End<T>, at: NumericDate) -> Self {
+        let outcome = &round.outcome;
         let age = |value: &T| {
             let [_, keys] = value.stamps();
             elapsed(keys.requested_at, at)
@@ -85,6 +89,7 @@ impl RefreshEnd {
             asked_issuer: outcome.asked_issuer,
             // The clock was set back.
             keys_age: keys_age.filter(|age| *age != Duration::MAX),
+            refused_entries: round.refused.clone(),
         }
     }
 }

@@ -10,7 +10,7 @@ use a0_single_flight::{Round, Running};
 use super::decision::{Decision, Good};
 use super::flight::{Class, Flight, Permits, Slot, WantedKey, limit};
 use super::record::{Purpose, Record, moment};
-use super::round::Cached;
+use super::round::{Cached, Sharing};
 use crate::error::{Document, FetchError, FetchFailure, Unavailable};
 use crate::policy::{CachePolicy, Refresh};
 
@@ -57,7 +57,7 @@ pub(crate) struct Query<'q, T> {
     pub(crate) slot: &'q Arc<Slot<T>>,
     pub(crate) policy: &'q CachePolicy,
     pub(crate) permits: &'q Arc<Permits>,
-    pub(crate) has_second_level: bool,
+    pub(crate) sharing: Sharing,
     pub(crate) goal: Goal<'q>,
     pub(crate) now: NumericDate,
 }
@@ -112,12 +112,15 @@ impl<'q, T: Cached> Query<'q, T> {
 impl<'q, T: Cached> Begun<'q, T> {
     fn decide(mut self, record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
         let Query { policy, goal, .. } = self.query;
+        let has_second_level = self.query.sharing != Sharing::Nothing;
         loop {
             let now = self.query.now;
             let decision = match goal {
                 Goal::Newest => record.decide_reload(now),
-                _ if self.searching => record.decide_search(self.rounds_before, policy, now),
-                _ => record.decide(policy, self.query.has_second_level, now),
+                _ if self.searching => {
+                    record.decide_search(self.rounds_before, policy, has_second_level, now)
+                }
+                _ => record.decide(policy, has_second_level, now),
             };
             match decision {
                 Decision::Refuse(error) => return Next::Done(Err(error)),
@@ -146,10 +149,12 @@ impl<'q, T: Cached> Begun<'q, T> {
             slot,
             policy,
             permits,
+            sharing,
             ..
         } = self.query;
         let now = self.query.now;
-        let limit = limit(purpose, policy);
+        let patience = sharing.patience(false);
+        let limit = limit(purpose, policy, patience);
         let class = if record.good.is_some() && record.failures == 0 {
             Class::Proven
         } else {
@@ -164,7 +169,7 @@ impl<'q, T: Cached> Begun<'q, T> {
         let round = record.begin(purpose, now, limit);
         drop(record);
         let wanted = self.query.goal.wanted_key();
-        let flight = Flight::new(slot, round, purpose, wanted, now, permit);
+        let flight = Flight::new(slot, round, purpose, wanted, now, permit).with_patience(patience);
         let leave_at = after(Instant::now(), limit);
         let waiting = Waiting {
             begun: self,

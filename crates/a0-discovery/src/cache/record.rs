@@ -39,6 +39,17 @@ pub(crate) enum Purpose {
     Reread,
 }
 
+impl Purpose {
+    /// The largest number of exchanges of a round.
+    pub(crate) fn exchanges(self) -> u32 {
+        match self {
+            Purpose::Refresh | Purpose::Reload => 2,
+            Purpose::Search => 1,
+            Purpose::Reread => 0,
+        }
+    }
+}
+
 /// The state of one issuer's keys, or of its metadata.
 #[derive(Debug)]
 pub(crate) struct Record<T> {
@@ -49,14 +60,17 @@ pub(crate) struct Record<T> {
     pub(super) failures: u32,
     /// When the last [`Purpose::Refresh`] or [`Purpose::Reload`] began.
     pub(super) refreshed_at: Option<NumericDate>,
-    /// When the last [`Purpose::Reread`] began.
+    /// When the last [`Purpose::Reread`] or [`Purpose::Search`] began.
     pub(super) reread_at: Option<NumericDate>,
-    /// The last [`Purpose::Search`], and when it began.
+    /// The last search, and when it began: by a [`Purpose::Search`], or by another process, of which
+    /// that round was told.
     pub(super) search: Option<(Round, NumericDate)>,
     /// Whether a background refresh is in the queue.
     pub(crate) refresh_is_queued: bool,
     /// The last background round.
     pub(super) background: Round,
+    /// When the newest metadata and the newest keys of the issuer were requested.
+    seen: Option<[NumericDate; 2]>,
     /// Whether the issuer was evicted.
     evicted: bool,
     /// A round, and the number of callers that wait for it although it has run for more than a
@@ -79,6 +93,8 @@ pub(crate) struct Outcome<T> {
     pub(crate) error: Option<FetchError>,
     /// Whether a request was sent to the issuer.
     pub(crate) asked_issuer: bool,
+    /// When another process searched, if its cool-down kept this round from asking the issuer.
+    pub(crate) searched_at: Option<NumericDate>,
 }
 
 impl<T> From<Result<T, FetchError>> for Outcome<T> {
@@ -91,6 +107,7 @@ impl<T> From<Result<T, FetchError>> for Outcome<T> {
             value,
             error,
             asked_issuer: true,
+            searched_at: None,
         }
     }
 }
@@ -107,6 +124,7 @@ impl<T> Default for Record<T> {
             search: None,
             refresh_is_queued: false,
             background: 0,
+            seen: None,
             evicted: false,
             late_waiters: (0, 0),
         }
@@ -119,7 +137,10 @@ impl<T: Cached> Record<T> {
         let round = self.rounds.begin(moment(now), limit);
         match purpose {
             Purpose::Refresh | Purpose::Reload => self.refreshed_at = Some(now),
-            Purpose::Search => self.search = Some((round, now)),
+            Purpose::Search => {
+                self.search = Some((round, now));
+                self.reread_at = Some(now);
+            }
             Purpose::Reread => self.reread_at = Some(now),
         }
         round
@@ -163,7 +184,10 @@ impl<T: Cached> Record<T> {
             Some(error) => self.abandoned(ending, round, error, at),
             None if outcome.asked_issuer => self.failures = 0,
             // Only a request to the issuer starts a cool-down.
-            None => self.forget_search(round),
+            None => {
+                self.forget_search(round);
+                self.search = outcome.searched_at.map(|at| (round, at)).or(self.search);
+            }
         }
         true
     }
@@ -204,11 +228,28 @@ impl<T: Cached> Record<T> {
         if self.evicted {
             value.end_lease();
         }
+        self.see(&value);
         let good = Good::new(Arc::clone(&value), round, from_issuer);
         let previous = self.good.replace(good);
         if let Some(previous) = previous.filter(|good| !Arc::ptr_eq(&good.value, &value)) {
             previous.value.end_lease();
         }
+    }
+
+    /// Remembers how new the documents of a value are.
+    pub(crate) fn see(&mut self, value: &T) {
+        let [metadata, keys] = value.stamps().map(|stamp| stamp.requested_at);
+        let newer = |seen: NumericDate, now| if now > seen { now } else { seen };
+        self.seen = Some(match self.seen {
+            Some([seen_metadata, seen_keys]) => {
+                [newer(seen_metadata, metadata), newer(seen_keys, keys)]
+            }
+            None => [metadata, keys],
+        });
+    }
+
+    pub(crate) fn seen(&self) -> Option<[NumericDate; 2]> {
+        self.seen
     }
 
     /// Drops the value of an evicted issuer. Its failures and its cool-down stay.

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use a0_jose::NumericDate;
 
-use super::flight::{Class, Flight, Permit, Permits, Slot, limit};
+use super::flight::{Class, Flight, Permit, Slot, limit};
 use super::record::{Purpose, moment};
-use super::round::{Cached, Fetchable};
+use super::round::{Cached, Fetchable, Rules};
 use super::shared::lock;
 use crate::fetch::{IssuerKeys, ServerMetadata};
 use crate::issuer::Issuer;
-use crate::policy::{CachePolicy, elapsed};
+use crate::policy::elapsed;
 
 /// The queue of background refreshes. Each record is in it at most once.
 #[derive(Default)]
@@ -97,25 +97,26 @@ impl Refreshes {
     /// Begins the next refresh that is still due, if there is one and a permit for it.
     pub(crate) fn begin_next(
         &self,
-        policy: &CachePolicy,
-        permits: &Arc<Permits>,
+        rules: &Rules,
         clock_time: NumericDate,
     ) -> Option<BegunRefresh> {
+        let patience = rules.sharing::<IssuerKeys>().patience(true);
+        let longest = limit(Purpose::Refresh, &rules.policy, patience);
         while !lock(&self.0).is_empty() {
             // The permit is taken first, so that a refresh leaves the queue only if it can begin.
             let now = moment(lock(&self.0).front()?.now(clock_time));
-            let permit = permits.take(Class::Background, now, limit(Purpose::Refresh, policy))?;
+            let permit = rules.permits.take(Class::Background, now, longest)?;
             let Some(next) = lock(&self.0).pop_front() else {
                 continue;
             };
             let now = next.now(clock_time);
             let begun = match next.target {
                 Target::Keys(slot) => {
-                    let flight = begin(&slot, policy, now, permit);
+                    let flight = begin(&slot, rules, now, permit);
                     flight.map(|flight| BegunRefresh::Keys(flight, next.issuer))
                 }
                 Target::Metadata(slot) => {
-                    let flight = begin(&slot, policy, now, permit);
+                    let flight = begin(&slot, rules, now, permit);
                     flight.map(|flight| BegunRefresh::Metadata(flight, next.issuer))
                 }
             };
@@ -142,22 +143,18 @@ impl Queued {
 /// Begins a refresh if it is still due.
 fn begin<T: Cached>(
     slot: &Arc<Slot<T>>,
-    policy: &CachePolicy,
+    rules: &Rules,
     now: NumericDate,
     permit: Permit,
 ) -> Option<Flight<T>> {
     let mut record = slot.lock();
-    if !record.leave_queue(policy, now) {
+    if !record.leave_queue(&rules.policy, now) {
         return None;
     }
-    let round = record.begin_in_background(now, limit(Purpose::Refresh, policy));
+    let patience = rules.sharing::<T>().patience(true);
+    let limit = limit(Purpose::Refresh, &rules.policy, patience);
+    let round = record.begin_in_background(now, limit);
     drop(record);
-    Some(Flight::new(
-        slot,
-        round,
-        Purpose::Refresh,
-        None,
-        now,
-        permit,
-    ))
+    let flight = Flight::new(slot, round, Purpose::Refresh, None, now, permit);
+    Some(flight.with_patience(patience))
 }

@@ -3,13 +3,18 @@
 
 use std::sync::Arc;
 
-use a0_http::{Conversation, TransportError};
+use a0_http::Conversation;
 use a0_jose::{Algorithm, NumericDate};
-use http::{Request, Response};
 
+use super::adapter::CacheAdapterError;
+use super::aftermath::Aftermath;
+use super::claim::Claim;
+use super::decision::MIN_REFRESH_INTERVAL;
 use super::flight::{Permits, WantedKey};
 use super::record::{Outcome, Purpose};
-use super::second_level::{AdapterFailures, Entry, decode, encode, key};
+use super::second_level::{AdapterFailures, Entry, RefusedEntry, SecondLevel};
+use super::shared_round::SharedRound;
+use super::step::{Found, Step};
 use crate::error::{Document, FetchError};
 use crate::fetch::{
     FetchKeys, FetchMetadata, FetchRules, FetchedKeys, IssuerKeys, KeySource, ServerMetadata,
@@ -22,24 +27,60 @@ use crate::policy::{CachePolicy, Stamp, elapsed};
 pub(crate) struct Rules {
     pub(crate) fetch: Arc<FetchRules>,
     pub(crate) policy: CachePolicy,
-    pub(crate) has_second_level: bool,
+    pub(crate) second_level: Option<SecondLevel>,
     pub(crate) adapter_failures: AdapterFailures,
     pub(crate) permits: Arc<Permits>,
 }
 
-/// The next action of a round's driver, and the function that takes the result.
-pub(crate) enum Step<'r, T> {
-    /// Read the entry of this key from the second level.
-    Read(String, Then<'r, Option<String>, T>),
-    /// Send this request.
-    Exchange(Request<Vec<u8>>, Then<'r, ExchangeResult, T>),
-    /// End the round with this outcome, then write these entries to the second level.
-    Done(Outcome<T>, Vec<Entry>),
+impl Rules {
+    /// What a read of the second level found. An error is counted.
+    pub(crate) fn found(&self, read: Result<Option<String>, CacheAdapterError>) -> Found {
+        match self.adapter_failures.take_response(read) {
+            Some(Some(value)) => Found::Value(value),
+            Some(None) => Found::Nothing,
+            None => Found::Away,
+        }
+    }
+
+    /// What the values of this type share with other processes.
+    pub(crate) fn sharing<T: Cached>(&self) -> Sharing {
+        match &self.second_level {
+            Some(store) if T::IS_SHARED && store.owner.is_some() => Sharing::Fetches,
+            Some(_) if T::IS_SHARED => Sharing::Documents,
+            _ => Sharing::Nothing,
+        }
+    }
 }
 
-pub(crate) type Then<'r, A, T> = Box<dyn FnOnce(A) -> Step<'r, T> + Send + 'r>;
+/// What processes share through the second level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    Nothing,
+    /// What each has fetched.
+    Documents,
+    /// The documents, and the decision who fetches them.
+    Fetches,
+}
 
-type ExchangeResult = Result<Response<Vec<u8>>, TransportError>;
+impl Sharing {
+    /// How many times a round may wait for another process. Nobody waits for a background round, so
+    /// it waits until all claims of processes that died have expired.
+    pub(crate) fn patience(self, is_background: bool) -> u32 {
+        match self {
+            Sharing::Nothing | Sharing::Documents => 0,
+            Sharing::Fetches if is_background => 4,
+            Sharing::Fetches => 1,
+        }
+    }
+}
+
+/// How a round ends.
+pub(crate) struct End<T> {
+    pub(crate) outcome: Outcome<T>,
+    /// The entries of the second level that were ignored.
+    pub(crate) refused: Vec<RefusedEntry>,
+    pub(crate) aftermath: Aftermath,
+}
 
 /// The inputs of a round for `issuer`.
 pub(crate) struct Plan<'r, T> {
@@ -53,82 +94,59 @@ pub(crate) struct Plan<'r, T> {
     pub(crate) current: Option<Arc<T>>,
     /// Whether the dates of the current value are reliable.
     pub(crate) has_known_age: bool,
+    /// When the newest metadata and the newest keys that this process has had were requested.
+    pub(crate) seen: Option<[NumericDate; 2]>,
+    /// How many times the round may wait for the process that holds the claim, each time for
+    /// [`CachePolicy::claim_wait`].
+    pub(crate) patience: u32,
 }
 
 /// A value that a round can fetch.
 pub(crate) trait Fetchable: Cached {
-    fn begin(plan: Plan<'_, Self>) -> Step<'_, Self>;
+    fn begin(plan: Plan<'_, Self>) -> Step<'_, End<Self>>;
 }
 
 impl Fetchable for ServerMetadata {
-    fn begin(plan: Plan<'_, Self>) -> Step<'_, Self> {
+    fn begin(plan: Plan<'_, Self>) -> Step<'_, End<Self>> {
         run_conversation(
             FetchMetadata::start(plan.issuer.clone(), Arc::clone(&plan.rules.fetch), plan.now),
-            |fetched| Step::Done(fetched.into(), Vec::new()),
+            |fetched| {
+                Step::Done(End {
+                    outcome: fetched.into(),
+                    refused: Vec::new(),
+                    aftermath: Aftermath::default(),
+                })
+            },
         )
     }
 }
 
 impl Fetchable for IssuerKeys {
-    fn begin(plan: Plan<'_, Self>) -> Step<'_, Self> {
-        if plan.rules.has_second_level && plan.purpose != Purpose::Reload {
-            plan.read_metadata()
-        } else {
-            plan.request(None)
+    fn begin(plan: Plan<'_, Self>) -> Step<'_, End<Self>> {
+        match &plan.rules.second_level {
+            Some(store) if plan.purpose != Purpose::Reload => SharedRound::begin(plan, store),
+            _ => plan.request(Shared::default()),
         }
     }
 }
 
+/// What a round has taken from the second level so far.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// The newest stored keys, if they are newer than those in memory.
+    pub(super) stored: Option<Arc<IssuerKeys>>,
+    pub(super) refused: Vec<RefusedEntry>,
+    pub(super) claim: Option<Claim>,
+    /// When another process searched, if its cool-down is not over.
+    pub(super) searched_at: Option<NumericDate>,
+}
+
 impl<'r> Plan<'r, IssuerKeys> {
-    fn read_metadata(self) -> Step<'r, IssuerKeys> {
-        Step::Read(
-            key(self.issuer, Document::Metadata),
-            Box::new(move |entry| {
-                let Some(entry) = entry else {
-                    return self.request(None);
-                };
-                let text = decode(
-                    &entry,
-                    &self.rules.fetch.metadata_url_of(self.issuer),
-                    self.now,
-                );
-                let source =
-                    text.and_then(|text| self.rules.fetch.read_metadata(self.issuer, &text).ok());
-                match self.rules.adapter_failures.take_entry(source) {
-                    Some(source) => self.read_keys(source),
-                    None => self.request(None),
-                }
-            }),
-        )
-    }
-
-    fn read_keys(self, source: KeySource) -> Step<'r, IssuerKeys> {
-        Step::Read(
-            key(self.issuer, Document::Jwks),
-            Box::new(move |entry| {
-                let Some(entry) = entry else {
-                    return self.request(None);
-                };
-                let text = decode(&entry, source.jwks_uri.as_str(), self.now);
-                let keys =
-                    text.and_then(|text| self.rules.fetch.read_keys(Arc::new(source), &text).ok());
-                let stored = self.rules.adapter_failures.take_entry(keys).map(Arc::new);
-                match stored.filter(|stored| self.is_newer(stored)) {
-                    Some(stored) if self.is_enough(&stored) => done_without_request(Some(stored)),
-                    stored => self.request(stored),
-                }
-            }),
-        )
-    }
-
     /// Requests the keys from the issuer, and the metadata before them unless metadata in memory or
-    /// in `stored` will do. `stored` is the value from the second level.
-    fn request(self, stored: Option<Arc<IssuerKeys>>) -> Step<'r, IssuerKeys> {
-        if self.purpose == Purpose::Reread {
-            return done_without_request(stored);
-        }
-        let known = stored.as_ref().or(self.current.as_ref());
-        let has_known_age = stored.is_some() || self.has_known_age;
+    /// in the stored value will do.
+    pub(super) fn request(self, shared: Shared) -> Step<'r, End<IssuerKeys>> {
+        let known = shared.stored.as_ref().or(self.current.as_ref());
+        let has_known_age = shared.stored.is_some() || self.has_known_age;
         let is_usable = |source: &&Arc<KeySource>| match self.purpose {
             Purpose::Refresh => has_known_age && self.rules.policy.is_fresh(source.stamp, self.now),
             Purpose::Search => true,
@@ -143,60 +161,77 @@ impl<'r> Plan<'r, IssuerKeys> {
         run_conversation(step, move |fetched| match fetched {
             Ok(fetched) => {
                 let entries = self.entries(&fetched);
-                Step::Done(Ok(fetched.into_keys()).into(), entries)
+                let outcome = Ok(fetched.into_keys()).into();
+                Step::Done(self.end(outcome, entries, shared))
             }
             Err(error) => {
                 let outcome = Outcome {
-                    value: stored,
+                    value: shared.stored.clone(),
                     error: Some(error),
                     asked_issuer: true,
+                    searched_at: None,
                 };
-                Step::Done(outcome, Vec::new())
+                Step::Done(self.end(outcome, Vec::new(), shared))
             }
         })
+    }
+
+    pub(super) fn end(
+        &self,
+        outcome: Outcome<IssuerKeys>,
+        entries: Vec<Entry>,
+        shared: Shared,
+    ) -> End<IssuerKeys> {
+        End {
+            aftermath: Aftermath::new(&outcome, entries, shared.claim, self.rules),
+            outcome,
+            refused: shared.refused,
+        }
     }
 
     /// The entries to write for the fetched documents. They live as long as the documents may be
     /// served.
     fn entries(&self, fetched: &FetchedKeys) -> Vec<Entry> {
-        let ttl = self.rules.policy.max_lifetime();
-        if !self.rules.has_second_level || ttl.is_zero() {
+        let store = self.rules.second_level.as_ref();
+        let Some(store) = store.filter(|store| !store.max_lifetime.is_zero()) else {
             return Vec::new();
-        }
+        };
         let documents = [
             (Document::Metadata, fetched.metadata.as_ref()),
             (Document::Jwks, Some(&fetched.jwks)),
         ];
         let entry = |(document, text): (Document, Option<_>)| {
-            encode(key(self.issuer, document), text?, ttl)
+            store.encode(store.name_of(self.issuer, document), text?)
         };
         documents.into_iter().filter_map(entry).collect()
     }
 
     /// Whether stored keys may be served and are newer than the current ones.
-    fn is_newer(&self, stored: &IssuerKeys) -> bool {
-        let keys_requested_at = |keys: &IssuerKeys| {
-            let [_, keys] = keys.stamps();
-            keys.requested_at
-        };
+    pub(super) fn is_newer(&self, stored: &IssuerKeys) -> bool {
         let current = self.current.as_deref();
         self.may_serve(stored)
             && current.is_none_or(|current| keys_requested_at(stored) > keys_requested_at(current))
     }
 
     /// Whether stored keys make a request unnecessary. Stale keys do if no current ones may be
-    /// served; the next caller then starts a refresh.
-    fn is_enough(&self, stored: &IssuerKeys) -> bool {
+    /// served, or if another process has just fetched them; the next caller then starts a refresh.
+    pub(super) fn is_enough(&self, stored: &IssuerKeys) -> bool {
         let policy = &self.rules.policy;
         let is_better_than_nothing = || {
             let current = self.current.as_deref();
             policy.is_young(elapsed(stored.requested_at(), self.now))
                 && !current.is_some_and(|keys| self.may_serve(keys))
         };
+        let is_just_fetched = || {
+            let age = elapsed(keys_requested_at(stored), self.now);
+            !policy.ttl.is_zero() && age < MIN_REFRESH_INTERVAL
+        };
         match (self.purpose, &self.wanted) {
             (Purpose::Search, Some((key_id, algorithm))) => stored.has_key(key_id, *algorithm),
             (Purpose::Refresh, _) => {
-                policy.are_fresh(stored.stamps(), self.now) || is_better_than_nothing()
+                policy.are_fresh(stored.stamps(), self.now)
+                    || is_better_than_nothing()
+                    || is_just_fetched()
             }
             (Purpose::Reread, _) => true,
             (Purpose::Reload | Purpose::Search, _) => false,
@@ -210,11 +245,16 @@ impl<'r> Plan<'r, IssuerKeys> {
     }
 }
 
+fn keys_requested_at(keys: &IssuerKeys) -> NumericDate {
+    let [_, keys] = keys.stamps();
+    keys.requested_at
+}
+
 /// Runs a conversation to its end, then continues with its result.
-fn run_conversation<'r, T, P>(
+fn run_conversation<'r, D, P>(
     step: Result<a0_http::Step<P>, FetchError>,
-    done: impl FnOnce(Result<P::Output, FetchError>) -> Step<'r, T> + Send + 'r,
-) -> Step<'r, T>
+    done: impl FnOnce(Result<P::Output, FetchError>) -> Step<'r, D> + Send + 'r,
+) -> Step<'r, D>
 where
     P: Conversation<Error = FetchError> + Send + 'r,
 {
@@ -226,16 +266,6 @@ where
         Ok(a0_http::Step::Done(output)) => done(Ok(output)),
         Err(error) => done(Err(error)),
     }
-}
-
-/// Ends a round that sent no request, with the value from the second level, if there is one.
-fn done_without_request<'r>(stored: Option<Arc<IssuerKeys>>) -> Step<'r, IssuerKeys> {
-    let outcome = Outcome {
-        value: stored,
-        error: None,
-        asked_issuer: false,
-    };
-    Step::Done(outcome, Vec::new())
 }
 
 /// A value that a cache holds for an issuer: its keys, or its metadata alone.

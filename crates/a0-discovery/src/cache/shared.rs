@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use a0_jose::NumericDate;
 use lru::LruCache;
@@ -14,9 +14,10 @@ use super::flight::{Flight, Slot};
 use super::observer::{RefreshObserver, Watched};
 use super::query::{Goal, Query};
 use super::refreshes::{BegunRefresh, Refreshes, Target};
-use super::round::{Cached, Fetchable, Plan, Rules, Step};
+use super::round::{Cached, End, Fetchable, Rules};
 use super::second_level::AdapterFailures;
 use super::status::IssuerStatus;
+use super::step::Step;
 use crate::error::{TokenEndpointError, Unavailable};
 use crate::fetch::{IssuerKeys, ServerMetadata};
 use crate::issuer::Issuer;
@@ -40,6 +41,10 @@ pub(crate) struct Fetcher<C: ?Sized, A: ?Sized> {
     pub(super) adapter: Option<Arc<A>>,
     pub(super) clock: Clock,
     pub(super) observer: Option<Arc<dyn RefreshObserver>>,
+    /// Holds the thread of a blocking caller that waits for another process.
+    pub(super) pause: Arc<dyn Fn(Duration) + Send + Sync>,
+    #[cfg(feature = "async")]
+    pub(super) sleep: Option<Arc<super::query::SleepFn>>,
 }
 
 impl<C: ?Sized, A: ?Sized> Fetcher<C, A> {
@@ -54,17 +59,8 @@ impl<C: ?Sized, A: ?Sized> Fetcher<C, A> {
         &'r self,
         flight: &Flight<T>,
         issuer: &'r Issuer,
-    ) -> Step<'r, T> {
-        let (current, has_known_age) = flight.current();
-        T::begin(Plan {
-            rules: &self.rules,
-            issuer,
-            purpose: flight.purpose(),
-            wanted: flight.wanted(),
-            now: flight.now(),
-            current,
-            has_known_age,
-        })
+    ) -> Step<'r, End<T>> {
+        T::begin(flight.plan(&self.rules, issuer))
     }
 }
 
@@ -124,7 +120,7 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
             slot,
             policy: &rules.policy,
             permits: &rules.permits,
-            has_second_level: rules.has_second_level && T::IS_SHARED,
+            sharing: rules.sharing::<T>(),
             goal,
             now,
         }
@@ -139,8 +135,7 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
     /// Begins the next background refresh, if there is a permit for one.
     pub(super) fn next_refresh(&self) -> Option<BegunRefresh> {
         let rules = &self.fetcher.rules;
-        self.refreshes
-            .begin_next(&rules.policy, &rules.permits, self.fetcher.clock.now())
+        self.refreshes.begin_next(rules, self.fetcher.clock.now())
     }
 
     /// The token endpoint in the metadata of the keys in memory, if they are fresh.

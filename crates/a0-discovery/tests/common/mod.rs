@@ -6,7 +6,8 @@
 use std::sync::{Arc, Condvar, Mutex};
 
 use a0_discovery::{
-    CachePolicy, FetchRules, IssuerKeys, KeyCache, Refresh, Unavailable, normalize_domain,
+    CachePolicy, EntryAuthentication, FetchRules, IssuerKeys, KeyCache, Refresh, Unavailable,
+    normalize_domain,
 };
 use a0_http::HttpClient;
 use a0_jose::{Algorithm, NumericDate};
@@ -28,6 +29,11 @@ pub fn policy() -> CachePolicy {
     let mut policy = CachePolicy::default();
     policy.refresh = Refresh::Inline;
     policy
+}
+
+/// For tests that read or write entries, and for those that are about something else.
+pub fn unauthenticated() -> EntryAuthentication {
+    EntryAuthentication::unauthenticated_entries()
 }
 
 /// Makes a cache that uses the tenant's clock.

@@ -6,8 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use auth0_api::proof::{NonceIssuer, ReplayKey, ReplayStore, ReplayStoreError, Seen};
 use auth0_api::transport::ClientBuilder;
 use auth0_api::{
-    ApiClient, Builder, DpopMode, Error, HttpClient as _, NumericDate, Refresh, ResolverContext,
-    TokenProfile, TransportError, UreqClient,
+    ApiClient, Builder, DpopMode, EntryAuthentication, Error, HttpClient as _, NumericDate,
+    Refresh, ResolverContext, TokenProfile, TransportError, UreqClient,
 };
 use http::{Method, Request};
 use serde_json::{Map, Value, json};
@@ -107,7 +107,8 @@ pub(super) fn options(case: &Value, world: &Shared) -> Builder {
         builder = builder.client_secret(secret);
     }
     if let Some(store) = Store::of(case, world) {
-        builder = builder.cache(store);
+        // The cases write entries without a MAC, as the reference does.
+        builder = builder.cache(store, EntryAuthentication::unauthenticated_entries());
     }
     own_options(builder, case)
 }

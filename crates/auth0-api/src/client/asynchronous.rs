@@ -100,8 +100,8 @@ impl Builder {
             .sleep(move |duration| key_timer.sleep(duration))
             .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
         let mut keys = self.add_keys(keys, &parts.verifier.issuers)?;
-        if let Some(adapter) = options.cache {
-            keys = keys.async_adapter(adapter);
+        if let Some((adapter, entries)) = options.cache {
+            keys = keys.async_adapter(adapter, entries);
         }
         Ok(ApiClient(Arc::new(Settings {
             verifier: parts.verifier,

@@ -65,8 +65,8 @@ impl Builder {
             .clock(move || clock.system_time())
             .observer(Refreshes(Arc::clone(&parts.verifier.telemetry)));
         let mut keys = self.add_keys(keys, &parts.verifier.issuers)?;
-        if let Some(adapter) = self.cache {
-            keys = keys.adapter(adapter);
+        if let Some((adapter, entries)) = self.cache {
+            keys = keys.adapter(adapter, entries);
         }
         Ok(ApiClient(Arc::new(Settings {
             verifier: parts.verifier,

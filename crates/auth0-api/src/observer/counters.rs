@@ -45,6 +45,9 @@ pub struct Counts {
     pub keys_refreshes: u64,
     /// Refreshes of keys that failed or were abandoned.
     pub keys_refresh_failures: u64,
+    /// Entries of the shared cache that were ignored: see
+    /// [`KeysRefresh::refused_entries`](crate::observer::KeysRefresh::refused_entries).
+    pub shared_entries_refused: u64,
     /// Client flows that returned a token.
     pub tokens_exchanged: u64,
     /// Client flows that returned no token.
@@ -67,6 +70,7 @@ pub(crate) struct Counters {
     proofs_not_recorded: Counter,
     keys_refreshes: Counter,
     keys_refresh_failures: Counter,
+    shared_entries_refused: Counter,
     tokens_exchanged: Counter,
     exchange_failures: Counter,
     pub(super) observer_panics: Counter,
@@ -87,6 +91,7 @@ impl Counters {
             proofs_not_recorded: self.proofs_not_recorded.read(),
             keys_refreshes: self.keys_refreshes.read(),
             keys_refresh_failures: self.keys_refresh_failures.read(),
+            shared_entries_refused: self.shared_entries_refused.read(),
             tokens_exchanged: self.tokens_exchanged.read(),
             exchange_failures: self.exchange_failures.read(),
             observer_panics: self.observer_panics.read(),
@@ -120,7 +125,8 @@ impl Counters {
         }
     }
 
-    pub(super) fn count_refresh(&self, result: RefreshResult) {
+    pub(super) fn count_refresh(&self, result: RefreshResult, refused_entries: usize) {
+        (0..refused_entries).for_each(|_| self.shared_entries_refused.add_one());
         match result {
             RefreshResult::Fetched | RefreshResult::Shared => self.keys_refreshes.add_one(),
             RefreshResult::Unchanged => {}

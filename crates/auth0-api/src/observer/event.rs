@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use a0_discovery::Issuer;
+use a0_discovery::{Issuer, RefusedEntry};
 
 use crate::error::{Error, ErrorKind, SchemeError};
 use crate::verification::credentials::Scheme;
@@ -137,6 +137,9 @@ pub struct KeysRefresh<'e> {
     pub reason: Option<&'static str>,
     /// How old the keys are that it brought, counted from the request that fetched them.
     pub keys_age: Option<Duration>,
+    /// The entries of the shared cache that were ignored, and why. This is no failure of the refresh, but
+    /// somebody may be attacking the store.
+    pub refused_entries: &'e [RefusedEntry],
     /// How long it took, by the monotonic clock.
     pub duration: Duration,
 }
@@ -149,7 +152,8 @@ pub enum RefreshResult {
     Fetched,
     /// The shared cache had newer keys, and the issuer was not asked.
     Shared,
-    /// The shared cache had no newer keys, and the issuer was not asked, because it has just failed.
+    /// The shared cache had no newer keys, and the issuer was not asked, because it has just failed or
+    /// because another process has just asked it.
     Unchanged,
     /// The issuer failed. Keys in memory stay in use for a time.
     Failed,

@@ -17,6 +17,7 @@ const DECISIONS: &str = "auth0_api_decisions_total";
 const DENIALS: &str = "auth0_api_denials_total";
 const DURATION: &str = "auth0_api_verify_duration_seconds";
 const REFRESHES: &str = "auth0_api_keys_refresh_total";
+const REFUSED_ENTRIES: &str = "auth0_api_shared_entries_refused_total";
 const AGE: &str = "auth0_api_keys_age_seconds";
 const REPLAY: &str = "auth0_api_replay_total";
 const TOKEN_CACHE: &str = "auth0_api_token_cache_total";
@@ -89,6 +90,11 @@ impl MetricsObserver {
             unit,
             "Refreshes of the keys of an issuer by result"
         );
+        describe_counter!(
+            REFUSED_ENTRIES,
+            unit,
+            "Entries of the shared cache of keys that were ignored, by reason"
+        );
         describe_gauge!(AGE, Unit::Seconds, "The age of the keys of an issuer");
         describe_counter!(REPLAY, unit, "Replay checks of DPoP proofs by result");
         describe_counter!(
@@ -133,6 +139,9 @@ impl MetricsObserver {
             ("result", end.result.as_str().to_owned()),
         ];
         counter!(REFRESHES, &labels).increment(1);
+        for entry in end.refused_entries {
+            counter!(REFUSED_ENTRIES, "reason" => entry.reason.as_str()).increment(1);
+        }
         self.set_ages(Duration::ZERO);
     }
 

@@ -61,13 +61,16 @@ impl Refresh {
         let Some(watch) = self.watch.take() else {
             return;
         };
-        watch.telemetry().count_refresh(result);
+        watch
+            .telemetry()
+            .count_refresh(result, end.refused_entries.len());
         let duration = watch.elapsed();
         watch.end(&Event::KeysRefresh(KeysRefresh {
             issuer_host: &self.issuer_host,
             result,
             reason,
             keys_age: end.keys_age,
+            refused_entries: &end.refused_entries,
             duration,
         }));
     }

@@ -228,8 +228,8 @@ impl Telemetry {
         self.tell(&Event::RequestWithoutUrl { is_first });
     }
 
-    pub(super) fn count_refresh(&self, result: RefreshResult) {
-        self.counters.count_refresh(result);
+    pub(super) fn count_refresh(&self, result: RefreshResult, refused_entries: usize) {
+        self.counters.count_refresh(result, refused_entries);
     }
 
     pub(super) fn tell(&self, event: &Event<'_>) {

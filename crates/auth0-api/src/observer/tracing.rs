@@ -109,6 +109,14 @@ impl TracingObserver {
                 self.limited(Level::ERROR, line.of_server_fault());
             }
         }
+        for entry in end.refused_entries {
+            let line = Line {
+                reason: Some(entry.reason.as_str()),
+                host: Some(end.issuer_host),
+                ..Line::new("shared keys refused")
+            };
+            self.limited(Level::WARN, line);
+        }
     }
 
     fn exchange(&self, end: &ExchangedToken<'_>) {

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use a0_discovery::EntryAuthentication;
 use a0_discovery::asynchronous::AsyncCacheAdapter;
 use a0_dpop::asynchronous::AsyncReplayStore;
 use a0_http::AsyncHttpClient;
@@ -23,7 +24,7 @@ pub(crate) type AsyncResolver =
 pub(crate) struct AsyncOptions {
     pub(crate) http_client: Option<Arc<dyn AsyncHttpClient>>,
     pub(crate) domains_resolver: Option<AsyncResolver>,
-    pub(crate) cache: Option<Arc<dyn AsyncCacheAdapter>>,
+    pub(crate) cache: Option<(Arc<dyn AsyncCacheAdapter>, EntryAuthentication)>,
     pub(crate) replay_store: Option<Arc<dyn AsyncReplayStore>>,
 }
 
@@ -90,8 +91,12 @@ impl Builder {
     }
 
     /// [`cache`](Builder::cache) for [`build_async`](Builder::build_async).
-    pub fn async_cache(mut self, adapter: impl AsyncCacheAdapter + 'static) -> Self {
-        self.asynchronous.cache = Some(Arc::new(adapter));
+    pub fn async_cache(
+        mut self,
+        adapter: impl AsyncCacheAdapter + 'static,
+        entries: impl Into<EntryAuthentication>,
+    ) -> Self {
+        self.asynchronous.cache = Some((Arc::new(adapter), entries.into()));
         self
     }
 

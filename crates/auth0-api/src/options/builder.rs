@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use a0_discovery::{CacheAdapter, CachePolicy};
+use a0_discovery::{CacheAdapter, CachePolicy, EntryAuthentication};
 use a0_dpop::{NonceIssuer, ProofRules, ReplayStore};
 use a0_http::HttpClient;
 use a0_jose::{Algorithm, Backend};
@@ -70,7 +70,7 @@ pub struct Builder {
     pub(crate) cache_ttl_variable: Option<&'static str>,
     pub(crate) max_stale: Option<Duration>,
     pub(crate) cache_max_entries: usize,
-    pub(crate) cache: Option<Arc<dyn CacheAdapter>>,
+    pub(crate) cache: Option<(Arc<dyn CacheAdapter>, EntryAuthentication)>,
     pub(crate) initial_keys: Vec<InitialKeys>,
     pub(crate) key_sources: KeySources,
     pub(crate) trusted_endpoints: Vec<String>,

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use a0_discovery::{CacheAdapter, CachePolicy, MAX_TTL, Refresh};
+use a0_discovery::{CacheAdapter, CachePolicy, EntryAuthentication, MAX_TTL, Refresh};
 
 use crate::error::Error;
 
@@ -64,10 +64,35 @@ impl Builder {
         self
     }
 
-    /// A second cache behind the one in memory, so that several processes share fetched keys. Anyone who
-    /// can write to it decides which tokens are accepted: see [`CacheAdapter`].
-    pub fn cache(mut self, adapter: impl CacheAdapter + 'static) -> Self {
-        self.cache = Some(Arc::new(adapter));
+    /// A second cache behind the one in memory, so that several processes share fetched keys. If the store
+    /// [has leases](CacheAdapter::has_leases), one process fetches for all.
+    ///
+    /// `entries` says how a process recognises what its own fleet has stored: by [`EntryKeys`], a secret that
+    /// all processes share. With [`EntryAuthentication::unauthenticated_entries`], anyone who can write to the
+    /// store decides which tokens are accepted; it is for a store in the memory of one process.
+    ///
+    /// ```
+    /// use auth0_api::{ApiClient, EntryKeys};
+    /// use auth0_api::discovery::InMemoryCache;
+    ///
+    /// # let secret = [7; 32];
+    /// let store = InMemoryCache::new(100); // Or a store that processes share.
+    /// let client = ApiClient::builder()
+    ///     .domain("tenant.example")
+    ///     .audience("https://api.example/")
+    ///     .cache(store, EntryKeys::new(secret)?)
+    ///     .build()?;
+    /// # let _ = client;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// [`EntryKeys`]: a0_discovery::EntryKeys
+    pub fn cache(
+        mut self,
+        adapter: impl CacheAdapter + 'static,
+        entries: impl Into<EntryAuthentication>,
+    ) -> Self {
+        self.cache = Some((Arc::new(adapter), entries.into()));
         self
     }
 

@@ -255,7 +255,7 @@ pub fn clients_share_keys_through_an_adapter<D: Driver>() {
         assert_eq!(tenant.request_count(Endpoint::Jwks), 1);
         assert_eq!(client.cache_failures(), 0);
     }
-    let key = format!("a0-discovery:1:metadata:{}", tenant.issuer());
+    let key = format!("a0-discovery:2:metadata:{}", tenant.issuer());
     shared
         .set(&key, "garbage", Duration::from_secs(60))
         .unwrap();
@@ -263,6 +263,7 @@ pub fn clients_share_keys_through_an_adapter<D: Driver>() {
     let outcome = client.verify_access_token(&token, &Default::default());
     assert!(outcome.is_ok());
     assert_eq!(client.cache_failures(), 1);
+    assert_eq!(client.counts().shared_entries_refused, 1);
 }
 
 pub fn rfc8725_3_8_only_keys_of_the_issuer_verify<D: Driver>() {

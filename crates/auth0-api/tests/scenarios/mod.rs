@@ -383,6 +383,9 @@ macro_rules! scenarios {
     };
 }
 
+/// Authenticates the entries of shared caches.
+pub const ENTRY_SECRET: [u8; 32] = [7; 32];
+
 pub const AUDIENCE: &str = "https://api.example/";
 
 /// The time at which every scenario begins, in seconds since 1970.

@@ -1,5 +1,6 @@
-//! Each recipe on a socket, with a tenant in memory.
+//! Each recipe on a socket, with a tenant in memory; the stores with a database file.
 
 mod common;
 mod grpc;
 mod http;
+mod sql;

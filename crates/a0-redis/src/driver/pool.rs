@@ -1,29 +1,28 @@
-//! The connections of one process.
+//! The connections of one process to one server.
 //!
 //! A call takes an idle connection, or waits for one. Threads open connections in the background,
 //! so that a call leaves in time whatever a connection attempt does.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use redis::{Client, Cmd, Connection, ConnectionAddr, ConnectionLike, Value};
+use redis::{Client, Cmd, Connection, ConnectionLike, Value};
 
-use crate::error::RedisError;
+use crate::driver::{ASK_LIMIT, CONNECT_LIMIT};
+use crate::error::{Failure, RedisError};
+use crate::watch::ServerWatch;
 
-/// The most connections of one process. More calls at once wait for each other, within their time
+/// The most connections to one server. More calls at once wait for each other, within their time
 /// limits.
 const MAX_CONNECTIONS: usize = 16;
 
-/// The time limit of a connection attempt in the background. A call does not wait that long.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-
-pub(crate) struct Pool {
-    shared: Arc<Shared>,
-    time_limit: Duration,
-}
+pub(super) struct Pool(Arc<Shared>);
 
 struct Shared {
     client: Client,
+    watch: Option<Arc<ServerWatch>>,
+    is_watched: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -44,81 +43,70 @@ struct State {
 struct Place(Option<Arc<Shared>>);
 
 impl Pool {
-    pub(crate) fn new(client: Client, time_limit: Duration) -> Self {
-        if let ConnectionAddr::TcpTls { .. } = client.get_connection_info().addr() {
-            // `redis` takes the provider of the process, and rustls panics if there is none and two
-            // are compiled in. This has no effect if the program chose one.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
-        Pool {
-            shared: Arc::new(Shared {
-                client,
-                state: Mutex::default(),
-                changed: Condvar::new(),
-            }),
-            time_limit,
-        }
+    pub(super) fn new(client: Client, watch: Option<Arc<ServerWatch>>) -> Self {
+        Pool(Arc::new(Shared {
+            client,
+            watch,
+            is_watched: AtomicBool::new(false),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }))
     }
 
-    /// Sends a command and returns its answer. The time limit covers everything.
-    ///
-    /// If a connection that was idle turns out to be closed, the command is sent once more, on
-    /// another. It may then be carried out twice.
-    pub(crate) fn call(&self, command: &Cmd) -> Result<Value, RedisError> {
-        let deadline = Instant::now()
-            .checked_add(self.time_limit)
-            .ok_or(RedisError::NotInTime)?;
-        match self.call_once(command, deadline) {
-            Err(RedisError::Closed) => {
-                // The server closed all of them if it restarted.
-                self.shared.drop_idle();
-                self.call_once(command, deadline)
-            }
-            answer => answer,
-        }
-    }
-
-    fn call_once(&self, command: &Cmd, deadline: Instant) -> Result<Value, RedisError> {
-        let (mut connection, place) = self.shared.take(deadline)?;
+    /// Sends a command and returns its answer, after `ASKING` if the server has the key only for
+    /// those who ask.
+    pub(super) fn call(
+        &self,
+        command: &Cmd,
+        is_asking: bool,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
+        let (mut connection, place) = self.0.take(deadline)?;
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            self.shared.give_back(connection, place);
-            return Err(RedisError::NotInTime);
+            self.0.give_back(connection, place);
+            return Err(RedisError::NotInTime.into());
         }
         let limits = connection
             .set_write_timeout(Some(left))
             .and_then(|()| connection.set_read_timeout(Some(left)));
         let answer = limits
+            .and_then(|()| match is_asking {
+                true => connection.req_command(&redis::cmd("ASKING")).map(drop),
+                false => Ok(()),
+            })
             .and_then(|()| connection.req_command(command))
             .and_then(Value::extract_error);
         match answer {
             Ok(answer) => {
-                self.shared.give_back(connection, place);
+                self.0.give_back(connection, place);
                 Ok(answer)
             }
             Err(error) => {
-                let failure = RedisError::from(&error);
+                let failure = Failure::from(&error);
                 // After a timeout, the late answer would be taken for that of the next command.
-                if failure == RedisError::Refused && connection.is_open() {
-                    self.shared.give_back(connection, place);
+                let is_answer =
+                    !matches!(failure, Failure::Error(error) if error != RedisError::Refused);
+                if is_answer && connection.is_open() {
+                    self.0.give_back(connection, place);
                 }
                 Err(failure)
             }
         }
+    }
+
+    pub(super) fn drop_idle(&self) {
+        let mut state = self.0.lock();
+        let idle = std::mem::take(&mut state.idle);
+        state.open = state.open.saturating_sub(idle.len());
+        drop(state);
+        self.0.changed.notify_all();
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn drop_idle(self: &Arc<Self>) {
-        let mut state = self.lock();
-        let idle = std::mem::take(&mut state.idle);
-        state.open = state.open.saturating_sub(idle.len());
-        drop(state);
-        self.changed.notify_all();
     }
 
     /// Takes an idle connection, or waits for one.
@@ -168,10 +156,21 @@ impl Shared {
             shared.end_attempt(connected.as_ref().err().map(RedisError::from));
             if let Ok(connection) = connected {
                 shared.give_back(connection, place);
+                shared.watch_server();
             }
         });
         if spawned.is_err() {
             self.end_attempt(Some(RedisError::NotConnected));
+        }
+    }
+
+    /// Looks at the options of the server, once.
+    fn watch_server(&self) {
+        if let Some(watch) = &self.watch
+            && !self.is_watched.swap(true, Ordering::Relaxed)
+        {
+            let answer = ask_once(&self.client, &ServerWatch::question());
+            watch.take_answer(answer.ok().as_ref());
         }
     }
 
@@ -180,14 +179,22 @@ impl Shared {
         state.connecting = state.connecting.saturating_sub(1);
         if let Some(failure) = failure {
             state.failures = state.failures.wrapping_add(1);
-            state.last_failure = Some(match failure {
-                RedisError::Authentication => failure,
-                _ => RedisError::NotConnected,
-            });
+            state.last_failure = Some(failure.of_connecting());
         }
         drop(state);
         self.changed.notify_all();
     }
+}
+
+/// Sends one command on a connection of its own, in the background.
+pub(super) fn ask_once(client: &Client, command: &Cmd) -> Result<Value, RedisError> {
+    let ask = || {
+        let mut connection = client.get_connection_with_timeout(ASK_LIMIT)?;
+        connection.set_write_timeout(Some(ASK_LIMIT))?;
+        connection.set_read_timeout(Some(ASK_LIMIT))?;
+        connection.req_command(command)?.extract_error()
+    };
+    ask().map_err(|error: redis::RedisError| RedisError::from(&error).of_connecting())
 }
 
 impl Drop for Place {

@@ -1,0 +1,126 @@
+//! The steps after a round: store its documents, then give its claim back.
+
+use std::collections::VecDeque;
+
+use a0_jose::NumericDate;
+
+use super::claim::{Claim, Release};
+use super::record::Outcome;
+use super::round::Rules;
+use super::second_level::{Entry, SecondLevel};
+use super::step::{Change, Found, Step};
+
+/// How often a document is compared with the stored one if other processes keep replacing it.
+const MAX_COMPARISONS: u32 = 3;
+
+/// The duties that a round leaves in the second level.
+#[derive(Default)]
+pub(crate) struct Aftermath {
+    entries: VecDeque<Entry>,
+    release: Option<(Claim, Release)>,
+}
+
+impl Aftermath {
+    pub(super) fn new<T>(
+        outcome: &Outcome<T>,
+        entries: Vec<Entry>,
+        claim: Option<Claim>,
+        rules: &Rules,
+    ) -> Self {
+        let release = claim
+            .zip(rules.second_level.as_ref())
+            .map(|(claim, store)| {
+                let release = claim.release(outcome, store, &rules.policy);
+                (claim, release)
+            });
+        Aftermath {
+            entries: entries.into(),
+            release,
+        }
+    }
+
+    /// The first step. `is_newest` says whether the result of the round counts. The claim is given
+    /// back last, so that processes that wait for it find the documents.
+    pub(super) fn begin(
+        mut self,
+        rules: &Rules,
+        is_newest: bool,
+        now: NumericDate,
+    ) -> Step<'_, ()> {
+        match &rules.second_level {
+            None => Step::Done(()),
+            Some(store) => {
+                if !is_newest {
+                    self.entries.clear();
+                }
+                self.write_next(store, now)
+            }
+        }
+    }
+
+    fn write_next(mut self, store: &SecondLevel, now: NumericDate) -> Step<'_, ()> {
+        match self.entries.pop_front() {
+            Some(entry) => self.write(entry, MAX_COMPARISONS, store, now),
+            None => self.give_back(),
+        }
+    }
+
+    /// Writes an entry unless a newer one is stored.
+    fn write(
+        self,
+        entry: Entry,
+        comparisons: u32,
+        store: &SecondLevel,
+        now: NumericDate,
+    ) -> Step<'_, ()> {
+        let Some(left) = comparisons.checked_sub(1) else {
+            return self.write_next(store, now);
+        };
+        let name = entry.name.clone();
+        let then = move |found| {
+            let change = match found {
+                Found::Nothing => Change::SetIfAbsent {
+                    name: entry.name.clone(),
+                    value: entry.value.clone(),
+                    ttl: entry.ttl,
+                },
+                Found::Value(stored) if store.may_replace(&entry, &stored, now) => {
+                    Change::SetIfEqual {
+                        name: entry.name.clone(),
+                        expected: stored,
+                        value: entry.value.clone(),
+                        ttl: entry.ttl,
+                    }
+                }
+                // The unreadable entry may hold a newer document.
+                Found::Value(_) | Found::Away => return self.write_next(store, now),
+            };
+            let then = move |changed| match changed {
+                // Another process has stored a document meanwhile.
+                Some(false) => self.write(entry, left, store, now),
+                Some(true) | None => self.write_next(store, now),
+            };
+            Step::Change(change, Box::new(then))
+        };
+        Step::Read(name, Box::new(then))
+    }
+
+    fn give_back<'r>(self) -> Step<'r, ()> {
+        let Some((Claim { name, held, .. }, release)) = self.release else {
+            return Step::Done(());
+        };
+        let change = match release {
+            Release::Delete => Change::DeleteIfEqual {
+                name,
+                expected: held,
+            },
+            Release::Replace(value, ttl) => Change::SetIfEqual {
+                name,
+                expected: held,
+                value,
+                ttl,
+            },
+        };
+        Step::Change(change, Box::new(|_| Step::Done(())))
+    }
+}

@@ -1,0 +1,479 @@
+//! Many processes over one store: what they cost the tenant, and what they do if a process dies, the
+//! store is away or the store lies.
+
+mod common;
+#[path = "fleet/world.rs"]
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use a0_discovery::{FetchFailure, Refresh};
+use a0_testkit::{Endpoint, Fault};
+use common::fetches;
+use world::{DRIVERS, Driver, Fleet, Process};
+
+const HUNDRED: usize = 100;
+
+fn requests(fleet: &Fleet) -> usize {
+    let (metadata, keys) = fetches(&fleet.tenant);
+    metadata + keys
+}
+
+/// Ten minutes with a request a second to each process.
+fn ten_minutes(fleet: &Fleet, count: usize) -> usize {
+    let processes = fleet.processes(count);
+    for second in 0..=600 {
+        fleet.go_to(second);
+        for process in &processes {
+            process.keys(second).unwrap();
+            wait_for_refresh(fleet, process, second);
+        }
+    }
+    requests(fleet)
+}
+
+/// Waits for the thread of a background refresh, which stores its documents last.
+fn wait_for_refresh(fleet: &Fleet, process: &Process, second: i64) {
+    let name = fleet.name("refresh");
+    while process.is_fetching(second) || fleet.store.value(&name).is_some() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_hundred_processes_cost_the_tenant_what_one_costs() {
+    for driver in DRIVERS {
+        for refresh in [Refresh::Inline, Refresh::Background] {
+            // The server's `max-age` is 15 s. A `min_ttl` of zero follows it.
+            for min_ttl in [300, 0] {
+                let fleet = || {
+                    let mut fleet = Fleet::new(driver);
+                    fleet.policy.refresh = refresh;
+                    fleet.policy.min_ttl = Duration::from_secs(min_ttl);
+                    fleet
+                };
+                let one = ten_minutes(&fleet(), 1);
+                let hundred = ten_minutes(&fleet(), HUNDRED);
+                println!("{driver:?} {refresh:?} min_ttl {min_ttl}: {one} and {hundred}");
+                let (one, hundred) = (one * 12, hundred * 10);
+                assert!(hundred <= one, "{driver:?} {refresh:?} {min_ttl}");
+            }
+        }
+    }
+}
+
+/// Runs `act` with each process at the same time.
+fn at_once(processes: &[Process], act: impl Fn(&Process) + Sync) {
+    let start = Barrier::new(processes.len());
+    std::thread::scope(|scope| {
+        for process in processes {
+            scope.spawn(|| {
+                start.wait();
+                act(process);
+            });
+        }
+    });
+}
+
+/// A fleet whose processes may wait as long as the others need.
+fn patient_fleet(driver: Driver) -> Fleet {
+    let mut fleet = Fleet::new(driver);
+    fleet.policy.max_wait = Duration::from_secs(86_400);
+    fleet
+}
+
+#[test]
+fn one_of_a_hundred_processes_fetches_and_the_others_read() {
+    for driver in DRIVERS {
+        let fleet = patient_fleet(driver);
+        let processes = fleet.processes(HUNDRED);
+        for (round, second) in [(1, 0), (2, 300), (3, 600)] {
+            fleet.go_to(second);
+            at_once(&processes, |process| drop(process.keys(second).unwrap()));
+            assert_eq!(fetches(&fleet.tenant), (round, round), "{driver:?}");
+        }
+        assert!(processes.iter().all(|process| process.failures() == 0));
+        for kind in ["refresh", "search"] {
+            assert_eq!(fleet.store.value(&fleet.name(kind)), None);
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_unknown_key_ids_makes_one_request() {
+    for driver in DRIVERS {
+        for is_at_once in [false, true] {
+            let fleet = patient_fleet(driver);
+            let processes = fleet.processes(HUNDRED);
+            processes
+                .iter()
+                .for_each(|process| drop(process.keys(0).unwrap()));
+            let before = requests(&fleet);
+            let flood = |process: &Process| {
+                for forged in 0..10 {
+                    assert!(!process.has(&format!("forged {forged}"), 10));
+                }
+            };
+            fleet.go_to(10);
+            match is_at_once {
+                true => at_once(&processes, flood),
+                false => processes.iter().for_each(flood),
+            }
+            assert_eq!(requests(&fleet), before + 1, "{driver:?} {is_at_once}");
+            // In each further cool-down there is one more.
+            for (second, more) in [(39, 1), (40, 2), (69, 2), (71, 3)] {
+                fleet.go_to(second);
+                for process in &processes {
+                    assert!(!process.has("forged", second));
+                }
+                assert_eq!(requests(&fleet), before + more, "{driver:?} {second}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rotation_is_seen_by_all_with_one_request() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let processes = fleet.processes(HUNDRED);
+        processes
+            .iter()
+            .for_each(|process| drop(process.keys(0).unwrap()));
+        fleet.tenant.replace_keys().unwrap();
+        let new = fleet.tenant.kid();
+        fleet.go_to(100);
+        assert!(processes.iter().all(|process| process.has(&new, 100)));
+        assert_eq!(fetches(&fleet.tenant), (1, 2), "{driver:?}");
+        // Without a token of the new key, the next refresh brings it to all.
+        fleet.tenant.replace_keys().unwrap();
+        let newer = fleet.tenant.kid();
+        fleet.go_to(400);
+        for process in &processes {
+            let keys = process.keys(400).unwrap();
+            assert!(keys.keys().key_ids().any(|kid| kid == newer));
+        }
+        assert_eq!(fetches(&fleet.tenant), (2, 3), "{driver:?}");
+    }
+}
+
+/// The cool-down of the fleet keeps nobody from keys that another process has fetched since.
+#[test]
+fn a_cool_down_hides_no_key_that_another_process_has_fetched() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let [first, second, third] = [(); 3].map(|()| fleet.process());
+        for process in [&first, &second, &third] {
+            process.keys(0).unwrap();
+        }
+        assert!(!first.has("forged", 1));
+        assert!(!second.has("forged", 2));
+        fleet.tenant.replace_keys().unwrap();
+        let new = fleet.tenant.kid();
+        let before = requests(&fleet);
+        // The cool-down forbids a request, and the store lacks the key.
+        assert!(!second.has(&new, 5));
+        first.reload(6).unwrap();
+        for process in [&first, &second, &third] {
+            assert!(process.has(&new, 7), "{driver:?}");
+        }
+        assert_eq!(requests(&fleet), before + 2);
+    }
+}
+
+/// A process that learns of a cool-down from others counts it from its beginning.
+#[test]
+fn the_cool_down_of_a_fleet_ends_for_all_at_the_same_time() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let [first, second] = [(); 2].map(|()| fleet.process());
+        first.keys(0).unwrap();
+        second.keys(0).unwrap();
+        assert!(!first.has("forged", 0));
+        fleet.go_to(29);
+        assert!(!second.has("forged", 29));
+        fleet.tenant.replace_keys().unwrap();
+        fleet.go_to(31);
+        assert!(second.has(&fleet.tenant.kid(), 31), "{driver:?}");
+    }
+}
+
+/// Tokens of a new key must not be called invalid because another process failed to fetch it.
+#[test]
+fn a_failed_search_is_not_a_cool_down_of_the_fleet() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let [first, second] = [(); 2].map(|()| fleet.process());
+        first.keys(0).unwrap();
+        second.keys(0).unwrap();
+        fleet.tenant.replace_keys().unwrap();
+        let new = fleet.tenant.kid();
+        fleet.tenant.misbehave(Endpoint::Jwks, Fault::status(500));
+        for process in [&first, &second] {
+            let error = process.keys_with(&new, 1).unwrap_err();
+            assert_eq!(*error.error.failure(), FetchFailure::Status(500));
+        }
+        fleet.tenant.recover(Endpoint::Jwks);
+        let third = fleet.process();
+        fleet.go_to(4);
+        assert!(third.has(&new, 4), "{driver:?}");
+        assert_eq!(fleet.waited(), Duration::ZERO);
+    }
+}
+
+/// While the issuer fails, no process waits for another one: each learns of the failure itself.
+#[test]
+fn nobody_waits_for_a_process_whose_fetch_failed() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        fleet
+            .tenant
+            .misbehave(Endpoint::Discovery, Fault::status(500));
+        for process in fleet.processes(10) {
+            let error = process.keys(0).unwrap_err();
+            assert_eq!(*error.error.failure(), FetchFailure::Status(500));
+        }
+        assert_eq!(fleet.waited(), Duration::ZERO, "{driver:?}");
+        // Soon after, they agree again.
+        fleet.tenant.recover(Endpoint::Discovery);
+        let before = requests(&fleet);
+        fleet.go_to(2);
+        for process in fleet.processes(10) {
+            process.keys(2).unwrap();
+        }
+        assert_eq!(requests(&fleet), before + 2, "{driver:?}");
+    }
+}
+
+#[test]
+fn a_holder_that_dies_delays_the_others_for_half_of_max_wait() {
+    for driver in DRIVERS {
+        for is_search in [false, true] {
+            let fleet = Fleet::new(driver);
+            let processes = fleet.processes(10);
+            let mut now = 0;
+            if is_search {
+                processes
+                    .iter()
+                    .for_each(|process| drop(process.keys(0).unwrap()));
+                fleet.tenant.replace_keys().unwrap();
+                now = 1;
+            }
+            let kid = fleet.tenant.kid();
+            let before = fetches(&fleet.tenant);
+            let dying = fleet.process_with(|_| panic!("the process dies"));
+            let dies = catch_unwind(AssertUnwindSafe(|| dying.keys_with(&kid, now)));
+            assert!(dies.is_err());
+            assert!(processes.iter().all(|process| process.has(&kid, now)));
+            let (metadata, keys) = fetches(&fleet.tenant);
+            assert_eq!(keys, before.1 + 1, "{driver:?} {is_search}");
+            assert_eq!(metadata, before.0 + usize::from(!is_search));
+            assert_eq!(fleet.waited(), fleet.policy.max_wait / 2, "{driver:?}");
+        }
+    }
+}
+
+/// The claim of a process that died expires before its cool-down would.
+#[test]
+fn a_claim_expires() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let warm = fleet.process();
+        warm.keys(0).unwrap();
+        fleet.tenant.replace_keys().unwrap();
+        let kid = fleet.tenant.kid();
+        let dying = fleet.process_with(|_| panic!("the process dies"));
+        assert!(catch_unwind(AssertUnwindSafe(|| dying.keys_with(&kid, 1))).is_err());
+        fleet.go_to(11);
+        assert!(warm.has(&kid, 11), "{driver:?}");
+        assert_eq!(fleet.waited(), Duration::ZERO);
+    }
+}
+
+#[test]
+fn without_the_store_each_process_fetches_for_itself() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let processes = fleet.processes(3);
+        *fleet.store.is_away.lock().unwrap() = true;
+        for process in &processes {
+            process.keys(0).unwrap();
+            assert!(!process.has("forged", 1));
+        }
+        assert_eq!(fetches(&fleet.tenant), (3, 6), "{driver:?}");
+        assert_eq!(fleet.waited(), Duration::ZERO);
+        assert!(processes.iter().all(|process| process.failures() > 0));
+        // It comes back.
+        *fleet.store.is_away.lock().unwrap() = false;
+        fleet.go_to(300);
+        processes
+            .iter()
+            .for_each(|process| drop(process.keys(300).unwrap()));
+        assert_eq!(fetches(&fleet.tenant), (4, 7), "{driver:?}");
+    }
+}
+
+/// Between the comparison and the write of a slow process, another one stores a newer document.
+#[test]
+fn an_older_document_does_not_replace_a_newer_one_at_the_last_moment() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let [slow, quick] = [(); 2].map(|()| fleet.process());
+        slow.keys(0).unwrap();
+        let newer = quick.clone();
+        // On a thread of its own, because an async process may run on this one.
+        let hook = move || {
+            let reload = move || drop(newer.reload(20).unwrap());
+            std::thread::spawn(reload).join().unwrap();
+        };
+        *fleet.store.before_swap.lock().unwrap() = Some(Box::new(hook));
+        slow.reload(10).unwrap();
+        for kind in ["metadata", "jwks"] {
+            let stored = fleet.store.value(&fleet.name(kind)).unwrap();
+            let date = |second: i64| format!("\"requested_at\":{}.0", common::START + second);
+            assert!(stored.contains(&date(20)), "{driver:?} {kind}");
+        }
+    }
+}
+
+/// Whatever somebody writes to the claims, each process gets keys, and waits no longer than for a
+/// process that died.
+#[test]
+fn a_planted_claim_is_no_outage() {
+    let cool_down = |second: i64| format!("{{\"searched_at\":{}}}", common::START + second);
+    let values = [
+        String::new(),
+        "held:".into(),
+        "held:somebody".into(),
+        "failed".into(),
+        "done".into(),
+        "x".repeat(10_000),
+        cool_down(1),
+        cool_down(60),
+        cool_down(1_000_000),
+        format!("AAAAAAAAAAA.{}.{}", "A".repeat(43), cool_down(1)),
+    ];
+    for driver in DRIVERS {
+        for value in &values {
+            let fleet = Fleet::new(driver);
+            let processes = fleet.processes(3);
+            for kind in ["refresh", "search"] {
+                fleet.store.plant(&fleet.name(kind), value);
+            }
+            processes
+                .iter()
+                .for_each(|process| drop(process.keys(0).unwrap()));
+            fleet.tenant.replace_keys().unwrap();
+            let kid = fleet.tenant.kid();
+            assert!(
+                processes.iter().all(|process| process.has(&kid, 1)),
+                "{value}"
+            );
+            assert!(
+                fleet.waited() <= fleet.policy.max_wait,
+                "{driver:?} {value}"
+            );
+        }
+    }
+}
+
+/// A genuine cool-down cannot be used a second time.
+#[test]
+fn a_replayed_cool_down_is_over() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let process = fleet.process();
+        process.keys(0).unwrap();
+        assert!(!process.has("forged", 1));
+        let name = fleet.name("search");
+        let genuine = fleet.store.value(&name).unwrap();
+        fleet.go_to(100);
+        fleet.store.plant(&name, &genuine);
+        // Nor can it be moved to the other claim.
+        fleet.store.plant(&fleet.name("refresh"), &genuine);
+        fleet.tenant.replace_keys().unwrap();
+        assert!(process.has(&fleet.tenant.kid(), 100), "{driver:?}");
+        fleet.go_to(400);
+        process.keys(400).unwrap();
+        assert_eq!(fleet.waited(), Duration::ZERO);
+    }
+}
+
+/// A background refresh waits for another process, and no caller waits for it.
+#[test]
+fn a_refresh_that_waits_for_another_process_delays_no_caller() {
+    let mut fleet = Fleet::new(Driver::Blocking);
+    fleet.policy.refresh = Refresh::Background;
+    let process = fleet.process();
+    process.keys(0).unwrap();
+    fleet.go_to(301);
+    fleet.store.plant(&fleet.name("refresh"), "held:somebody");
+    let served = process.keys(301).unwrap();
+    assert_eq!(served.requested_at(), common::at(0), "stale keys, at once");
+    // The claim was taken over and given back.
+    wait_for_refresh(&fleet, &process, 301);
+    assert_eq!(process.keys(301).unwrap().requested_at(), common::at(306));
+    assert_eq!(fleet.waited(), fleet.policy.max_wait / 2);
+}
+
+#[test]
+fn a_store_that_lies_about_claims_is_no_outage() {
+    use a0_discovery::{CacheAdapter, CacheAdapterError, InMemoryCache};
+
+    /// Grants every change to nobody, or to everybody.
+    struct Liar(InMemoryCache, bool);
+    impl CacheAdapter for Liar {
+        fn get(&self, key: &str) -> Result<Option<String>, CacheAdapterError> {
+            CacheAdapter::get(&self.0, key)
+        }
+        fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<(), CacheAdapterError> {
+            CacheAdapter::set(&self.0, key, value, ttl)
+        }
+        fn set_if_absent(&self, _: &str, _: &str, _: Duration) -> Result<bool, CacheAdapterError> {
+            Ok(self.1)
+        }
+        fn delete(&self, key: &str) -> Result<(), CacheAdapterError> {
+            CacheAdapter::delete(&self.0, key)
+        }
+        fn clear(&self) -> Result<(), CacheAdapterError> {
+            CacheAdapter::clear(&self.0)
+        }
+        fn has_leases(&self) -> bool {
+            true
+        }
+        fn set_if_equal(
+            &self,
+            _: &str,
+            _: &str,
+            _: &str,
+            _: Duration,
+        ) -> Result<bool, CacheAdapterError> {
+            Ok(self.1)
+        }
+        fn delete_if_equal(&self, _: &str, _: &str) -> Result<bool, CacheAdapterError> {
+            Ok(self.1)
+        }
+    }
+
+    for answer in [false, true] {
+        let fleet = Fleet::new(Driver::Blocking);
+        let waited = Arc::clone(&fleet.waited);
+        let cache =
+            a0_discovery::KeyCache::builder(common::rules(), Arc::new(fleet.tenant.client()))
+                .policy(fleet.policy)
+                .adapter(
+                    Liar(InMemoryCache::new(10), answer),
+                    common::unauthenticated(),
+                )
+                .pause(move |by| {
+                    let by = u64::try_from(by.as_millis()).unwrap();
+                    waited.fetch_add(by, std::sync::atomic::Ordering::SeqCst);
+                })
+                .build();
+        let keys = common::keys_of(&cache, &fleet.tenant, 0).unwrap();
+        assert_eq!(keys.keys().key_ids().count(), 1);
+        assert!(fleet.waited() <= fleet.policy.max_wait / 2);
+    }
+}
