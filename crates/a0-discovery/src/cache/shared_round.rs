@@ -189,7 +189,7 @@ impl<'r> SharedRound<'r> {
                     // The documents of that search were stored before its cool-down began.
                     let mut round = self;
                     round.shared.searched_at = Some(at);
-                    round.read_metadata(SharedRound::end_without_request)
+                    round.read_metadata(SharedRound::cool_down)
                 }
                 ClaimState::Void => self.take_over(claim, value),
             }
@@ -243,6 +243,16 @@ impl<'r> SharedRound<'r> {
             self.read_metadata(SharedRound::claim)
         };
         Step::Wait(pause, Box::new(then))
+    }
+
+    /// Ends a search that a cool-down forbids. Without any keys there is nothing to search in: they
+    /// were evicted meanwhile.
+    fn cool_down(self) -> Step<'r, Ended> {
+        if self.shared.stored.is_some() || self.plan.current.is_some() {
+            self.end_without_request()
+        } else {
+            self.request()
+        }
     }
 
     fn request(self) -> Step<'r, Ended> {
