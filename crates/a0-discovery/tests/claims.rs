@@ -21,9 +21,10 @@ const NEVER: Duration = Duration::ZERO;
 
 /// Between its look at the documents and its claim, another process finishes.
 #[test]
-fn the_holder_of_a_claim_reads_the_documents_once_more() {
+fn the_documents_are_read_once_more_before_a_claim_decides() {
     for driver in DRIVERS {
-        for is_search in [false, true] {
+        // A refresh, a search whose claim is free again, and one with a cool-down.
+        for (is_search, is_cooling) in [(false, false), (true, false), (true, true)] {
             let fleet = Fleet::new(driver);
             let [late, quick] = [(); 2].map(|()| fleet.process());
             let mut now = 0;
@@ -35,9 +36,16 @@ fn the_holder_of_a_claim_reads_the_documents_once_more() {
             }
             let (kid, before) = (fleet.tenant.kid(), fetches(&fleet.tenant).1);
             let wanted = kid.clone();
-            let hook = move || drop(quick.reload(now).unwrap());
+            // The store has one hook for all processes, and the quick one claims too.
+            let hook = move || match is_cooling {
+                true => assert!(quick.has(&kid, now)),
+                false => drop(quick.reload(now).unwrap()),
+            };
             *fleet.store.before_claim.lock().unwrap() = Some(Box::new(hook));
-            assert!(late.has(&wanted, now));
+            assert!(
+                late.has(&wanted, now),
+                "{driver:?} {is_search} {is_cooling}"
+            );
             assert_eq!(
                 fetches(&fleet.tenant).1,
                 before + 1,
@@ -191,10 +199,14 @@ fn a_cool_down_in_the_place_of_a_refresh_is_void() {
         let mut fleet = Fleet::new(driver);
         fleet.authentication = EntryAuthentication::unauthenticated_entries();
         let name = fleet.name("refresh").replace(":2:", ":1:");
-        fleet
-            .store
-            .plant(&name, &format!("{{\"searched_at\":{START}}}"));
-        assert!(fleet.process().keys(0).is_ok(), "{driver:?}");
+        let process = fleet.process();
+        for second in [0, 400] {
+            fleet.go_to(second);
+            let planted = format!("{{\"searched_at\":{}}}", START + second);
+            fleet.store.plant(&name, &planted);
+            let keys = process.keys(second).unwrap();
+            assert_eq!(keys.requested_at(), at(second), "{driver:?}");
+        }
     }
 }
 

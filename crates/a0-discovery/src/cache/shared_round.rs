@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use a0_jose::NumericDate;
+
 use super::claim::{Claim, ClaimState};
 use super::record::{Outcome, Purpose};
 use super::round::{End, Plan, Shared};
@@ -22,6 +24,8 @@ pub(super) struct SharedRound<'r> {
     plan: Plan<'r, IssuerKeys>,
     store: &'r SecondLevel,
     shared: Shared,
+    /// When the round began, for its caller.
+    began: NumericDate,
     /// The time of all waits so far.
     waited: Duration,
     /// The time that is left to wait for the present holder of the claim.
@@ -42,6 +46,7 @@ impl<'r> SharedRound<'r> {
         };
         let round = SharedRound {
             time_left: plan.rules.policy.claim_wait(),
+            began: plan.now,
             plan,
             store,
             shared: Shared::default(),
@@ -180,7 +185,9 @@ impl<'r> SharedRound<'r> {
                 Found::Value(value) => value,
             };
             let policy = &self.plan.rules.policy;
-            match claim.state(&value, self.store, policy, self.plan.now) {
+            // The caller judges the cool-down by the same time. If they differed, it would search
+            // again at once.
+            match claim.state(&value, self.store, policy, self.began) {
                 ClaimState::Ours => self.hold(claim),
                 ClaimState::Held if self.time_left.is_zero() => self.take_over(claim, value),
                 ClaimState::Held => self.wait(),
