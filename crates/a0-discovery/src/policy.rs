@@ -32,7 +32,8 @@ pub struct CachePolicy {
     /// only; any other value below `ttl` counts as `ttl`.
     pub max_stale: Duration,
     /// The shortest time between two fetches of one issuer's keys that tokens with an unknown `kid`
-    /// cause. Defaults to 30 s.
+    /// cause: in this process, or in all processes that share a store with
+    /// [leases](crate::CacheAdapter::has_leases). Defaults to 30 s.
     pub kid_cooldown: Duration,
     /// The number of issuers whose keys are cached. When it is exceeded, the least recently used
     /// issuer is evicted. Defaults to 100.
@@ -41,10 +42,10 @@ pub struct CachePolicy {
     pub refresh: Refresh,
     /// The time limit of one exchange, as the HTTP client enforces it. Defaults to 10 s. The cache
     /// uses it to tell a slow fetch from a dead one: a fetch is overdue 5 s after its exchanges, at
-    /// most two, should have ended.
+    /// most two, should have ended. The time that it may wait for another process is added.
     pub timeout: Duration,
     /// The longest time that one call waits, in total, for the fetches of other calls. Defaults to
-    /// 10 s.
+    /// 10 s. A call that fetches waits half of it, at most, for another process that shares its store.
     pub max_wait: Duration,
 }
 

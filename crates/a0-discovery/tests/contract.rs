@@ -205,3 +205,55 @@ fn an_adapter_without_leases_is_checked_without_them() {
     assert_eq!(cases(&adapter, None).len(), 7);
     assert!(!adapter.has_leases() && !adapter.delete_if_equal("a", "1").unwrap());
 }
+
+/// So is an async one. Its `set_if_equal` is made of the calls that it has.
+#[test]
+fn an_async_adapter_without_leases_compares_and_sets() {
+    use a0_discovery::asynchronous::{AdapterFuture, AsyncCacheAdapter};
+
+    struct Old(InMemoryCache);
+    impl AsyncCacheAdapter for Old {
+        fn get<'a>(&'a self, key: &'a str) -> AdapterFuture<'a, Option<String>> {
+            AsyncCacheAdapter::get(&self.0, key)
+        }
+        fn set<'a>(&'a self, key: &'a str, value: &'a str, ttl: Duration) -> AdapterFuture<'a, ()> {
+            AsyncCacheAdapter::set(&self.0, key, value, ttl)
+        }
+        fn set_if_absent<'a>(
+            &'a self,
+            key: &'a str,
+            value: &'a str,
+            ttl: Duration,
+        ) -> AdapterFuture<'a, bool> {
+            AsyncCacheAdapter::set_if_absent(&self.0, key, value, ttl)
+        }
+        fn delete<'a>(&'a self, key: &'a str) -> AdapterFuture<'a, ()> {
+            AsyncCacheAdapter::delete(&self.0, key)
+        }
+        fn clear(&self) -> AdapterFuture<'_, ()> {
+            AsyncCacheAdapter::clear(&self.0)
+        }
+    }
+    let minute = Duration::from_secs(60);
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(async {
+        let adapter: Arc<dyn AsyncCacheAdapter> = Arc::new(Old(InMemoryCache::new(100)));
+        assert!(!adapter.has_leases());
+        // (expected, value, whether it is set, the value afterwards)
+        for (expected, value, is_set, after) in [
+            ("1", "2", false, None),
+            ("", "2", false, None),
+            ("1", "2", true, Some("2")),
+            ("1", "3", false, Some("2")),
+            ("2", "3", true, Some("3")),
+        ] {
+            if is_set && expected == "1" {
+                adapter.set("a", "1", minute).await.unwrap();
+            }
+            let set = adapter.set_if_equal("a", expected, value, minute).await;
+            assert_eq!(set.unwrap(), is_set, "{expected} {value}");
+            assert_eq!(adapter.get("a").await.unwrap().as_deref(), after);
+        }
+        assert!(!adapter.delete_if_equal("a", "3").await.unwrap());
+    });
+}

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 /// A key-value store that several processes share, such as a Redis server.
 ///
-/// # Write access is trust
+/// # Write access
 ///
-/// The stored documents contain the keys that verify tokens. They pass every check that a fetched
-/// document passes, but these checks cannot tell a planted key from the issuer's own. Give write
-/// access only to those who may also configure the API. The documents are public and need not be
-/// kept secret.
+/// The stored documents contain the keys that verify tokens. A [`KeyCache`](crate::KeyCache) with
+/// [`EntryKeys`](crate::EntryKeys) ignores documents that its fleet did not store. Without them, whoever
+/// can write to the store decides which tokens are accepted. In both cases they can make every process
+/// fetch for itself. The documents are public and need not be kept secret.
 ///
 /// # Implementations
 ///
@@ -46,8 +46,7 @@ pub trait CacheAdapter: Send + Sync {
     fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<(), CacheAdapterError>;
 
     /// Stores `value` for `ttl` unless the key has a value, in one atomic step. Returns whether it
-    /// was stored. A `KeyCache` does not call this; processes can use it to elect one of them for a
-    /// task.
+    /// was stored. Processes elect one of them for a task with it.
     fn set_if_absent(
         &self,
         key: &str,
@@ -63,8 +62,8 @@ pub trait CacheAdapter: Send + Sync {
 
     /// Returns whether several processes can agree through this store which one of them does a
     /// task: one takes a lease with [`set_if_absent`](CacheAdapter::set_if_absent) and a value of
-    /// its own, and gives it back with [`delete_if_equal`](CacheAdapter::delete_if_equal). The
-    /// default is `false`: each process works for itself. An adapter that returns `true` implements
+    /// its own, and gives it back with [`delete_if_equal`](CacheAdapter::delete_if_equal). A `KeyCache`
+    /// takes such a lease before it fetches. The default is `false`: each process works for itself. An adapter that returns `true` implements
     /// [`set_if_equal`](CacheAdapter::set_if_equal) and `delete_if_equal` too.
     fn has_leases(&self) -> bool {
         false

@@ -217,3 +217,20 @@ fn finish(state: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
     }
     state.finalize().into_bytes().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names that a cache uses never end where a payload begins, so only this test can show it.
+    #[test]
+    fn a_mac_is_for_one_name_and_one_payload() -> Result<(), EntryKeyTooShort> {
+        let key = EntryKey::new(&[7; 32])?;
+        let macs = [("ab", "c"), ("a", "bc"), ("abc", ""), ("", "abc")];
+        let macs = macs.map(|(name, payload)| key.mac(name, payload));
+        for (number, mac) in macs.iter().enumerate() {
+            assert!(!macs.iter().skip(number + 1).any(|other| other == mac));
+        }
+        Ok(())
+    }
+}

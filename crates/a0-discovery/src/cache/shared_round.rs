@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use a0_jose::NumericDate;
+
 use super::claim::{Claim, ClaimState};
 use super::record::{Outcome, Purpose};
 use super::round::{End, Plan, Shared};
@@ -22,6 +24,8 @@ pub(super) struct SharedRound<'r> {
     plan: Plan<'r, IssuerKeys>,
     store: &'r SecondLevel,
     shared: Shared,
+    /// When the round began, for its caller.
+    began: NumericDate,
     /// The time of all waits so far.
     waited: Duration,
     /// The time that is left to wait for the present holder of the claim.
@@ -42,6 +46,7 @@ impl<'r> SharedRound<'r> {
         };
         let round = SharedRound {
             time_left: plan.rules.policy.claim_wait(),
+            began: plan.now,
             plan,
             store,
             shared: Shared::default(),
@@ -180,7 +185,9 @@ impl<'r> SharedRound<'r> {
                 Found::Value(value) => value,
             };
             let policy = &self.plan.rules.policy;
-            match claim.state(&value, self.store, policy, self.plan.now) {
+            // The caller judges the cool-down by the same time. If they differed, it would search
+            // again at once.
+            match claim.state(&value, self.store, policy, self.began) {
                 ClaimState::Ours => self.hold(claim),
                 ClaimState::Held if self.time_left.is_zero() => self.take_over(claim, value),
                 ClaimState::Held => self.wait(),
@@ -189,7 +196,7 @@ impl<'r> SharedRound<'r> {
                     // The documents of that search were stored before its cool-down began.
                     let mut round = self;
                     round.shared.searched_at = Some(at);
-                    round.read_metadata(SharedRound::end_without_request)
+                    round.read_metadata(SharedRound::cool_down)
                 }
                 ClaimState::Void => self.take_over(claim, value),
             }
@@ -243,6 +250,16 @@ impl<'r> SharedRound<'r> {
             self.read_metadata(SharedRound::claim)
         };
         Step::Wait(pause, Box::new(then))
+    }
+
+    /// Ends a search that a cool-down forbids. Without any keys there is nothing to search in: they
+    /// were evicted meanwhile.
+    fn cool_down(self) -> Step<'r, Ended> {
+        if self.shared.stored.is_some() || self.plan.current.is_some() {
+            self.end_without_request()
+        } else {
+            self.request()
+        }
     }
 
     fn request(self) -> Step<'r, Ended> {

@@ -29,12 +29,18 @@ pub enum Driver {
 
 pub const DRIVERS: [Driver; 2] = [Driver::Blocking, Driver::Async];
 
+type Hook = Mutex<Option<Box<dyn FnOnce() + Send>>>;
+
 /// A store that processes share. A test can break it, and act before a call.
 pub struct Store {
     pub values: InMemoryCache,
     pub is_away: Mutex<bool>,
     /// Called before the next `set_if_equal`.
-    pub before_swap: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    pub before_swap: Hook,
+    /// Called before the next `set_if_absent`.
+    pub before_claim: Hook,
+    /// Called before the next `get`.
+    pub before_read: Hook,
     pub calls: AtomicU64,
 }
 
@@ -60,8 +66,17 @@ impl Store {
     }
 }
 
+/// Calls a hook once, on a thread of its own, because an async process may run on this one.
+fn call(hook: &Hook) {
+    let hook = hook.lock().unwrap().take();
+    if let Some(hook) = hook {
+        std::thread::spawn(hook).join().unwrap();
+    }
+}
+
 impl CacheAdapter for Store {
     fn get(&self, key: &str) -> Result<Option<String>, CacheAdapterError> {
+        call(&self.before_read);
         self.act(|values| CacheAdapter::get(values, key))
     }
 
@@ -75,6 +90,7 @@ impl CacheAdapter for Store {
         value: &str,
         ttl: Duration,
     ) -> Result<bool, CacheAdapterError> {
+        call(&self.before_claim);
         self.act(|values| CacheAdapter::set_if_absent(values, key, value, ttl))
     }
 
@@ -97,10 +113,7 @@ impl CacheAdapter for Store {
         value: &str,
         ttl: Duration,
     ) -> Result<bool, CacheAdapterError> {
-        let before = self.before_swap.lock().unwrap().take();
-        if let Some(before) = before {
-            before();
-        }
+        call(&self.before_swap);
         self.act(|values| CacheAdapter::set_if_equal(values, key, expected, value, ttl))
     }
 
@@ -180,6 +193,8 @@ impl Fleet {
                 values,
                 is_away: Mutex::default(),
                 before_swap: Mutex::default(),
+                before_claim: Mutex::default(),
+                before_read: Mutex::default(),
                 calls: AtomicU64::new(0),
             }),
             policy: crate::common::policy(),

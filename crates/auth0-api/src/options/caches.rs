@@ -46,7 +46,7 @@ impl Builder {
     }
 
     /// The shortest time between two fetches that an unknown `kid` causes, for each issuer; 30 seconds by
-    /// default.
+    /// default. Processes that share a [`cache`](Builder::cache) with leases have it together.
     pub fn kid_cooldown(mut self, cooldown: Duration) -> Self {
         self.cache_policy.kid_cooldown = cooldown;
         self
