@@ -10,20 +10,22 @@ use a0_dpop::Seen;
 use a0_redis::{RedisBuilder, RedisError, WhenAway};
 
 use crate::servers::Server;
+#[cfg(feature = "async")]
+use crate::stores::tokio::OnTokio;
 use crate::stores::{PATIENT, ask};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub(crate) fn caches(builder: &RedisBuilder) -> Vec<(&'static str, Arc<dyn CacheAdapter>)> {
     let blocking = builder.clone().cache().unwrap();
-    let mut caches: Vec<(&'static str, Arc<dyn CacheAdapter>)> =
-        vec![("blocking", Arc::new(blocking))];
-    #[cfg(feature = "async")]
-    {
-        let cache = builder.clone().async_cache().unwrap();
-        caches.push(("async", Arc::new(crate::stores::tokio::OnTokio(cache))));
-    }
-    caches
+    vec![
+        ("blocking", Arc::new(blocking)),
+        #[cfg(feature = "async")]
+        (
+            "async",
+            Arc::new(OnTokio(builder.clone().async_cache().unwrap())),
+        ),
+    ]
 }
 
 #[test]

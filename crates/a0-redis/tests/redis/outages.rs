@@ -163,8 +163,6 @@ fn a_connection_that_died_silently_is_replaced() {
             number += 1;
             ask(&*store, format!("{number} {kind}")).is_ok()
         });
-        // One connection was lost, and one call with it.
-        assert!(number <= 3, "{kind}: {number}");
     }
 }
 

@@ -32,13 +32,14 @@ pub(crate) fn stores(
     when_away: WhenAway,
 ) -> Vec<(&'static str, Arc<dyn Store>)> {
     let blocking = builder.clone().replay_store(when_away).unwrap();
-    let mut stores: Vec<(&'static str, Arc<dyn Store>)> = vec![("blocking", Arc::new(blocking))];
-    #[cfg(feature = "async")]
-    {
-        let store = builder.clone().async_replay_store(when_away).unwrap();
-        stores.push(("async", Arc::new(tokio::OnTokio(store))));
-    }
-    stores
+    vec![
+        ("blocking", Arc::new(blocking)),
+        #[cfg(feature = "async")]
+        ("async", {
+            let store = builder.clone().async_replay_store(when_away);
+            Arc::new(tokio::OnTokio(store.unwrap()))
+        }),
+    ]
 }
 
 /// As [`stores`], each with keys of its own.
