@@ -2,7 +2,7 @@
 
 #[allow(dead_code, reason = "the example has a main function")]
 #[path = "../../examples/explain.rs"]
-mod explain;
+mod example;
 
 use a0_testkit::TenantServer;
 
@@ -14,7 +14,7 @@ fn explain(arguments: &[&str], input: &str) -> (bool, String) {
         .map(|argument| (*argument).to_owned())
         .collect();
     let mut output = Vec::new();
-    let accepted = explain::run(&arguments, &mut input.as_bytes(), &mut output).unwrap();
+    let accepted = example::run(&arguments, &mut input.as_bytes(), &mut output).unwrap();
     (accepted, String::from_utf8(output).unwrap())
 }
 
@@ -129,7 +129,7 @@ fn arguments_are_explained() {
         &["--unknown"],
     ] {
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let error = explain::run(&arguments, &mut "".as_bytes(), &mut Vec::new()).unwrap_err();
+        let error = example::run(&arguments, &mut "".as_bytes(), &mut Vec::new()).unwrap_err();
         assert!(error.to_string().contains("--help"), "{error}");
     }
 }
