@@ -233,7 +233,7 @@ impl<'a> DelegationChain<'a> {
     }
 
     /// Returns the number of actors, including the current one. It is at most
-    /// [`MAX_ACTORS`].
+    /// [`MAX_ACTORS`](crate::MAX_ACTORS).
     #[must_use]
     pub fn len(&self) -> usize {
         self.actors.len()
