@@ -255,9 +255,14 @@ fn a_refresh_never_gives_more_than_the_login() {
         let (status, json) = token(&tenant, &[], &format!("{}{extra}", refresh_form(&refresh)));
         assert_eq!((status, &json["error"]), (400, &json!(error)), "{extra}");
     }
-    for (client, secret) in [("other", "&client_secret=secret"), ("public-2", "")] {
+    // Another client is not told what the user allowed either.
+    for (client, more) in [
+        ("other", "&client_secret=secret"),
+        ("public-2", ""),
+        ("public-2", "&scope=write%3Athings"),
+    ] {
         let form = refresh_form(&refresh).replace(&encode("app"), &encode(client));
-        let (status, json) = token(&tenant, &[], &format!("{form}{secret}"));
+        let (status, json) = token(&tenant, &[], &format!("{form}{more}"));
         assert_eq!(
             (status, &json["error"]),
             (400, &json!("invalid_grant")),
@@ -265,7 +270,7 @@ fn a_refresh_never_gives_more_than_the_login() {
         );
     }
     let narrow = format!(
-        "{}&scope=read%3Athings&resource=https%3A%2F%2Fapi.example%2F",
+        "{}&scope=read%3Athings&resource=https%3A%2F%2Fapi.example%2F&resource=&audience=",
         refresh_form(&refresh)
     );
     let (status, json) = token(&tenant, &[], &narrow);
@@ -509,6 +514,12 @@ fn clients_authenticate_as_they_are_registered() {
         let (got, json) = token(&tenant, &headers, &form);
         assert_eq!(got, status, "{form}: {json}");
         assert_eq!(json["error"].as_str().unwrap_or_default(), error, "{form}");
+    }
+
+    for other in [&web, &machine] {
+        let twice = [("authorization", &*web), ("authorization", other)];
+        let (status, json) = token(&tenant, &twice, cc);
+        assert_eq!((status, &json["error"]), (400, &json!("invalid_request")));
     }
 
     let mut wanted = valid();
