@@ -64,7 +64,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// | a batch | what its members need together |
 ///
 /// A body that is not one JSON-RPC message, or a batch of them, is refused: 400 with a JSON-RPC error. So are
-/// names that occur twice in an object, and `params` that are no object. A media type other than
+/// names that occur twice in an object, and `params` that are neither an object nor null. A media type other than
 /// `application/json` and any `Content-Encoding` are 415.
 ///
 /// # Streams

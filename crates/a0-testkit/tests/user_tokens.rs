@@ -350,7 +350,8 @@ fn rfc9449_5_a_proof_at_the_token_endpoint_is_verified() {
     let now = 1_700_000_000;
     tenant.set_now(SystemTime::UNIX_EPOCH + Duration::from_secs(now));
     let now = now as i64;
-    let key = ProofKey::generate().unwrap();
+    let signing = SigningKey::generate(Algorithm::Es256).unwrap();
+    let key = ProofKey::new(signing.clone(), Algorithm::Es256).unwrap();
     let url = "https://tenant.example/oauth/token";
     let good = || key.proof("POST", url).issued_at(now);
     let of = |method: &str, url: &str| key.proof(method, url).issued_at(now);
@@ -376,6 +377,10 @@ fn rfc9449_5_a_proof_at_the_token_endpoint_is_verified() {
         ("typ", good().header("typ", "jwt")),
         ("no typ", good().without_header("typ")),
         ("another alg", with(rsa)),
+        (
+            "another alg than that of the signature",
+            good().header("alg", "RS256"),
+        ),
         ("alg none", good().header("alg", "none").unsigned()),
         ("unsigned", good().unsigned()),
         ("another signature", good().with_signature([1; 64])),
@@ -385,7 +390,11 @@ fn rfc9449_5_a_proof_at_the_token_endpoint_is_verified() {
         ("a key that is text", good().header("jwk", "x")),
         (
             "a key of another type",
-            edited(|jwk| drop(jwk.insert("kty".into(), "RSA".into()))),
+            edited(|jwk| {
+                for (name, value) in [("kty", "RSA"), ("n", "AQAB"), ("e", "AQAB")] {
+                    jwk.insert(name.into(), value.into());
+                }
+            }),
         ),
         (
             "a key on another curve",
@@ -422,7 +431,15 @@ fn rfc9449_5_a_proof_at_the_token_endpoint_is_verified() {
     let proof = good().mint().unwrap();
     refused("two", &[("dpop", &proof), ("dpop", &proof)]);
     refused("a part", &[("dpop", proof.rsplit_once('.').unwrap().0)]);
-    refused("one segment more", &[("dpop", &format!("{proof}.x"))]);
+    let (message, signature) = proof.rsplit_once('.').unwrap();
+    let mut octets = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    octets.splice(32..32, [0, 0]);
+    let padded = format!("{message}.{}", URL_SAFE_NO_PAD.encode(octets));
+    refused("a signature in another spelling", &[("dpop", &padded)]);
+    let more = format!("{message}.x");
+    let signature = signing.sign(Algorithm::Es256, more.as_bytes()).unwrap();
+    let more = format!("{more}.{}", URL_SAFE_NO_PAD.encode(signature));
+    refused("one segment more", &[("dpop", &more)]);
 
     let refresh = |token: &serde_json::Value| refresh_form(token.as_str().unwrap());
     // None of them used up the code.
