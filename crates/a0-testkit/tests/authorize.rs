@@ -607,4 +607,11 @@ fn the_page_escapes_what_others_chose() {
     for part in ["<script", "<img", "\u{202e}"] {
         assert!(!html.contains(part), "{part}");
     }
+    // An identifier from a configuration is shown too.
+    let client = ClientRegistration::public("<i>").redirect_uri(CALLBACK);
+    tenant.register(client).unwrap();
+    parameters.insert("client_id", "<i>".to_owned());
+    let path = format!("/authorize?{}", query(&parameters));
+    let html = text(&get(&tenant, &path, &[]));
+    assert!(html.contains("<code>&lt;i&gt;</code>") && !html.contains("<i>"));
 }
