@@ -153,8 +153,7 @@ fn rfc7591_3_2_2_what_a_client_may_not_register() {
         assert!(json["error_description"].is_string());
     }
     let deep = "[".repeat(100_000);
-    let long =
-        json!({ "redirect_uris": [CALLBACK], "client_name": "x".repeat(70_000) }).to_string();
+    let long = json!({ "redirect_uris": [CALLBACK], "ignored": "x".repeat(70_000) }).to_string();
     let good = json!({ "redirect_uris": [CALLBACK] }).to_string();
     for (content_type, body) in [
         ("application/json", ""),
