@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use a0_tower::guard::Expiry;
 use a0_tower::{Refusal, Untyped, Verified};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
@@ -14,6 +15,7 @@ use crate::headers;
 use crate::layer::Settings;
 use crate::message::Messages;
 use crate::session::{LAST_EVENT, Owner, SESSION};
+use crate::stream::end_of;
 
 /// A response, boxed because it is large.
 type Refused = Box<Response<String>>;
@@ -24,6 +26,8 @@ pub(crate) struct Passed<B> {
     pub(crate) body: McpBody<B>,
     /// Whom a session belongs to that the server opens now.
     pub(crate) owner: Owner,
+    /// When the streams of the answer end; `None` for a stranger.
+    pub(crate) expiry: Option<Expiry>,
 }
 
 /// Decides about a request. Everything that needs no body comes first.
@@ -59,10 +63,13 @@ async fn of_caller<B: Body>(
     let operations = &settings.operations;
     let require = |policy| caller.require(&policy).map_err(refused);
     let owner = Owner::of(caller.token()).map_err(|error| refused(error.into()))?;
+    // Before the body is read, because that takes a part of the time.
+    let expiry = Some(end_of(caller.token()));
     let passed = |parts, body| Passed {
         parts,
         body,
         owner: owner.clone(),
+        expiry,
     };
     open_session(settings, &mut parts.headers, &owner)?;
     if parts.method != Method::POST {
@@ -106,6 +113,7 @@ async fn of_stranger<B: Body>(settings: &Settings, mut parts: Parts, body: B) ->
         parts,
         body: McpBody::read(read),
         owner,
+        expiry: None,
     })
 }
 
@@ -139,7 +147,8 @@ fn check_content(fields: &HeaderMap) -> Result<(), Refused> {
     }
 }
 
-/// `application/json`, with no parameter but a charset of UTF-8.
+/// `application/json`, with no parameter but a charset of UTF-8. A parameter may be empty (RFC 9110 section
+/// 5.6.6).
 fn is_json(value: &str) -> bool {
     let mut parts = value.split(';').map(str::trim);
     let is_type = parts
@@ -152,5 +161,5 @@ fn is_json(value: &str) -> bool {
                 && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
         })
     };
-    is_type && parts.all(is_utf8)
+    is_type && parts.all(|parameter| parameter.is_empty() || is_utf8(parameter))
 }

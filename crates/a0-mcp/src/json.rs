@@ -4,17 +4,22 @@
 //! that crate makes of a number or of the names that it keeps for itself, and a layer must not see another
 //! message than the server inside it.
 
+mod names;
+mod text;
+
 use std::borrow::Cow;
-use std::collections::HashSet;
+
+use names::Names;
+use text::Cursor;
 
 /// The deepest nesting. `serde_json` stops at 128.
 const MAX_DEPTH: usize = 64;
 
+/// The most members of a batch. Later versions of the protocol have no batches.
+const MAX_BATCH: usize = 100;
+
 /// `serde_json` gives names that begin so a meaning of its own: a value that is text becomes JSON.
 const PRIVATE: &str = "$serde_json::private::";
-
-/// Up to this many names, comparing is faster than hashing.
-const FEW: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JsonError {
@@ -23,12 +28,35 @@ pub(crate) enum JsonError {
     TooDeep,
     DuplicateName,
     PrivateName,
+    /// The batch has too many members.
+    LargeBatch,
+}
+
+/// The members of an object that are kept. The others are checked, and forgotten.
+#[derive(Debug)]
+pub(crate) struct Shape(pub(crate) &'static [(&'static str, Keep)]);
+
+/// How a value is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Keep {
+    /// Text, a number or null. Of a container, that it is one.
+    Scalar,
+    /// An object too, with these members.
+    Object(&'static Shape),
+    /// An array too, whose members are kept so. Only the outermost value can be one.
+    Batch(&'static Shape),
+}
+
+impl Shape {
+    fn member(&self, name: &str) -> Option<(&'static str, Keep)> {
+        self.0.iter().copied().find(|(it, _)| *it == name)
+    }
 }
 
 /// A value. Containers that nobody asks about are checked, and not kept.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Value<'t> {
-    Object(Vec<(Cow<'t, str>, Value<'t>)>),
+    Object(Vec<(&'static str, Value<'t>)>),
     Array(Vec<Value<'t>>),
     String(Cow<'t, str>),
     Number(&'t str),
@@ -43,7 +71,7 @@ impl<'t> Value<'t> {
             return None;
         };
         let mut members = members.iter();
-        members.find(|(it, _)| it == name).map(|(_, value)| value)
+        members.find(|(it, _)| *it == name).map(|(_, value)| value)
     }
 
     pub(crate) fn as_str(&self) -> Option<&str> {
@@ -54,266 +82,127 @@ impl<'t> Value<'t> {
     }
 }
 
-/// Reads one JSON text and keeps objects down to the third level: a message, its `params`, and their `_meta`.
-/// A batch is one level above.
-pub(crate) fn read(body: &[u8]) -> Result<Value<'_>, JsonError> {
+/// Reads one JSON text: an object of this shape, or a batch of such.
+pub(crate) fn read<'t>(body: &'t [u8], shape: &'static Shape) -> Result<Value<'t>, JsonError> {
     let text = std::str::from_utf8(body).map_err(|_| JsonError::Syntax)?;
-    let mut reader = Reader { text, at: 0 };
-    reader.skip_space();
-    let keep = match reader.peek() {
-        Some(b'[') => Keep::Batch,
-        _ => Keep::Objects(3),
+    let mut reader = Reader {
+        cursor: Cursor::new(text, 0),
+        names: Names::default(),
+    };
+    reader.cursor.skip_space();
+    let keep = match reader.cursor.peek() {
+        Some(b'[') => Keep::Batch(shape),
+        _ => Keep::Object(shape),
     };
     let value = reader.value(keep, 0)?;
-    reader.skip_space();
-    match reader.peek() {
+    reader.cursor.skip_space();
+    match reader.cursor.peek() {
         None => Ok(value),
         Some(_) => Err(JsonError::Syntax),
     }
 }
 
-#[derive(Clone, Copy)]
-enum Keep {
-    Batch,
-    /// Objects of this many levels.
-    Objects(u8),
-}
-
 struct Reader<'t> {
-    text: &'t str,
-    at: usize,
+    cursor: Cursor<'t>,
+    names: Names,
 }
 
 impl<'t> Reader<'t> {
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn advance(&mut self) {
-        self.at = self.at.saturating_add(1);
-    }
-
-    fn skip_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.advance();
-        }
-    }
-
-    fn eat(&mut self, octet: u8) -> bool {
-        let is_next = self.peek() == Some(octet);
-        if is_next {
-            self.advance();
-        }
-        is_next
-    }
-
-    fn expect(&mut self, octet: u8) -> Result<(), JsonError> {
-        match self.eat(octet) {
-            true => Ok(()),
-            false => Err(JsonError::Syntax),
-        }
-    }
-
-    fn since(&self, start: usize) -> Result<&'t str, JsonError> {
-        self.text.get(start..self.at).ok_or(JsonError::Syntax)
-    }
-
     fn value(&mut self, keep: Keep, depth: usize) -> Result<Value<'t>, JsonError> {
         if depth > MAX_DEPTH {
             return Err(JsonError::TooDeep);
         }
-        match self.peek().ok_or(JsonError::Syntax)? {
+        match self.cursor.peek().ok_or(JsonError::Syntax)? {
             b'{' => self.object(keep, depth),
             b'[' => self.array(keep, depth),
-            b'"' => self.string().map(Value::String),
-            b't' => self.literal("true", Value::Other),
-            b'f' => self.literal("false", Value::Other),
-            b'n' => self.literal("null", Value::Null),
-            _ => self.number().map(Value::Number),
+            b'"' => self.cursor.string().map(Value::String),
+            b't' => self.cursor.literal("true").map(|()| Value::Other),
+            b'f' => self.cursor.literal("false").map(|()| Value::Other),
+            b'n' => self.cursor.literal("null").map(|()| Value::Null),
+            _ => self.cursor.number().map(Value::Number),
         }
-    }
-
-    fn literal(&mut self, word: &str, value: Value<'t>) -> Result<Value<'t>, JsonError> {
-        word.bytes().try_for_each(|octet| self.expect(octet))?;
-        Ok(value)
     }
 
     fn object(&mut self, keep: Keep, depth: usize) -> Result<Value<'t>, JsonError> {
-        self.expect(b'{')?;
-        let below = match keep {
-            Keep::Objects(levels) => levels.checked_sub(1),
-            Keep::Batch => None,
+        self.cursor.expect(b'{')?;
+        let shape = match keep {
+            Keep::Object(shape) => Some(shape),
+            Keep::Scalar | Keep::Batch(_) => None,
         };
-        let mut names = Names::default();
+        let begin = self.names.begin();
         let mut members = Vec::new();
-        self.skip_space();
-        if !self.eat(b'}') {
+        self.cursor.skip_space();
+        if !self.cursor.eat(b'}') {
             loop {
-                self.skip_space();
-                let name = self.string()?;
-                if name.starts_with(PRIVATE) {
-                    return Err(JsonError::PrivateName);
-                }
-                names.add(name.clone())?;
-                self.skip_space();
-                self.expect(b':')?;
-                self.skip_space();
-                let inner = Keep::Objects(below.unwrap_or_default());
-                let value = self.value(inner, depth.saturating_add(1))?;
-                if below.is_some() {
+                self.cursor.skip_space();
+                let name = self.name()?;
+                let kept = shape.and_then(|shape| shape.member(&name));
+                self.cursor.skip_space();
+                self.cursor.expect(b':')?;
+                self.cursor.skip_space();
+                let keep = kept.map_or(Keep::Scalar, |(_, keep)| keep);
+                let value = self.value(keep, depth.saturating_add(1))?;
+                if let Some((name, _)) = kept {
+                    // The names are compared at the end. Until then, one name must not be kept many times.
+                    if members.iter().any(|(it, _)| *it == name) {
+                        return Err(JsonError::DuplicateName);
+                    }
                     members.push((name, value));
                 }
-                self.skip_space();
-                if self.eat(b'}') {
+                self.cursor.skip_space();
+                if self.cursor.eat(b'}') {
                     break;
                 }
-                self.expect(b',')?;
+                self.cursor.expect(b',')?;
             }
         }
-        Ok(match below {
+        self.names.end(begin, self.cursor.text())?;
+        Ok(match shape {
             Some(_) => Value::Object(members),
             None => Value::Other,
         })
     }
 
+    fn name(&mut self) -> Result<Cow<'t, str>, JsonError> {
+        let at = self.cursor.at();
+        let name = self.cursor.string()?;
+        if name.starts_with(PRIVATE) {
+            return Err(JsonError::PrivateName);
+        }
+        self.names.add(&name, at)?;
+        Ok(name)
+    }
+
     fn array(&mut self, keep: Keep, depth: usize) -> Result<Value<'t>, JsonError> {
-        self.expect(b'[')?;
-        let is_batch = matches!(keep, Keep::Batch);
-        let inner = Keep::Objects(if is_batch { 3 } else { 0 });
+        self.cursor.expect(b'[')?;
+        let batch = match keep {
+            Keep::Batch(shape) => Some(shape),
+            Keep::Scalar | Keep::Object(_) => None,
+        };
+        let keep = batch.map_or(Keep::Scalar, Keep::Object);
         let mut values = Vec::new();
-        self.skip_space();
-        if !self.eat(b']') {
+        self.cursor.skip_space();
+        if !self.cursor.eat(b']') {
             loop {
-                self.skip_space();
-                let value = self.value(inner, depth.saturating_add(1))?;
-                if is_batch {
+                if values.len() >= MAX_BATCH {
+                    return Err(JsonError::LargeBatch);
+                }
+                self.cursor.skip_space();
+                let value = self.value(keep, depth.saturating_add(1))?;
+                if batch.is_some() {
                     values.push(value);
                 }
-                self.skip_space();
-                if self.eat(b']') {
+                self.cursor.skip_space();
+                if self.cursor.eat(b']') {
                     break;
                 }
-                self.expect(b',')?;
+                self.cursor.expect(b',')?;
             }
         }
-        Ok(match is_batch {
-            true => Value::Array(values),
-            false => Value::Other,
+        Ok(match batch {
+            Some(_) => Value::Array(values),
+            None => Value::Other,
         })
-    }
-
-    fn number(&mut self) -> Result<&'t str, JsonError> {
-        let start = self.at;
-        self.eat(b'-');
-        if !self.eat(b'0') {
-            self.digits()?;
-        }
-        if self.eat(b'.') {
-            self.digits()?;
-        }
-        if self.eat(b'e') || self.eat(b'E') {
-            let _ = self.eat(b'+') || self.eat(b'-');
-            self.digits()?;
-        }
-        self.since(start)
-    }
-
-    fn digits(&mut self) -> Result<(), JsonError> {
-        let start = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.advance();
-        }
-        match self.at > start {
-            true => Ok(()),
-            false => Err(JsonError::Syntax),
-        }
-    }
-
-    fn string(&mut self) -> Result<Cow<'t, str>, JsonError> {
-        self.expect(b'"')?;
-        let mut text = Cow::Borrowed("");
-        loop {
-            let start = self.at;
-            while !matches!(self.peek(), None | Some(b'"' | b'\\' | ..=0x1f)) {
-                self.advance();
-            }
-            let plain = self.since(start)?;
-            match text {
-                Cow::Borrowed("") => text = Cow::Borrowed(plain),
-                _ => text.to_mut().push_str(plain),
-            }
-            if self.eat(b'"') {
-                return Ok(text);
-            }
-            self.expect(b'\\')?;
-            let escaped = self.escape()?;
-            text.to_mut().push(escaped);
-        }
-    }
-
-    fn escape(&mut self) -> Result<char, JsonError> {
-        let octet = self.peek().ok_or(JsonError::Syntax)?;
-        self.advance();
-        Ok(match octet {
-            b'"' | b'\\' | b'/' => char::from(octet),
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => return self.unicode(),
-            _ => return Err(JsonError::Syntax),
-        })
-    }
-
-    /// A half of a surrogate pair alone is an error, as in `serde_json`.
-    fn unicode(&mut self) -> Result<char, JsonError> {
-        let first = self.hex()?;
-        let mut units = vec![first];
-        if (0xd800..0xdc00).contains(&first) {
-            self.expect(b'\\')?;
-            self.expect(b'u')?;
-            units.push(self.hex()?);
-        }
-        let mut characters = char::decode_utf16(units);
-        match (characters.next(), characters.next()) {
-            (Some(Ok(character)), None) => Ok(character),
-            _ => Err(JsonError::Syntax),
-        }
-    }
-
-    fn hex(&mut self) -> Result<u16, JsonError> {
-        let start = self.at;
-        for _ in 0..4 {
-            match self.peek() {
-                Some(octet) if octet.is_ascii_hexdigit() => self.advance(),
-                _ => return Err(JsonError::Syntax),
-            }
-        }
-        u16::from_str_radix(self.since(start)?, 16).map_err(|_| JsonError::Syntax)
-    }
-}
-
-/// The names of one object.
-#[derive(Default)]
-struct Names<'t> {
-    few: Vec<Cow<'t, str>>,
-    many: HashSet<Cow<'t, str>>,
-}
-
-impl<'t> Names<'t> {
-    fn add(&mut self, name: Cow<'t, str>) -> Result<(), JsonError> {
-        if self.few.contains(&name) {
-            return Err(JsonError::DuplicateName);
-        }
-        if self.few.len() < FEW {
-            self.few.push(name);
-            return Ok(());
-        }
-        match self.many.insert(name) {
-            true => Ok(()),
-            false => Err(JsonError::DuplicateName),
-        }
     }
 }
 

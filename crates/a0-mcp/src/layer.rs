@@ -64,13 +64,20 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// | a batch | what its members need together |
 ///
 /// A body that is not one JSON-RPC message, or a batch of them, is refused: 400 with a JSON-RPC error. So are
-/// names that occur twice in an object, and `params` that are no object. A media type other than
+/// names that occur twice in an object, and `params` that are neither an object nor null. A media type other than
 /// `application/json` and any `Content-Encoding` are 415.
+///
+/// # Streams
+///
+/// A stream of events, the answer to a `GET`, to `subscriptions/listen`, or to a call that takes long, ends when
+/// the token of its request expires: at `exp` plus the [`leeway`](auth0_api::Builder::leeway) of the client.
+/// Nothing that comes later reaches the client, and `rmcp` cancels the call. Clients connect again with a new
+/// token. An answer that is no stream is sent whole.
 ///
 /// # Sessions
 ///
-/// Revisions before 2026-07-28 have sessions. The layer binds the identifier of each to the issuer, the subject
-/// and the client of the token that opened it; to others it is 404. Behind a load balancer, give all instances one
+/// Revisions before 2026-07-28 have sessions. The layer binds the identifier of each to the issuer, the subject,
+/// the organization and the client of the token that opened it; to others it is 404. Behind a load balancer, give all instances one
 /// [`session_key`](Self::session_key).
 #[derive(Clone)]
 pub struct McpAuth {
@@ -90,7 +97,7 @@ pub(crate) struct Settings {
 }
 
 /// Why a server cannot be protected as it is configured.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum McpConfigError {
     /// The client has no protected resource metadata, without which MCP clients cannot log in.
@@ -99,6 +106,17 @@ pub enum McpConfigError {
     /// There is no randomness for the key of sessions.
     #[error("there is no randomness for the key that binds sessions")]
     NoRandomness,
+    /// A policy cannot be used, as [`Policy::validate`] says.
+    #[error(transparent)]
+    Policy(Error),
+    /// A policy is for a method that MCP spells in another way, so it would never apply.
+    #[error("a policy is for the method {method:?}, which MCP spells {meant:?}")]
+    MisspeltMethod {
+        /// The method of the policy.
+        method: String,
+        /// The method of MCP.
+        meant: &'static str,
+    },
 }
 
 impl McpAuth {
@@ -192,8 +210,8 @@ impl McpAuth {
     }
 
     /// Pages of these origins may call the server, besides those of its own: `https://app.example`, or
-    /// `http://localhost:6274`. A text that is no origin is left out. Browsers also need CORS, such as tower-http's
-    /// `CorsLayer` outside of this layer.
+    /// `http://localhost:6274`. A text that is no origin is left out. Browsers also need CORS: see
+    /// [`CORS_REQUEST_HEADERS`](crate::CORS_REQUEST_HEADERS).
     #[must_use]
     pub fn allowed_origins<'a>(mut self, origins: impl IntoIterator<Item = &'a str>) -> Self {
         let origins = origins.into_iter().filter_map(Origin::parse);
@@ -201,10 +219,10 @@ impl McpAuth {
         self
     }
 
-    /// The largest body that the layer reads, in octets; 4 MiB by default.
+    /// The largest body that the layer reads, in octets; 4 MiB by default, and less than 4 GiB.
     #[must_use]
     pub fn max_body_size(mut self, octets: usize) -> Self {
-        self.settings().max_body = octets;
+        self.settings().max_body = octets.min(u32::MAX as usize);
         self
     }
 
@@ -247,11 +265,20 @@ impl McpAuth {
     ///
     /// # Errors
     ///
-    /// As [`Policy::validate`].
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`McpConfigError::Policy`] and [`McpConfigError::MisspeltMethod`]. Methods of MCP are compared by their
+    /// letters and digits, in any case: `Tools/Call`, `tools_call` and `tools.call` are misspelt.
+    pub fn validate(&self) -> Result<(), McpConfigError> {
         let operations = &self.settings.operations;
-        let all = operations.base.iter().chain(operations.all());
-        all.into_iter().try_for_each(Policy::validate)
+        let mut all = operations.base.iter().chain(operations.all());
+        all.try_for_each(Policy::validate)
+            .map_err(McpConfigError::Policy)?;
+        match operations.misspelt() {
+            None => Ok(()),
+            Some((method, meant)) => Err(McpConfigError::MisspeltMethod {
+                method: method.to_owned(),
+                meant,
+            }),
+        }
     }
 
     /// The metadata of the server, as a service for its well-known path. It belongs outside of this layer.

@@ -63,6 +63,7 @@
 mod answer;
 mod body;
 mod bridge;
+mod cors;
 mod gate;
 mod headers;
 mod json;
@@ -72,14 +73,17 @@ mod operations;
 mod origin;
 mod service;
 mod session;
+mod stream;
 
 /// The crate whose types are in the public items of this one.
 pub use rmcp;
 
 pub use body::McpBody;
 pub use bridge::{Caller, Downstream, ToolError};
+pub use cors::{CORS_EXPOSED_HEADERS, CORS_METHODS, CORS_REQUEST_HEADERS};
 pub use layer::{McpAuth, McpConfigError};
 pub use service::{GateService, McpFuture, McpService};
+pub use stream::AnswerBody;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

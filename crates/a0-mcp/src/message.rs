@@ -1,9 +1,6 @@
 //! The JSON-RPC messages of a body, and the operations they ask for.
 
-use crate::json::{JsonError, Value, read};
-
-/// The most members of a batch. Later versions of the protocol have no batches.
-const MAX_BATCH: usize = 100;
+use crate::json::{JsonError, Keep, Shape, Value, read};
 
 /// The longest identifier that an error response repeats, in octets.
 const MAX_ID: usize = 128;
@@ -13,6 +10,25 @@ pub(crate) const HEADERS_SINCE: &str = "2026-07-28";
 
 /// Where a request carries its revision, within `params._meta`.
 const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// The members of a message that decide about it.
+static MESSAGE: Shape = Shape(&[
+    ("jsonrpc", Keep::Scalar),
+    ("id", Keep::Scalar),
+    ("method", Keep::Scalar),
+    ("params", Keep::Object(&PARAMS)),
+    ("result", Keep::Scalar),
+    ("error", Keep::Scalar),
+]);
+
+static PARAMS: Shape = Shape(&[
+    ("name", Keep::Scalar),
+    ("uri", Keep::Scalar),
+    ("taskId", Keep::Scalar),
+    ("_meta", Keep::Object(&META)),
+]);
+
+static META: Shape = Shape(&[(VERSION, Keep::Scalar)]);
 
 /// A JSON-RPC message, as far as it decides about a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,7 +49,6 @@ pub(crate) enum MessageError {
     Json(JsonError),
     /// A JSON text that is no JSON-RPC message.
     NotAMessage,
-    TooManyMembers,
 }
 
 impl MessageError {
@@ -45,8 +60,8 @@ impl MessageError {
                 "an object of the body has a name twice"
             }
             MessageError::Json(JsonError::PrivateName) => "the body has a name that is reserved",
+            MessageError::Json(JsonError::LargeBatch) => "the batch has too many members",
             MessageError::NotAMessage => "the body is not a JSON-RPC message",
-            MessageError::TooManyMembers => "the batch has too many members",
         }
     }
 
@@ -67,8 +82,7 @@ pub(crate) enum Messages {
 
 impl Messages {
     pub(crate) fn read(body: &[u8]) -> Result<Self, MessageError> {
-        match read(body).map_err(MessageError::Json)? {
-            Value::Array(members) if members.len() > MAX_BATCH => Err(MessageError::TooManyMembers),
+        match read(body, &MESSAGE).map_err(MessageError::Json)? {
             Value::Array(members) if members.is_empty() => Err(MessageError::NotAMessage),
             Value::Array(members) => {
                 let members = members.iter().map(Message::of);
@@ -102,13 +116,16 @@ impl Message {
         {
             return Err(wrong);
         }
+        let is_error = value.get("error").is_some();
+        let is_answer = value.get("result").is_some() || is_error;
         let id = match value.get("id") {
             None => None,
             Some(Value::Number(number)) => Some((*number).to_owned()),
             Some(Value::String(text)) => Some(quoted(text)),
+            // The error of somebody who could not read the identifier (JSON-RPC 2.0 section 5).
+            Some(Value::Null) if is_error => None,
             Some(_) => return Err(wrong),
         };
-        let is_answer = value.get("result").is_some() || value.get("error").is_some();
         let method = match (value.get("method"), is_answer) {
             (Some(Value::String(method)), false) => Some(method.clone().into_owned()),
             (None, true) => None,
@@ -118,6 +135,8 @@ impl Message {
         let params = match value.get("params") {
             None => None,
             Some(params @ Value::Object(_)) if method.is_some() => Some(params),
+            // Some clients send it for none, and servers take it so. A method that needs a name still needs it.
+            Some(Value::Null) => None,
             // Members by position have no names to judge by.
             Some(_) => return Err(wrong),
         };

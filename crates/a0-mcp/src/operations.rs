@@ -34,6 +34,15 @@ const KNOWN: [&str; 23] = [
     "tools/list",
 ];
 
+/// Further methods, which a policy may be about.
+const TASKS: [&str; 5] = [
+    "tasks/cancel",
+    "tasks/get",
+    "tasks/list",
+    "tasks/result",
+    "tasks/update",
+];
+
 /// The methods by which a client learns about a server before its user logs in.
 const DISCOVERY: [&str; 8] = [
     "initialize",
@@ -97,6 +106,17 @@ impl Operations {
         self.with_base(needed)
     }
 
+    /// A method with a policy that looks like another spelling of one of MCP, with that one. Its policy would
+    /// never apply.
+    pub(crate) fn misspelt(&self) -> Option<(&str, &'static str)> {
+        self.methods.keys().find_map(|method| {
+            let meant = KNOWN.iter().chain(&TASKS);
+            let mut meant = meant.filter(|known| letters(known).eq(letters(method)));
+            let meant = meant.next().filter(|known| *known != method)?;
+            Some((&**method, *meant))
+        })
+    }
+
     /// The policy for a call of a tool.
     pub(crate) fn tool_policy(&self, tool: &str) -> Policy {
         let mut needed: Vec<&Policy> = self.methods.get("tools/call").into_iter().collect();
@@ -145,4 +165,10 @@ impl Operations {
     pub(crate) fn base_policy(&self) -> Policy {
         self.with_base(vec![])
     }
+}
+
+/// The letters and digits of a method, which remain whatever separates its words.
+fn letters(method: &str) -> impl Iterator<Item = char> {
+    let letters = method.chars().filter(|it| it.is_alphanumeric());
+    letters.flat_map(char::to_lowercase)
 }

@@ -18,7 +18,7 @@ use crate::body::McpBody;
 use crate::gate::decide;
 use crate::layer::Settings;
 use crate::origin::is_allowed;
-use crate::session::Owner;
+use crate::stream::{AnswerBody, until};
 
 /// The outermost service: it refuses pages of strangers' origins before anything else is looked at.
 #[derive(Clone)]
@@ -123,7 +123,8 @@ impl<S> GateService<S> {
     }
 }
 
-type GateFuture<R, E> = Pin<Box<dyn Future<Output = Result<Response<AuthBody<R>>, E>> + Send>>;
+type GateBody<R> = AuthBody<AnswerBody<R>>;
+type GateFuture<R, E> = Pin<Box<dyn Future<Output = Result<Response<GateBody<R>>, E>> + Send>>;
 
 impl<S, B, R> Service<Request<B>> for GateService<S>
 where
@@ -133,7 +134,7 @@ where
     B::Data: Send,
     R: Body<Data = Bytes> + 'static,
 {
-    type Response = Response<AuthBody<R>>;
+    type Response = Response<GateBody<R>>;
     type Error = S::Error;
     type Future = GateFuture<R, S::Error>;
 
@@ -154,10 +155,11 @@ async fn decide_and_call<S, B, R>(
     mut inner: S,
     settings: Arc<Settings>,
     request: Request<B>,
-) -> Result<Response<AuthBody<R>>, S::Error>
+) -> Result<Response<GateBody<R>>, S::Error>
 where
     S: Service<Request<McpBody<B>>, Response = Response<R>>,
     B: Body,
+    R: Body,
 {
     let (parts, body) = request.into_parts();
     let passed = match decide(Arc::clone(&settings), parts, body).await {
@@ -165,17 +167,9 @@ where
         Err(answer) => return Ok(answer.map(AuthBody::answer)),
     };
     let request = Request::from_parts(passed.parts, passed.body);
-    let response = inner.call(request).await?;
-    Ok(sealed(response, &settings, &passed.owner))
-}
-
-fn sealed<R>(
-    mut response: Response<R>,
-    settings: &Settings,
-    owner: &Owner,
-) -> Response<AuthBody<R>> {
-    settings.binding.seal(response.headers_mut(), owner);
-    response.map(AuthBody::inner)
+    let mut response = inner.call(request).await?;
+    settings.binding.seal(response.headers_mut(), &passed.owner);
+    Ok(until(passed.expiry, response).map(AuthBody::inner))
 }
 
 impl<S: fmt::Debug> fmt::Debug for GateService<S> {

@@ -18,7 +18,7 @@ pub(crate) struct Binding {
     key: [u8; 32],
 }
 
-/// Whom a session belongs to: issuer, subject and client; empty for a stranger.
+/// Whom a session belongs to: issuer, subject, organization and client; empty for a stranger.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Owner(Vec<u8>);
 
@@ -35,6 +35,7 @@ impl Owner {
         let parts = [
             token.issuer()?,
             token.subject()?,
+            token.organization_id()?,
             token.authorized_party()?,
             token.client_id()?,
         ];

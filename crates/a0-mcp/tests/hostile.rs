@@ -291,6 +291,14 @@ fn cases() -> Vec<Case> {
     it.body("a resource without a URI", with(r#""method":"resources/read","params":{"name":"x"}"#), REFUSED);
     it.body("a prompt without a name", with(r#""method":"prompts/get","params":{"uri":"x"}"#), REFUSED);
     it.body("an answer to the server", with(r#""result":{"method":"tools/call"}"#), PASSED);
+    it.body("an error without an identifier", with(r#""error":{"code":-32700,"message":"x"}"#).replace("\"id\":1", "\"id\":null"), PASSED);
+    it.body("a result without an identifier", with(r#""result":{}"#).replace("\"id\":1", "\"id\":null"), REFUSED);
+    it.body("an error and a method without an identifier", refund.replace("\"id\":1", r#""id":null,"error":{"code":1,"message":""}"#), REFUSED);
+    it.body("no params in words", with(r#""method":"tools/list","params":null"#), &[200]);
+    it.body("no params of a notification in words", r#"{"jsonrpc":"2.0","method":"notifications/initialized","params":null}"#, &[202]);
+    it.body("no params of an unknown method in words", with(r#""method":"x/own","params":null"#), DENIED);
+    it.body("no params of a task in words", with(r#""method":"tasks/get","params":null"#), REFUSED);
+    it.add("no params in words, and a name", &[JSON, ("mcp-name", "echo")], with(r#""method":"tools/list","params":null"#), REFUSED);
     it.body("an error to the server", with(r#""error":{"code":1,"message":"x"}"#), PASSED);
 
     // Media types.
@@ -299,7 +307,8 @@ fn cases() -> Vec<Case> {
         ("a suffix", "application/vnd.api+json"), ("a longer name", "application/jsonx"), ("a shorter name", "application/jso"),
         ("a form", "application/x-www-form-urlencoded"), ("a multipart", "multipart/form-data; boundary=x"), ("UTF-16", "application/json; charset=utf-16"),
         ("Latin-1", "application/json;charset=iso-8859-1"), ("two in one", "application/json, text/plain"), ("a wildcard", "*/*"),
-        ("empty", ""), ("another parameter", "application/json; x=y"), ("an empty parameter", "application/json;"), ("octets", "application/octet-stream"),
+        ("empty", ""), ("another parameter", "application/json; x=y"), ("a name without a value", "application/json; charset"),
+        ("an empty parameter and another one", "application/json;; x=y"), ("a space before the equals sign", "application/json; charset =utf-8"), ("octets", "application/octet-stream"),
     ] {
         it.add(what, &[("content-type", value)], &*refund, TYPE);
     }
@@ -307,6 +316,8 @@ fn cases() -> Vec<Case> {
     it.add("two types", &[JSON, ("content-type", "text/plain")], &*refund, TYPE);
     it.add("one type twice", &[JSON, JSON], &*refund, TYPE);
     it.add("type in upper case", &[("content-type", "Application/JSON; Charset=\"UTF-8\"")], &*refund, DENIED);
+    it.add("an empty parameter", &[("content-type", "application/json;")], &*refund, DENIED);
+    it.add("empty parameters around one", &[("content-type", "application/json ; ;charset=utf-8; ")], &*refund, DENIED);
     for (what, value) in [("gzip", "gzip"), ("br", "br"), ("deflate", "deflate"), ("identity", "identity"), ("an empty coding", ""), ("zstd", "zstd"), ("two codings", "gzip, identity")] {
         it.add(what, &[JSON, ("content-encoding", value)], &*refund, TYPE);
     }

@@ -350,7 +350,15 @@ async fn a_session_serves_only_the_principal_that_opened_it() {
         let token = token.scope("mcp:use orders:write").claim("azp", "app");
         token.claim("client_id", client).mint().unwrap()
     };
-    let others: Vec<String> = others.into_iter().chain([named("other")]).collect();
+    let in_organization = tenant
+        .access_token()
+        .audience(RESOURCE)
+        .subject("auth0|ada")
+        .scope("mcp:use orders:write")
+        .claim("azp", "app");
+    let in_organization = in_organization.claim("org_id", "org_1").mint().unwrap();
+    let further = [named("other"), in_organization];
+    let others: Vec<String> = others.into_iter().chain(further).collect();
     let attempts = others.iter().map(|token| (token, &session));
     let attempts = attempts.chain(forged.iter().map(|session| (&ada, session)));
     for (token, session) in attempts {
@@ -827,6 +835,13 @@ async fn strangers_may_discover_by_option_and_nothing_more() {
         assert!(answer.challenges()[0].contains("resource_metadata"));
     }
     assert!(server.ran().is_empty());
+    // A stranger with a session is told to log in, and not that there is no such session.
+    for body in [message("tools/list"), legacy_call("echo")] {
+        let lost = in_session(Method::POST, None, "lost.AAAA", body);
+        let answer = server.send(lost).await;
+        assert_eq!(answer.status, 401);
+        assert!(answer.challenges()[0].contains("resource_metadata"));
+    }
     // A session of a stranger is not one of a user.
     let opened = server.send(initialize(None)).await;
     assert_eq!(opened.status, 200);
@@ -896,7 +911,29 @@ fn an_unusable_configuration_is_an_error_at_the_start() {
         good.clone().method("x", Policy::scope("")),
         good.clone().other_tools(Policy::all([])),
     ] {
-        assert!(bad.validate().is_err());
+        assert!(matches!(bad.validate(), Err(McpConfigError::Policy(_))));
+    }
+    for (method, meant) in [
+        ("Tools/Call", "tools/call"),
+        ("tools_call", "tools/call"),
+        ("tools.list", "tools/list"),
+        ("tools-list", "tools/list"),
+        (" tools/call ", "tools/call"),
+        ("/resources/read", "resources/read"),
+        ("resources/templates_list", "resources/templates/list"),
+        ("logging/setlevel", "logging/setLevel"),
+        ("Tasks/Get", "tasks/get"),
+    ] {
+        let bad = good.clone().method(method, Policy::scope("x"));
+        let error = bad.validate().unwrap_err();
+        let shown = error.to_string();
+        assert!(shown.contains(&format!("{method:?}")) && shown.contains(&format!("{meant:?}")));
+        let method = method.to_owned();
+        assert_eq!(error, McpConfigError::MisspeltMethod { method, meant });
+    }
+    for method in ["tools/call", "tasks/list", "ping", "tools/call/own", "pong"] {
+        let fine = good.clone().method(method, Policy::scope("x"));
+        assert_eq!(fine.validate(), Ok(()), "{method}");
     }
     assert!(!format!("{good:?}").contains("key"));
     let _ = ProtectedResource::new(RESOURCE);
@@ -917,4 +954,60 @@ async fn the_metadata_is_served_outside_of_the_layer() {
         answer.json()["authorization_servers"],
         json!([tenant.issuer()])
     );
+}
+
+/// As the MCP Inspector does it from a page.
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_can_use_the_server() {
+    use a0_mcp::{CORS_EXPOSED_HEADERS, CORS_METHODS, CORS_REQUEST_HEADERS};
+
+    let tenant = tenant();
+    let client = client(&tenant);
+    let origin = "http://localhost:6274";
+    let server = Server::new(&client, auth(&client).allowed_origins([origin]));
+    let cors = tower_http::cors::CorsLayer::new()
+        .allow_origin(http::HeaderValue::from_static(origin))
+        .allow_methods(CORS_METHODS)
+        .allow_headers(CORS_REQUEST_HEADERS)
+        .expose_headers(CORS_EXPOSED_HEADERS);
+    let app = server.app.clone().layer(cors);
+    let server = Server { app, ..server };
+    let has = |answer: &Answer, field: &str, name: &str| {
+        let listed = answer.headers[field].to_str().unwrap().to_owned();
+        assert!(
+            listed.split(',').any(|it| it.eq_ignore_ascii_case(name)),
+            "{name}: {listed}"
+        );
+    };
+    let asked = "authorization,content-type,dpop,last-event-id,mcp-method,mcp-name,mcp-protocol-version,mcp-session-id";
+    for method in ["GET", "POST", "DELETE"] {
+        let fields = [
+            ("origin", origin),
+            ("access-control-request-method", method),
+            ("access-control-request-headers", asked),
+        ];
+        let preflight = request(Method::OPTIONS, None, &fields, Body::empty());
+        let answer = server.send(preflight).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.headers["access-control-allow-origin"], origin);
+        has(&answer, "access-control-allow-methods", method);
+        for name in asked.split(',') {
+            has(&answer, "access-control-allow-headers", name);
+        }
+    }
+    // A refusal too can be read, with its challenges.
+    let mut stranger = call(None, "echo");
+    stranger
+        .headers_mut()
+        .insert("origin", origin.parse().unwrap());
+    let answer = server.send(stranger).await;
+    assert_eq!(answer.status, 401);
+    for name in [
+        "www-authenticate",
+        "mcp-session-id",
+        "mcp-protocol-version",
+        "dpop-nonce",
+    ] {
+        has(&answer, "access-control-expose-headers", name);
+    }
 }

@@ -5,16 +5,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openssl::bn::BigNum;
-use openssl::ec::{EcGroup, EcKey};
-use openssl::ecdsa::EcdsaSig;
-use openssl::error::ErrorStack;
-use openssl::pkey::{PKey, Public};
-use openssl::rsa::{Padding, Rsa};
-use openssl::sign::{RsaPssSaltlen, Verifier};
 use serde_json::{Map, Value};
 
-use crate::signing::Scheme;
+use crate::signing::verify;
 use crate::{Algorithm, LocalTenant};
 
 /// The clock of an API may be off by this much, in seconds.
@@ -182,48 +175,6 @@ fn check_signature(
 
 fn algorithm(name: &str) -> Option<Algorithm> {
     Algorithm::ALL.into_iter().find(|it| it.name() == name)
-}
-
-/// `None` if the key is not one for the algorithm.
-fn verify(
-    algorithm: Algorithm,
-    jwk: &Value,
-    message: &[u8],
-    signature: &[u8],
-) -> Result<Option<bool>, ErrorStack> {
-    let number = |name: &str| {
-        let text = jwk.get(name).and_then(Value::as_str)?;
-        BigNum::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
-    };
-    let scheme = algorithm.scheme();
-    match (
-        scheme,
-        number("n").zip(number("e")),
-        number("x").zip(number("y")),
-    ) {
-        (Scheme::Pkcs1(hash) | Scheme::Pss(hash), Some((n, e)), _) => {
-            let key: PKey<Public> = PKey::from_rsa(Rsa::from_public_components(n, e)?)?;
-            let mut verifier = Verifier::new(hash, &key)?;
-            if matches!(scheme, Scheme::Pss(_)) {
-                verifier.set_rsa_padding(Padding::PKCS1_PSS)?;
-                verifier.set_rsa_mgf1_md(hash)?;
-                verifier.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)?;
-            }
-            verifier.verify_oneshot(signature, message).map(Some)
-        }
-        (Scheme::Ecdsa(hash, curve), _, Some((x, y))) => {
-            let group = EcGroup::from_curve_name(curve)?;
-            let key = EcKey::from_public_key_affine_coordinates(&group, &x, &y)?;
-            let Some((r, s)) = signature.split_at_checked(signature.len() / 2) else {
-                return Ok(Some(false));
-            };
-            let signature =
-                EcdsaSig::from_private_components(BigNum::from_slice(r)?, BigNum::from_slice(s)?)?;
-            let digest = openssl::hash::hash(hash, message)?;
-            signature.verify(&digest, &key).map(Some)
-        }
-        _ => Ok(None),
-    }
 }
 
 #[cfg(test)]

@@ -31,17 +31,17 @@ use crate::reply;
 const MAX_DOCUMENT: usize = 5 << 10;
 /// The longest head of a response, in bytes.
 const MAX_HEAD: usize = 16 << 10;
-/// The longest that a fetch takes.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// Fetches the document, and keeps the client for the token endpoint.
 pub(super) fn fetch(
     tenant: &LocalTenant,
     client_id: &str,
 ) -> Result<ClientRegistration, &'static str> {
     let location = Location::parse(client_id)?;
-    let roots = tenant.with_state(|state| state.options.document_roots.clone());
-    let body = location.get_on_a_thread(roots)?;
+    let (roots, patience) = tenant.with_state(|state| {
+        let options = &state.options;
+        (options.document_roots.clone(), options.document_patience)
+    });
+    let body = location.get_on_a_thread(roots, patience)?;
     let members: Map<String, Value> =
         serde_json::from_slice(&body).map_err(|_| "the document is not a JSON object")?;
     if members.get("client_id").and_then(Value::as_str) != Some(client_id) {
@@ -106,7 +106,11 @@ impl Location {
     }
 
     /// The caller may be on a thread of an async runtime, which must not block on another.
-    fn get_on_a_thread(self, roots: Vec<X509>) -> Result<Vec<u8>, &'static str> {
+    fn get_on_a_thread(
+        self,
+        roots: Vec<X509>,
+        patience: Duration,
+    ) -> Result<Vec<u8>, &'static str> {
         let failed = "the document cannot be fetched";
         let fetch = thread::Builder::new()
             .name("client-document".into())
@@ -116,7 +120,7 @@ impl Location {
                     .build()
                     .map_err(|_| failed)?;
                 runtime.block_on(async {
-                    let get = timeout(PATIENCE, self.get(roots));
+                    let get = timeout(patience, self.get(roots));
                     get.await.map_err(|_| "the document took too long")?
                 })
             });

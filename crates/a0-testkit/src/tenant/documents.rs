@@ -100,7 +100,6 @@ pub(super) fn default_metadata(issuer: &str) -> Map<String, Value> {
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}authorize"),
         "token_endpoint": format!("{issuer}oauth/token"),
-        "userinfo_endpoint": format!("{issuer}userinfo"),
         "jwks_uri": format!("{issuer}.well-known/jwks.json"),
         "registration_endpoint": format!("{issuer}oidc/register"),
         "scopes_supported": OPENID_SCOPES,

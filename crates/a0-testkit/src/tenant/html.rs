@@ -31,7 +31,11 @@ pub(crate) fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             '\n' | '\t' => escaped.push(character),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {
                 escaped.push('\u{fffd}');
             }
             other if other.is_control() => escaped.push('\u{fffd}'),
@@ -89,7 +93,10 @@ mod tests {
                 "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;",
             ),
             ("\" onfocus=\"x", "&quot; onfocus=&quot;x"),
-            ("a\u{202e}b\u{0}c\r\nd", "a\u{fffd}b\u{fffd}c\u{fffd}\nd"),
+            (
+                "a\u{202e}b\u{0}c\r\nd\u{61c}",
+                "a\u{fffd}b\u{fffd}c\u{fffd}\nd\u{fffd}",
+            ),
             ("Ådä", "Ådä"),
         ];
         for (text, expected) in cases {

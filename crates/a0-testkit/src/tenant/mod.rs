@@ -105,6 +105,8 @@ struct State {
     options: Options,
     logins: Logins,
     grants: Grants,
+    /// The DPoP proofs that the token endpoint accepted.
+    proofs: Store<()>,
     faults: Faults,
     requests: Vec<RecordedRequest>,
     request_limit: usize,
@@ -148,6 +150,7 @@ impl LocalTenant {
             options: Options::default(),
             logins: Logins::default(),
             grants: Grants::default(),
+            proofs: Store::new(10_000),
             faults: Faults::default(),
             requests: Vec::new(),
             request_limit: usize::MAX,

@@ -70,6 +70,8 @@ impl Feature {
 const CODE_LIFETIME: i64 = 60;
 /// How long a refresh token can be used, in seconds: 30 days, as with Auth0.
 const REFRESH_LIFETIME: i64 = 30 * 24 * 60 * 60;
+/// The longest that a fetch of a client metadata document takes.
+const DOCUMENT_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct Options {
     pub(super) login: Login,
@@ -79,6 +81,7 @@ pub(super) struct Options {
     disabled: Vec<Feature>,
     /// Authorities for client metadata documents, beside those of the system.
     pub(super) document_roots: Vec<X509>,
+    pub(super) document_patience: Duration,
 }
 
 impl Default for Options {
@@ -90,6 +93,7 @@ impl Default for Options {
             refresh_lifetime: REFRESH_LIFETIME,
             disabled: Vec::new(),
             document_roots: Vec::new(),
+            document_patience: DOCUMENT_PATIENCE,
         }
     }
 }
@@ -149,6 +153,11 @@ impl LocalTenant {
         }
         self.with_state(|state| state.options.document_roots.extend(roots));
         Ok(())
+    }
+
+    /// Sets how long the tenant waits for a whole client metadata document; 5 seconds by default.
+    pub fn set_client_document_timeout(&self, timeout: Duration) {
+        self.with_state(|state| state.options.document_patience = timeout);
     }
 
     pub(super) fn supports(&self, feature: Feature) -> bool {

@@ -25,6 +25,18 @@ impl<V> Store<V> {
         self.entries.push_back((key, value));
     }
 
+    /// Inserts an entry, unless there is one with the same key. Returns whether it did.
+    pub(super) fn insert_new(&mut self, key: String) -> bool
+    where
+        V: Default,
+    {
+        let is_new = self.get(&key).is_none();
+        if is_new {
+            self.insert(key, V::default());
+        }
+        is_new
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<&V> {
         let entry = self.entries.iter().find(|(other, _)| other == key);
         entry.map(|(_, value)| value)

@@ -35,7 +35,7 @@ impl Program {
             .arg(&ca)
             .args(arguments)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(fs::File::create(folder.join("log")).unwrap())
             .spawn()
             .unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
@@ -261,6 +261,36 @@ fn another_site_cannot_use_the_program_through_a_browser() {
         .unwrap();
     let answer = program.agent.run(preflight).unwrap();
     assert!(!answer.headers().contains_key("access-control-allow-origin"));
+}
+
+#[test]
+fn the_log_has_no_code_no_query_and_no_secret() {
+    let folder = folder("log");
+    let program = Program::start(&folder, &["--auto-approve"]);
+    let client = json!({
+        "redirect_uris": ["https://app.example/cb"], "token_endpoint_auth_method": "none",
+    });
+    let (status, client) = program.json("/oidc/register", &client);
+    assert_eq!(status, 201);
+    let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    let query = format!(
+        "response_type=code&redirect_uri=https://app.example/cb&code_challenge={challenge}\
+         &code_challenge_method=S256&state=hush-state&client_id={}",
+        client["client_id"].as_str().unwrap()
+    );
+    assert_eq!(program.get(&format!("/authorize?{query}")).0, 302);
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let body = "grant_type=client_credentials&client_id=x&client_secret=hush-secret";
+    assert_eq!(program.post("/oauth/token", &form, body).0, 401);
+    let log = fs::read_to_string(folder.join("log")).unwrap();
+    assert!(log.contains("GET /authorize 302\n"), "{log}");
+    assert!(
+        log.contains("POST /oauth/token 401 \"invalid_client\""),
+        "{log}"
+    );
+    for part in ["hush", "code=", "?", challenge] {
+        assert!(!log.contains(part), "{part}: {log}");
+    }
 }
 
 #[test]

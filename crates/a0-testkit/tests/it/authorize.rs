@@ -416,6 +416,63 @@ fn the_page_logs_in_the_chosen_user() {
     assert_eq!(answer(&aged)["error"], "login_required");
 }
 
+/// Otherwise a client would get a code without the user, because the user allowed another one.
+#[test]
+fn a_consent_is_for_one_user_client_redirect_uri_and_api() {
+    let tenant = page_tenant();
+    let second = format!("{CALLBACK}?second=1");
+    let app = ClientRegistration::public("app").redirect_uri(CALLBACK);
+    tenant.register(app.redirect_uri(&second)).unwrap();
+    let other = ClientRegistration::public("other").redirect_uri(CALLBACK);
+    tenant.register(other).unwrap();
+    let with = |name: &'static str, value: &str| {
+        let mut wanted = valid();
+        wanted.insert(name, value.to_owned());
+        format!("/authorize?{}", query(&wanted))
+    };
+    let log_in = |path: &str, user: &str, known: Option<&str>| {
+        let headers: Vec<_> = known.map(|it| ("cookie", it)).into_iter().collect();
+        let page = get(&tenant, path, &headers);
+        let body = form(&[
+            ("transaction", &hidden(&text(&page), "transaction")),
+            ("user", user),
+            ("decision", "allow"),
+        ]);
+        let response = post(&tenant, "/u/login", &[("cookie", &cookie(&page))], &body);
+        assert_eq!(response.status(), 303);
+        cookie(&response)
+    };
+    let silently = |path: &str, cookie: &str| {
+        let path = format!("{path}&prompt=none");
+        let answer = answer(&get(&tenant, &path, &[("cookie", cookie)]));
+        answer.get("error").cloned()
+    };
+    let same = with("state", "xyz");
+    let browser = log_in(&same, "auth0|grace", None);
+    let consent = Some("consent_required".to_owned());
+    assert_eq!(silently(&same, &browser), None);
+    for (name, value) in [
+        ("client_id", "other"),
+        ("redirect_uri", &*second),
+        ("audience", "https://other.example/"),
+        ("audience", ""),
+    ] {
+        assert_eq!(
+            silently(&with(name, value), &browser),
+            consent,
+            "{name} {value}"
+        );
+    }
+    let of_other = with("client_id", "other");
+    let browser = log_in(
+        &format!("{of_other}&prompt=login"),
+        "auth0|ada",
+        Some(&browser),
+    );
+    assert_eq!(silently(&of_other, &browser), None);
+    assert_eq!(silently(&same, &browser), consent, "another user");
+}
+
 #[test]
 fn the_login_form_is_safe_from_other_sites_and_browsers() {
     let tenant = page_tenant();
@@ -548,4 +605,11 @@ fn the_page_escapes_what_others_chose() {
     for part in ["<script", "<img", "\u{202e}"] {
         assert!(!html.contains(part), "{part}");
     }
+    // An identifier from a configuration is shown too.
+    let client = ClientRegistration::public("<i>").redirect_uri(CALLBACK);
+    tenant.register(client).unwrap();
+    parameters.insert("client_id", "<i>".to_owned());
+    let path = format!("/authorize?{}", query(&parameters));
+    let html = text(&get(&tenant, &path, &[]));
+    assert!(html.contains("<code>&lt;i&gt;</code>") && !html.contains("<i>"));
 }

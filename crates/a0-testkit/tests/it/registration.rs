@@ -1,9 +1,17 @@
 //! Clients that the tenant learns at run time: registration, metadata documents, CORS.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::time::Duration;
+
 use crate::common::login::*;
 use crate::common::{json_of, tenant};
 use a0_testkit::{Endpoint, Feature, HttpsServer, LocalTenant};
 use http::{Method, Request, Response};
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
 use serde_json::{Value, json};
 
 const JSON: [(&str, &str); 1] = [("content-type", "application/json; charset=utf-8")];
@@ -143,8 +151,7 @@ fn rfc7591_3_2_2_what_a_client_may_not_register() {
         assert!(json["error_description"].is_string());
     }
     let deep = "[".repeat(100_000);
-    let long =
-        json!({ "redirect_uris": [CALLBACK], "client_name": "x".repeat(70_000) }).to_string();
+    let long = json!({ "redirect_uris": [CALLBACK], "ignored": "x".repeat(70_000) }).to_string();
     let good = json!({ "redirect_uris": [CALLBACK] }).to_string();
     for (content_type, body) in [
         ("application/json", ""),
@@ -279,20 +286,31 @@ fn documents() -> HttpsServer {
             "/other-id" => document["client_id"] = json!("https://localhost/else"),
             "/no-id" => drop(document.as_object_mut().unwrap().remove("client_id")),
             "/secret" => document["client_secret"] = json!("s"),
+            "/secret-expiry" => document["client_secret_expires_at"] = json!(0),
             "/by-secret" => document["token_endpoint_auth_method"] = json!("client_secret_basic"),
             "/no-redirect" => document["redirect_uris"] = json!([]),
             "/bad-redirect" => document["redirect_uris"] = json!(["javascript:alert(1)"]),
             "/array" => document = json!([document]),
-            "/long" => document["client_name"] = json!(" ".repeat(6 << 10)),
+            "/long" | "/longest" => {
+                document["x"] = json!("");
+                let length = document.to_string().len();
+                let limit = (5 << 10) + usize::from(path == "/long");
+                document["x"] = json!(" ".repeat(limit - length));
+            }
             "/html" => content_type = "text/html",
             "/missing" => status = 404,
             "/redirect" => status = 302,
             _ => {}
         }
-        let response = Response::builder()
+        let mut response = Response::builder()
             .status(status)
-            .header("content-type", content_type)
             .header("location", "/good");
+        if path != "/untyped" {
+            response = response.header("content-type", content_type);
+        }
+        if path == "/head" {
+            response = response.header("x", " ".repeat(17 << 10) + "x");
+        }
         Ok(response.body(document.to_string().into_bytes()).unwrap())
     })
     .unwrap()
@@ -315,7 +333,8 @@ fn a_client_is_known_by_its_metadata_document() {
     );
     tenant.trust_client_documents(server.ca_pem()).unwrap();
 
-    for client_id in [good.clone(), good.replace("localhost", "127.0.0.1")] {
+    let ip = good.replace("localhost", "127.0.0.1");
+    for client_id in [good.clone(), ip, good.replace("/good", "/longest")] {
         let response = authorize(&client_id);
         assert_eq!(response.status(), 302, "{}", text(&response));
         let form = token_form_of(&client_id, &answer(&response)["code"]);
@@ -327,12 +346,15 @@ fn a_client_is_known_by_its_metadata_document() {
         "/other-id",
         "/no-id",
         "/secret",
+        "/secret-expiry",
         "/by-secret",
         "/no-redirect",
         "/bad-redirect",
         "/array",
         "/long",
         "/html",
+        "/untyped",
+        "/head",
         "/missing",
         "/redirect",
         "/good?x",
@@ -355,16 +377,103 @@ fn a_client_is_known_by_its_metadata_document() {
     assert!(text(&authorize(&unknown)).contains("The client is unknown"));
 }
 
+fn authorize(tenant: &LocalTenant, port: u16) -> Response<Vec<u8>> {
+    let mut wanted = valid();
+    wanted.insert("client_id", format!("https://localhost:{port}/client"));
+    get(tenant, &format!("/authorize?{}", query(&wanted)), &[])
+}
+
 #[test]
 fn a_document_that_never_comes_is_given_up() {
     let tenant = tenant();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    // Accepts and hangs up: the handshake fails at once.
-    let server = std::thread::spawn(move || drop(listener.accept()));
-    let mut wanted = valid();
-    wanted.insert("client_id", format!("https://localhost:{port}/client"));
-    let response = get(&tenant, &format!("/authorize?{}", query(&wanted)), &[]);
-    assert_eq!(response.status(), 400);
-    server.join().unwrap();
+    tenant.set_client_document_timeout(Duration::from_millis(50));
+    for hangs in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (done, answered) = std::sync::mpsc::channel::<()>();
+        let server = std::thread::spawn(move || {
+            // Accepts, and hangs up or keeps the connection without a word.
+            let connection = listener.accept();
+            if hangs {
+                let _ = answered.recv_timeout(Duration::from_secs(10));
+            }
+            drop(connection);
+        });
+        let response = authorize(&tenant, port);
+        assert_eq!(response.status(), 400);
+        assert_eq!(text(&response).contains("took too long"), hangs);
+        drop(done);
+        server.join().unwrap();
+    }
+}
+
+/// A server that has a certificate of a trusted authority, but for another name.
+#[test]
+fn a_document_of_a_server_with_another_name_is_refused() {
+    use openssl::ssl::{SslAcceptor, SslMethod};
+
+    let tenant = tenant();
+    for (name, status) in [("localhost", 302), ("other.example", 400)] {
+        let (certificate, key) = self_signed(name);
+        tenant
+            .trust_client_documents(certificate.to_pem().unwrap())
+            .unwrap();
+        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
+        acceptor.set_certificate(&certificate).unwrap();
+        acceptor.set_private_key(&key).unwrap();
+        let acceptor = acceptor.build();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (connection, _) = listener.accept().unwrap();
+            // The client ends the handshake if it does not trust the name.
+            let Ok(mut stream) = acceptor.accept(connection) else {
+                return;
+            };
+            let mut request = [0; 4096];
+            if !stream.read(&mut request).is_ok_and(|length| length > 0) {
+                return;
+            }
+            let document = json!({
+                "client_id": format!("https://localhost:{port}/client"),
+                "redirect_uris": [CALLBACK],
+            });
+            let document = document.to_string();
+            let length = document.len();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{document}"
+            )
+            .unwrap();
+        });
+        assert_eq!(authorize(&tenant, port).status(), status, "{name}");
+        server.join().unwrap();
+    }
+}
+
+fn self_signed(name: &str) -> (openssl::x509::X509, PKey<Private>) {
+    use openssl::asn1::Asn1Time;
+    use openssl::x509::{X509, X509Name, extension::SubjectAlternativeName};
+
+    let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(EcKey::generate(&curve).unwrap()).unwrap();
+    let mut subject = X509Name::builder().unwrap();
+    subject.append_entry_by_text("CN", name).unwrap();
+    let subject = subject.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_subject_name(&subject).unwrap();
+    builder.set_issuer_name(&subject).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    let days = |days| Asn1Time::days_from_now(days).unwrap();
+    builder.set_not_before(&days(0)).unwrap();
+    builder.set_not_after(&days(1)).unwrap();
+    let context = builder.x509v3_context(None, None);
+    let names = SubjectAlternativeName::new()
+        .dns(name)
+        .build(&context)
+        .unwrap();
+    builder.append_extension(names).unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    (builder.build(), key)
 }

@@ -21,13 +21,15 @@ fn client_credentials_and_refusals() {
     tenant.register_client("client", "se:cret");
     let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
     let (good, bad) = (basic("client:se%3Acret"), basic("client:wrong"));
+    let other_scheme = good.replace("Basic", "Bearer");
     let cc = "grant_type=client_credentials&audience=https%3A%2F%2Fapi.example%2F&scope=a+b";
     let post = format!("{cc}&client_id=client&client_secret=se%3Acret");
-    let cases: [(Option<&str>, &str, u16, &str); 11] = [
+    let cases: [(Option<&str>, &str, u16, &str); 14] = [
         (None, &post, 200, ""),
         (Some(&good), cc, 200, ""),
         (Some(&bad), cc, 401, "invalid_client"),
         (Some("Bearer x"), cc, 401, "invalid_client"),
+        (Some(&other_scheme), cc, 401, "invalid_client"),
         (None, cc, 401, "invalid_client"),
         (
             None,
@@ -48,6 +50,18 @@ fn client_credentials_and_refusals() {
             "grant_type=client_credentials",
             400,
             "invalid_request",
+        ),
+        (
+            Some(&good),
+            "grant_type=client_credentials&resource=%2Frelative",
+            400,
+            "invalid_target",
+        ),
+        (
+            Some(&good),
+            "grant_type=client_credentials&resource=https%3A%2F%2Fapi.example%2F%23x",
+            400,
+            "invalid_target",
         ),
         (
             Some(&good),

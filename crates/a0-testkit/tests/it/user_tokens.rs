@@ -1,12 +1,14 @@
 //! Tokens for users: authorization codes, refresh tokens, and what each is bound to.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::common::login::*;
 use crate::common::tenant;
-use a0_testkit::{Api, ClientRegistration, LocalTenant, ProofKey, RefreshTokens, User};
+use a0_testkit::{
+    Algorithm, Api, ClientRegistration, LocalTenant, ProofKey, RefreshTokens, SigningKey, User,
+};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 
 fn app() -> LocalTenant {
@@ -251,9 +253,14 @@ fn a_refresh_never_gives_more_than_the_login() {
         let (status, json) = token(&tenant, &[], &format!("{}{extra}", refresh_form(&refresh)));
         assert_eq!((status, &json["error"]), (400, &json!(error)), "{extra}");
     }
-    for (client, secret) in [("other", "&client_secret=secret"), ("public-2", "")] {
+    // Another client is not told what the user allowed either.
+    for (client, more) in [
+        ("other", "&client_secret=secret"),
+        ("public-2", ""),
+        ("public-2", "&scope=write%3Athings"),
+    ] {
         let form = refresh_form(&refresh).replace(&encode("app"), &encode(client));
-        let (status, json) = token(&tenant, &[], &format!("{form}{secret}"));
+        let (status, json) = token(&tenant, &[], &format!("{form}{more}"));
         assert_eq!(
             (status, &json["error"]),
             (400, &json!("invalid_grant")),
@@ -261,7 +268,7 @@ fn a_refresh_never_gives_more_than_the_login() {
         );
     }
     let narrow = format!(
-        "{}&scope=read%3Athings&resource=https%3A%2F%2Fapi.example%2F",
+        "{}&scope=read%3Athings&resource=https%3A%2F%2Fapi.example%2F&resource=&audience=",
         refresh_form(&refresh)
     );
     let (status, json) = token(&tenant, &[], &narrow);
@@ -296,12 +303,8 @@ fn rfc9449_5_tokens_of_a_public_client_are_bound_to_its_key() {
             .mint()
             .unwrap()
     };
-    let (own, strange) = (proof(&key), proof(&other));
-    let (status, json) = token(
-        &tenant,
-        &[("dpop", &own)],
-        &token_form(&code(&tenant, &valid())),
-    );
+    let with = |proof: String, form: &str| token(&tenant, &[("dpop", &proof)], form);
+    let (status, json) = with(proof(&key), &token_form(&code(&tenant, &valid())));
     assert_eq!((status, &json["token_type"]), (200, &json!("DPoP")));
     assert_eq!(
         claims(&json["access_token"])["cnf"],
@@ -309,10 +312,11 @@ fn rfc9449_5_tokens_of_a_public_client_are_bound_to_its_key() {
     );
     assert!(claims(&json["id_token"]).get("cnf").is_none());
     let refresh = refresh_form(json["refresh_token"].as_str().unwrap());
-    for headers in [&[][..], &[("dpop", strange.as_str())], &[("dpop", "junk")]] {
-        assert_eq!(token(&tenant, headers, &refresh).0, 400);
+    assert_eq!(token(&tenant, &[], &refresh).0, 400);
+    for bad in [proof(&other), "junk".to_owned()] {
+        assert_eq!(with(bad, &refresh).0, 400);
     }
-    let (status, json) = token(&tenant, &[("dpop", &own)], &refresh);
+    let (status, json) = with(proof(&key), &refresh);
     assert_eq!((status, &json["token_type"]), (200, &json!("DPoP")));
     let next = refresh_form(json["refresh_token"].as_str().unwrap());
     assert_eq!(
@@ -324,21 +328,135 @@ fn rfc9449_5_tokens_of_a_public_client_are_bound_to_its_key() {
     // Section 10: the code is bound before there is a proof.
     let mut wanted = valid();
     wanted.insert("dpop_jkt", key.thumbprint().to_owned());
-    for (headers, status) in [
-        (&[][..], 400),
-        (&[("dpop", strange.as_str())], 400),
-        (&[("dpop", own.as_str())], 200),
-    ] {
-        let form = token_form(&code(&tenant, &wanted));
-        assert_eq!(token(&tenant, headers, &form).0, status);
-    }
+    let form = || token_form(&code(&tenant, &wanted));
+    assert_eq!(token(&tenant, &[], &form()).0, 400);
+    assert_eq!(with(proof(&other), &form()).0, 400);
+    assert_eq!(with(proof(&key), &form()).0, 200);
     // A proof that cannot be read does not use up the code.
     let form = token_form(&code(&tenant, &valid()));
     assert_eq!(
-        token(&tenant, &[("dpop", "junk")], &form).1["error"],
+        with("junk".to_owned(), &form).1["error"],
         "invalid_dpop_proof"
     );
     assert_eq!(token(&tenant, &[], &form).0, 200);
+}
+
+/// With the checks of section 4.3. A client whose proofs are wrong must notice it here.
+#[test]
+fn rfc9449_5_a_proof_at_the_token_endpoint_is_verified() {
+    let tenant = app();
+    let now = 1_700_000_000;
+    tenant.set_now(SystemTime::UNIX_EPOCH + Duration::from_secs(now));
+    let now = now as i64;
+    let signing = SigningKey::generate(Algorithm::Es256).unwrap();
+    let key = ProofKey::new(signing.clone(), Algorithm::Es256).unwrap();
+    let url = "https://tenant.example/oauth/token";
+    let good = || key.proof("POST", url).issued_at(now);
+    let of = |method: &str, url: &str| key.proof(method, url).issued_at(now);
+    let with = |key: ProofKey| key.proof("POST", url).issued_at(now);
+    let other = ProofKey::generate().unwrap();
+    let rsa = SigningKey::cached_rsa("client").unwrap();
+    let rsa = ProofKey::new(rsa, Algorithm::Rs256).unwrap();
+    let edited = |edit: fn(&mut serde_json::Map<String, serde_json::Value>)| {
+        let mut jwk = key.public_jwk();
+        edit(jwk.as_object_mut().unwrap());
+        good().header("jwk", jwk)
+    };
+    let form = token_form(&code(&tenant, &valid()));
+    let refused = |what: &str, headers: &[(&str, &str)]| {
+        let (status, json) = token(&tenant, headers, &form);
+        assert_eq!(
+            (status, &json["error"]),
+            (400, &json!("invalid_dpop_proof")),
+            "{what}"
+        );
+    };
+    for (what, proof) in [
+        ("typ", good().header("typ", "jwt")),
+        ("no typ", good().without_header("typ")),
+        ("another alg", with(rsa)),
+        (
+            "another alg than that of the signature",
+            good().header("alg", "RS256"),
+        ),
+        ("alg none", good().header("alg", "none").unsigned()),
+        ("unsigned", good().unsigned()),
+        ("another signature", good().with_signature([1; 64])),
+        ("a long signature", good().with_signature([1; 66])),
+        ("another key", good().header("jwk", other.public_jwk())),
+        ("no key", good().without_header("jwk")),
+        ("a key that is text", good().header("jwk", "x")),
+        (
+            "a key of another type",
+            edited(|jwk| {
+                for (name, value) in [("kty", "RSA"), ("n", "AQAB"), ("e", "AQAB")] {
+                    jwk.insert(name.into(), value.into());
+                }
+            }),
+        ),
+        (
+            "a key on another curve",
+            edited(|jwk| drop(jwk.insert("crv".into(), "P-384".into()))),
+        ),
+        (
+            "a key with a private part",
+            edited(|jwk| drop(jwk.insert("d".into(), "AA".into()))),
+        ),
+        (
+            "a key in another spelling",
+            edited(|jwk| {
+                let x = jwk["x"].as_str().unwrap();
+                let octets = [vec![0], URL_SAFE_NO_PAD.decode(x).unwrap()].concat();
+                jwk.insert("x".into(), URL_SAFE_NO_PAD.encode(octets).into());
+            }),
+        ),
+        ("another method", of("GET", url)),
+        (
+            "another URL",
+            of("POST", "https://other.example/oauth/token"),
+        ),
+        ("the issuer", of("POST", "https://tenant.example/")),
+        ("no htu", good().without_claim("htu")),
+        ("no htm", good().without_claim("htm")),
+        ("no iat", good().without_claim("iat")),
+        ("too old", good().issued_at(now - 301)),
+        ("from the future", good().issued_at(now + 301)),
+        ("no jti", good().without_claim("jti")),
+        ("an empty jti", good().jti("")),
+    ] {
+        refused(what, &[("dpop", &proof.mint().unwrap())]);
+    }
+    let proof = good().mint().unwrap();
+    refused("two", &[("dpop", &proof), ("dpop", &proof)]);
+    refused("a part", &[("dpop", proof.rsplit_once('.').unwrap().0)]);
+    let (message, signature) = proof.rsplit_once('.').unwrap();
+    let mut octets = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    octets.splice(32..32, [0, 0]);
+    let padded = format!("{message}.{}", URL_SAFE_NO_PAD.encode(octets));
+    refused("a signature in another spelling", &[("dpop", &padded)]);
+    let more = format!("{message}.x");
+    let signature = signing.sign(Algorithm::Es256, more.as_bytes()).unwrap();
+    let more = format!("{more}.{}", URL_SAFE_NO_PAD.encode(signature));
+    refused("one segment more", &[("dpop", &more)]);
+
+    let refresh = |token: &serde_json::Value| refresh_form(token.as_str().unwrap());
+    // None of them used up the code.
+    let (status, json) = token(&tenant, &[("dpop", &proof)], &form);
+    assert_eq!(status, 200, "{json}");
+    // Each proof is for one request.
+    let next = refresh(&json["refresh_token"]);
+    assert_eq!(
+        token(&tenant, &[("dpop", &proof)], &next).1["error"],
+        "invalid_dpop_proof"
+    );
+    for proof in [
+        good().issued_at(now - 300),
+        of("POST", &format!("{url}?x#y")).issued_at(now + 300),
+    ] {
+        let form = token_form(&code(&tenant, &valid()));
+        let (status, json) = token(&tenant, &[("dpop", &proof.mint().unwrap())], &form);
+        assert_eq!(status, 200, "{json}");
+    }
 }
 
 #[test]
@@ -411,6 +529,12 @@ fn clients_authenticate_as_they_are_registered() {
         let (got, json) = token(&tenant, &headers, &form);
         assert_eq!(got, status, "{form}: {json}");
         assert_eq!(json["error"].as_str().unwrap_or_default(), error, "{form}");
+    }
+
+    for other in [&web, &machine] {
+        let twice = [("authorization", &*web), ("authorization", other)];
+        let (status, json) = token(&tenant, &twice, cc);
+        assert_eq!((status, &json["error"]), (400, &json!("invalid_request")));
     }
 
     let mut wanted = valid();

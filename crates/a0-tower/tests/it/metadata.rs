@@ -93,6 +93,9 @@ fn head_options_and_other_methods_are_answered() {
     ] {
         assert_eq!(options.field(name), Some(value));
     }
+    // Not every server drops the body of such an answer.
+    let head = service(&client).response(&Method::HEAD, PATH).unwrap();
+    assert_eq!((head.status().as_u16(), &**head.body()), (200, ""));
     for method in [Method::POST, Method::PUT, Method::DELETE] {
         let answer = service(&client).response(&method, PATH).unwrap();
         assert_eq!(answer.status(), 405);
@@ -128,6 +131,14 @@ fn the_document_is_at_its_exact_path_and_at_the_root_only_by_option() {
         "/.well-known/oauth-protected-resource/",
     ] {
         assert_eq!(status(&rooted, path), None, "{path}");
+    }
+    // As a tower service, it answers every path.
+    for (path, expected) in [(PATH, 200), ("/mcp", 404)] {
+        let request = http::Request::get(path).body(()).unwrap();
+        let answered = tower_service::Service::call(&mut plain.clone(), request);
+        let response = answered.into_inner().unwrap();
+        assert_eq!(response.status(), expected, "{path}");
+        assert_eq!(response.body().is_empty(), expected == 404, "{path}");
     }
     let cached = rooted.response(&Method::GET, ROOT).unwrap();
     assert_eq!(cached.headers()["cache-control"], "public, max-age=60");

@@ -10,6 +10,7 @@ pub(crate) mod issuers;
 mod order;
 pub(crate) mod proof;
 pub(crate) mod request;
+mod times;
 pub(crate) mod token_cache;
 pub(crate) mod typed;
 pub(crate) mod verified;

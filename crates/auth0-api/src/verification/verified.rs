@@ -149,39 +149,6 @@ impl VerifiedToken {
             .unwrap_or_default())
     }
 
-    /// `exp` (RFC 7519 section 4.1.4).
-    ///
-    /// # Errors
-    ///
-    /// If the claim has a wrong type.
-    pub fn expires_at(&self) -> Result<Option<NumericDate>, Error> {
-        self.claims()
-            .expires_at()
-            .map_err(|error| self.refused(error))
-    }
-
-    /// `iat` (RFC 7519 section 4.1.6).
-    ///
-    /// # Errors
-    ///
-    /// If the claim has a wrong type.
-    pub fn issued_at(&self) -> Result<Option<NumericDate>, Error> {
-        self.claims()
-            .issued_at()
-            .map_err(|error| self.refused(error))
-    }
-
-    /// `nbf` (RFC 7519 section 4.1.5).
-    ///
-    /// # Errors
-    ///
-    /// If the claim has a wrong type.
-    pub fn not_before(&self) -> Result<Option<NumericDate>, Error> {
-        self.claims()
-            .not_before()
-            .map_err(|error| self.refused(error))
-    }
-
     /// `jti` (RFC 7519 section 4.1.7).
     ///
     /// # Errors

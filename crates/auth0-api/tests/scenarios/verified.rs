@@ -147,6 +147,8 @@ pub fn claims_are_read_by_accessor_by_name_or_as_a_type<D: Driver>() {
         token.expires_at().unwrap().unwrap().as_unix_seconds(),
         NOW + 60
     );
+    // The leeway is zero.
+    assert_eq!(token.accepted_until(), token.expires_at());
     assert_eq!(token.issued_at().unwrap().unwrap().as_unix_seconds(), NOW);
     assert_eq!(
         token.not_before().unwrap().unwrap().as_seconds(),

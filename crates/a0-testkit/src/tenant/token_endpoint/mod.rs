@@ -3,6 +3,7 @@
 
 mod client;
 mod parameters;
+mod proof;
 mod user;
 mod worker;
 
@@ -13,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::registration::ClientRegistration;
 use super::target;
 use crate::minting::{LIFETIME, decode_unverified};
-use crate::{AccessTokenBuilder, Error, LocalTenant, reply, thumbprint};
+use crate::{AccessTokenBuilder, Error, LocalTenant, reply};
 use parameters::Parameters;
 
 const CLIENT_CREDENTIALS: &str = "client_credentials";
@@ -123,7 +124,7 @@ fn issue(tenant: &LocalTenant, request: &Request<Vec<u8>>) -> Result<Value, Refu
         _ => return Err(unsupported()),
     };
     let Requested { token, scope } = token;
-    let (token, token_type) = match proof_thumbprint(request)? {
+    let (token, token_type) = match proof::proven_key(tenant, request)? {
         Some(jkt) => (token.claim("cnf", json!({ "jkt": jkt })), "DPoP"),
         None => (token, "Bearer"),
     };
@@ -260,19 +261,4 @@ fn granted(
     let requested = target::scopes(scope).ok_or_else(malformed)?;
     let granted = tenant.with_state(|state| state.directory.grantable(Some(audience), &requested));
     Ok((!granted.is_empty()).then(|| granted.join(" ")))
-}
-
-/// The thumbprint of the key of the request's DPoP proof, if there is one (RFC 9449 section 5). The
-/// proof is not verified.
-fn proof_thumbprint(request: &Request<Vec<u8>>) -> Result<Option<String>, Refusal> {
-    let Some(proof) = request.headers().get("dpop") else {
-        return Ok(None);
-    };
-    let unusable = || Refusal::of("invalid_dpop_proof", "The DPoP proof has no usable key");
-    let header = proof.to_str().ok();
-    header
-        .and_then(|proof| decode_unverified(proof, 0))
-        .and_then(|header| thumbprint(header.get("jwk")?).ok())
-        .map(Some)
-        .ok_or_else(unusable)
 }

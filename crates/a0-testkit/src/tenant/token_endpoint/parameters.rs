@@ -23,7 +23,8 @@ impl Parameters {
     /// All values of a parameter that may be repeated.
     pub(super) fn all(&self, name: &str) -> Vec<&str> {
         let pairs = self.0.iter().filter(|(other, _)| other == name);
-        pairs.map(|(_, value)| value.as_str()).collect()
+        let values = pairs.map(|(_, value)| value.as_str());
+        values.filter(|value| !value.is_empty()).collect()
     }
 
     /// A parameter without a value counts as omitted (RFC 6749 section 3.2).

@@ -32,7 +32,7 @@ pub(super) fn redeem_code(
     if !is_verifier(verifier) {
         return Err(invalid_grant("code_verifier is malformed"));
     }
-    let jkt = super::proof_thumbprint(request)?;
+    let jkt = super::proof::proven_key(tenant, request)?;
     let now = tenant.unix_now();
     let attempt = CodeUse {
         code,
@@ -64,7 +64,7 @@ pub(super) fn refresh(
     client: &ClientRegistration,
 ) -> Result<Value, Refusal> {
     let token = parameters.required("refresh_token", "refresh_token is missing")?;
-    let jkt = super::proof_thumbprint(request)?;
+    let jkt = super::proof::proven_key(tenant, request)?;
     // A request for too much does not use up the refresh token.
     let known = tenant.with_state(|state| state.grants.peek(token, &client.client_id).cloned());
     let mut scopes = Vec::new();
