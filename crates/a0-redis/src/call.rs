@@ -92,15 +92,18 @@ impl Call {
                 }),
                 None => Next::Done(Err(RedisError::UnexpectedAnswer)),
             },
+            // The name of a fixed server may have another address by now, so a new connection may
+            // reach the new primary. The old one did not carry the command out.
+            Failure::ReadOnly if router.is_fixed() && !self.has_retried => {
+                self.retry(from, to.is_asking)
+            }
             Failure::ReadOnly => self.learn(router, from, RedisError::Refused),
+            // The command may have been carried out, and a replay check that is repeated would then
+            // refuse a new proof.
+            Failure::Interrupted => Next::Done(Err(RedisError::Closed)),
             // The server closed an idle connection: if it restarted, all of them.
             Failure::Error(RedisError::Closed) if !self.has_retried => {
-                self.has_retried = true;
-                Next::Send(To {
-                    server: from,
-                    is_asking: to.is_asking,
-                    is_fresh: true,
-                })
+                self.retry(from, to.is_asking)
             }
             Failure::Error(error @ (RedisError::Closed | RedisError::NotConnected)) => {
                 self.learn(router, from, error)
@@ -112,6 +115,16 @@ impl Call {
     /// Whether a redirection or a failure says that the servers may have changed.
     pub(crate) fn has_doubt(&self) -> bool {
         self.redirections != 0 || self.has_retried
+    }
+
+    /// Sends once more, on a connection that was not idle.
+    fn retry(&mut self, server: Address, is_asking: bool) -> Next {
+        self.has_retried = true;
+        Next::Send(To {
+            server,
+            is_asking,
+            is_fresh: true,
+        })
     }
 
     fn follow(&mut self, place: &str, from: &Address) -> Option<Address> {
@@ -198,6 +211,25 @@ mod tests {
         assert!(again.is_fresh);
         let end = call.answered(&router, again, closed());
         assert_eq!(end, Next::Done(Err(RedisError::Closed)));
+    }
+
+    #[test]
+    fn a_fixed_server_that_is_read_only_is_connected_anew_once() {
+        let router = Router::new(Topology::Single(address(1)));
+        let (mut call, next) = Call::begin(0, &router);
+        let again = to(call.answered(&router, to(next), Err(Failure::ReadOnly)));
+        assert!(again.is_fresh);
+        let end = call.answered(&router, again, Err(Failure::ReadOnly));
+        assert_eq!(end, Next::Done(Err(RedisError::Refused)));
+    }
+
+    #[test]
+    fn an_interrupted_command_is_not_repeated() {
+        for router in [Router::new(Topology::Single(address(1))), cluster()] {
+            let (mut call, next) = Call::begin(0, &router);
+            let end = call.answered(&router, to(next), Err(Failure::Interrupted));
+            assert_eq!(end, Next::Done(Err(RedisError::Closed)));
+        }
     }
 
     #[test]

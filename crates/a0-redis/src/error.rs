@@ -75,6 +75,8 @@ pub(crate) enum Failure {
     Ask(String),
     /// The server is a replica.
     ReadOnly,
+    /// A signal ended the wait for the answer. The command may have been carried out.
+    Interrupted,
     Error(RedisError),
 }
 
@@ -98,13 +100,43 @@ impl From<&redis::RedisError> for Failure {
                 None => Failure::Error(RedisError::UnexpectedAnswer),
             },
             ErrorKind::Server(ServerErrorKind::ReadOnly) => Failure::ReadOnly,
-            _ => Failure::Error(RedisError::from(error)),
+            _ if is_interrupted(error) => Failure::Interrupted,
+            _ => Failure::Error(RedisError::of(error)),
         }
     }
 }
 
-impl From<&redis::RedisError> for RedisError {
-    fn from(error: &redis::RedisError) -> Self {
+impl Failure {
+    /// Whether the connection must not be used again: its state is unknown, or its server is no
+    /// primary any more.
+    pub(crate) fn ends_connection(&self) -> bool {
+        match self {
+            Failure::Moved(_) | Failure::Ask(_) | Failure::Error(RedisError::Refused) => false,
+            Failure::ReadOnly | Failure::Interrupted | Failure::Error(_) => true,
+        }
+    }
+
+    /// The error of a call that follows no redirection.
+    pub(crate) fn into_error(self) -> RedisError {
+        match self {
+            Failure::Error(error) => error,
+            Failure::Interrupted => RedisError::Closed,
+            Failure::Moved(_) | Failure::Ask(_) | Failure::ReadOnly => RedisError::Refused,
+        }
+    }
+}
+
+/// Linux reports a signal to a socket with a timeout, also if the handler asks for a restart.
+fn is_interrupted(error: &redis::RedisError) -> bool {
+    type Source = std::sync::Arc<dyn std::error::Error + Send + Sync>;
+    let source =
+        std::error::Error::source(error).and_then(|source| source.downcast_ref::<Source>());
+    let error = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::Interrupted)
+}
+
+impl RedisError {
+    pub(crate) fn of(error: &redis::RedisError) -> Self {
         use redis::ErrorKind;
         // The texts of the server and the client are dropped: they may name a user or a key.
         if error.is_timeout() {
@@ -124,6 +156,46 @@ impl From<&redis::RedisError> for RedisError {
         match error.kind() {
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => RedisError::UnexpectedAnswer,
             _ => RedisError::Refused,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Error, ErrorKind};
+
+    #[test]
+    fn a_connection_outlives_redirections_and_refusals_alone() {
+        for (failure, expected) in [
+            (Failure::Moved("a:1".to_owned()), false),
+            (Failure::Ask("a:1".to_owned()), false),
+            (Failure::Error(RedisError::Refused), false),
+            (Failure::ReadOnly, true),
+            (Failure::Interrupted, true),
+            (Failure::Error(RedisError::Closed), true),
+            (Failure::Error(RedisError::NotInTime), true),
+            (Failure::Error(RedisError::UnexpectedAnswer), true),
+            (Failure::Error(RedisError::Authentication), true),
+        ] {
+            assert_eq!(failure.ends_connection(), expected, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn every_failure_of_input_and_output_ends_the_connection() {
+        for (kind, expected) in [
+            (ErrorKind::Interrupted, Failure::Interrupted),
+            (ErrorKind::TimedOut, RedisError::NotInTime.into()),
+            (ErrorKind::WouldBlock, RedisError::NotInTime.into()),
+            (ErrorKind::BrokenPipe, RedisError::Closed.into()),
+            (ErrorKind::InvalidData, RedisError::Closed.into()),
+            (ErrorKind::PermissionDenied, RedisError::Closed.into()),
+            (ErrorKind::Other, RedisError::Closed.into()),
+        ] {
+            let failure = Failure::from(&redis::RedisError::from(Error::from(kind)));
+            assert_eq!(failure, expected, "{kind}");
+            assert!(failure.ends_connection(), "{kind}");
         }
     }
 }

@@ -51,7 +51,7 @@ impl Driver {
         end
     }
 
-    /// Sends a command to this server.
+    /// Sends a command to this server, within the time limit.
     pub(crate) async fn call_server(
         &self,
         server: &Address,
@@ -62,16 +62,12 @@ impl Driver {
             is_asking: false,
             is_fresh: false,
         };
-        let answer = match self.send(&to, command, self.deadline()?).await {
-            Err(Failure::Error(RedisError::Closed)) => {
-                self.send(&to, command, self.deadline()?).await
-            }
+        let deadline = self.deadline()?;
+        let answer = match self.send(&to, command, deadline).await {
+            Err(Failure::Error(RedisError::Closed)) => self.send(&to, command, deadline).await,
             answer => answer,
         };
-        answer.map_err(|failure| match failure {
-            Failure::Error(error) => error,
-            _ => RedisError::Refused,
-        })
+        answer.map_err(Failure::into_error)
     }
 
     /// All servers that have keys.

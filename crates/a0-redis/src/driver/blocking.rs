@@ -50,27 +50,25 @@ impl Driver {
         end
     }
 
-    /// Sends a command to this server.
+    /// Sends a command to this server, within the time limit.
     pub(crate) fn call_server(&self, server: &Address, command: &Cmd) -> Result<Value, RedisError> {
         let to = To {
             server: server.clone(),
             is_asking: false,
             is_fresh: false,
         };
-        let answer = match self.send(&to, command, self.deadline()?) {
+        let deadline = self.deadline()?;
+        let answer = match self.send(&to, command, deadline) {
             Err(Failure::Error(RedisError::Closed)) => {
                 let to = To {
                     is_fresh: true,
                     ..to
                 };
-                self.send(&to, command, self.deadline()?)
+                self.send(&to, command, deadline)
             }
             answer => answer,
         };
-        answer.map_err(|failure| match failure {
-            Failure::Error(error) => error,
-            _ => RedisError::Refused,
-        })
+        answer.map_err(Failure::into_error)
     }
 
     /// All servers that have keys.

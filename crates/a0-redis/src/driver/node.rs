@@ -65,6 +65,7 @@ impl Node {
         deadline: Instant,
     ) -> Result<Value, Failure> {
         let open = self.lock().connection.clone();
+        let was_open = open.is_some();
         let Shared(number, mut connection) = match open {
             Some(open) => open,
             None => {
@@ -82,15 +83,16 @@ impl Node {
             connection.req_packed_command(command).await
         };
         let Ok(answer) = timeout_at(deadline, answer).await else {
-            // The server may be gone without a word. Other calls keep their clones.
-            self.drop_connection(number);
+            // The server may be gone without a word. Other calls keep their clones. A connection
+            // that was opened just now answered, so the time went into opening it.
+            if was_open {
+                self.drop_connection(number);
+            }
             return Err(RedisError::NotInTime.into());
         };
         answer.and_then(Value::extract_error).map_err(|error| {
             let failure = Failure::from(&error);
-            if !matches!(failure, Failure::Error(RedisError::Refused))
-                && error.is_unrecoverable_error()
-            {
+            if failure.ends_connection() {
                 self.drop_connection(number);
             }
             failure
@@ -168,7 +170,7 @@ pub(super) async fn ask_once(client: &Client, command: &Cmd) -> Result<Value, Re
     let answer = timeout(ASK_LIMIT, connection.req_packed_command(command)).await;
     let answer = answer.map_err(|_| RedisError::NotConnected)?;
     let answer = answer.and_then(Value::extract_error);
-    answer.map_err(|error| RedisError::from(&error).of_connecting())
+    answer.map_err(|error| RedisError::of(&error).of_connecting())
 }
 
 async fn connect(
@@ -181,7 +183,7 @@ async fn connect(
         .set_response_timeout(None);
     let connected = client.get_multiplexed_async_connection_with_config(&config);
     let connected = connected.await;
-    connected.map_err(|error| RedisError::from(&error).of_connecting())
+    connected.map_err(|error| RedisError::of(&error).of_connecting())
 }
 
 /// Whether this code runs within a runtime, without which tokio panics.

@@ -29,7 +29,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    idle: Vec<Connection>,
+    idle: Vec<Idle>,
     /// Connections that are idle, in use, or being opened.
     open: usize,
     /// Connections that are being opened.
@@ -37,6 +37,25 @@ struct State {
     /// The number of attempts that failed, and the last failure.
     failures: u64,
     last_failure: Option<RedisError>,
+}
+
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+impl State {
+    fn add_idle(&mut self, connection: Connection) {
+        self.idle.push(Idle {
+            connection,
+            since: Instant::now(),
+        });
+    }
+
+    /// Whether calls use connections, which they will give back.
+    fn has_in_use(&self) -> bool {
+        self.open > self.idle.len().saturating_add(self.connecting)
+    }
 }
 
 /// A place among the open connections. Dropping it gives the place back.
@@ -62,45 +81,78 @@ impl Pool {
         deadline: Instant,
     ) -> Result<Value, Failure> {
         let (mut connection, place) = self.0.take(deadline)?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let began = Instant::now();
+        if began >= deadline {
             self.0.give_back(connection, place);
             return Err(RedisError::NotInTime.into());
         }
-        let limits = connection
-            .set_write_timeout(Some(left))
-            .and_then(|()| connection.set_read_timeout(Some(left)));
-        let answer = limits
-            .and_then(|()| match is_asking {
-                true => connection.req_command(&redis::cmd("ASKING")).map(drop),
-                false => Ok(()),
-            })
-            .and_then(|()| connection.req_command(command))
+        let asking = match is_asking {
+            // Its answer does not matter: without it, the command is redirected.
+            true => exchange(&mut connection, &redis::cmd("ASKING"), deadline).map(drop),
+            false => Ok(()),
+        };
+        let answer = asking
+            .and_then(|()| exchange(&mut connection, command, deadline))
             .and_then(Value::extract_error);
-        match answer {
+        let failure = match answer {
             Ok(answer) => {
                 self.0.give_back(connection, place);
-                Ok(answer)
+                return Ok(answer);
             }
-            Err(error) => {
-                let failure = Failure::from(&error);
-                // After a timeout, the late answer would be taken for that of the next command.
-                let is_answer =
-                    !matches!(failure, Failure::Error(error) if error != RedisError::Refused);
-                if is_answer && connection.is_open() {
-                    self.0.give_back(connection, place);
-                }
-                Err(failure)
-            }
+            Err(error) => Failure::from(&error),
+        };
+        // After a timeout, the late answer would be taken for that of the next command.
+        if !failure.ends_connection() && connection.is_open() {
+            self.0.give_back(connection, place);
         }
+        if matches!(
+            failure,
+            Failure::ReadOnly | Failure::Error(RedisError::NotInTime)
+        ) {
+            // They were idle all the while, and lead to the same server.
+            self.drop_idle_since(began);
+        }
+        Err(failure)
     }
 
     pub(super) fn drop_idle(&self) {
+        self.drop_idle_since(Instant::now());
+    }
+
+    /// Drops the connections that are idle since this time or longer.
+    fn drop_idle_since(&self, time: Instant) {
         let mut state = self.0.lock();
         let idle = std::mem::take(&mut state.idle);
-        state.open = state.open.saturating_sub(idle.len());
+        let (dropped, kept): (Vec<_>, _) = idle.into_iter().partition(|idle| idle.since <= time);
+        state.idle = kept;
+        state.open = state.open.saturating_sub(dropped.len());
         drop(state);
         self.0.changed.notify_all();
+    }
+}
+
+/// Sends a command and reads its answer. The deadline bounds each write and each read.
+fn exchange(
+    connection: &mut Connection,
+    command: &Cmd,
+    deadline: Instant,
+) -> redis::RedisResult<Value> {
+    let left = || {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match left.is_zero() {
+            true => Err(std::io::Error::from(std::io::ErrorKind::TimedOut)),
+            false => Ok(Some(left)),
+        }
+    };
+    connection.set_write_timeout(left()?)?;
+    connection.send_packed_command(&command.get_packed_command())?;
+    loop {
+        connection.set_read_timeout(left()?)?;
+        // With RESP3, the server may say more than answers.
+        match connection.recv_response()? {
+            Value::Push { .. } => {}
+            answer => return Ok(answer),
+        }
     }
 }
 
@@ -112,22 +164,28 @@ impl Shared {
     /// Takes an idle connection, or waits for one.
     fn take(self: &Arc<Self>, deadline: Instant) -> Result<(Connection, Place), RedisError> {
         let mut state = self.lock();
-        let failures_before = state.failures;
-        let mut asked = false;
+        let mut failures_before = state.failures;
+        let (mut asked, mut failed) = (false, false);
         loop {
-            if let Some(connection) = state.idle.pop() {
-                return Ok((connection, Place(Some(Arc::clone(self)))));
+            if let Some(idle) = state.idle.pop() {
+                return Ok((idle.connection, Place(Some(Arc::clone(self)))));
             }
             if state.failures != failures_before {
-                return Err(state.last_failure.unwrap_or(RedisError::NotConnected));
+                if !state.has_in_use() {
+                    return Err(state.last_failure.unwrap_or(RedisError::NotConnected));
+                }
+                // The server may have as many connections as it takes.
+                (failures_before, failed) = (state.failures, true);
             }
             // Another call may have taken the connection that this one asked for.
-            if (!asked || state.connecting == 0) && state.open < MAX_CONNECTIONS {
+            let asks = !asked || state.connecting == 0;
+            let waits = failed && state.has_in_use();
+            if asks && !waits && state.open < MAX_CONNECTIONS {
                 asked = true;
                 state.open = state.open.saturating_add(1);
                 state.connecting = state.connecting.saturating_add(1);
                 drop(state);
-                self.connect();
+                connect(Attempt(Arc::clone(self), None));
                 state = self.lock();
                 continue;
             }
@@ -143,25 +201,8 @@ impl Shared {
     fn give_back(&self, connection: Connection, mut place: Place) {
         // The idle connection keeps the place.
         place.0 = None;
-        self.lock().idle.push(connection);
+        self.lock().add_idle(connection);
         self.changed.notify_one();
-    }
-
-    /// Opens a connection in a thread, for which a place is taken already.
-    fn connect(self: &Arc<Self>) {
-        let (shared, place) = (Arc::clone(self), Place(Some(Arc::clone(self))));
-        let thread = std::thread::Builder::new().name("a0-redis".into());
-        let spawned = thread.spawn(move || {
-            let connected = shared.client.get_connection_with_timeout(CONNECT_LIMIT);
-            shared.end_attempt(connected.as_ref().err().map(RedisError::from));
-            if let Ok(connection) = connected {
-                shared.give_back(connection, place);
-                shared.watch_server();
-            }
-        });
-        if spawned.is_err() {
-            self.end_attempt(Some(RedisError::NotConnected));
-        }
     }
 
     /// Looks at the options of the server, once.
@@ -173,16 +214,39 @@ impl Shared {
             watch.take_answer(answer.ok().as_ref());
         }
     }
+}
 
-    fn end_attempt(&self, failure: Option<RedisError>) {
-        let mut state = self.lock();
+/// Opens a connection in a thread.
+fn connect(mut attempt: Attempt) {
+    let thread = std::thread::Builder::new().name("a0-redis".into());
+    // A thread that cannot be spawned drops the attempt.
+    let _ = thread.spawn(move || {
+        let shared = Arc::clone(&attempt.0);
+        attempt.1 = Some(shared.client.get_connection_with_timeout(CONNECT_LIMIT));
+        drop(attempt);
+        shared.watch_server();
+    });
+}
+
+/// An attempt to connect, which has a place. Ends when it is dropped, also by a panic.
+struct Attempt(Arc<Shared>, Option<redis::RedisResult<Connection>>);
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
         state.connecting = state.connecting.saturating_sub(1);
-        if let Some(failure) = failure {
-            state.failures = state.failures.wrapping_add(1);
-            state.last_failure = Some(failure.of_connecting());
+        match self.1.take() {
+            Some(Ok(connection)) => state.add_idle(connection),
+            failed => {
+                let error = failed.and_then(Result::err);
+                let error = error.map_or(RedisError::NotConnected, |error| RedisError::of(&error));
+                state.open = state.open.saturating_sub(1);
+                state.failures = state.failures.wrapping_add(1);
+                state.last_failure = Some(error.of_connecting());
+            }
         }
         drop(state);
-        self.changed.notify_all();
+        self.0.changed.notify_all();
     }
 }
 
@@ -194,7 +258,7 @@ pub(super) fn ask_once(client: &Client, command: &Cmd) -> Result<Value, RedisErr
         connection.set_read_timeout(Some(ASK_LIMIT))?;
         connection.req_command(command)?.extract_error()
     };
-    ask().map_err(|error: redis::RedisError| RedisError::from(&error).of_connecting())
+    ask().map_err(|error: redis::RedisError| RedisError::of(&error).of_connecting())
 }
 
 impl Drop for Place {
@@ -205,5 +269,55 @@ impl Drop for Place {
             drop(state);
             shared.changed.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A server that answers each command after most of the limit.
+    #[test]
+    fn one_deadline_covers_a_command_and_its_asking() {
+        const LIMIT: Duration = Duration::from_millis(600);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://{}", listener.local_addr().unwrap());
+        let (end, ended) = channel::<()>();
+        let server = std::thread::spawn(move || {
+            let mut octets = [0; 1024];
+            let (mut client, _) = listener.accept().unwrap();
+            loop {
+                let length = client.read(&mut octets).unwrap_or(0);
+                let is_setup = octets[..length].windows(6).any(|word| word == b"CLIENT");
+                let answer: &[u8] = if is_setup {
+                    b"+OK\r\n+OK\r\n"
+                } else {
+                    b"+OK\r\n"
+                };
+                let pause = if is_setup {
+                    Duration::ZERO
+                } else {
+                    LIMIT * 2 / 3
+                };
+                let _ = ended.recv_timeout(pause);
+                if length == 0 || client.write_all(answer).is_err() {
+                    return;
+                }
+            }
+        });
+        let pool = Pool::new(Client::open(url).unwrap(), None);
+        let call = |is_asking| {
+            let deadline = Instant::now() + LIMIT;
+            pool.call(&redis::cmd("PING"), is_asking, deadline)
+        };
+        assert_eq!(call(false), Ok(Value::Okay));
+        assert_eq!(call(true), Err(RedisError::NotInTime.into()));
+        drop(end);
+        server.join().unwrap();
     }
 }

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use a0_discovery::CacheAdapter;
 use a0_dpop::Seen;
 use a0_redis::{RedisBuilder, RedisError, WhenAway};
 
 use crate::cache::caches;
 use crate::proxy::Proxy;
 use crate::servers::{Server, until};
-use crate::stores::{PATIENT, ask, stores};
+use crate::stores::{PATIENT, Store, ask, stores};
 
 #[test]
 fn a_server_that_is_away_is_an_error_or_this_process() {
@@ -164,6 +165,116 @@ fn a_connection_that_died_silently_is_replaced() {
             ask(&*store, format!("{number} {kind}")).is_ok()
         });
     }
+}
+
+/// A name that leads to the new primary after a failover, while the connections to the old one stay
+/// open: its idle connections are dropped, and the call succeeds on a new one.
+#[test]
+fn a_demoted_primary_is_left() {
+    let (Some(old), Some(new)) = (Server::start(&[]), Server::start(&[])) else {
+        return;
+    };
+    let proxy = Proxy::start(old.port);
+    let builder = RedisBuilder::new(proxy.url()).time_limit(PATIENT);
+    for (kind, store) in stores(&builder, WhenAway::Refuse) {
+        proxy.redirect(old.port);
+        assert!(old.send(&["REPLICAOF", "NO", "ONE"]).starts_with("+OK"));
+        use_connections(&*store, &proxy, kind);
+        assert!(new.send(&["REPLICAOF", "NO", "ONE"]).starts_with("+OK"));
+        proxy.redirect(new.port);
+        let port = new.port.to_string();
+        let answer = old.send(&["REPLICAOF", "127.0.0.1", &port]);
+        assert!(answer.starts_with("+OK"), "{answer}");
+        for number in 0..3 {
+            let jti = format!("{kind} {number}");
+            assert_eq!(ask(&*store, &jti), Ok(Seen::First), "{jti}");
+            let key = crate::stores::name(&jti);
+            assert!(new.send(&["EXISTS", &key]).starts_with(":1"), "{jti}");
+        }
+    }
+    // A server that stays read-only is an error, without end and without a flood of connections.
+    proxy.redirect(old.port);
+    for (kind, store) in stores(&builder, WhenAway::Refuse) {
+        for _ in 0..3 {
+            assert_eq!(ask(&*store, kind), Err(RedisError::Refused), "{kind}");
+        }
+    }
+}
+
+/// Many idle connections to a server that is gone without a word cost one call.
+#[test]
+fn dead_connections_are_dropped_together() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let proxy = Proxy::start(server.port);
+    let builder = RedisBuilder::new(proxy.url()).time_limit(Duration::from_secs(1));
+    for (kind, store) in stores(&builder, WhenAway::Refuse) {
+        use_connections(&*store, &proxy, kind);
+        proxy.silence();
+        let answer = ask(&*store, format!("lost {kind}"));
+        assert_eq!(answer, Err(RedisError::NotInTime), "{kind}");
+        let answer = ask(&*store, format!("found {kind}"));
+        assert_eq!(answer, Ok(Seen::First), "{kind}");
+    }
+}
+
+/// Lets a blocking store open eight connections, and an async one its own.
+fn use_connections(store: &dyn Store, proxy: &Proxy, kind: &str) {
+    let needed = if kind == "blocking" { 8 } else { 1 };
+    let before = proxy.connections();
+    proxy.delay(Some(PATIENT));
+    thread::scope(|scope| {
+        for number in 0..needed {
+            scope.spawn(move || assert!(ask(store, format!("{kind} use {number}")).is_ok()));
+        }
+        until("there are connections", || {
+            proxy.connections() >= before + needed
+        });
+        proxy.delay(None);
+    });
+}
+
+/// The time of a call that goes into connecting does not tell against the connection.
+#[cfg(feature = "async")]
+#[test]
+fn a_connection_that_was_slow_to_open_is_kept() {
+    const DELAY: Duration = Duration::from_millis(800);
+    let Some(server) = Server::start(&["--requirepass", "password"]) else {
+        return;
+    };
+    let proxy = Proxy::start(server.port);
+    proxy.delay(Some(DELAY));
+    let builder = RedisBuilder::new(proxy.url()).credentials("default", "password");
+    let store = builder.time_limit(DELAY * 3 / 2);
+    let store = store.async_replay_store(WhenAway::Refuse).unwrap();
+    let store = crate::stores::tokio::OnTokio(store);
+    // The login takes one delay, and the command another.
+    assert_eq!(ask(&store, "a"), Err(RedisError::NotInTime));
+    assert_eq!(ask(&store, "b"), Ok(Seen::First));
+}
+
+/// A server that takes no more connections, while those that it took work.
+#[test]
+fn a_failed_attempt_to_connect_fails_no_call_that_can_wait() {
+    let options = ["--requirepass", "password", "--maxclients", "2"];
+    let Some(server) = Server::start(&options) else {
+        return;
+    };
+    let builder = RedisBuilder::new(server.url()).credentials("default", "password");
+    let store = builder.time_limit(PATIENT).cache().unwrap();
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let store = &store;
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    let key = number.to_string();
+                    let minute = Duration::from_secs(60);
+                    store.set(&key, "1", minute).unwrap();
+                }
+            });
+        }
+    });
 }
 
 fn a_hundred_callers_are_answered(ask: impl Fn(usize) + Sync) {

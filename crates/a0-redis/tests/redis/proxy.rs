@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) struct Proxy {
     port: u16,
+    target: Arc<AtomicU16>,
     delay: Arc<Delay>,
 }
 
@@ -28,11 +29,13 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = Proxy {
             port: listener.local_addr().unwrap().port(),
+            target: Arc::new(AtomicU16::new(port)),
             delay: Arc::default(),
         };
-        let delay = Arc::clone(&proxy.delay);
+        let (delay, target) = (Arc::clone(&proxy.delay), Arc::clone(&proxy.target));
         thread::spawn(move || {
             while let Ok((client, _)) = listener.accept() {
+                let port = target.load(Ordering::SeqCst);
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else {
                     continue;
                 };
@@ -59,6 +62,16 @@ impl Proxy {
 
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Leads new connections to another server. Those of this moment stay.
+    pub(crate) fn redirect(&self, port: u16) {
+        self.target.store(port, Ordering::SeqCst);
+    }
+
+    /// The number of connections that were ever accepted.
+    pub(crate) fn connections(&self) -> usize {
+        self.delay.connections.load(Ordering::SeqCst)
     }
 
     /// Lets the connections of this moment die without a word.
