@@ -12,10 +12,13 @@ use crate::error::InvalidOption;
 use crate::replay::{Policy, RedisReplayStore, WhenAway};
 use crate::router::{Router, Topology};
 use crate::settings::{Settings, Tls, Url};
-use crate::watch::{Observers, RedisObserver, ServerWatch};
+use crate::watch::{Observers, RedisObserver};
 
 /// The time limit of a call, unless [`RedisBuilder::time_limit`] sets another: 250 ms.
 pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_millis(250);
+
+/// The longest time limit of a call.
+const LONGEST_LIMIT: Duration = Duration::from_secs(60);
 
 /// The options of the connections to Redis or Valkey: one server, a cluster, or a primary that
 /// Sentinels watch.
@@ -60,6 +63,9 @@ impl RedisBuilder {
     /// Begins with the URL of one server: `redis://[user:password@]host[:port][/database]`,
     /// `rediss://` for TLS, or `redis+unix:///path`. TLS uses rustls and trusts Mozilla's
     /// authorities, as they were when the program was built.
+    ///
+    /// With TLS, building a store or a cache installs `ring` as rustls' provider of the process,
+    /// unless the program has installed one.
     pub fn new(url: impl Into<String>) -> Self {
         RedisBuilder::of(Servers::Single(url.into()))
     }
@@ -75,7 +81,7 @@ impl RedisBuilder {
         ))
     }
 
-    /// Begins with the URLs of the Sentinels, and the name by which they know the primary. If
+    /// Begins with the URLs of the Sentinels, whose default port is 26379, and the name by which they know the primary. If
     /// their scheme is `rediss://`, the primary has TLS too. Credentials in the URLs are those of
     /// the Sentinels. Those of the primary are set by [`credentials`](RedisBuilder::credentials).
     pub fn sentinel<U: Into<String>>(
@@ -123,21 +129,25 @@ impl RedisBuilder {
     }
 
     /// Sets how all keys begin. Defaults to `a0:`. Processes that share what they saw have the same
-    /// prefix, and APIs that do not have different ones.
+    /// prefix, and APIs that do not have different ones. A cache has the keys that begin with the
+    /// prefix and `cache:`, so no other API may have a prefix that begins like that: `clear` would
+    /// remove its proofs.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// Sets the longest time of one call, connecting and redirections included. Defaults to 250 ms.
-    /// A request of the API waits for it. Nothing is tried again beyond it.
+    /// Sets the longest time of one call, connecting and redirections included. Defaults to 250 ms,
+    /// and is at most 60 s. A request of the API waits for it. Nothing is tried again beyond it. A
+    /// blocking call whose answer arrives in pieces waits for each of them as long as it had left;
+    /// the answer of a replay check is 5 bytes.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// Sets the largest difference between the clocks of the processes. Defaults to 1 s. Proofs are
-    /// remembered for that much longer.
+    /// Sets the largest difference between the clocks of the processes and the Redis servers.
+    /// Defaults to 1 s. Proofs are remembered for that much longer.
     pub fn clock_difference(mut self, difference: Duration) -> Self {
         self.clock_difference = difference;
         self
@@ -215,9 +225,13 @@ impl RedisBuilder {
             Servers::Single(url) => std::slice::from_ref(url),
             Servers::Cluster(urls) | Servers::Sentinel(urls, _) => urls,
         };
+        let default_port = match self.servers {
+            Servers::Sentinel(..) => 26379,
+            _ => 6379,
+        };
         let urls: Vec<Url> = urls
             .iter()
-            .map(|url| Url::parse(url))
+            .map(|url| Url::parse(url, default_port))
             .collect::<Result<_, _>>()?;
         let first = urls.first().ok_or(InvalidOption::Nodes)?;
         if !matches!(self.servers, Servers::Single(_)) {
@@ -253,8 +267,8 @@ impl RedisBuilder {
             router: Router::new(topology),
             servers: Settings::new(login, tls())?,
             sentinels: Settings::new(of_url, tls())?,
-            time_limit: self.time_limit,
-            watch: is_watched.then(|| Arc::new(ServerWatch(self.observers.clone()))),
+            time_limit: self.time_limit.min(LONGEST_LIMIT),
+            observers: is_watched.then(|| self.observers.clone()),
         })
     }
 }

@@ -3,6 +3,8 @@
 //! The call does no I/O. A driver does what [`Next`] says and resumes the call with the result,
 //! until the time limit of the call or [`Next::Done`].
 
+use std::time::Instant;
+
 use redis::Value;
 
 use crate::address::Address;
@@ -27,6 +29,8 @@ pub(crate) enum Next {
     Send(To),
     /// Learn anew which server has the key.
     Learn,
+    /// The same, for half of the time that is left: the server is known, but for long.
+    Refresh,
     Done(Result<Value, RedisError>),
 }
 
@@ -40,7 +44,7 @@ pub(crate) struct To {
 }
 
 impl Call {
-    pub(crate) fn begin(slot: u16, router: &Router) -> (Self, Next) {
+    pub(crate) fn begin(slot: u16, router: &Router, now: Instant) -> (Self, Next) {
         let call = Call {
             slot,
             redirections: 0,
@@ -48,8 +52,16 @@ impl Call {
             has_learned: false,
             failed: None,
         };
-        let next = router.server(slot).map_or(Next::Learn, send);
+        let next = match router.server(slot) {
+            Some(_) if router.is_stale(now) => Next::Refresh,
+            Some(server) => send(server),
+            None => Next::Learn,
+        };
         (call, next)
+    }
+
+    pub(crate) fn refreshed(&self, router: &Router) -> Next {
+        router.server(self.slot).map_or(Next::Learn, send)
     }
 
     pub(crate) fn learned(&mut self, router: &Router, result: Result<(), RedisError>) -> Next {
@@ -180,7 +192,7 @@ mod tests {
     #[test]
     fn redirections_are_followed_and_end() {
         let router = cluster();
-        let (mut call, mut next) = Call::begin(7, &router);
+        let (mut call, mut next) = Call::begin(7, &router, Instant::now());
         for port in 2..=5 {
             let moved = Failure::Moved(format!("a:{port}"));
             next = call.answered(&router, to(next), Err(moved));
@@ -195,7 +207,7 @@ mod tests {
     #[test]
     fn an_ask_is_followed_and_not_kept() {
         let router = cluster();
-        let (mut call, next) = Call::begin(7, &router);
+        let (mut call, next) = Call::begin(7, &router, Instant::now());
         let asked = to(call.answered(&router, to(next), Err(Failure::Ask("b:2".to_owned()))));
         assert!(asked.is_asking);
         assert_eq!(asked.server, Address::Host("b".to_owned(), 2));
@@ -205,7 +217,7 @@ mod tests {
     #[test]
     fn a_closed_connection_is_replaced_once() {
         let router = Router::new(Topology::Single(address(1)));
-        let (mut call, next) = Call::begin(0, &router);
+        let (mut call, next) = Call::begin(0, &router, Instant::now());
         let closed = || Err(Failure::Error(RedisError::Closed));
         let again = to(call.answered(&router, to(next), closed()));
         assert!(again.is_fresh);
@@ -216,7 +228,7 @@ mod tests {
     #[test]
     fn a_fixed_server_that_is_read_only_is_connected_anew_once() {
         let router = Router::new(Topology::Single(address(1)));
-        let (mut call, next) = Call::begin(0, &router);
+        let (mut call, next) = Call::begin(0, &router, Instant::now());
         let again = to(call.answered(&router, to(next), Err(Failure::ReadOnly)));
         assert!(again.is_fresh);
         let end = call.answered(&router, again, Err(Failure::ReadOnly));
@@ -226,7 +238,7 @@ mod tests {
     #[test]
     fn an_interrupted_command_is_not_repeated() {
         for router in [Router::new(Topology::Single(address(1))), cluster()] {
-            let (mut call, next) = Call::begin(0, &router);
+            let (mut call, next) = Call::begin(0, &router, Instant::now());
             let end = call.answered(&router, to(next), Err(Failure::Interrupted));
             assert_eq!(end, Next::Done(Err(RedisError::Closed)));
         }
@@ -245,7 +257,7 @@ mod tests {
             || Failure::Error(RedisError::NotConnected),
         ] {
             router.learn(&address(9), &answer("1")).unwrap();
-            let (mut call, next) = Call::begin(0, &router);
+            let (mut call, next) = Call::begin(0, &router, Instant::now());
             assert_eq!(
                 call.answered(&router, to(next), Err(failure())),
                 Next::Learn
@@ -259,17 +271,47 @@ mod tests {
             ));
         }
         // The Sentinels have not noticed yet.
-        let (mut call, next) = Call::begin(0, &router);
+        let (mut call, next) = Call::begin(0, &router, Instant::now());
         let error = RedisError::NotConnected;
         let next = call.answered(&router, to(next), Err(error.into()));
         assert_eq!(next, Next::Learn);
         assert_eq!(call.learned(&router, Ok(())), Next::Done(Err(error)));
     }
 
+    /// A process that was idle does not use a primary of long ago, unless no Sentinel answers.
+    #[test]
+    fn a_stale_primary_is_asked_for_first() {
+        let router = Router::new(Topology::Sentinel(vec![address(9)], "m".to_owned()));
+        let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let answer = |port: &str| Value::Array(vec![text("a"), text(port)]);
+        router.learn(&address(9), &answer("1")).unwrap();
+        router.end(Ok(()));
+        let now = Instant::now();
+        let seconds = std::time::Duration::from_secs;
+        assert_eq!(
+            to(Call::begin(0, &router, now + seconds(9)).1).server,
+            address(1)
+        );
+        let (mut call, next) = Call::begin(0, &router, now + seconds(11));
+        assert_eq!(next, Next::Refresh);
+        router.learn(&address(9), &answer("2")).unwrap();
+        let next = to(call.refreshed(&router));
+        assert_eq!(next.server, address(2));
+        // A failure is still a reason to ask.
+        let failure = RedisError::NotConnected.into();
+        assert_eq!(call.answered(&router, next, Err(failure)), Next::Learn);
+
+        router.end(Err(RedisError::NotConnected));
+        let (_, next) = Call::begin(0, &router, now + seconds(11));
+        assert_eq!(to(next).server, address(2));
+        let (_, next) = Call::begin(7, &cluster(), now + seconds(11));
+        assert_eq!(to(next).server, address(1));
+    }
+
     #[test]
     fn a_redirection_outside_a_cluster_is_an_error_of_the_options() {
         let router = Router::new(Topology::Single(address(1)));
-        let (mut call, next) = Call::begin(0, &router);
+        let (mut call, next) = Call::begin(0, &router, Instant::now());
         let moved = Failure::Moved("b:2".to_owned());
         let end = call.answered(&router, to(next), Err(moved));
         assert_eq!(end, Next::Done(Err(RedisError::Cluster)));

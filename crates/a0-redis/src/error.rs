@@ -4,8 +4,9 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidOption {
-    /// A URL is not of the form `redis://` or `rediss://` with a host, or turns the checks of TLS
-    /// off.
+    /// A URL is not valid, or turns the checks of TLS off. The schemes with a host are `redis` and
+    /// `valkey`, and with TLS `rediss` and `valkeys`. Those with a path are `redis+unix`,
+    /// `valkey+unix` and `unix`.
     #[error("the URL is not a valid Redis URL")]
     Url,
     /// The list of nodes or Sentinels is empty, or its URLs differ in their scheme or credentials,

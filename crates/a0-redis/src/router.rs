@@ -19,6 +19,11 @@ const SHORTEST: Duration = Duration::from_millis(100);
 /// processes on the two sides of a healed partition use two primaries.
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// The age at which a call waits for a new answer, if the sources are Sentinels: a primary that is cut
+/// off from them goes on accepting. Calls that follow each other never see it, because the answer
+/// is asked for in the background before.
+const STALE: Duration = Duration::from_secs(10);
+
 /// The age of a question that nobody carries on: the runtime of its task is not driven any more.
 const ABANDONED: Duration = Duration::from_secs(60);
 
@@ -99,6 +104,14 @@ impl Router {
     /// Whether the sources are Sentinels, and not servers with keys.
     pub(crate) fn asks_sentinels(&self) -> bool {
         matches!(self.topology, Topology::Sentinel(..))
+    }
+
+    /// Whether the server may be another by now, so that it is asked for before a call. Sentinels
+    /// that failed to answer are not waited for again.
+    pub(crate) fn is_stale(&self, now: Instant) -> bool {
+        let map = self.lock();
+        let is_old = |time: Instant| now.saturating_duration_since(time) >= STALE;
+        self.asks_sentinels() && map.failure.is_none() && map.learned.is_some_and(is_old)
     }
 
     /// The slot of a key, where it matters.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redis::{Cmd, Value};
 
@@ -69,8 +70,14 @@ impl fmt::Debug for Observers {
     }
 }
 
-/// Looks at the options of each server, when it is first connected.
-pub(crate) struct ServerWatch(pub(crate) Observers);
+/// Looks at the options of one server, when it is first connected.
+pub(crate) struct ServerWatch {
+    observers: Observers,
+    is_done: AtomicBool,
+}
+
+/// One look at a server. Unless it [ends](Look::end) with an answer, the next connection looks again.
+pub(crate) struct Look<'a>(&'a ServerWatch, bool);
 
 impl ServerWatch {
     /// `CONFIG GET` is forbidden in many hosted services, `INFO` is not.
@@ -80,21 +87,55 @@ impl ServerWatch {
         command
     }
 
-    pub(crate) fn take_answer(&self, answer: Option<&Value>) {
-        if let Some(policy) = answer.and_then(evicting_policy) {
-            self.0.tell(|observer| observer.server_evicts(policy));
+    pub(crate) fn new(observers: Observers) -> Self {
+        ServerWatch {
+            observers,
+            is_done: AtomicBool::new(false),
+        }
+    }
+
+    /// Begins to look, unless somebody has done so.
+    pub(crate) fn begin(&self) -> Option<Look<'_>> {
+        (!self.is_done.swap(true, Ordering::Relaxed)).then_some(Look(self, false))
+    }
+}
+
+impl Look<'_> {
+    pub(crate) fn end(mut self, answer: Result<Value, RedisError>) {
+        let policy = match answer {
+            Ok(answer) => evicting_policy(&answer),
+            // The user may not ask.
+            Err(RedisError::Refused) => Ok(None),
+            Err(_) => return,
+        };
+        self.1 = true;
+        if let Ok(Some(policy)) = policy {
+            self.0
+                .observers
+                .tell(|observer| observer.server_evicts(policy));
         }
     }
 }
 
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        self.0.is_done.store(self.1, Ordering::Relaxed);
+    }
+}
+
 /// The `maxmemory-policy` in an answer to `INFO memory`, if it drops keys.
-pub(crate) fn evicting_policy(answer: &Value) -> Option<&'static str> {
+///
+/// # Errors
+///
+/// The answer names no policy.
+pub(crate) fn evicting_policy(answer: &Value) -> Result<Option<&'static str>, RedisError> {
     let policy = match answer {
-        Value::VerbatimString { text, .. } => text,
-        answer => text(answer)?,
+        Value::VerbatimString { text, .. } => Some(&**text),
+        answer => text(answer),
     };
-    let mut lines = policy.lines();
-    let found = lines.find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
+    let mut lines = policy.unwrap_or_default().lines();
+    let found = lines.find_map(|line| line.strip_prefix("maxmemory_policy:"));
+    let found = found.ok_or(RedisError::UnexpectedAnswer)?;
     let known = [
         "allkeys-lru",
         "allkeys-lfu",
@@ -106,13 +147,13 @@ pub(crate) fn evicting_policy(answer: &Value) -> Option<&'static str> {
         "volatile-random",
         "volatile-ttl",
     ];
-    match found.trim() {
+    Ok(match found.trim() {
         "noeviction" => None,
         found => known
             .into_iter()
             .find(|known| *known == found)
             .or(Some("unknown")),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -132,11 +173,32 @@ mod tests {
             ),
             ("maxmemory_policy:allkeys-lru", Some("allkeys-lru")),
             ("maxmemory_policy:<script>\r\n", Some("unknown")),
-            ("", None),
         ] {
             let answer = Value::BulkString(info.as_bytes().to_vec());
-            assert_eq!(evicting_policy(&answer), expected, "{info}");
+            assert_eq!(evicting_policy(&answer), Ok(expected), "{info}");
         }
-        assert_eq!(evicting_policy(&Value::Nil), None);
+        for answer in [Value::Nil, Value::BulkString(b"maxmemory:0\r\n".to_vec())] {
+            assert_eq!(evicting_policy(&answer), Err(RedisError::UnexpectedAnswer));
+        }
+    }
+
+    #[test]
+    fn a_server_that_did_not_answer_is_looked_at_again() {
+        let answer = || Ok(Value::BulkString(b"maxmemory_policy:noeviction".to_vec()));
+        for (end, expected) in [
+            (Err(RedisError::NotConnected), true),
+            (Err(RedisError::NotInTime), true),
+            (Err(RedisError::Refused), false),
+            (answer(), false),
+        ] {
+            let watch = ServerWatch::new(Observers::default());
+            let look = watch.begin().unwrap();
+            assert!(watch.begin().is_none());
+            look.end(end.clone());
+            assert_eq!(watch.begin().is_some(), expected, "{end:?}");
+        }
+        let watch = ServerWatch::new(Observers::default());
+        drop(watch.begin());
+        assert!(watch.begin().is_some());
     }
 }

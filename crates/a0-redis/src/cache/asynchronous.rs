@@ -1,7 +1,7 @@
 //! The cache adapter for async callers.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use a0_discovery::CacheAdapterError;
 use a0_discovery::asynchronous::{AdapterFuture, AsyncCacheAdapter};
@@ -49,13 +49,13 @@ impl RedisCache {
     }
 
     async fn clear_all(&self) -> Result<(), RedisError> {
+        let began = Instant::now();
         for server in self.driver.servers().await? {
-            let mut sweep = Sweep::begin();
+            let mut sweep = Sweep::begin(began);
             while let Some(scan) = sweep.next(&self.names)? {
                 let found = self.driver.call_server(&server, &scan).await?;
                 for name in sweep.take_names(found)? {
-                    let mut delete = redis::cmd("DEL");
-                    self.driver.call(&name, delete.arg(&*name)).await?;
+                    self.driver.call(&name, &sweep.delete(&name)?).await?;
                 }
             }
         }

@@ -19,7 +19,7 @@ const SET_IF_EQUAL: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
 /// The keys that the server looks at in one step of a sweep.
 const STEP: usize = 1000;
 
-/// The longest time of a sweep.
+/// The longest time of the sweeps of all servers together.
 const LONGEST_SWEEP: Duration = Duration::from_secs(60);
 
 /// Names the keys.
@@ -119,9 +119,10 @@ pub(super) struct Sweep {
 }
 
 impl Sweep {
-    pub(super) fn begin() -> Self {
+    /// Begins with one server. `began` is when the first one was begun with.
+    pub(super) fn begin(began: Instant) -> Self {
         Sweep {
-            began: Instant::now(),
+            began,
             cursor: Some("0".to_owned()),
         }
     }
@@ -131,13 +132,26 @@ impl Sweep {
         let Some(cursor) = &self.cursor else {
             return Ok(None);
         };
-        if self.began.elapsed() > LONGEST_SWEEP {
-            return Err(RedisError::NotInTime);
-        }
+        self.check_time()?;
         let mut command = redis::cmd("SCAN");
         command.arg(cursor).arg("MATCH").arg(names.pattern());
         command.arg("COUNT").arg(STEP);
         Ok(Some(command))
+    }
+
+    /// Removes one key, unless the time is over.
+    pub(super) fn delete(&self, name: &[u8]) -> Result<Cmd, RedisError> {
+        self.check_time()?;
+        let mut command = redis::cmd("DEL");
+        command.arg(name);
+        Ok(command)
+    }
+
+    fn check_time(&self) -> Result<(), RedisError> {
+        match self.began.elapsed() > LONGEST_SWEEP {
+            true => Err(RedisError::NotInTime),
+            false => Ok(()),
+        }
     }
 
     /// The names that a step found.
@@ -202,6 +216,17 @@ mod tests {
             Names::new("a*[b]?\\").pattern(),
             "a\\*\\[b\\]\\?\\\\cache:*"
         );
+    }
+
+    #[test]
+    fn a_sweep_ends_in_time() {
+        let (names, now) = (Names::new("a"), Instant::now());
+        let sweep = Sweep::begin(now);
+        assert!(sweep.next(&names).is_ok() && sweep.delete(b"a").is_ok());
+        let began = now - LONGEST_SWEEP - Duration::from_secs(1);
+        let sweep = Sweep::begin(began);
+        assert_eq!(sweep.next(&names).err(), Some(RedisError::NotInTime));
+        assert_eq!(sweep.delete(b"a").err(), Some(RedisError::NotInTime));
     }
 
     #[test]

@@ -5,7 +5,7 @@ pub(crate) mod asynchronous;
 mod command;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use a0_discovery::{CacheAdapter, CacheAdapterError};
 use redis::{Cmd, Value};
@@ -22,7 +22,7 @@ use crate::error::RedisError;
 ///
 /// A call takes no longer than the [time limit](crate::RedisBuilder::time_limit), except
 /// [`clear`](CacheAdapter::clear), which goes through all keys of each server with `SCAN`: each of
-/// its steps has the time limit, and all together at most 60 s.
+/// its commands has the time limit, and no command is begun after 60 s.
 ///
 /// ```no_run
 /// use a0_discovery::CacheAdapter;
@@ -55,13 +55,13 @@ impl RedisCache {
     }
 
     fn clear_all(&self) -> Result<(), RedisError> {
+        let began = Instant::now();
         for server in self.driver.servers()? {
-            let mut sweep = Sweep::begin();
+            let mut sweep = Sweep::begin(began);
             while let Some(scan) = sweep.next(&self.names)? {
                 let names = sweep.take_names(self.driver.call_server(&server, &scan)?)?;
                 for name in names {
-                    let mut delete = redis::cmd("DEL");
-                    self.driver.call(&name, delete.arg(&*name))?;
+                    self.driver.call(&name, &sweep.delete(&name)?)?;
                 }
             }
         }

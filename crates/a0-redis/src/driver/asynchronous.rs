@@ -36,7 +36,7 @@ impl Driver {
     pub(crate) async fn call(&self, key: &[u8], command: &Cmd) -> Result<Value, RedisError> {
         let deadline = self.deadline()?;
         let router = &self.0.plan.router;
-        let (mut call, mut next) = Call::begin(router.slot(key), router);
+        let (mut call, mut next) = Call::begin(router.slot(key), router, Instant::now().into_std());
         let end = loop {
             next = match next {
                 Next::Send(to) => {
@@ -44,6 +44,13 @@ impl Driver {
                     call.answered(router, to, answer)
                 }
                 Next::Learn => call.learned(router, self.0.learn(deadline).await),
+                Next::Refresh => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    let half = deadline.checked_sub(left / 2).unwrap_or(deadline);
+                    // Without an answer, the server that is known is used.
+                    let _ = self.0.learn(half).await;
+                    call.refreshed(router)
+                }
                 Next::Done(end) => break end,
             };
         };
@@ -109,7 +116,7 @@ impl Shared {
             return Ok(Arc::clone(node));
         }
         let client = self.plan.client(server)?;
-        let node = Arc::new(Node::new(client, self.plan.watch.clone()));
+        let node = Arc::new(Node::new(client, self.plan.observers.clone()));
         nodes.insert(server.clone(), Arc::clone(&node));
         Ok(node)
     }

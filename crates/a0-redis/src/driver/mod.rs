@@ -7,7 +7,6 @@ pub(crate) mod blocking;
 mod node;
 mod pool;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Client;
@@ -16,9 +15,10 @@ use crate::address::Address;
 use crate::error::RedisError;
 use crate::router::Router;
 use crate::settings::Settings;
-use crate::watch::ServerWatch;
+use crate::watch::Observers;
 
-/// The time limit of a connection attempt in the background. A call does not wait that long.
+/// The time limit of a connection attempt in the background, for each address of the name. A call does
+/// not wait that long.
 pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// The time limit to connect to one source in the background, and of its answer.
@@ -30,7 +30,8 @@ pub(crate) struct Plan {
     pub(crate) sentinels: Settings,
     /// The longest time of a call.
     pub(crate) time_limit: Duration,
-    pub(crate) watch: Option<Arc<ServerWatch>>,
+    /// Who is told of servers that drop keys.
+    pub(crate) observers: Option<Observers>,
 }
 
 impl Plan {

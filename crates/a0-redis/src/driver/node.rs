@@ -4,7 +4,6 @@
 //! attempt does.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -15,12 +14,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::driver::{ASK_LIMIT, CONNECT_LIMIT};
 use crate::error::{Failure, RedisError};
-use crate::watch::ServerWatch;
+use crate::watch::{Observers, ServerWatch};
 
 pub(super) struct Node {
     client: Client,
-    watch: Option<Arc<ServerWatch>>,
-    is_watched: AtomicBool,
+    watch: Option<ServerWatch>,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -42,11 +40,10 @@ struct State {
 struct Shared(u64, MultiplexedConnection);
 
 impl Node {
-    pub(super) fn new(client: Client, watch: Option<Arc<ServerWatch>>) -> Self {
+    pub(super) fn new(client: Client, observers: Option<Observers>) -> Self {
         Node {
             client,
-            watch,
-            is_watched: AtomicBool::new(false),
+            watch: observers.map(ServerWatch::new),
             state: Mutex::default(),
             changed: Notify::new(),
         }
@@ -146,10 +143,9 @@ impl Node {
     async fn watch_server(&self) {
         if let Some(watch) = &self.watch
             && self.lock().connection.is_some()
-            && !self.is_watched.swap(true, Ordering::Relaxed)
+            && let Some(look) = watch.begin()
         {
-            let answer = ask_once(&self.client, &ServerWatch::question()).await;
-            watch.take_answer(answer.ok().as_ref());
+            look.end(ask_once(&self.client, &ServerWatch::question()).await);
         }
     }
 }

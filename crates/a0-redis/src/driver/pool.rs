@@ -3,7 +3,6 @@
 //! A call takes an idle connection, or waits for one. Threads open connections in the background,
 //! so that a call leaves in time whatever a connection attempt does.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -11,7 +10,7 @@ use redis::{Client, Cmd, Connection, ConnectionLike, Value};
 
 use crate::driver::{ASK_LIMIT, CONNECT_LIMIT};
 use crate::error::{Failure, RedisError};
-use crate::watch::ServerWatch;
+use crate::watch::{Observers, ServerWatch};
 
 /// The most connections to one server. More calls at once wait for each other, within their time
 /// limits.
@@ -21,8 +20,7 @@ pub(super) struct Pool(Arc<Shared>);
 
 struct Shared {
     client: Client,
-    watch: Option<Arc<ServerWatch>>,
-    is_watched: AtomicBool,
+    watch: Option<ServerWatch>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -62,11 +60,10 @@ impl State {
 struct Place(Option<Arc<Shared>>);
 
 impl Pool {
-    pub(super) fn new(client: Client, watch: Option<Arc<ServerWatch>>) -> Self {
+    pub(super) fn new(client: Client, observers: Option<Observers>) -> Self {
         Pool(Arc::new(Shared {
             client,
-            watch,
-            is_watched: AtomicBool::new(false),
+            watch: observers.map(ServerWatch::new),
             state: Mutex::default(),
             changed: Condvar::new(),
         }))
@@ -208,10 +205,9 @@ impl Shared {
     /// Looks at the options of the server, once.
     fn watch_server(&self) {
         if let Some(watch) = &self.watch
-            && !self.is_watched.swap(true, Ordering::Relaxed)
+            && let Some(look) = watch.begin()
         {
-            let answer = ask_once(&self.client, &ServerWatch::question());
-            watch.take_answer(answer.ok().as_ref());
+            look.end(ask_once(&self.client, &ServerWatch::question()));
         }
     }
 }

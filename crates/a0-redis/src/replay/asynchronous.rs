@@ -49,7 +49,7 @@ impl RedisReplayStore {
         for server in self.driver.servers().await? {
             let question = ServerWatch::question();
             let answer = self.driver.call_server(&server, &question).await?;
-            if let Some(policy) = evicting_policy(&answer) {
+            if let Some(policy) = evicting_policy(&answer)? {
                 return Ok(Some(policy));
             }
         }

@@ -74,7 +74,7 @@ impl RedisReplayStore {
     pub fn evicting_policy(&self) -> Result<Option<&'static str>, RedisError> {
         for server in self.driver.servers()? {
             let answer = self.driver.call_server(&server, &ServerWatch::question())?;
-            if let Some(policy) = evicting_policy(&answer) {
+            if let Some(policy) = evicting_policy(&answer)? {
                 return Ok(Some(policy));
             }
         }

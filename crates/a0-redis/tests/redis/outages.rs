@@ -257,20 +257,21 @@ fn a_connection_that_was_slow_to_open_is_kept() {
 /// A server that takes no more connections, while those that it took work.
 #[test]
 fn a_failed_attempt_to_connect_fails_no_call_that_can_wait() {
-    let options = ["--requirepass", "password", "--maxclients", "2"];
+    let options = ["--requirepass", "password", "--maxclients", "4"];
     let Some(server) = Server::start(&options) else {
         return;
     };
     let builder = RedisBuilder::new(server.url()).credentials("default", "password");
     let store = builder.time_limit(PATIENT).cache().unwrap();
+    let minute = Duration::from_secs(60);
+    until("one connection is open", || {
+        store.set("a", "1", minute).is_ok()
+    });
     thread::scope(|scope| {
-        for number in 0..8 {
-            let store = &store;
-            scope.spawn(move || {
+        for _ in 0..8 {
+            scope.spawn(|| {
                 for _ in 0..50 {
-                    let key = number.to_string();
-                    let minute = Duration::from_secs(60);
-                    store.set(&key, "1", minute).unwrap();
+                    store.set("a", "1", minute).unwrap();
                 }
             });
         }

@@ -6,6 +6,7 @@ use a0_dpop::contract_tests::{Time, check};
 use a0_dpop::{ReplayStore, Seen};
 use a0_jose::NumericDate;
 use a0_redis::{InvalidOption, RedisBuilder, WhenAway};
+use a0_testkit::CertificateAuthority;
 
 use crate::servers::Server;
 use crate::stores::{PATIENT, ask, key, name, stores, stores_apart};
@@ -84,10 +85,25 @@ fn a_foreign_value_under_our_key_counts_as_seen() {
     }
 }
 
+/// A limit that no clock can add is the longest one, and not an outage.
+#[test]
+fn a_time_limit_has_a_limit() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let builder = RedisBuilder::new(server.url()).time_limit(Duration::MAX);
+    for (kind, store) in stores(&builder, WhenAway::Refuse) {
+        assert_eq!(ask(&*store, kind), Ok(Seen::First), "{kind}");
+    }
+}
+
 #[test]
 fn invalid_options_are_refused() {
     let url = "redis://127.0.0.1:1";
     let builder = || RedisBuilder::new(url);
+    let authority = CertificateAuthority::generate().unwrap();
+    let certificate = authority.loopback_server().unwrap();
+    let key = certificate.key_pem();
     let secure = || RedisBuilder::new("rediss://127.0.0.1:1");
     let nodes = |urls: &[&str]| RedisBuilder::cluster(urls.iter().copied());
     for (builder, expected) in [
@@ -120,6 +136,14 @@ fn invalid_options_are_refused() {
         ),
         (
             secure().root_certificates_pem("-----BEGIN CERTIFICATE-----\ncanary\n"),
+            InvalidOption::Certificates,
+        ),
+        (
+            secure().root_certificates_pem("canary"),
+            InvalidOption::Certificates,
+        ),
+        (
+            secure().client_certificate_pem("canary", key),
             InvalidOption::Certificates,
         ),
         (
