@@ -1,7 +1,12 @@
 //! Stores that processes share in a SQL database, here SQLite by `sqlx`, for async callers.
 //!
 //! [`SqlStore`] is a replay store for DPoP proofs and a cache adapter for the keys of issuers. Pass it to
-//! the builder of the async client: `.async_replay_store(store.clone())` and `.async_cache(store)`.
+//! the builder of the async client: `.async_replay_store(store.clone())` and
+//! `.async_cache(store, EntryKeys::new(secret)?)`.
+//!
+//! A proof must be on the disk before its request is answered. In WAL mode, SQLite loses the last proofs
+//! with the power if `synchronous` is `NORMAL`, so set `FULL` for this pool.
+//!
 //! In another database, the statements with `ON CONFLICT` may read otherwise; each must stay one atomic
 //! statement.
 

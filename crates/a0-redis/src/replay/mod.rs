@@ -22,11 +22,15 @@ const MAX_HELD: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenAway {
-    /// The store fails, and the API answers 503. No proof is accepted twice.
+    /// The store fails, and the API answers 503. None is accepted that Redis did not record.
     Refuse,
     /// The store goes on with the memory of this process. A proof can then be used once in each
-    /// process. [`RedisReplayStore::answered_alone`] counts these answers. The store always keeps
-    /// the proofs of this process in memory too, so that none of them is accepted again.
+    /// process. Redis does not learn of it, so another process accepts it until its window ends,
+    /// also when Redis is back. [`RedisReplayStore::answered_alone`] counts these answers.
+    ///
+    /// The store always keeps the proofs of this process in memory too, so that this process refuses
+    /// them without Redis. That memory is an [`InMemoryReplayStore`] of a million proofs, which
+    /// evicts when it is full.
     UseThisProcess,
 }
 
@@ -41,9 +45,12 @@ pub enum WhenAway {
 /// - Redis replicates asynchronously. If a primary is lost, proofs that it accepted in its last
 ///   moments, usually less than a second, can be used once more on its successor. A primary that is
 ///   cut off from its replicas, and not from all processes, accepts proofs that its successor does
-///   not know, until it notices (`min-replicas-to-write` in Redis makes it stop).
-/// - A server that restarts without `appendonly yes` forgets all proofs, which can then be used once
-///   more until their windows end. With `appendfsync everysec` that is the last second.
+///   not know, until it notices (`min-replicas-to-write` in Redis makes it stop). With the URL of one
+///   server, the store asks nobody which server is the primary: it leaves a server that says that
+///   it is read-only, or that closes the connection.
+/// - A server that restarts without `appendonly yes` forgets all proofs since its last snapshot, at
+///   worst all. They can be used once more until their windows end. With `appendonly yes` and
+///   `appendfsync everysec` it forgets the last second.
 /// - A server with an evicting `maxmemory-policy` drops proofs when it is full. Set `noeviction`:
 ///   it then refuses to write, and [`WhenAway`] applies. A [`RedisObserver`](crate::RedisObserver)
 ///   is told of such a server, and [`evicting_policy`](RedisReplayStore::evicting_policy) asks.

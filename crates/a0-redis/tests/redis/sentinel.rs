@@ -74,3 +74,22 @@ fn an_unknown_name_is_an_error() {
         assert_eq!(ask(&*store, "a"), Err(RedisError::Authentication), "{kind}");
     }
 }
+
+/// The command that docs/scaling.md names is enough.
+#[test]
+fn a_user_of_the_sentinels_needs_one_command() {
+    let Some(watched) = Watched::start(PASSWORD) else {
+        return;
+    };
+    let user = ["ACL", "SETUSER", "api", "on", ">canary", "-@all"];
+    let commands = ["+sentinel|get-master-addr-by-name"];
+    let answer = watched.sentinel.send(&[&user[..], &commands].concat());
+    assert!(answer.starts_with("+OK"), "{answer}");
+    let url = format!("redis://api:canary@127.0.0.1:{}", watched.sentinel.port);
+    let builder = RedisBuilder::sentinel([url], "main")
+        .credentials("default", PASSWORD)
+        .time_limit(PATIENT);
+    for (kind, store) in stores(&builder, WhenAway::Refuse) {
+        assert_eq!(ask(&*store, kind), Ok(Seen::First), "{kind}");
+    }
+}
