@@ -81,9 +81,10 @@ impl RedisBuilder {
         ))
     }
 
-    /// Begins with the URLs of the Sentinels, whose default port is 26379, and the name by which they know the primary. If
-    /// their scheme is `rediss://`, the primary has TLS too. Credentials in the URLs are those of
-    /// the Sentinels. Those of the primary are set by [`credentials`](RedisBuilder::credentials).
+    /// Begins with the URLs of the Sentinels, whose default port is 26379, and the name by which
+    /// they know the primary. If their scheme is `rediss://`, the primary has TLS too. Credentials in
+    /// the URLs are those of the Sentinels. Those of the primary are set by
+    /// [`credentials`](RedisBuilder::credentials).
     pub fn sentinel<U: Into<String>>(
         sentinels: impl IntoIterator<Item = U>,
         primary: impl Into<String>,

@@ -19,9 +19,9 @@ const SHORTEST: Duration = Duration::from_millis(100);
 /// processes on the two sides of a healed partition use two primaries.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// The age at which a call waits for a new answer, if the sources are Sentinels: a primary that is cut
-/// off from them goes on accepting. Calls that follow each other never see it, because the answer
-/// is asked for in the background before.
+/// The age at which a call waits for a new answer, if the sources are Sentinels: a primary that is
+/// cut off from them goes on accepting. Calls that follow each other find a newer answer, which was
+/// asked for in the background.
 const STALE: Duration = Duration::from_secs(10);
 
 /// The age of a question that nobody carries on: the runtime of its task is not driven any more.

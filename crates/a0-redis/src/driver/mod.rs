@@ -17,8 +17,8 @@ use crate::router::Router;
 use crate::settings::Settings;
 use crate::watch::Observers;
 
-/// The time limit of a connection attempt in the background, for each address of the name. A call does
-/// not wait that long.
+/// The time limit of a connection attempt in the background, for each address of the name. A call
+/// does not wait that long.
 pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// The time limit to connect to one source in the background, and of its answer.

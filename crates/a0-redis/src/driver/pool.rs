@@ -316,4 +316,42 @@ mod tests {
         drop(end);
         server.join().unwrap();
     }
+
+    /// A server that takes one connection and closes all others: a call that can wait for the one
+    /// tries once.
+    #[test]
+    fn a_call_that_can_wait_does_not_try_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://:password@{}", listener.local_addr().unwrap());
+        let (accept, accepted) = channel();
+        std::thread::spawn(move || {
+            while let Ok((client, _)) = listener.accept() {
+                let _ = accept.send(client);
+            }
+        });
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let info = redis::IntoConnectionInfo::into_connection_info(url).unwrap();
+        let login = info.redis_settings().clone().set_skip_set_lib_name();
+        let client = Client::open(info.set_redis_settings(login)).unwrap();
+        let pool = Pool::new(client, None);
+        let call = || pool.call(&redis::cmd("PING"), false, deadline);
+        std::thread::scope(|scope| {
+            let first = scope.spawn(call);
+            let mut client = accepted.recv().unwrap();
+            let mut octets = [0; 1024];
+            // The login, and then the command.
+            assert_ne!(client.read(&mut octets).unwrap(), 0);
+            client.write_all(b"+OK\r\n").unwrap();
+            assert_ne!(client.read(&mut octets).unwrap(), 0);
+            let second = scope.spawn(call);
+            drop(accepted.recv().unwrap());
+            let third = accepted.recv_timeout(Duration::from_millis(300));
+            assert!(third.is_err());
+            client.write_all(b"+OK\r\n").unwrap();
+            assert_ne!(client.read(&mut octets).unwrap(), 0);
+            client.write_all(b"+OK\r\n").unwrap();
+            assert_eq!(first.join().unwrap(), Ok(Value::Okay));
+            assert_eq!(second.join().unwrap(), Ok(Value::Okay));
+        });
+    }
 }
