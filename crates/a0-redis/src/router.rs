@@ -255,6 +255,14 @@ impl Router {
         Ok(())
     }
 
+    /// Makes what is known older than any limit.
+    #[cfg(test)]
+    pub(crate) fn let_time_pass(&self) {
+        let mut map = self.lock();
+        let past = |time: Option<Instant>| time.and_then(|time| time.checked_sub(STALE));
+        (map.learned, map.began) = (past(map.learned), past(map.began));
+    }
+
     /// Ends the question of a [`Ticket::Ask`].
     pub(crate) fn end(&self, result: Result<(), RedisError>) {
         let mut map = self.lock();

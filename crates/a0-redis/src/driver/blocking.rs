@@ -28,6 +28,11 @@ impl Driver {
         }))
     }
 
+    #[cfg(test)]
+    pub(super) fn router(&self) -> &crate::router::Router {
+        &self.0.plan.router
+    }
+
     /// Sends a command to the server of this key. The time limit covers everything.
     ///
     /// If a connection turns out to be closed, the command is sent once more, on another. It may
