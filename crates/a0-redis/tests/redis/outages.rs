@@ -201,7 +201,8 @@ fn a_demoted_primary_is_left() {
     }
 }
 
-/// Many idle connections to a server that is gone without a word cost one call.
+/// Many idle connections to a server that is gone without a word cost one call, or two if one of them
+/// was still being opened.
 #[test]
 fn dead_connections_are_dropped_together() {
     let Some(server) = Server::start(&[]) else {
@@ -212,10 +213,14 @@ fn dead_connections_are_dropped_together() {
     for (kind, store) in stores(&builder, WhenAway::Refuse) {
         use_connections(&*store, &proxy, kind);
         proxy.silence();
-        let answer = ask(&*store, format!("lost {kind}"));
-        assert_eq!(answer, Err(RedisError::NotInTime), "{kind}");
-        let answer = ask(&*store, format!("found {kind}"));
-        assert_eq!(answer, Ok(Seen::First), "{kind}");
+        let mut lost = 0;
+        loop {
+            match ask(&*store, format!("{lost} {kind}")) {
+                Err(RedisError::NotInTime) => lost += 1,
+                answer => break assert_eq!(answer, Ok(Seen::First), "{kind}"),
+            }
+        }
+        assert!((1..=2).contains(&lost), "{kind}: {lost}");
     }
 }
 
@@ -233,6 +238,10 @@ fn use_connections(store: &dyn Store, proxy: &Proxy, kind: &str) {
         });
         proxy.delay(None);
     });
+    // Attempts whose calls others served come to their ends meanwhile.
+    for number in 0..100 {
+        assert!(ask(store, format!("{kind} more {number}")).is_ok());
+    }
 }
 
 /// The time of a call that goes into connecting does not tell against the connection.
