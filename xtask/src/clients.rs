@@ -199,11 +199,13 @@ impl Place {
     fn node(&self, script: &str, example: &Example) -> Result<Line, String> {
         let packages = self.folder.join("npm");
         self.install(&packages)?;
-        Ok(on_loopback(Line::program(packages.join("node_modules/.bin/node")))
-            .arg(script)
-            .arg(&example.url)
-            .env("NODE_EXTRA_CA_CERTS", &self.certificate())
-            .dir(&packages))
+        Ok(
+            on_loopback(Line::program(packages.join("node_modules/.bin/node")))
+                .arg(script)
+                .arg(&example.url)
+                .env("NODE_EXTRA_CA_CERTS", &self.certificate())
+                .dir(&packages),
+        )
     }
 
     fn install(&self, packages: &Path) -> Result<(), String> {
