@@ -61,7 +61,7 @@ const PARTS: &[Part] = &[
         run: |place, example, tally| {
             let pins = format!("{SCRIPTS}/requirements.txt");
             let python = parity::environment(&place.folder, &pins)?;
-            Line::program(python)
+            on_loopback(Line::program(python))
                 .arg(format!("{SCRIPTS}/client.py"))
                 .arg(&example.url)
                 .env("SSL_CERT_FILE", &place.certificate())
@@ -179,6 +179,12 @@ fn needs(line: Line, name: &str) -> Result<(), String> {
     }
 }
 
+/// Keeps requests to loopback away from a proxy that the environment names.
+fn on_loopback(line: Line) -> Line {
+    let hosts = "127.0.0.1,localhost";
+    line.env("NO_PROXY", hosts).env("no_proxy", hosts)
+}
+
 /// The folder below the target directory in which everything is installed.
 struct Place {
     folder: PathBuf,
@@ -193,11 +199,13 @@ impl Place {
     fn node(&self, script: &str, example: &Example) -> Result<Line, String> {
         let packages = self.folder.join("npm");
         self.install(&packages)?;
-        Ok(Line::program(packages.join("node_modules/.bin/node"))
-            .arg(script)
-            .arg(&example.url)
-            .env("NODE_EXTRA_CA_CERTS", &self.certificate())
-            .dir(&packages))
+        Ok(
+            on_loopback(Line::program(packages.join("node_modules/.bin/node")))
+                .arg(script)
+                .arg(&example.url)
+                .env("NODE_EXTRA_CA_CERTS", &self.certificate())
+                .dir(&packages),
+        )
     }
 
     fn install(&self, packages: &Path) -> Result<(), String> {
@@ -246,7 +254,7 @@ impl Example {
         std::fs::create_dir_all(folder)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
         let (name, arguments) = line.split_once(' ').unwrap_or((line, ""));
-        let line = Line::program(examples.join(name)).args(arguments);
+        let line = on_loopback(Line::program(examples.join(name))).args(arguments);
         let mut running = line.arg("--ca").arg(place.certificate()).start()?;
         let mut lines = running.lines();
         let mut value = |label: &str| {

@@ -20,12 +20,14 @@ export async function until(what, attempt, seconds = 20) {
 export async function open(program, home, url, size = [1280, 800]) {
   const profile = join(home, 'profile')
   await rm(profile, { recursive: true, force: true })
-  // The sandbox cannot be used by root. All pages are on loopback.
   const child = spawn(
     program,
     [
       '--headless=new',
-      '--no-sandbox',
+      // The sandbox cannot be used by root.
+      ...(process.getuid() === 0 ? ['--no-sandbox'] : []),
+      // All pages are on loopback. No other name or address is looked up.
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
       '--disable-gpu',
       '--no-first-run',
       '--disable-background-networking',
@@ -38,6 +40,25 @@ export async function open(program, home, url, size = [1280, 800]) {
     ],
     { env: { ...process.env, HOME: home }, stdio: 'ignore' },
   )
+  const gone = new Promise((resolve) => child.once('exit', resolve).once('error', resolve))
+  const end = async (ask) => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), 5000)
+    ask()
+    await gone
+    clearTimeout(timer)
+  }
+  try {
+    const page = await attach(profile)
+    await page.send('Page.navigate', { url })
+    return { ...page, close: () => end(() => page.send('Browser.close').catch(() => {})) }
+  } catch (error) {
+    await end(() => child.kill())
+    throw error
+  }
+}
+
+// The first page of the Chromium with this profile.
+async function attach(profile) {
   const port = await until(
     'Chromium starts',
     async () => (await readFile(join(profile, 'DevToolsActivePort'), 'utf8')).split('\n')[0],
@@ -50,6 +71,8 @@ export async function open(program, home, url, size = [1280, 800]) {
   })
   const waiting = new Map()
   let last = 0
+  const closed = () => new Error('Chromium closed the connection')
+  socket.onclose = () => waiting.forEach(({ reject }) => reject(closed()))
   socket.onmessage = ({ data }) => {
     const { id, result, error } = JSON.parse(data)
     const { resolve, reject } = waiting.get(id) ?? {}
@@ -58,6 +81,7 @@ export async function open(program, home, url, size = [1280, 800]) {
   }
   const send = (method, params = {}) =>
     new Promise((resolve, reject) => {
+      if (socket.readyState !== WebSocket.OPEN) return reject(closed())
       waiting.set(++last, { resolve, reject })
       socket.send(JSON.stringify({ id: last, method, params }))
     })
@@ -88,11 +112,5 @@ export async function open(program, home, url, size = [1280, 800]) {
       .filter((it) => it.effect.getComputedTiming().endTime !== Infinity).map((it) => it.finished)).then(() => true)`)
     return Buffer.from((await send('Page.captureScreenshot', { format: 'png' })).data, 'base64')
   }
-  const close = () =>
-    new Promise((resolve) => {
-      child.once('exit', resolve)
-      send('Browser.close').catch(() => {})
-    })
-  await send('Page.navigate', { url })
-  return { send, evaluate, text, press, shows, screenshot, close }
+  return { send, evaluate, text, press, shows, screenshot }
 }

@@ -116,7 +116,8 @@ try {
     await page.shows('12 euros for auth0|ada')
   })
 } catch (error) {
-  console.log(`  FAILED ${error.message}\nthe page shows:\n${await page?.text()}`)
+  const shown = await page?.text().catch(String)
+  console.log(`  FAILED ${error.message}\nthe page shows:\n${shown}`)
   process.exitCode = 1
 } finally {
   await page?.close()

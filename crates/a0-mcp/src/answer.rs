@@ -13,12 +13,15 @@ const INVALID_REQUEST: i32 = -32600;
 /// MCP 2026-07-28, Streamable HTTP, server validation.
 const HEADER_MISMATCH: i32 = -32020;
 
-/// A JSON-RPC error as the body of a response. Without an identifier, the member `id` is left out, as MCP has it.
-fn answer(status: StatusCode, code: i32, message: &str, id: Option<&str>) -> Response<String> {
+/// A JSON-RPC error. Without an identifier, the member `id` is left out, as MCP has it.
+fn error(code: i32, message: &str, id: Option<&str>) -> String {
     let id = id.map(|id| format!(r#""id":{id},"#)).unwrap_or_default();
     let message = quoted(message);
-    let body = format!(r#"{{"jsonrpc":"2.0",{id}"error":{{"code":{code},"message":{message}}}}}"#);
-    let mut response = Response::new(body);
+    format!(r#"{{"jsonrpc":"2.0",{id}"error":{{"code":{code},"message":{message}}}}}"#)
+}
+
+fn answer(status: StatusCode, code: i32, message: &str, id: Option<&str>) -> Response<String> {
+    let mut response = Response::new(error(code, message, id));
     *response.status_mut() = status;
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
@@ -76,6 +79,12 @@ pub(crate) fn unread(error: ReadError) -> Response<String> {
     let response = answer(status, INVALID_REQUEST, message, None);
     // A part of the body is still to come.
     with(response, CONNECTION, "close")
+}
+
+/// The last event of a stream whose token expired before the request was answered.
+pub(crate) fn expired_event(id: &str) -> String {
+    let error = error(INVALID_REQUEST, "the access token expired", Some(id));
+    format!("data: {error}\n\n")
 }
 
 pub(crate) fn malformed(error: MessageError) -> Response<String> {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use a0_tower::guard::Expiry;
 use a0_tower::{Refusal, Untyped, Verified};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
@@ -13,9 +12,9 @@ use crate::answer;
 use crate::body::{McpBody, read};
 use crate::headers;
 use crate::layer::Settings;
-use crate::message::Messages;
+use crate::message::{Message, Messages};
 use crate::session::{LAST_EVENT, Owner, SESSION};
-use crate::stream::end_of;
+use crate::stream::{Arrived, Ending};
 
 /// A response, boxed because it is large.
 type Refused = Box<Response<String>>;
@@ -26,8 +25,8 @@ pub(crate) struct Passed<B> {
     pub(crate) body: McpBody<B>,
     /// Whom a session belongs to that the server opens now.
     pub(crate) owner: Owner,
-    /// When the streams of the answer end; `None` for a stranger.
-    pub(crate) expiry: Option<Expiry>,
+    /// How the streams of the answer end; `None` for a stranger.
+    pub(crate) ending: Option<Ending>,
 }
 
 /// Decides about a request. Everything that needs no body comes first.
@@ -63,13 +62,13 @@ async fn of_caller<B: Body>(
     let operations = &settings.operations;
     let require = |policy| caller.require(&policy).map_err(refused);
     let owner = Owner::of(caller.token()).map_err(|error| refused(error.into()))?;
-    // Before the body is read, because that takes a part of the time.
-    let expiry = Some(end_of(caller.token()));
-    let passed = |parts, body| Passed {
+    let arrived = parts.extensions.remove::<Arrived>();
+    let ending = Ending::of(caller.token(), arrived.unwrap_or_else(Arrived::now));
+    let passed = |parts, body, ending| Passed {
         parts,
         body,
         owner: owner.clone(),
-        expiry,
+        ending: Some(ending),
     };
     open_session(settings, &mut parts.headers, &owner)?;
     if parts.method != Method::POST {
@@ -77,12 +76,12 @@ async fn of_caller<B: Body>(
             return Err(answer::method().into());
         }
         require(operations.base_policy())?;
-        return Ok(passed(parts, McpBody::stream(body)));
+        return Ok(passed(parts, McpBody::stream(body), ending));
     }
     check_content(&parts.headers)?;
     if !operations.need_the_body() {
         require(operations.base_policy())?;
-        return Ok(passed(parts, McpBody::stream(body)));
+        return Ok(passed(parts, McpBody::stream(body), ending));
     }
     let read = read(body, settings.max_body, settings.body_timeout).await;
     let read = read.map_err(|error| Box::new(answer::unread(error)))?;
@@ -93,7 +92,21 @@ async fn of_caller<B: Body>(
     if !operations.are_open(&messages) {
         require(operations.policy(&messages))?;
     }
-    Ok(passed(parts, McpBody::read(read)))
+    // The client of a session that resumes streams gets the result later.
+    let resumes = settings.resumes_streams && parts.headers.contains_key(SESSION);
+    let ending = match messages {
+        Messages::One(message) if !resumes && is_answered_once(&message) => {
+            ending.with_error_for(message.id)
+        }
+        _ => ending,
+    };
+    Ok(passed(parts, McpBody::read(read), ending))
+}
+
+/// A subscription has no result. Its client opens another one when the stream ends.
+fn is_answered_once(message: &Message) -> bool {
+    let method = message.method.as_deref();
+    method.is_some_and(|method| method != "subscriptions/listen")
 }
 
 /// Returns `None` if a token is needed.
@@ -113,7 +126,7 @@ async fn of_stranger<B: Body>(settings: &Settings, mut parts: Parts, body: B) ->
         parts,
         body: McpBody::read(read),
         owner,
-        expiry: None,
+        ending: None,
     })
 }
 

@@ -69,16 +69,26 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// # Streams
 ///
-/// A stream of events, the answer to a `GET`, to `subscriptions/listen`, or to a call that takes long, ends when
-/// the token of its request expires: at `exp` plus the [`leeway`](auth0_api::Builder::leeway) of the client.
-/// Nothing that comes later reaches the client, and `rmcp` cancels the call. Clients connect again with a new
-/// token. An answer that is no stream is sent whole.
+/// A stream of events ends when the token of its request expires: at `exp` plus the
+/// [`leeway`](auth0_api::Builder::leeway) of the client. Nothing that comes later is sent on it, and clients connect
+/// again with a new token. An answer that is no stream is sent whole.
+///
+/// `rmcp` answers each `POST` with a stream, unless its configuration has `json_response`. The status of a call
+/// that is not done when its token expires is therefore 200. If the layer read the body, and it is one request, the
+/// last event is a JSON-RPC error with its identifier. Not so for `subscriptions/listen`, identifiers of more than
+/// 128 octets, and sessions that [resume streams](Self::resume_streams); their streams end without a result.
+///
+/// From revision 2026-07-28 on, the response begins with the first message of a call, such as its progress. If the
+/// stream ends after that, `rmcp` without a store of events cancels the `ct` of the call's `RequestContext`. A call
+/// that has sent nothing runs to its end, and so does a handler that does not watch `ct`, and any call in a session
+/// of an older revision. Its result is not sent on that stream. A client may repeat such a call: give the client of the
+/// layer a leeway that is longer than calls take, or make tools idempotent.
 ///
 /// # Sessions
 ///
 /// Revisions before 2026-07-28 have sessions. The layer binds the identifier of each to the issuer, the subject,
-/// the organization and the client of the token that opened it; to others it is 404. Behind a load balancer, give all instances one
-/// [`session_key`](Self::session_key).
+/// the organization and the client of the token that opened it; to others it is 404. Behind a load balancer, give
+/// all instances one [`session_key`](Self::session_key).
 #[derive(Clone)]
 pub struct McpAuth {
     auth: Auth,

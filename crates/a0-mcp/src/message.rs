@@ -2,7 +2,7 @@
 
 use crate::json::{JsonError, Keep, Shape, Value, read};
 
-/// The longest identifier that an error response repeats, in octets.
+/// The longest identifier that an error repeats, in octets. As JSON text, a string may be six times as long.
 const MAX_ID: usize = 128;
 
 /// The revision that requires `Mcp-Method` and `Mcp-Name`. Revisions are dates, so their order is that of text.
@@ -37,7 +37,7 @@ pub(crate) struct Message {
     pub(crate) method: Option<String>,
     /// The tool, prompt, resource or task: what `Mcp-Name` repeats.
     pub(crate) name: Option<String>,
-    /// The identifier as JSON text; `None` for a notification.
+    /// The identifier as JSON text. `None` for a notification, or if it is too long to be repeated.
     pub(crate) id: Option<String>,
     /// The revision that the body names.
     pub(crate) version: Option<String>,
@@ -102,7 +102,7 @@ impl Messages {
     /// The identifier for an error response.
     pub(crate) fn id(&self) -> Option<&str> {
         match self {
-            Messages::One(message) => message.id.as_deref().filter(|id| id.len() <= MAX_ID),
+            Messages::One(message) => message.id.as_deref(),
             Messages::Batch(_) => None,
         }
     }
@@ -120,8 +120,8 @@ impl Message {
         let is_answer = value.get("result").is_some() || is_error;
         let id = match value.get("id") {
             None => None,
-            Some(Value::Number(number)) => Some((*number).to_owned()),
-            Some(Value::String(text)) => Some(quoted(text)),
+            Some(Value::Number(number)) => is_short(number).then(|| (*number).to_owned()),
+            Some(Value::String(text)) => is_short(text).then(|| quoted(text)),
             // The error of somebody who could not read the identifier (JSON-RPC 2.0 section 5).
             Some(Value::Null) if is_error => None,
             Some(_) => return Err(wrong),
@@ -162,6 +162,10 @@ impl Message {
             version,
         })
     }
+}
+
+fn is_short(id: &str) -> bool {
+    id.len() <= MAX_ID
 }
 
 /// The member of `params` that names what a method is about. Requests without it are refused.

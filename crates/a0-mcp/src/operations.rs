@@ -1,6 +1,7 @@
 //! The policies of operations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::ptr;
 
 use auth0_api::Policy;
 
@@ -86,24 +87,17 @@ impl Operations {
 
     /// The policy for the messages of one body: what the members of a batch need together.
     pub(crate) fn policy(&self, messages: &Messages) -> Policy {
-        let mut needed = Vec::new();
-        for message in messages.all() {
+        let needed = messages.all().iter().map(|message| {
+            let tool = message.name.as_deref().unwrap_or_default();
             match message.method.as_deref() {
                 // The answer to a question of the server.
-                None => {}
-                Some("tools/call") => {
-                    needed.extend(self.methods.get("tools/call"));
-                    let tool = message.name.as_deref().unwrap_or_default();
-                    self.add_tool(tool, &mut needed);
-                }
-                Some(method) => match self.methods.get(method) {
-                    Some(policy) => needed.push(policy),
-                    None if KNOWN.contains(&method) => {}
-                    None => needed.extend(self.all()),
-                },
+                None => Some(vec![]),
+                Some("tools/call") => self.of_tool(tool),
+                Some(method) => self.of_method(method),
             }
-        }
-        self.with_base(needed)
+        });
+        let needed: Option<Vec<_>> = needed.collect();
+        self.with_base(needed.map(|each| each.concat()))
     }
 
     /// A method with a policy that looks like another spelling of one of MCP, with that one. Its policy would
@@ -119,24 +113,26 @@ impl Operations {
 
     /// The policy for a call of a tool.
     pub(crate) fn tool_policy(&self, tool: &str) -> Policy {
-        let mut needed: Vec<&Policy> = self.methods.get("tools/call").into_iter().collect();
-        self.add_tool(tool, &mut needed);
-        self.with_base(needed)
+        self.with_base(self.of_tool(tool))
     }
 
     /// The policy for a method; of `tools/call`, without that of the tool.
     pub(crate) fn method_policy(&self, method: &str) -> Policy {
-        match self.methods.get(method) {
-            Some(policy) => self.with_base(vec![policy]),
-            None if KNOWN.contains(&method) => self.with_base(vec![]),
-            None => self.with_base(self.all().collect()),
-        }
+        self.with_base(self.of_method(method))
     }
 
-    fn add_tool<'p>(&'p self, tool: &str, needed: &mut Vec<&'p Policy>) {
-        match (self.tools.get(tool), &self.other_tools) {
-            (Some(policy), _) | (None, Some(policy)) => needed.push(policy),
-            (None, None) => needed.extend(self.all()),
+    /// The policies for a call of a tool; `None` for all.
+    fn of_tool(&self, tool: &str) -> Option<Vec<&Policy>> {
+        let of_tool = self.tools.get(tool).or(self.other_tools.as_ref())?;
+        let of_method = self.methods.get("tools/call");
+        Some(of_method.into_iter().chain([of_tool]).collect())
+    }
+
+    /// The policies for a method; `None` for all.
+    fn of_method(&self, method: &str) -> Option<Vec<&Policy>> {
+        match self.methods.get(method) {
+            Some(policy) => Some(vec![policy]),
+            None => KNOWN.contains(&method).then(Vec::new),
         }
     }
 
@@ -146,15 +142,14 @@ impl Operations {
         self.methods.values().chain(tools)
     }
 
-    fn with_base(&self, needed: Vec<&Policy>) -> Policy {
-        let mut once: Vec<&Policy> = Vec::new();
-        for policy in self.base.iter().chain(needed) {
-            // A batch may need one policy many times.
-            if !once.iter().any(|it| std::ptr::eq(*it, policy)) {
-                once.push(policy);
-            }
-        }
-        let all: Vec<Policy> = once.into_iter().cloned().collect();
+    /// With `None`, all policies.
+    fn with_base(&self, needed: Option<Vec<&Policy>>) -> Policy {
+        let needed = needed.unwrap_or_else(|| self.all().collect());
+        let mut seen = HashSet::new();
+        let all = self.base.iter().chain(needed);
+        // A batch may need one policy many times.
+        let all = all.filter(|policy| seen.insert(ptr::from_ref::<Policy>(policy)));
+        let all: Vec<Policy> = all.cloned().collect();
         match all.is_empty() {
             true => Policy::verified(),
             false => Policy::all(all),
@@ -163,7 +158,7 @@ impl Operations {
 
     /// For requests without a message: the streams and the end of a session.
     pub(crate) fn base_policy(&self) -> Policy {
-        self.with_base(vec![])
+        self.with_base(Some(vec![]))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::body::McpBody;
 use crate::gate::decide;
 use crate::layer::Settings;
 use crate::origin::is_allowed;
-use crate::stream::{AnswerBody, until};
+use crate::stream::{AnswerBody, Arrived, until};
 
 /// The outermost service: it refuses pages of strangers' origins before anything else is looked at.
 #[derive(Clone)]
@@ -45,7 +45,8 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        request.extensions_mut().insert(Arrived::now());
         let state = match is_allowed(request.headers(), &self.settings.origins) {
             true => State::Calling {
                 future: self.inner.call(request),
@@ -159,7 +160,7 @@ async fn decide_and_call<S, B, R>(
 where
     S: Service<Request<McpBody<B>>, Response = Response<R>>,
     B: Body,
-    R: Body,
+    R: Body<Data = Bytes>,
 {
     let (parts, body) = request.into_parts();
     let passed = match decide(Arc::clone(&settings), parts, body).await {
@@ -169,7 +170,7 @@ where
     let request = Request::from_parts(passed.parts, passed.body);
     let mut response = inner.call(request).await?;
     settings.binding.seal(response.headers_mut(), &passed.owner);
-    Ok(until(passed.expiry, response).map(AuthBody::inner))
+    Ok(until(passed.ending, response).map(AuthBody::inner))
 }
 
 impl<S: fmt::Debug> fmt::Debug for GateService<S> {

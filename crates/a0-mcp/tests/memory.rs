@@ -100,6 +100,20 @@ fn many_small_members_take_no_more_than_twice_the_body() {
             filled(&open, "}", |_| ",\"\":0".to_owned()),
         ),
         (
+            "a long identifier of escapes",
+            200,
+            filled(r#"{"jsonrpc":"2.0","method":"ping","id":""#, "\"}", |_| {
+                "\\n".to_owned()
+            }),
+        ),
+        (
+            "a long identifier that is a number",
+            200,
+            filled(r#"{"jsonrpc":"2.0","method":"ping","id":1"#, "}", |_| {
+                "0".to_owned()
+            }),
+        ),
+        (
             "a batch of numbers",
             400,
             filled("[0", "]", |_| ",0".to_owned()),

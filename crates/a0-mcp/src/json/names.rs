@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use super::JsonError;
 use super::text::Cursor;
 
-/// The names of the objects that are open at a position. Each takes eight octets, fewer than it takes in the text
-/// with its value, so an object of many small members needs no more memory than the text does.
+/// The names of the objects that are open at a position. Each takes eight octets, and a member takes at least five
+/// in the text (`"":0,`). With the room that the list grows into, that is a few times the length of the text.
 #[derive(Default)]
 pub(super) struct Names {
     open: Vec<Name>,

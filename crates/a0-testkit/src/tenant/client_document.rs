@@ -31,6 +31,7 @@ use crate::reply;
 const MAX_DOCUMENT: usize = 5 << 10;
 /// The longest head of a response, in bytes.
 const MAX_HEAD: usize = 16 << 10;
+
 /// Fetches the document, and keeps the client for the token endpoint.
 pub(super) fn fetch(
     tenant: &LocalTenant,

@@ -421,6 +421,28 @@ fn rfc9449_5_a_proof_at_the_token_endpoint_is_verified() {
         ("no iat", good().without_claim("iat")),
         ("too old", good().issued_at(now - 301)),
         ("from the future", good().issued_at(now + 301)),
+        (
+            "too old by a fraction",
+            good().claim("iat", now as f64 - 300.5),
+        ),
+        (
+            "from the future by a fraction",
+            good().claim("iat", now as f64 + 300.5),
+        ),
+        ("iat as text", good().claim("iat", now.to_string())),
+        (
+            "crit",
+            good().header("crit", json!(["b64"])).header("b64", true),
+        ),
+        ("an empty crit", good().header("crit", json!([]))),
+        (
+            "the URL in other letters",
+            of("POST", "https://TENANT.example/oauth/token"),
+        ),
+        (
+            "the URL with its port",
+            of("POST", "https://tenant.example:443/oauth/token"),
+        ),
         ("no jti", good().without_claim("jti")),
         ("an empty jti", good().jti("")),
     ] {
@@ -451,6 +473,7 @@ fn rfc9449_5_a_proof_at_the_token_endpoint_is_verified() {
     );
     for proof in [
         good().issued_at(now - 300),
+        good().claim("iat", now as f64 - 299.5),
         of("POST", &format!("{url}?x#y")).issued_at(now + 300),
     ] {
         let form = token_form(&code(&tenant, &valid()));

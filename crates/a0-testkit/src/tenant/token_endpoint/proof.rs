@@ -12,7 +12,7 @@ use crate::signing::verify;
 use crate::{Algorithm, Endpoint, LocalTenant, thumbprint};
 
 /// How far the `iat` of a proof may be from the tenant's time, in seconds.
-const WINDOW: i64 = 300;
+const WINDOW: f64 = 300.0;
 
 /// The thumbprint of the key that the proof of the request proves; `None` if there is no proof.
 pub(super) fn proven_key(
@@ -67,6 +67,10 @@ fn key(header: &Map<String, Value>) -> Result<&Value, &'static str> {
     if text(header, "alg") != Some(Algorithm::Es256.name()) {
         return Err("The alg of the DPoP proof is not ES256");
     }
+    // The tenant understands no extension (RFC 7515 section 4.1.11).
+    if header.contains_key("crit") {
+        return Err("The DPoP proof has the header crit");
+    }
     let unusable = "The DPoP proof has no usable key";
     let members = header.get("jwk").and_then(Value::as_object);
     let members = members.ok_or(unusable)?;
@@ -93,9 +97,10 @@ fn check_claims(tenant: &LocalTenant, claims: &Map<String, Value>) -> Result<(),
     if htu != Some(&*tenant.url(Endpoint::Token)) {
         return Err("The htu of the DPoP proof is not the URL of the token endpoint");
     }
-    let issued_at = claims.get("iat").and_then(Value::as_i64);
+    // A NumericDate may have a fraction (RFC 7519 section 2).
+    let issued_at = claims.get("iat").and_then(Value::as_f64);
     let issued_at = issued_at.ok_or("The DPoP proof has no iat")?;
-    if tenant.unix_now().abs_diff(issued_at) > WINDOW.unsigned_abs() {
+    if (tenant.unix_now() as f64 - issued_at).abs() > WINDOW {
         return Err("The iat of the DPoP proof is not about now");
     }
     Ok(())
