@@ -143,7 +143,7 @@ fn a_claim_expires_before_the_cool_down() {
 /// than for a process that died.
 #[test]
 fn a_planted_claim_is_no_outage() {
-    let cool_down = |second: i64| format!("{{\"searched_at\":{}}}", START + second);
+    let cool_down = |second: i64| format!("{{\"searched_at\":\"{}\"}}", START + second);
     // (value, whether processes wait for it)
     let values = [
         (String::new(), false),
@@ -202,7 +202,7 @@ fn a_cool_down_in_the_place_of_a_refresh_is_void() {
         let process = fleet.process();
         for second in [0, 400] {
             fleet.go_to(second);
-            let planted = format!("{{\"searched_at\":{}}}", START + second);
+            let planted = format!("{{\"searched_at\":\"{}\"}}", START + second);
             fleet.store.plant(&name, &planted);
             let keys = process.keys(second).unwrap();
             assert_eq!(keys.requested_at(), at(second), "{driver:?}");

@@ -10,8 +10,8 @@ use std::sync::Barrier;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use a0_discovery::{FetchFailure, Refresh};
-use a0_testkit::{Endpoint, Fault};
+use a0_discovery::{CacheAdapter, FetchFailure, Refresh};
+use a0_testkit::{Endpoint, Fault, Gate};
 use common::fetches;
 use world::{DRIVERS, Driver, Fleet, Process};
 
@@ -200,6 +200,124 @@ fn a_cool_down_hides_no_key_that_another_process_has_fetched() {
     }
 }
 
+/// What may keep the keys of a search from the other processes.
+#[derive(Debug, Clone, Copy)]
+enum Loss {
+    /// The store does not take them.
+    Write,
+    /// The store drops them.
+    Eviction,
+    /// Somebody puts the entry before them back.
+    OldEntry,
+    /// The store has the old keys with a later date, of a process whose clock is ahead.
+    LaterDate,
+}
+
+/// A cool-down must not make good tokens invalid: the others ask the issuer, each once.
+#[test]
+fn a_cool_down_hides_no_key_that_the_store_has_lost() {
+    for driver in DRIVERS {
+        for loss in [Loss::Write, Loss::Eviction, Loss::OldEntry, Loss::LaterDate] {
+            let fleet = Fleet::new(driver);
+            let [searcher, other, ahead] = [(); 3].map(|()| fleet.process());
+            searcher.keys(0).unwrap();
+            other.keys(0).unwrap();
+            let jwks = fleet.name("jwks");
+            let old = fleet.store.value(&jwks).unwrap();
+            if matches!(loss, Loss::LaterDate) {
+                ahead.reload(40).unwrap();
+            }
+            fleet.tenant.replace_keys().unwrap();
+            let new = fleet.tenant.kid();
+            if matches!(loss, Loss::Write) {
+                *fleet.store.takes_no.lock().unwrap() = Some("jwks");
+            }
+            assert!(searcher.has(&new, 1));
+            // Without its keys in the store, a search is no cool-down of the fleet.
+            let is_stored = matches!(loss, Loss::Eviction | Loss::OldEntry);
+            let search = fleet.store.value(&fleet.name("search"));
+            assert_eq!(search.is_some(), is_stored, "{driver:?} {loss:?}");
+            match loss {
+                Loss::Eviction => CacheAdapter::delete(&*fleet.store, &jwks).unwrap(),
+                Loss::OldEntry => fleet.store.plant(&jwks, &old),
+                Loss::Write | Loss::LaterDate => {}
+            }
+            let before = requests(&fleet);
+            assert!(other.has(&new, 2), "{driver:?} {loss:?}");
+            for forged in 0..10 {
+                assert!(!other.has(&format!("forged {forged}"), 3));
+            }
+            assert_eq!(requests(&fleet), before + 1, "{driver:?} {loss:?}");
+        }
+    }
+}
+
+/// The store takes the keys, but the search has been overtaken by a later round of its process.
+#[test]
+fn a_search_that_was_overtaken_is_no_cool_down_of_the_fleet() {
+    let fleet = Fleet::new(Driver::Blocking);
+    let [searcher, other] = [(); 2].map(|()| fleet.process());
+    searcher.keys(0).unwrap();
+    other.keys(0).unwrap();
+    let gate = Gate::new();
+    let fault = Fault::hold_at(&gate);
+    fleet.tenant.misbehave_times(Endpoint::Jwks, 1, fault);
+    std::thread::scope(|scope| {
+        let late = scope.spawn(|| searcher.keys_with("forged", 1).is_ok());
+        assert!(gate.wait_arrived());
+        // The search is overdue.
+        fleet.go_to(200);
+        searcher.reload(200).unwrap();
+        gate.release();
+        assert!(late.join().unwrap());
+    });
+    assert_eq!(fleet.store.value(&fleet.name("search")), None);
+}
+
+/// Dates with fractions of a second are the same for all processes.
+#[test]
+fn dates_in_the_store_are_exact() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let writer = fleet.process();
+        for number in 0..200_u32 {
+            let fraction = Duration::from_nanos(u64::from(number) * 123_456_789);
+            let now = common::at(100 * i64::from(number)).plus(fraction);
+            fleet.go_to(100 * i64::from(number));
+            writer.reload_at(now).unwrap();
+            let reader = fleet.process();
+            let read = reader.keys_at(now).unwrap();
+            assert_eq!(read.requested_at(), now, "{driver:?} {number}");
+            // The search has the date of its keys, so nobody else searches.
+            let later = now.plus(Duration::from_millis(10_001));
+            assert!(writer.keys_with_at("forged", later).is_ok());
+            let before = requests(&fleet);
+            assert!(reader.keys_with_at("forged", later).is_ok());
+            assert_eq!(requests(&fleet), before, "{driver:?} {number}");
+            // A process does not call its own documents older than they are.
+            CacheAdapter::delete(&*fleet.store, &fleet.name("search")).unwrap();
+        }
+        assert_eq!(fleet.take_refused(), [""; 0], "{driver:?}");
+    }
+}
+
+/// The clock of a process that searches may be ahead of the others'.
+#[test]
+fn a_clock_that_is_ahead_prolongs_no_cool_down() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let [ahead, other] = [(); 2].map(|()| fleet.process());
+        ahead.keys(0).unwrap();
+        other.keys(0).unwrap();
+        assert!(!ahead.has("forged", 20));
+        assert!(!other.has("forged", 0));
+        fleet.tenant.replace_keys().unwrap();
+        let new = fleet.tenant.kid();
+        fleet.go_to(31);
+        assert!(other.has(&new, 31), "{driver:?}");
+    }
+}
+
 /// A process that learns of a cool-down from others counts it from its beginning.
 #[test]
 fn the_cool_down_of_a_fleet_ends_for_all_at_the_same_time() {
@@ -308,7 +426,7 @@ fn an_older_document_does_not_replace_a_newer_one_at_the_last_moment() {
             for kind in ["metadata", "jwks"] {
                 let stored = fleet.store.value(&fleet.name(kind)).unwrap();
                 let date = common::START + own.max(others);
-                let date = format!("\"requested_at\":{date}.0");
+                let date = format!("\"requested_at\":\"{date}\"");
                 assert!(stored.contains(&date), "{driver:?} {own} {others} {kind}");
             }
         }

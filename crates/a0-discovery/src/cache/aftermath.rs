@@ -9,6 +9,7 @@ use super::record::Outcome;
 use super::round::Rules;
 use super::second_level::{Entry, SecondLevel};
 use super::step::{Change, Found, Step};
+use crate::error::Document;
 
 /// How often a document is compared with the stored one if other processes keep replacing it.
 const MAX_COMPARISONS: u32 = 3;
@@ -18,6 +19,8 @@ const MAX_COMPARISONS: u32 = 3;
 pub(crate) struct Aftermath {
     entries: VecDeque<Entry>,
     release: Option<(Claim, Release)>,
+    /// Whether the store took the keys of the round.
+    keys_are_stored: bool,
 }
 
 impl Aftermath {
@@ -36,6 +39,7 @@ impl Aftermath {
         Aftermath {
             entries: entries.into(),
             release,
+            keys_are_stored: false,
         }
     }
 
@@ -67,7 +71,7 @@ impl Aftermath {
 
     /// Writes an entry unless a newer one is stored.
     fn write(
-        self,
+        mut self,
         entry: Entry,
         comparisons: u32,
         store: &SecondLevel,
@@ -98,7 +102,11 @@ impl Aftermath {
             let then = move |changed| match changed {
                 // Another process has stored a document meanwhile.
                 Some(false) => self.write(entry, left, store, now),
-                Some(true) | None => self.write_next(store, now),
+                Some(true) => {
+                    self.keys_are_stored |= entry.document == Document::Jwks;
+                    self.write_next(store, now)
+                }
+                None => self.write_next(store, now),
             };
             Step::Change(change, Box::new(then))
         };
@@ -110,15 +118,22 @@ impl Aftermath {
             return Step::Done(());
         };
         let change = match release {
-            Release::Delete => Change::DeleteIfEqual {
-                name,
-                expected: held,
-            },
-            Release::Replace(value, ttl) => Change::SetIfEqual {
+            Release::Fail(value, ttl) => Change::SetIfEqual {
                 name,
                 expected: held,
                 value,
                 ttl,
+            },
+            // A cool-down sends the others to the store, so the keys must be there.
+            Release::CoolDown(value, ttl) if self.keys_are_stored => Change::SetIfEqual {
+                name,
+                expected: held,
+                value,
+                ttl,
+            },
+            Release::Delete | Release::CoolDown(..) => Change::DeleteIfEqual {
+                name,
+                expected: held,
             },
         };
         Step::Change(change, Box::new(|_| Step::Done(())))

@@ -10,7 +10,7 @@ use a0_jose::{NumericDate, json};
 use serde_json::json;
 
 use super::record::{Outcome, Purpose};
-use super::second_level::SecondLevel;
+use super::second_level::{SecondLevel, date_from_json, date_to_json};
 use crate::issuer::Issuer;
 use crate::policy::{CachePolicy, elapsed};
 
@@ -54,8 +54,10 @@ pub(crate) enum ClaimState {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Release {
     Delete,
-    /// Replace it by this value, for this time.
-    Replace(String, Duration),
+    /// Tell the others for this time, by this value, that the fetch failed.
+    Fail(String, Duration),
+    /// Begin the cool-down of the fleet: this value, for this time.
+    CoolDown(String, Duration),
 }
 
 impl Claim {
@@ -104,7 +106,7 @@ impl Claim {
         let searched_at = || {
             let payload = store.authentication.open(&self.name, value)?;
             let payload = json::parse_object(payload.as_bytes()).ok()?;
-            NumericDate::from_json(payload.get("searched_at")?)
+            date_from_json(payload.get("searched_at")?)
         };
         match searched_at().filter(|_| self.purpose == Purpose::Search) {
             Some(at) if elapsed(at, now) < policy.kid_cooldown => ClaimState::Searched(at),
@@ -123,7 +125,7 @@ impl Claim {
         policy: &CachePolicy,
     ) -> Release {
         if outcome.error.is_some() {
-            return Release::Replace(FAILED.to_owned(), FAILURE_TTL);
+            return Release::Fail(FAILED.to_owned(), FAILURE_TTL);
         }
         let starts_cool_down = outcome.asked_issuer
             && self.purpose == Purpose::Search
@@ -131,8 +133,8 @@ impl Claim {
         if !starts_cool_down {
             return Release::Delete;
         }
-        let payload = json!({ "searched_at": self.began.as_seconds() }).to_string();
+        let payload = json!({ "searched_at": date_to_json(self.began) }).to_string();
         let value = store.authentication.seal(&self.name, payload);
-        Release::Replace(value, policy.kid_cooldown)
+        Release::CoolDown(value, policy.kid_cooldown)
     }
 }

@@ -137,7 +137,7 @@ pub(super) struct Shared {
     pub(super) stored: Option<Arc<IssuerKeys>>,
     pub(super) refused: Vec<RefusedEntry>,
     pub(super) claim: Option<Claim>,
-    /// When another process searched, if its cool-down is not over.
+    /// When another process searched, if its cool-down ends this round.
     pub(super) searched_at: Option<NumericDate>,
 }
 
@@ -200,9 +200,8 @@ impl<'r> Plan<'r, IssuerKeys> {
             (Document::Metadata, fetched.metadata.as_ref()),
             (Document::Jwks, Some(&fetched.jwks)),
         ];
-        let entry = |(document, text): (Document, Option<_>)| {
-            store.encode(store.name_of(self.issuer, document), text?)
-        };
+        let entry =
+            |(document, text): (Document, Option<_>)| store.encode(self.issuer, document, text?);
         documents.into_iter().filter_map(entry).collect()
     }
 
@@ -245,7 +244,7 @@ impl<'r> Plan<'r, IssuerKeys> {
     }
 }
 
-fn keys_requested_at(keys: &IssuerKeys) -> NumericDate {
+pub(super) fn keys_requested_at(keys: &IssuerKeys) -> NumericDate {
     let [_, keys] = keys.stamps();
     keys.requested_at
 }

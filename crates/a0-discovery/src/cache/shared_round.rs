@@ -8,7 +8,7 @@ use a0_jose::NumericDate;
 
 use super::claim::{Claim, ClaimState};
 use super::record::{Outcome, Purpose};
-use super::round::{End, Plan, Shared};
+use super::round::{End, Plan, Shared, keys_requested_at};
 use super::second_level::{EntryRefusal, RefusedEntry, SecondLevel};
 use super::step::{Change, Found, Step};
 use crate::error::Document;
@@ -31,6 +31,8 @@ pub(super) struct SharedRound<'r> {
     /// The time that is left to wait for the present holder of the claim.
     time_left: Duration,
     pause: Duration,
+    /// When another process searched, by its clock, if its cool-down is not over.
+    searched_at: Option<NumericDate>,
 }
 
 type Ended = End<IssuerKeys>;
@@ -52,6 +54,7 @@ impl<'r> SharedRound<'r> {
             shared: Shared::default(),
             waited: Duration::ZERO,
             pause: FIRST_PAUSE,
+            searched_at: None,
         };
         round.read_metadata(not_enough)
     }
@@ -195,7 +198,7 @@ impl<'r> SharedRound<'r> {
                 ClaimState::Searched(at) => {
                     // The documents of that search were stored before its cool-down began.
                     let mut round = self;
-                    round.shared.searched_at = Some(at);
+                    round.searched_at = Some(at);
                     round.read_metadata(SharedRound::cool_down)
                 }
                 ClaimState::Void => self.take_over(claim, value),
@@ -252,13 +255,19 @@ impl<'r> SharedRound<'r> {
         Step::Wait(pause, Box::new(then))
     }
 
-    /// Ends a search that a cool-down forbids. Without any keys there is nothing to search in: they
-    /// were evicted meanwhile.
-    fn cool_down(self) -> Step<'r, Ended> {
-        if self.shared.stored.is_some() || self.plan.current.is_some() {
-            self.end_without_request()
-        } else {
-            self.request()
+    /// Ends a search that a cool-down forbids, if this process has the keys of that search or later
+    /// ones. Otherwise only the issuer can tell whether it has the wanted key: the store may have lost
+    /// them.
+    fn cool_down(mut self) -> Step<'r, Ended> {
+        let known = self.shared.stored.as_ref().or(self.plan.current.as_ref());
+        match self.searched_at.zip(known) {
+            Some((at, keys)) if keys_requested_at(keys) >= at => {
+                // The clock of the other process may be ahead, which must not prolong the cool-down.
+                let is_ahead = at > self.began;
+                self.shared.searched_at = Some(if is_ahead { self.began } else { at });
+                self.end_without_request()
+            }
+            _ => self.request(),
         }
     }
 

@@ -13,7 +13,7 @@ use a0_discovery::{
     InMemoryCache, Issuer, IssuerKeys, KeyCache, RefreshEnd, RefreshObserver, RefreshSpan,
     RefusedEntry, Unavailable, asynchronous, normalize_domain,
 };
-use a0_jose::Algorithm;
+use a0_jose::{Algorithm, NumericDate};
 use a0_testkit::LocalTenant;
 
 use crate::common::{START, at, rules};
@@ -42,9 +42,20 @@ pub struct Store {
     /// Called before the next `get`.
     pub before_read: Hook,
     pub calls: AtomicU64,
+    /// Writes to names that contain this text fail.
+    pub takes_no: Mutex<Option<&'static str>>,
 }
 
 impl Store {
+    fn check_write(&self, key: &str) -> Result<(), CacheAdapterError> {
+        match *self.takes_no.lock().unwrap() {
+            Some(kind) if key.contains(kind) => {
+                Err(CacheAdapterError::new("it takes no such value"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn act<T>(
         &self,
         act: impl FnOnce(&InMemoryCache) -> Result<T, CacheAdapterError>,
@@ -91,6 +102,7 @@ impl CacheAdapter for Store {
         ttl: Duration,
     ) -> Result<bool, CacheAdapterError> {
         call(&self.before_claim);
+        self.check_write(key)?;
         self.act(|values| CacheAdapter::set_if_absent(values, key, value, ttl))
     }
 
@@ -114,6 +126,7 @@ impl CacheAdapter for Store {
         ttl: Duration,
     ) -> Result<bool, CacheAdapterError> {
         call(&self.before_swap);
+        self.check_write(key)?;
         self.act(|values| CacheAdapter::set_if_equal(values, key, expected, value, ttl))
     }
 
@@ -196,6 +209,7 @@ impl Fleet {
                 before_claim: Mutex::default(),
                 before_read: Mutex::default(),
                 calls: AtomicU64::new(0),
+                takes_no: Mutex::default(),
             }),
             policy: crate::common::policy(),
             rules: rules(),
@@ -297,14 +311,22 @@ pub enum Process {
 
 impl Process {
     pub fn keys(&self, second: i64) -> Keys {
+        self.keys_at(at(second))
+    }
+
+    pub fn keys_at(&self, now: NumericDate) -> Keys {
         match self {
-            Process::Blocking(cache, issuer) => cache.keys(issuer, at(second)),
-            Process::Async(cache, issuer) => run(cache.keys(issuer, at(second))),
+            Process::Blocking(cache, issuer) => cache.keys(issuer, now),
+            Process::Async(cache, issuer) => run(cache.keys(issuer, now)),
         }
     }
 
     pub fn keys_with(&self, kid: &str, second: i64) -> Keys {
-        let (algorithm, now) = (Algorithm::Rs256, at(second));
+        self.keys_with_at(kid, at(second))
+    }
+
+    pub fn keys_with_at(&self, kid: &str, now: NumericDate) -> Keys {
+        let algorithm = Algorithm::Rs256;
         match self {
             Process::Blocking(cache, issuer) => cache.keys_with(issuer, kid, algorithm, now),
             Process::Async(cache, issuer) => run(cache.keys_with(issuer, kid, algorithm, now)),
@@ -312,9 +334,13 @@ impl Process {
     }
 
     pub fn reload(&self, second: i64) -> Keys {
+        self.reload_at(at(second))
+    }
+
+    pub fn reload_at(&self, now: NumericDate) -> Keys {
         match self {
-            Process::Blocking(cache, issuer) => cache.reload(issuer, at(second)),
-            Process::Async(cache, issuer) => run(cache.reload(issuer, at(second))),
+            Process::Blocking(cache, issuer) => cache.reload(issuer, now),
+            Process::Async(cache, issuer) => run(cache.reload(issuer, now)),
         }
     }
 
