@@ -6,8 +6,8 @@ mod common;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Barrier;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use a0_discovery::{CacheAdapter, FetchFailure, Refresh};
@@ -382,6 +382,8 @@ fn a_holder_that_dies_delays_the_others_for_half_of_max_wait() {
             assert_eq!(keys, before.1 + 1, "{driver:?} {is_search}");
             assert_eq!(metadata, before.0 + usize::from(!is_search));
             assert_eq!(fleet.waited(), fleet.policy.max_wait / 2, "{driver:?}");
+            let longest = fleet.longest_wait.load(Ordering::SeqCst);
+            assert_eq!(longest, if is_search { 200 } else { 500 }, "{driver:?}");
         }
     }
 }
@@ -455,19 +457,73 @@ fn a_replayed_cool_down_is_over() {
     }
 }
 
-/// A background refresh waits for another process, and no caller waits for it.
+/// A background refresh leaves the fetch to the process that holds the claim, so nobody waits for
+/// it: neither its own caller, if that carries it out, nor one that looks for another key.
 #[test]
-fn a_refresh_that_waits_for_another_process_delays_no_caller() {
-    let mut fleet = Fleet::new(Driver::Blocking);
-    fleet.policy.refresh = Refresh::Background;
-    let process = fleet.process();
-    process.keys(0).unwrap();
-    fleet.go_to(301);
-    fleet.store.plant(&fleet.name("refresh"), "held:somebody");
-    let served = process.keys(301).unwrap();
-    assert_eq!(served.requested_at(), common::at(0), "stale keys, at once");
-    // The claim was taken over and given back.
-    wait_for_refresh(&fleet, &process, 301);
-    assert_eq!(process.keys(301).unwrap().requested_at(), common::at(306));
-    assert_eq!(fleet.waited(), fleet.policy.max_wait / 2);
+fn a_refresh_that_finds_a_claim_delays_no_caller() {
+    for driver in DRIVERS {
+        let mut fleet = Fleet::new(driver);
+        fleet.policy.refresh = Refresh::Background;
+        let [process, other] = [(); 2].map(|()| fleet.process());
+        process.keys(0).unwrap();
+        fleet.go_to(301);
+        let claim = fleet.name("refresh");
+        fleet.store.plant(&claim, "held:somebody");
+        let served = process.keys(301).unwrap();
+        assert_eq!(served.requested_at(), common::at(0), "stale keys, at once");
+        while process.is_fetching(301) {
+            std::thread::yield_now();
+        }
+        fleet.tenant.replace_keys().unwrap();
+        assert!(process.has(&fleet.tenant.kid(), 301), "{driver:?}");
+        assert_eq!(fleet.waited(), Duration::ZERO, "{driver:?}");
+        // A second later it looks again.
+        CacheAdapter::delete(&*fleet.store, &claim).unwrap();
+        other.reload(302).unwrap();
+        fleet.go_to(302);
+        process.keys(302).unwrap();
+        wait_for_refresh(&fleet, &process, 302);
+        let keys = process.keys(302).unwrap();
+        assert_eq!(keys.requested_at(), common::at(302), "{driver:?}");
+    }
+}
+
+/// A hundred processes wait for one that died. One takes its claim over, and the others wait for that
+/// one.
+#[test]
+fn those_who_waited_for_a_dead_process_do_not_all_fetch() {
+    const DEAD: &str = "held:dead";
+    for driver in DRIVERS {
+        for kind in ["refresh", "search"] {
+            let fleet = Fleet::new(driver);
+            let claim = fleet.name(kind);
+            let store = Arc::clone(&fleet.store);
+            let name = claim.clone();
+            // Whoever waits goes on when the new holder has finished.
+            *fleet.waits_until.lock().unwrap() = Some(Arc::new(move || {
+                store
+                    .value(&name)
+                    .is_none_or(|value| !value.starts_with("held:") || value == DEAD)
+            }));
+            let processes = fleet.processes(HUNDRED);
+            if kind == "search" {
+                let warm = |process: &Process| drop(process.keys(0).unwrap());
+                processes.iter().for_each(warm);
+                fleet.tenant.replace_keys().unwrap();
+            }
+            let (kid, before) = (fleet.tenant.kid(), fetches(&fleet.tenant).1);
+            fleet.store.plant(&claim, DEAD);
+            // All of them see the claim of the dead one before the first takes it.
+            let all = Barrier::new(HUNDRED);
+            *fleet.store.before_each_swap.lock().unwrap() =
+                Some(Arc::new(move |expected: &str| {
+                    if expected == DEAD {
+                        all.wait();
+                    }
+                }));
+            at_once(&processes, |process| assert!(process.has(&kid, 1)));
+            let fetched = fetches(&fleet.tenant).1 - before;
+            assert_eq!(fetched, 1, "{driver:?} {kind}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! output.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use a0_http::Conversation;
 use a0_jose::{Algorithm, NumericDate};
@@ -63,13 +64,13 @@ pub(crate) enum Sharing {
 }
 
 impl Sharing {
-    /// How many times a round may wait for another process. Nobody waits for a background round, so
-    /// it waits until all claims of processes that died have expired.
-    pub(crate) fn patience(self, is_background: bool) -> u32 {
-        match self {
-            Sharing::Nothing | Sharing::Documents => 0,
-            Sharing::Fetches if is_background => 4,
-            Sharing::Fetches => 1,
+    /// The longest time for which a round in the foreground may wait for other processes.
+    pub(crate) fn longest_wait(self, purpose: Purpose, policy: &CachePolicy) -> Duration {
+        match (self, purpose) {
+            (Sharing::Fetches, Purpose::Refresh | Purpose::Search) => {
+                policy.claim_wait().saturating_add(policy.last_claim_wait())
+            }
+            _ => Duration::ZERO,
         }
     }
 }
@@ -96,9 +97,8 @@ pub(crate) struct Plan<'r, T> {
     pub(crate) has_known_age: bool,
     /// When the newest metadata and the newest keys that this process has had were requested.
     pub(crate) seen: Option<[NumericDate; 2]>,
-    /// How many times the round may wait for the process that holds the claim, each time for
-    /// [`CachePolicy::claim_wait`].
-    pub(crate) patience: u32,
+    /// Whether the round is a background refresh, which waits for no other process.
+    pub(crate) is_background: bool,
 }
 
 /// A value that a round can fetch.
@@ -183,7 +183,7 @@ impl<'r> Plan<'r, IssuerKeys> {
         shared: Shared,
     ) -> End<IssuerKeys> {
         End {
-            aftermath: Aftermath::new(&outcome, entries, shared.claim, self.rules),
+            aftermath: Aftermath::new(&outcome, entries, shared.claim, &self.rules.policy),
             outcome,
             refused: shared.refused,
         }

@@ -19,6 +19,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 const MAX_PAUSE: Duration = Duration::from_millis(500);
 
+/// The same for a search. A refused token waits for it, or a good one of a new key.
+const MAX_SEARCH_PAUSE: Duration = Duration::from_millis(200);
+
 /// The state of such a round.
 pub(super) struct SharedRound<'r> {
     plan: Plan<'r, IssuerKeys>,
@@ -30,6 +33,8 @@ pub(super) struct SharedRound<'r> {
     waited: Duration,
     /// The time that is left to wait for the present holder of the claim.
     time_left: Duration,
+    /// The time to wait for a process that takes the claim over.
+    last_wait: Duration,
     pause: Duration,
     /// When another process searched, by its clock, if its cool-down is not over.
     searched_at: Option<NumericDate>,
@@ -48,6 +53,7 @@ impl<'r> SharedRound<'r> {
         };
         let round = SharedRound {
             time_left: plan.rules.policy.claim_wait(),
+            last_wait: plan.rules.policy.last_claim_wait(),
             began: plan.now,
             plan,
             store,
@@ -190,8 +196,10 @@ impl<'r> SharedRound<'r> {
             let policy = &self.plan.rules.policy;
             // The caller judges the cool-down by the same time. If they differed, it would search
             // again at once.
-            match claim.state(&value, self.store, policy, self.began) {
+            match claim.state(&value, self.store, policy, [self.began, self.plan.now]) {
                 ClaimState::Ours => self.hold(claim),
+                // The next refresh finds what the other process stores.
+                ClaimState::Held if self.plan.is_background => self.end_without_request(),
                 ClaimState::Held if self.time_left.is_zero() => self.take_over(claim, value),
                 ClaimState::Held => self.wait(),
                 ClaimState::Failed => self.request(),
@@ -208,8 +216,8 @@ impl<'r> SharedRound<'r> {
     }
 
     /// Takes the claim from a holder that has not finished in time. One of the waiting processes
-    /// succeeds, and the others wait for it, if they may.
-    fn take_over(mut self, claim: Claim, found: String) -> Step<'r, Ended> {
+    /// succeeds, and the others wait for it a little.
+    fn take_over(self, claim: Claim, found: String) -> Step<'r, Ended> {
         let Plan { rules, purpose, .. } = self.plan;
         let change = Change::SetIfEqual {
             name: claim.name.clone(),
@@ -219,13 +227,7 @@ impl<'r> SharedRound<'r> {
         };
         let then = move |is_set| match is_set {
             Some(true) => self.hold(claim),
-            Some(false) => {
-                if self.time_left.is_zero() && self.plan.patience > 1 {
-                    self.plan.patience -= 1;
-                    self.time_left = rules.policy.claim_wait();
-                }
-                self.wait()
-            }
+            Some(false) => self.wait(),
             None => self.request(),
         };
         Step::Change(change, Box::new(then))
@@ -233,11 +235,24 @@ impl<'r> SharedRound<'r> {
 
     /// Waits for the holder of the claim, then reads the documents again.
     fn wait(mut self) -> Step<'r, Ended> {
+        if self.plan.is_background {
+            return self.read_metadata(SharedRound::end_without_request);
+        }
+        if self.time_left.is_zero() {
+            // Another process has just taken the claim over. Without this wait, all others would
+            // fetch at once.
+            self.time_left = std::mem::take(&mut self.last_wait);
+            self.pause = FIRST_PAUSE;
+        }
         let pause = self.pause.min(self.time_left);
         if pause.is_zero() {
             return self.request();
         }
-        self.pause = self.pause.saturating_mul(2).min(MAX_PAUSE);
+        let longest = match self.plan.purpose {
+            Purpose::Search => MAX_SEARCH_PAUSE,
+            Purpose::Refresh | Purpose::Reload | Purpose::Reread => MAX_PAUSE,
+        };
+        self.pause = self.pause.saturating_mul(2).min(longest);
         let then = move |since_begin: Option<Duration>| {
             let Some(since_begin) = since_begin else {
                 return self.request();

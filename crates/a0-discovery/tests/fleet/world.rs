@@ -29,6 +29,8 @@ pub enum Driver {
 
 pub const DRIVERS: [Driver; 2] = [Driver::Blocking, Driver::Async];
 
+type WaitsUntil = Arc<Mutex<Option<Arc<dyn Fn() -> bool + Send + Sync>>>>;
+
 type Hook = Mutex<Option<Box<dyn FnOnce() + Send>>>;
 
 /// A store that processes share. A test can break it, and act before a call.
@@ -42,6 +44,8 @@ pub struct Store {
     /// Called before the next `get`.
     pub before_read: Hook,
     pub calls: AtomicU64,
+    /// Called before each `set_if_equal`, with the expected value.
+    pub before_each_swap: Mutex<Option<Arc<dyn Fn(&str) + Send + Sync>>>,
     /// Writes to names that contain this text fail.
     pub takes_no: Mutex<Option<&'static str>>,
 }
@@ -126,6 +130,10 @@ impl CacheAdapter for Store {
         ttl: Duration,
     ) -> Result<bool, CacheAdapterError> {
         call(&self.before_swap);
+        let before = self.before_each_swap.lock().unwrap().clone();
+        if let Some(before) = before {
+            before(expected);
+        }
         self.check_write(key)?;
         self.act(|values| CacheAdapter::set_if_equal(values, key, expected, value, ttl))
     }
@@ -191,6 +199,10 @@ pub struct Fleet {
     pub second: Arc<AtomicU64>,
     /// The milliseconds for which processes have waited for others.
     pub waited: Arc<AtomicU64>,
+    /// The milliseconds of the longest single wait.
+    pub longest_wait: Arc<AtomicU64>,
+    /// A wait lasts until this is so.
+    pub waits_until: WaitsUntil,
     pub refused: Arc<Mutex<Vec<RefusedEntry>>>,
 }
 
@@ -210,12 +222,15 @@ impl Fleet {
                 before_read: Mutex::default(),
                 calls: AtomicU64::new(0),
                 takes_no: Mutex::default(),
+                before_each_swap: Mutex::default(),
             }),
             policy: crate::common::policy(),
             rules: rules(),
             authentication: EntryKeys::new([7; 32]).unwrap().into(),
             second,
             waited: Arc::default(),
+            longest_wait: Arc::default(),
+            waits_until: Arc::default(),
             refused: Arc::default(),
         }
     }
@@ -242,10 +257,17 @@ impl Fleet {
         let clock = Arc::clone(&self.second);
         let clock = move || time(&clock);
         let waited = Arc::clone(&self.waited);
+        let longest = Arc::clone(&self.longest_wait);
+        let until = Arc::clone(&self.waits_until);
         let pause = move |by: Duration| {
             let by = u64::try_from(by.as_millis()).unwrap();
             waited.fetch_add(by, Ordering::SeqCst);
+            longest.fetch_max(by, Ordering::SeqCst);
             std::thread::yield_now();
+            let until = until.lock().unwrap().clone();
+            while until.as_ref().is_some_and(|until| !until()) {
+                std::thread::yield_now();
+            }
         };
         let observer = Observer(Arc::clone(&self.refused));
         let issuer = normalize_domain(self.tenant.domain()).unwrap();
