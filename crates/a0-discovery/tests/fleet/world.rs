@@ -31,6 +31,8 @@ pub const DRIVERS: [Driver; 2] = [Driver::Blocking, Driver::Async];
 
 type WaitsUntil = Arc<Mutex<Option<Arc<dyn Fn() -> bool + Send + Sync>>>>;
 
+type SwapHook = Arc<dyn Fn(&str) + Send + Sync>;
+
 type Hook = Mutex<Option<Box<dyn FnOnce() + Send>>>;
 
 /// A store that processes share. A test can break it, and act before a call.
@@ -45,7 +47,7 @@ pub struct Store {
     pub before_read: Hook,
     pub calls: AtomicU64,
     /// Called before each `set_if_equal`, with the expected value.
-    pub before_each_swap: Mutex<Option<Arc<dyn Fn(&str) + Send + Sync>>>,
+    pub before_each_swap: Mutex<Option<SwapHook>>,
     /// Writes to names that contain this text fail.
     pub takes_no: Mutex<Option<&'static str>>,
 }
