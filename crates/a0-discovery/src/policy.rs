@@ -15,6 +15,9 @@ pub const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// The shortest time that a claim lasts.
 const MIN_CLAIM_TTL: Duration = Duration::from_secs(1);
 
+/// The longest wait for a process that took the claim of a dead one over.
+const MAX_LAST_CLAIM_WAIT: Duration = Duration::from_secs(1);
+
 /// How long keys are cached and served, for how many issuers, and how long a call may wait for
 /// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +48,8 @@ pub struct CachePolicy {
     /// most two, should have ended. The time that it may wait for another process is added.
     pub timeout: Duration,
     /// The longest time that one call waits, in total, for the fetches of other calls. Defaults to
-    /// 10 s. A call that fetches waits half of it, at most, for another process that shares its store.
+    /// 10 s. A call that fetches waits half of it and 1 s, at most, for another process that shares its
+    /// store.
     pub max_wait: Duration,
 }
 
@@ -124,6 +128,11 @@ impl CachePolicy {
     /// for the callers that wait for this round.
     pub(crate) fn claim_wait(&self) -> Duration {
         self.max_wait / 2
+    }
+
+    /// How much longer a round waits if another one takes the claim of a dead process over.
+    pub(crate) fn last_claim_wait(&self) -> Duration {
+        MAX_LAST_CLAIM_WAIT.min(self.claim_wait())
     }
 
     /// The longest time for which a document may be served.

@@ -389,7 +389,7 @@ fn malformed_and_forged_entries_count_as_absent() {
         ),
     ];
     for name in ["metadata", "jwks"] {
-        let all: [Change; 19] = [
+        let all: [Change; 22] = [
             Box::new(padded),
             Box::new(|_| String::new()),
             Box::new(|_| "null".into()),
@@ -406,7 +406,10 @@ fn malformed_and_forged_entries_count_as_absent() {
             Box::new(edit("body", json!({}))),
             Box::new(edit("body", json!("x".repeat(1024 * 1024 + 1)))),
             Box::new(edit("requested_at", json!("now"))),
-            Box::new(edit("requested_at", json!(START + 61))),
+            Box::new(edit("requested_at", json!("NaN"))),
+            Box::new(edit("requested_at", json!("inf"))),
+            Box::new(edit("requested_at", json!(START))),
+            Box::new(edit("requested_at", json!((START + 61).to_string()))),
             Box::new(edit("max_age", json!(-1))),
             Box::new(edit("max_age", json!(1.5))),
         ];

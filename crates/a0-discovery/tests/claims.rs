@@ -143,7 +143,7 @@ fn a_claim_expires_before_the_cool_down() {
 /// than for a process that died.
 #[test]
 fn a_planted_claim_is_no_outage() {
-    let cool_down = |second: i64| format!("{{\"searched_at\":{}}}", START + second);
+    let cool_down = |second: i64| format!("{{\"searched_at\":\"{}\"}}", START + second);
     // (value, whether processes wait for it)
     let values = [
         (String::new(), false),
@@ -185,11 +185,45 @@ fn a_planted_claim_is_no_outage() {
                 NEVER
             };
             assert_eq!(fleet.waited(), waited, "{driver:?} {value}");
-            if value != "failed" {
-                assert_eq!(fetches(&fleet.tenant), (1, 2), "{driver:?} {value}");
-            }
+            assert_eq!(fetches(&fleet.tenant), (1, 2), "{driver:?} {value}");
         }
     }
+}
+
+/// A genuine failure cannot be used to end the agreement of the fleet.
+#[test]
+fn a_replayed_failure_is_void() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let fault = Fault::status(500);
+        fleet.tenant.misbehave_times(Endpoint::Discovery, 1, fault);
+        assert!(fleet.process().keys(0).is_err());
+        let name = fleet.name("refresh");
+        let genuine = fleet.store.value(&name).unwrap();
+        fleet.go_to(60);
+        fleet.store.plant(&name, &genuine);
+        let process = fleet.process();
+        process.keys(60).unwrap();
+        // The process took the claim and gave it back.
+        assert_eq!(fleet.store.value(&name), None, "{driver:?}");
+    }
+}
+
+/// A child process that was forked has the random numbers of its parent.
+#[test]
+fn a_claim_names_its_process() {
+    let fleet = Fleet::new(Driver::Blocking);
+    let (tenant, store, name) = (
+        fleet.tenant.clone(),
+        Arc::clone(&fleet.store),
+        fleet.name("refresh"),
+    );
+    let process = fleet.process_with(move |request| {
+        let held = store.value(&name).unwrap();
+        assert!(held.ends_with(&format!(":{}", std::process::id())));
+        tenant.handle(request)
+    });
+    process.keys(0).unwrap();
 }
 
 /// Without entry keys a cool-down can be planted, but it keeps nobody from a refresh.
@@ -202,7 +236,7 @@ fn a_cool_down_in_the_place_of_a_refresh_is_void() {
         let process = fleet.process();
         for second in [0, 400] {
             fleet.go_to(second);
-            let planted = format!("{{\"searched_at\":{}}}", START + second);
+            let planted = format!("{{\"searched_at\":\"{}\"}}", START + second);
             fleet.store.plant(&name, &planted);
             let keys = process.keys(second).unwrap();
             assert_eq!(keys.requested_at(), at(second), "{driver:?}");
@@ -355,9 +389,9 @@ fn a_store_that_lies_about_claims_is_no_outage() {
     for (grants, is_held, refresh, seconds) in [
         (true, false, Refresh::Inline, 0),
         (true, true, Refresh::Inline, 0),
-        (false, false, Refresh::Inline, 5),
-        (false, true, Refresh::Inline, 5),
-        (false, true, Refresh::Background, 20),
+        (false, false, Refresh::Inline, 6),
+        (false, true, Refresh::Inline, 6),
+        (false, true, Refresh::Background, 0),
     ] {
         let mut fleet = Fleet::new(Driver::Blocking);
         fleet.policy.refresh = refresh;

@@ -6,12 +6,12 @@ mod common;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Barrier;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use a0_discovery::{FetchFailure, Refresh};
-use a0_testkit::{Endpoint, Fault};
+use a0_discovery::{CacheAdapter, FetchFailure, Refresh};
+use a0_testkit::{Endpoint, Fault, Gate};
 use common::fetches;
 use world::{DRIVERS, Driver, Fleet, Process};
 
@@ -200,6 +200,124 @@ fn a_cool_down_hides_no_key_that_another_process_has_fetched() {
     }
 }
 
+/// What may keep the keys of a search from the other processes.
+#[derive(Debug, Clone, Copy)]
+enum Loss {
+    /// The store does not take them.
+    Write,
+    /// The store drops them.
+    Eviction,
+    /// Somebody puts the entry before them back.
+    OldEntry,
+    /// The store has the old keys with a later date, of a process whose clock is ahead.
+    LaterDate,
+}
+
+/// A cool-down must not make good tokens invalid: the others ask the issuer, each once.
+#[test]
+fn a_cool_down_hides_no_key_that_the_store_has_lost() {
+    for driver in DRIVERS {
+        for loss in [Loss::Write, Loss::Eviction, Loss::OldEntry, Loss::LaterDate] {
+            let fleet = Fleet::new(driver);
+            let [searcher, other, ahead] = [(); 3].map(|()| fleet.process());
+            searcher.keys(0).unwrap();
+            other.keys(0).unwrap();
+            let jwks = fleet.name("jwks");
+            let old = fleet.store.value(&jwks).unwrap();
+            if matches!(loss, Loss::LaterDate) {
+                ahead.reload(40).unwrap();
+            }
+            fleet.tenant.replace_keys().unwrap();
+            let new = fleet.tenant.kid();
+            if matches!(loss, Loss::Write) {
+                *fleet.store.takes_no.lock().unwrap() = Some("jwks");
+            }
+            assert!(searcher.has(&new, 1));
+            // Without its keys in the store, a search is no cool-down of the fleet.
+            let is_stored = matches!(loss, Loss::Eviction | Loss::OldEntry);
+            let search = fleet.store.value(&fleet.name("search"));
+            assert_eq!(search.is_some(), is_stored, "{driver:?} {loss:?}");
+            match loss {
+                Loss::Eviction => CacheAdapter::delete(&*fleet.store, &jwks).unwrap(),
+                Loss::OldEntry => fleet.store.plant(&jwks, &old),
+                Loss::Write | Loss::LaterDate => {}
+            }
+            let before = requests(&fleet);
+            assert!(other.has(&new, 2), "{driver:?} {loss:?}");
+            for forged in 0..10 {
+                assert!(!other.has(&format!("forged {forged}"), 3));
+            }
+            assert_eq!(requests(&fleet), before + 1, "{driver:?} {loss:?}");
+        }
+    }
+}
+
+/// The store takes the keys, but the search has been overtaken by a later round of its process.
+#[test]
+fn a_search_that_was_overtaken_is_no_cool_down_of_the_fleet() {
+    let fleet = Fleet::new(Driver::Blocking);
+    let [searcher, other] = [(); 2].map(|()| fleet.process());
+    searcher.keys(0).unwrap();
+    other.keys(0).unwrap();
+    let gate = Gate::new();
+    let fault = Fault::hold_at(&gate);
+    fleet.tenant.misbehave_times(Endpoint::Jwks, 1, fault);
+    std::thread::scope(|scope| {
+        let late = scope.spawn(|| searcher.keys_with("forged", 1).is_ok());
+        assert!(gate.wait_arrived());
+        // The search is overdue.
+        fleet.go_to(200);
+        searcher.reload(200).unwrap();
+        gate.release();
+        assert!(late.join().unwrap());
+    });
+    assert_eq!(fleet.store.value(&fleet.name("search")), None);
+}
+
+/// Dates with fractions of a second are the same for all processes.
+#[test]
+fn dates_in_the_store_are_exact() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let writer = fleet.process();
+        for number in 0..200_u32 {
+            let fraction = Duration::from_nanos(u64::from(number) * 123_456_789);
+            let now = common::at(100 * i64::from(number)).plus(fraction);
+            fleet.go_to(100 * i64::from(number));
+            writer.reload_at(now).unwrap();
+            let reader = fleet.process();
+            let read = reader.keys_at(now).unwrap();
+            assert_eq!(read.requested_at(), now, "{driver:?} {number}");
+            // The search has the date of its keys, so nobody else searches.
+            let later = now.plus(Duration::from_millis(10_001));
+            assert!(writer.keys_with_at("forged", later).is_ok());
+            let before = requests(&fleet);
+            assert!(reader.keys_with_at("forged", later).is_ok());
+            assert_eq!(requests(&fleet), before, "{driver:?} {number}");
+            // A process does not call its own documents older than they are.
+            CacheAdapter::delete(&*fleet.store, &fleet.name("search")).unwrap();
+        }
+        assert_eq!(fleet.take_refused(), [""; 0], "{driver:?}");
+    }
+}
+
+/// The clock of a process that searches may be ahead of the others'.
+#[test]
+fn a_clock_that_is_ahead_prolongs_no_cool_down() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let [ahead, other] = [(); 2].map(|()| fleet.process());
+        ahead.keys(0).unwrap();
+        other.keys(0).unwrap();
+        assert!(!ahead.has("forged", 20));
+        assert!(!other.has("forged", 0));
+        fleet.tenant.replace_keys().unwrap();
+        let new = fleet.tenant.kid();
+        fleet.go_to(31);
+        assert!(other.has(&new, 31), "{driver:?}");
+    }
+}
+
 /// A process that learns of a cool-down from others counts it from its beginning.
 #[test]
 fn the_cool_down_of_a_fleet_ends_for_all_at_the_same_time() {
@@ -264,6 +382,8 @@ fn a_holder_that_dies_delays_the_others_for_half_of_max_wait() {
             assert_eq!(keys, before.1 + 1, "{driver:?} {is_search}");
             assert_eq!(metadata, before.0 + usize::from(!is_search));
             assert_eq!(fleet.waited(), fleet.policy.max_wait / 2, "{driver:?}");
+            let longest = fleet.longest_wait.load(Ordering::SeqCst);
+            assert_eq!(longest, if is_search { 200 } else { 500 }, "{driver:?}");
         }
     }
 }
@@ -308,7 +428,7 @@ fn an_older_document_does_not_replace_a_newer_one_at_the_last_moment() {
             for kind in ["metadata", "jwks"] {
                 let stored = fleet.store.value(&fleet.name(kind)).unwrap();
                 let date = common::START + own.max(others);
-                let date = format!("\"requested_at\":{date}.0");
+                let date = format!("\"requested_at\":\"{date}\"");
                 assert!(stored.contains(&date), "{driver:?} {own} {others} {kind}");
             }
         }
@@ -337,19 +457,73 @@ fn a_replayed_cool_down_is_over() {
     }
 }
 
-/// A background refresh waits for another process, and no caller waits for it.
+/// A background refresh leaves the fetch to the process that holds the claim, so nobody waits for
+/// it: neither its own caller, if that carries it out, nor one that looks for another key.
 #[test]
-fn a_refresh_that_waits_for_another_process_delays_no_caller() {
-    let mut fleet = Fleet::new(Driver::Blocking);
-    fleet.policy.refresh = Refresh::Background;
-    let process = fleet.process();
-    process.keys(0).unwrap();
-    fleet.go_to(301);
-    fleet.store.plant(&fleet.name("refresh"), "held:somebody");
-    let served = process.keys(301).unwrap();
-    assert_eq!(served.requested_at(), common::at(0), "stale keys, at once");
-    // The claim was taken over and given back.
-    wait_for_refresh(&fleet, &process, 301);
-    assert_eq!(process.keys(301).unwrap().requested_at(), common::at(306));
-    assert_eq!(fleet.waited(), fleet.policy.max_wait / 2);
+fn a_refresh_that_finds_a_claim_delays_no_caller() {
+    for driver in DRIVERS {
+        let mut fleet = Fleet::new(driver);
+        fleet.policy.refresh = Refresh::Background;
+        let [process, other] = [(); 2].map(|()| fleet.process());
+        process.keys(0).unwrap();
+        fleet.go_to(301);
+        let claim = fleet.name("refresh");
+        fleet.store.plant(&claim, "held:somebody");
+        let served = process.keys(301).unwrap();
+        assert_eq!(served.requested_at(), common::at(0), "stale keys, at once");
+        while process.is_fetching(301) {
+            std::thread::yield_now();
+        }
+        fleet.tenant.replace_keys().unwrap();
+        assert!(process.has(&fleet.tenant.kid(), 301), "{driver:?}");
+        assert_eq!(fleet.waited(), Duration::ZERO, "{driver:?}");
+        // A second later it looks again.
+        CacheAdapter::delete(&*fleet.store, &claim).unwrap();
+        other.reload(302).unwrap();
+        fleet.go_to(302);
+        process.keys(302).unwrap();
+        wait_for_refresh(&fleet, &process, 302);
+        let keys = process.keys(302).unwrap();
+        assert_eq!(keys.requested_at(), common::at(302), "{driver:?}");
+    }
+}
+
+/// A hundred processes wait for one that died. One takes its claim over, and the others wait for that
+/// one.
+#[test]
+fn those_who_waited_for_a_dead_process_do_not_all_fetch() {
+    const DEAD: &str = "held:dead";
+    for driver in DRIVERS {
+        for kind in ["refresh", "search"] {
+            let fleet = Fleet::new(driver);
+            let claim = fleet.name(kind);
+            let store = Arc::clone(&fleet.store);
+            let name = claim.clone();
+            // Whoever waits goes on when the new holder has finished.
+            *fleet.waits_until.lock().unwrap() = Some(Arc::new(move || {
+                store
+                    .value(&name)
+                    .is_none_or(|value| !value.starts_with("held:") || value == DEAD)
+            }));
+            let processes = fleet.processes(HUNDRED);
+            if kind == "search" {
+                let warm = |process: &Process| drop(process.keys(0).unwrap());
+                processes.iter().for_each(warm);
+                fleet.tenant.replace_keys().unwrap();
+            }
+            let (kid, before) = (fleet.tenant.kid(), fetches(&fleet.tenant).1);
+            fleet.store.plant(&claim, DEAD);
+            // All of them see the claim of the dead one before the first takes it.
+            let all = Barrier::new(HUNDRED);
+            *fleet.store.before_each_swap.lock().unwrap() =
+                Some(Arc::new(move |expected: &str| {
+                    if expected == DEAD {
+                        all.wait();
+                    }
+                }));
+            at_once(&processes, |process| assert!(process.has(&kid, 1)));
+            let fetched = fetches(&fleet.tenant).1 - before;
+            assert_eq!(fetched, 1, "{driver:?} {kind}");
+        }
+    }
 }

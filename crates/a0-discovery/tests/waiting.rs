@@ -524,7 +524,7 @@ fn an_older_document_does_not_replace_a_newer_one() {
         assert!(!entry.contains(&removed));
     }
     // Malformed entries and documents from the future are replaced.
-    for planted in ["garbage", r#"{"requested_at":99999999999}"#] {
+    for planted in ["garbage", r#"{"requested_at":"99999999999"}"#] {
         let key = "a0-discovery:1:jwks:https://a.example/";
         CacheAdapter::set(&store, key, planted, LONG).unwrap();
         process(None).reload(&issuer, at(20)).unwrap();

@@ -9,6 +9,8 @@ use super::record::Outcome;
 use super::round::Rules;
 use super::second_level::{Entry, SecondLevel};
 use super::step::{Change, Found, Step};
+use crate::error::Document;
+use crate::policy::CachePolicy;
 
 /// How often a document is compared with the stored one if other processes keep replacing it.
 const MAX_COMPARISONS: u32 = 3;
@@ -18,6 +20,16 @@ const MAX_COMPARISONS: u32 = 3;
 pub(crate) struct Aftermath {
     entries: VecDeque<Entry>,
     release: Option<(Claim, Release)>,
+    /// Whether the store took the keys of the round.
+    keys_are_stored: bool,
+}
+
+/// The inputs of the steps.
+#[derive(Clone, Copy)]
+struct Inputs<'r> {
+    store: &'r SecondLevel,
+    policy: &'r CachePolicy,
+    now: NumericDate,
 }
 
 impl Aftermath {
@@ -25,17 +37,16 @@ impl Aftermath {
         outcome: &Outcome<T>,
         entries: Vec<Entry>,
         claim: Option<Claim>,
-        rules: &Rules,
+        policy: &CachePolicy,
     ) -> Self {
-        let release = claim
-            .zip(rules.second_level.as_ref())
-            .map(|(claim, store)| {
-                let release = claim.release(outcome, store, &rules.policy);
-                (claim, release)
-            });
+        let release = claim.map(|claim| {
+            let release = claim.release(outcome, policy);
+            (claim, release)
+        });
         Aftermath {
             entries: entries.into(),
             release,
+            keys_are_stored: false,
         }
     }
 
@@ -53,28 +64,23 @@ impl Aftermath {
                 if !is_newest {
                     self.entries.clear();
                 }
-                self.write_next(store, now)
+                let policy = &rules.policy;
+                self.write_next(Inputs { store, policy, now })
             }
         }
     }
 
-    fn write_next(mut self, store: &SecondLevel, now: NumericDate) -> Step<'_, ()> {
+    fn write_next(mut self, inputs: Inputs<'_>) -> Step<'_, ()> {
         match self.entries.pop_front() {
-            Some(entry) => self.write(entry, MAX_COMPARISONS, store, now),
-            None => self.give_back(),
+            Some(entry) => self.write(entry, MAX_COMPARISONS, inputs),
+            None => self.give_back(inputs),
         }
     }
 
     /// Writes an entry unless a newer one is stored.
-    fn write(
-        self,
-        entry: Entry,
-        comparisons: u32,
-        store: &SecondLevel,
-        now: NumericDate,
-    ) -> Step<'_, ()> {
+    fn write(mut self, entry: Entry, comparisons: u32, inputs: Inputs<'_>) -> Step<'_, ()> {
         let Some(left) = comparisons.checked_sub(1) else {
-            return self.write_next(store, now);
+            return self.write_next(inputs);
         };
         let name = entry.name.clone();
         let then = move |found| {
@@ -84,7 +90,7 @@ impl Aftermath {
                     value: entry.value.clone(),
                     ttl: entry.ttl,
                 },
-                Found::Value(stored) if store.may_replace(&entry, &stored, now) => {
+                Found::Value(stored) if inputs.store.may_replace(&entry, &stored, inputs.now) => {
                     Change::SetIfEqual {
                         name: entry.name.clone(),
                         expected: stored,
@@ -93,28 +99,40 @@ impl Aftermath {
                     }
                 }
                 // The unreadable entry may hold a newer document.
-                Found::Value(_) | Found::Away => return self.write_next(store, now),
+                Found::Value(_) | Found::Away => return self.write_next(inputs),
             };
             let then = move |changed| match changed {
                 // Another process has stored a document meanwhile.
-                Some(false) => self.write(entry, left, store, now),
-                Some(true) | None => self.write_next(store, now),
+                Some(false) => self.write(entry, left, inputs),
+                Some(true) => {
+                    self.keys_are_stored |= entry.document == Document::Jwks;
+                    self.write_next(inputs)
+                }
+                None => self.write_next(inputs),
             };
             Step::Change(change, Box::new(then))
         };
         Step::Read(name, Box::new(then))
     }
 
-    fn give_back<'r>(self) -> Step<'r, ()> {
-        let Some((Claim { name, held, .. }, release)) = self.release else {
+    fn give_back(self, inputs: Inputs<'_>) -> Step<'_, ()> {
+        let Some((claim, release)) = self.release else {
             return Step::Done(());
         };
-        let change = match release {
-            Release::Delete => Change::DeleteIfEqual {
+        let release = match release {
+            // A cool-down sends the others to the store, so the keys must be there.
+            Release::CoolDown if !self.keys_are_stored => Release::Delete,
+            release => release,
+        };
+        let Inputs { store, policy, now } = inputs;
+        let last = claim.last_value(release, store, policy, now);
+        let Claim { name, held, .. } = claim;
+        let change = match last {
+            None => Change::DeleteIfEqual {
                 name,
                 expected: held,
             },
-            Release::Replace(value, ttl) => Change::SetIfEqual {
+            Some((value, ttl)) => Change::SetIfEqual {
                 name,
                 expected: held,
                 value,

@@ -250,11 +250,17 @@ struct ClientOfLiveCache {
     cache: Weak<Shared>,
 }
 
+impl ClientOfLiveCache {
+    fn is_of_live_cache(&self) -> bool {
+        self.cache.strong_count() > 0
+    }
+}
+
 impl AsyncHttpClient for ClientOfLiveCache {
     fn exchange(&self, request: Request<Vec<u8>>) -> ResponseFuture<'_> {
-        match self.cache.strong_count() {
-            0 => Box::pin(async { Err(TransportError::from(TransportErrorKind::Other)) }),
-            _ => self.client.exchange(request),
+        match self.is_of_live_cache() {
+            false => Box::pin(async { Err(TransportError::from(TransportErrorKind::Other)) }),
+            true => self.client.exchange(request),
         }
     }
 }
@@ -298,11 +304,12 @@ impl Fetcher {
                 Step::Change(change, then) => then(self.change(&change).await),
                 Step::Exchange(request, then) => then(client.exchange(request).await),
                 Step::Wait(duration, then) => match &self.sleep {
-                    Some(sleep) => {
+                    Some(sleep) if client.is_of_live_cache() => {
                         sleep(duration).await;
                         then(Some(began.elapsed()))
                     }
-                    None => then(None),
+                    // Without a cache there is nobody to wait for.
+                    Some(_) | None => then(None),
                 },
                 Step::Done(result) => return result,
             };

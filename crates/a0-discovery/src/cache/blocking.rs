@@ -33,7 +33,7 @@ use crate::issuer::Issuer;
 /// even if it is a failure. A call waits for others for at most
 /// [`max_wait`](crate::CachePolicy::max_wait). A call that fetches takes as long as its HTTP client
 /// and its adapter: at most two exchanges and a few calls of the adapter. If another process is
-/// fetching, it waits for that process first, for at most half of `max_wait`.
+/// fetching, it waits for that process first, for at most half of `max_wait` and 1 s.
 ///
 /// At most 64 calls fetch at the same time, at most 32 of them for issuers that have not answered
 /// yet or are failing. A call beyond these limits gets keys that may be served, or an error.

@@ -10,7 +10,7 @@ use a0_jose::{NumericDate, json};
 use serde_json::json;
 
 use super::record::{Outcome, Purpose};
-use super::second_level::SecondLevel;
+use super::second_level::{SecondLevel, date_from_json, date_to_json};
 use crate::issuer::Issuer;
 use crate::policy::{CachePolicy, elapsed};
 
@@ -18,11 +18,16 @@ use crate::policy::{CachePolicy, elapsed};
 /// apart.
 const FAILURE_TTL: Duration = Duration::from_secs(2);
 
+/// How old a failure may be. The store drops it sooner, unless somebody puts it there again; the rest
+/// is for clocks that differ.
+const MAX_FAILURE_AGE: Duration = Duration::from_secs(60);
+
 /// The longest value of a claim that is read, in bytes.
 const MAX_CLAIM: usize = 1024;
 
 const HELD: &str = "held:";
-const FAILED: &str = "failed";
+const FAILED_AT: &str = "failed_at";
+const SEARCHED_AT: &str = "searched_at";
 
 /// A claim of this process.
 #[derive(Debug)]
@@ -51,11 +56,13 @@ pub(crate) enum ClaimState {
 }
 
 /// How to give a claim back.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Release {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Release {
     Delete,
-    /// Replace it by this value, for this time.
-    Replace(String, Duration),
+    /// Tell the others that the fetch failed.
+    Fail,
+    /// Begin the cool-down of the fleet.
+    CoolDown,
 }
 
 impl Claim {
@@ -73,19 +80,20 @@ impl Claim {
         };
         Claim {
             name: store.name(kind, issuer),
-            held: format!("{HELD}{owner}"),
+            // A child process that was forked has the owner of its parent.
+            held: format!("{HELD}{owner}:{}", std::process::id()),
             purpose,
             began,
         }
     }
 
-    /// Reads the value of this claim.
-    pub(crate) fn state(
+    /// Reads the value of this claim, for a round that began at `began`.
+    pub(super) fn state(
         &self,
         value: &str,
         store: &SecondLevel,
         policy: &CachePolicy,
-        now: NumericDate,
+        [began, now]: [NumericDate; 2],
     ) -> ClaimState {
         if value == self.held {
             return ClaimState::Ours;
@@ -96,18 +104,17 @@ impl Claim {
         if value.starts_with(HELD) {
             return ClaimState::Held;
         }
-        if value == FAILED {
+        // The other values are sealed and dated: a cool-down keeps a process from asking the issuer,
+        // and a failure makes each process ask it.
+        let payload = store.authentication.open(&self.name, value);
+        let payload = payload.and_then(|payload| json::parse_object(payload.as_bytes()).ok());
+        let date = |member| date_from_json(payload.as_ref()?.get(member)?);
+        if date(FAILED_AT).is_some_and(|at| elapsed(at, now) < MAX_FAILURE_AGE) {
             return ClaimState::Failed;
         }
-        // Only searches have a cool-down. It is sealed, because it keeps a process from asking the
-        // issuer.
-        let searched_at = || {
-            let payload = store.authentication.open(&self.name, value)?;
-            let payload = json::parse_object(payload.as_bytes()).ok()?;
-            NumericDate::from_json(payload.get("searched_at")?)
-        };
-        match searched_at().filter(|_| self.purpose == Purpose::Search) {
-            Some(at) if elapsed(at, now) < policy.kid_cooldown => ClaimState::Searched(at),
+        // Only searches have a cool-down.
+        match date(SEARCHED_AT).filter(|_| self.purpose == Purpose::Search) {
+            Some(at) if elapsed(at, began) < policy.kid_cooldown => ClaimState::Searched(at),
             _ => ClaimState::Void,
         }
     }
@@ -116,23 +123,33 @@ impl Claim {
     ///
     /// A search that asked the issuer becomes the cool-down of the whole fleet. A search that failed
     /// does not: the others would refuse tokens without knowing whether the issuer has the key.
-    pub(crate) fn release<T>(
-        &self,
-        outcome: &Outcome<T>,
-        store: &SecondLevel,
-        policy: &CachePolicy,
-    ) -> Release {
+    pub(super) fn release<T>(&self, outcome: &Outcome<T>, policy: &CachePolicy) -> Release {
         if outcome.error.is_some() {
-            return Release::Replace(FAILED.to_owned(), FAILURE_TTL);
+            return Release::Fail;
         }
         let starts_cool_down = outcome.asked_issuer
             && self.purpose == Purpose::Search
             && !policy.kid_cooldown.is_zero();
-        if !starts_cool_down {
-            return Release::Delete;
+        match starts_cool_down {
+            true => Release::CoolDown,
+            false => Release::Delete,
         }
-        let payload = json!({ "searched_at": self.began.as_seconds() }).to_string();
-        let value = store.authentication.seal(&self.name, payload);
-        Release::Replace(value, policy.kid_cooldown)
+    }
+
+    /// The value that replaces the claim at the time `now`, and how long it lasts.
+    pub(super) fn last_value(
+        &self,
+        release: Release,
+        store: &SecondLevel,
+        policy: &CachePolicy,
+        now: NumericDate,
+    ) -> Option<(String, Duration)> {
+        let (member, date, ttl) = match release {
+            Release::Delete => return None,
+            Release::Fail => (FAILED_AT, now, FAILURE_TTL),
+            Release::CoolDown => (SEARCHED_AT, self.began, policy.kid_cooldown),
+        };
+        let payload = json!({ member: date_to_json(date) }).to_string();
+        Some((store.authentication.seal(&self.name, payload), ttl))
     }
 }

@@ -94,7 +94,10 @@ impl<T: Cached> Record<T> {
         match (self.unavailable(policy, now), &self.good) {
             _ if cooling.is_zero() => Decision::Lead(Purpose::Search, None),
             // Another process may have stored the key since.
-            _ if has_second_level && self.may_reread(now) => Decision::Lead(Purpose::Reread, None),
+            (failure, good) if has_second_level && self.may_reread(now) => {
+                let fallback = good.clone().filter(|_| failure.is_none());
+                Decision::Lead(Purpose::Reread, fallback)
+            }
             // The issuer may have published the key since; only a fetch can tell.
             (Some(error), _) => Decision::Refuse(error.not_before(cooling)),
             (None, Some(good)) => Decision::Serve(good.clone()),
@@ -111,7 +114,11 @@ impl<T: Cached> Record<T> {
     }
 
     pub(super) fn may_refresh(&self, policy: &CachePolicy, now: NumericDate) -> bool {
-        let is_early = |at| elapsed(at, now) < MIN_REFRESH_INTERVAL;
+        let interval = match self.left_to_another {
+            true => MIN_REREAD_INTERVAL,
+            false => MIN_REFRESH_INTERVAL,
+        };
+        let is_early = |at| elapsed(at, now) < interval;
         self.back_off_left(policy, now).is_zero() && !self.refreshed_at.is_some_and(is_early)
     }
 

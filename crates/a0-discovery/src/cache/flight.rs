@@ -25,12 +25,12 @@ pub(crate) type Slot<T> = Monitor<Record<T>>;
 /// resolution, or a busy machine.
 const OVERTIME: Duration = Duration::from_secs(5);
 
-/// The time after which a round is overdue that may wait `patience` times for another process.
-pub(crate) fn limit(purpose: Purpose, policy: &CachePolicy, patience: u32) -> Duration {
+/// The time after which a round is overdue that may wait this long for other processes.
+pub(crate) fn limit(purpose: Purpose, policy: &CachePolicy, longest_wait: Duration) -> Duration {
     policy
         .timeout
         .saturating_mul(purpose.exchanges())
-        .saturating_add(policy.claim_wait().saturating_mul(patience))
+        .saturating_add(longest_wait)
         .saturating_add(OVERTIME)
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Flight<T: Cached> {
     wanted: Option<WantedKey>,
     now: NumericDate,
     began: Instant,
-    patience: u32,
+    is_background: bool,
     permit: Option<Permit>,
     by_caller: Arc<AtomicBool>,
 }
@@ -70,15 +70,15 @@ impl<T: Cached> Flight<T> {
             wanted,
             now,
             began: Instant::now(),
-            patience: 0,
+            is_background: false,
             permit: Some(permit),
             by_caller: Arc::default(),
         }
     }
 
-    /// Sets how many times the round may wait for another process.
-    pub(crate) fn with_patience(mut self, patience: u32) -> Self {
-        self.patience = patience;
+    /// Makes this a background refresh.
+    pub(super) fn in_background(mut self) -> Self {
+        self.is_background = true;
         self
     }
 
@@ -95,7 +95,7 @@ impl<T: Cached> Flight<T> {
             current: good.map(|good| Arc::clone(&good.value)),
             has_known_age: good.is_some_and(Good::has_known_age),
             seen: record.seen(),
-            patience: self.patience,
+            is_background: self.is_background,
         }
     }
 

@@ -153,8 +153,7 @@ impl<'q, T: Cached> Begun<'q, T> {
             ..
         } = self.query;
         let now = self.query.now;
-        let patience = sharing.patience(false);
-        let limit = limit(purpose, policy, patience);
+        let limit = limit(purpose, policy, sharing.longest_wait(purpose, policy));
         let class = if record.good.is_some() && record.failures == 0 {
             Class::Proven
         } else {
@@ -169,7 +168,7 @@ impl<'q, T: Cached> Begun<'q, T> {
         let round = record.begin(purpose, now, limit);
         drop(record);
         let wanted = self.query.goal.wanted_key();
-        let flight = Flight::new(slot, round, purpose, wanted, now, permit).with_patience(patience);
+        let flight = Flight::new(slot, round, purpose, wanted, now, permit);
         let leave_at = after(Instant::now(), limit);
         let waiting = Waiting {
             begun: self,

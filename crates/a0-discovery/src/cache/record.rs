@@ -69,6 +69,9 @@ pub(crate) struct Record<T> {
     pub(crate) refresh_is_queued: bool,
     /// The last background round.
     pub(super) background: Round,
+    /// Whether the last refresh was left to another process, whose documents will be in the store
+    /// soon.
+    pub(super) left_to_another: bool,
     /// When the newest metadata and the newest keys of the issuer were requested.
     seen: Option<[NumericDate; 2]>,
     /// Whether the issuer was evicted.
@@ -124,6 +127,7 @@ impl<T> Default for Record<T> {
             search: None,
             refresh_is_queued: false,
             background: 0,
+            left_to_another: false,
             seen: None,
             evicted: false,
             late_waiters: (0, 0),
@@ -136,7 +140,10 @@ impl<T: Cached> Record<T> {
     pub(crate) fn begin(&mut self, purpose: Purpose, now: NumericDate, limit: Duration) -> Round {
         let round = self.rounds.begin(moment(now), limit);
         match purpose {
-            Purpose::Refresh | Purpose::Reload => self.refreshed_at = Some(now),
+            Purpose::Refresh | Purpose::Reload => {
+                self.refreshed_at = Some(now);
+                self.left_to_another = false;
+            }
             Purpose::Search => {
                 self.search = Some((round, now));
                 self.reread_at = Some(now);
@@ -175,6 +182,10 @@ impl<T: Cached> Record<T> {
         let ending = self.rounds.end(round, succeeded, end);
         if ending == Ending::Superseded {
             return false;
+        }
+        if round == self.background {
+            let is_without_result = outcome.value.is_none() && !outcome.asked_issuer;
+            self.left_to_another = succeeded && is_without_result;
         }
         if let Some(value) = outcome.value {
             self.replace(value, round, outcome.asked_issuer && succeeded);

@@ -15,6 +15,9 @@ use crate::fetch::{IssuerKeys, ServerMetadata};
 use crate::issuer::Issuer;
 use crate::policy::elapsed;
 
+/// A background refresh waits for no other process: it would hold its permit and its thread.
+const NO_WAIT: Duration = Duration::ZERO;
+
 /// The queue of background refreshes. Each record is in it at most once.
 #[derive(Default)]
 pub(crate) struct Refreshes(Mutex<VecDeque<Queued>>);
@@ -100,8 +103,7 @@ impl Refreshes {
         rules: &Rules,
         clock_time: NumericDate,
     ) -> Option<BegunRefresh> {
-        let patience = rules.sharing::<IssuerKeys>().patience(true);
-        let longest = limit(Purpose::Refresh, &rules.policy, patience);
+        let longest = limit(Purpose::Refresh, &rules.policy, NO_WAIT);
         while !lock(&self.0).is_empty() {
             // The permit is taken first, so that a refresh leaves the queue only if it can begin.
             let now = moment(lock(&self.0).front()?.now(clock_time));
@@ -151,10 +153,9 @@ fn begin<T: Cached>(
     if !record.leave_queue(&rules.policy, now) {
         return None;
     }
-    let patience = rules.sharing::<T>().patience(true);
-    let limit = limit(Purpose::Refresh, &rules.policy, patience);
+    let limit = limit(Purpose::Refresh, &rules.policy, NO_WAIT);
     let round = record.begin_in_background(now, limit);
     drop(record);
     let flight = Flight::new(slot, round, Purpose::Refresh, None, now, permit);
-    Some(flight.with_patience(patience))
+    Some(flight.in_background())
 }

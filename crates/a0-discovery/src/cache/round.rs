@@ -2,6 +2,7 @@
 //! output.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use a0_http::Conversation;
 use a0_jose::{Algorithm, NumericDate};
@@ -63,13 +64,13 @@ pub(crate) enum Sharing {
 }
 
 impl Sharing {
-    /// How many times a round may wait for another process. Nobody waits for a background round, so
-    /// it waits until all claims of processes that died have expired.
-    pub(crate) fn patience(self, is_background: bool) -> u32 {
-        match self {
-            Sharing::Nothing | Sharing::Documents => 0,
-            Sharing::Fetches if is_background => 4,
-            Sharing::Fetches => 1,
+    /// The longest time for which a round in the foreground may wait for other processes.
+    pub(crate) fn longest_wait(self, purpose: Purpose, policy: &CachePolicy) -> Duration {
+        match (self, purpose) {
+            (Sharing::Fetches, Purpose::Refresh | Purpose::Search) => {
+                policy.claim_wait().saturating_add(policy.last_claim_wait())
+            }
+            _ => Duration::ZERO,
         }
     }
 }
@@ -96,9 +97,8 @@ pub(crate) struct Plan<'r, T> {
     pub(crate) has_known_age: bool,
     /// When the newest metadata and the newest keys that this process has had were requested.
     pub(crate) seen: Option<[NumericDate; 2]>,
-    /// How many times the round may wait for the process that holds the claim, each time for
-    /// [`CachePolicy::claim_wait`].
-    pub(crate) patience: u32,
+    /// Whether the round is a background refresh, which waits for no other process.
+    pub(crate) is_background: bool,
 }
 
 /// A value that a round can fetch.
@@ -137,7 +137,7 @@ pub(super) struct Shared {
     pub(super) stored: Option<Arc<IssuerKeys>>,
     pub(super) refused: Vec<RefusedEntry>,
     pub(super) claim: Option<Claim>,
-    /// When another process searched, if its cool-down is not over.
+    /// When another process searched, if its cool-down ends this round.
     pub(super) searched_at: Option<NumericDate>,
 }
 
@@ -183,7 +183,7 @@ impl<'r> Plan<'r, IssuerKeys> {
         shared: Shared,
     ) -> End<IssuerKeys> {
         End {
-            aftermath: Aftermath::new(&outcome, entries, shared.claim, self.rules),
+            aftermath: Aftermath::new(&outcome, entries, shared.claim, &self.rules.policy),
             outcome,
             refused: shared.refused,
         }
@@ -200,9 +200,8 @@ impl<'r> Plan<'r, IssuerKeys> {
             (Document::Metadata, fetched.metadata.as_ref()),
             (Document::Jwks, Some(&fetched.jwks)),
         ];
-        let entry = |(document, text): (Document, Option<_>)| {
-            store.encode(store.name_of(self.issuer, document), text?)
-        };
+        let entry =
+            |(document, text): (Document, Option<_>)| store.encode(self.issuer, document, text?);
         documents.into_iter().filter_map(entry).collect()
     }
 
@@ -245,7 +244,7 @@ impl<'r> Plan<'r, IssuerKeys> {
     }
 }
 
-fn keys_requested_at(keys: &IssuerKeys) -> NumericDate {
+pub(super) fn keys_requested_at(keys: &IssuerKeys) -> NumericDate {
     let [_, keys] = keys.stamps();
     keys.requested_at
 }

@@ -31,6 +31,7 @@ pub(crate) struct SecondLevel {
 
 /// An entry to write.
 pub(crate) struct Entry {
+    pub(super) document: Document,
     pub(crate) name: String,
     pub(crate) value: String,
     pub(crate) ttl: Duration,
@@ -128,15 +129,22 @@ impl SecondLevel {
     }
 
     /// Makes an entry of a document. Returns `None` if the document is not UTF-8.
-    pub(crate) fn encode(&self, name: String, text: &DocumentText) -> Option<Entry> {
+    pub(crate) fn encode(
+        &self,
+        issuer: &Issuer,
+        document: Document,
+        text: &DocumentText,
+    ) -> Option<Entry> {
+        let name = self.name_of(issuer, document);
         let requested_at = text.stamp.requested_at;
         let payload = json!({
             "url": text.url,
-            "requested_at": requested_at.as_seconds(),
+            "requested_at": date_to_json(requested_at),
             "max_age": text.stamp.max_age.map(|age| age.as_secs()),
             "body": std::str::from_utf8(&text.body).ok()?,
         });
         Some(Entry {
+            document,
             value: self.authentication.seal(&name, payload.to_string()),
             name,
             ttl: self.max_lifetime,
@@ -185,9 +193,22 @@ impl SecondLevel {
     }
 }
 
+/// Writes a date in full. It is a string, because a JSON number may be rounded when it is read, and
+/// processes compare dates.
+pub(super) fn date_to_json(date: NumericDate) -> Value {
+    date.as_seconds().to_string().into()
+}
+
+/// Reads what [`date_to_json`] writes.
+pub(super) fn date_from_json(date: &Value) -> Option<NumericDate> {
+    let seconds: f64 = date.as_str()?.parse().ok()?;
+    // A number that is not finite becomes null.
+    NumericDate::from_json(&Value::from(seconds))
+}
+
 fn parse(payload: &str) -> Option<DocumentText> {
     let entry = json::parse_object(payload.as_bytes()).ok()?;
-    let requested_at = NumericDate::from_json(entry.get("requested_at")?)?;
+    let requested_at = date_from_json(entry.get("requested_at")?)?;
     let max_age = match entry.get("max_age")? {
         Value::Null => None,
         seconds => Some(Duration::from_secs(seconds.as_u64()?)),

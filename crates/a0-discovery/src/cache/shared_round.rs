@@ -8,7 +8,7 @@ use a0_jose::NumericDate;
 
 use super::claim::{Claim, ClaimState};
 use super::record::{Outcome, Purpose};
-use super::round::{End, Plan, Shared};
+use super::round::{End, Plan, Shared, keys_requested_at};
 use super::second_level::{EntryRefusal, RefusedEntry, SecondLevel};
 use super::step::{Change, Found, Step};
 use crate::error::Document;
@@ -18,6 +18,9 @@ use crate::fetch::{IssuerKeys, KeySource};
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 const MAX_PAUSE: Duration = Duration::from_millis(500);
+
+/// The same for a search. A refused token waits for it, or a good one of a new key.
+const MAX_SEARCH_PAUSE: Duration = Duration::from_millis(200);
 
 /// The state of such a round.
 pub(super) struct SharedRound<'r> {
@@ -30,7 +33,11 @@ pub(super) struct SharedRound<'r> {
     waited: Duration,
     /// The time that is left to wait for the present holder of the claim.
     time_left: Duration,
+    /// The time to wait for a process that takes the claim over.
+    last_wait: Duration,
     pause: Duration,
+    /// When another process searched, by its clock, if its cool-down is not over.
+    searched_at: Option<NumericDate>,
 }
 
 type Ended = End<IssuerKeys>;
@@ -46,12 +53,14 @@ impl<'r> SharedRound<'r> {
         };
         let round = SharedRound {
             time_left: plan.rules.policy.claim_wait(),
+            last_wait: plan.rules.policy.last_claim_wait(),
             began: plan.now,
             plan,
             store,
             shared: Shared::default(),
             waited: Duration::ZERO,
             pause: FIRST_PAUSE,
+            searched_at: None,
         };
         round.read_metadata(not_enough)
     }
@@ -187,15 +196,17 @@ impl<'r> SharedRound<'r> {
             let policy = &self.plan.rules.policy;
             // The caller judges the cool-down by the same time. If they differed, it would search
             // again at once.
-            match claim.state(&value, self.store, policy, self.began) {
+            match claim.state(&value, self.store, policy, [self.began, self.plan.now]) {
                 ClaimState::Ours => self.hold(claim),
+                // The next refresh finds what the other process stores.
+                ClaimState::Held if self.plan.is_background => self.end_without_request(),
                 ClaimState::Held if self.time_left.is_zero() => self.take_over(claim, value),
                 ClaimState::Held => self.wait(),
                 ClaimState::Failed => self.request(),
                 ClaimState::Searched(at) => {
                     // The documents of that search were stored before its cool-down began.
                     let mut round = self;
-                    round.shared.searched_at = Some(at);
+                    round.searched_at = Some(at);
                     round.read_metadata(SharedRound::cool_down)
                 }
                 ClaimState::Void => self.take_over(claim, value),
@@ -205,8 +216,8 @@ impl<'r> SharedRound<'r> {
     }
 
     /// Takes the claim from a holder that has not finished in time. One of the waiting processes
-    /// succeeds, and the others wait for it, if they may.
-    fn take_over(mut self, claim: Claim, found: String) -> Step<'r, Ended> {
+    /// succeeds, and the others wait for it a little.
+    fn take_over(self, claim: Claim, found: String) -> Step<'r, Ended> {
         let Plan { rules, purpose, .. } = self.plan;
         let change = Change::SetIfEqual {
             name: claim.name.clone(),
@@ -216,13 +227,7 @@ impl<'r> SharedRound<'r> {
         };
         let then = move |is_set| match is_set {
             Some(true) => self.hold(claim),
-            Some(false) => {
-                if self.time_left.is_zero() && self.plan.patience > 1 {
-                    self.plan.patience -= 1;
-                    self.time_left = rules.policy.claim_wait();
-                }
-                self.wait()
-            }
+            Some(false) => self.wait(),
             None => self.request(),
         };
         Step::Change(change, Box::new(then))
@@ -230,11 +235,24 @@ impl<'r> SharedRound<'r> {
 
     /// Waits for the holder of the claim, then reads the documents again.
     fn wait(mut self) -> Step<'r, Ended> {
+        if self.plan.is_background {
+            return self.read_metadata(SharedRound::end_without_request);
+        }
+        if self.time_left.is_zero() {
+            // Another process has just taken the claim over. Without this wait, all others would
+            // fetch at once.
+            self.time_left = std::mem::take(&mut self.last_wait);
+            self.pause = FIRST_PAUSE;
+        }
         let pause = self.pause.min(self.time_left);
         if pause.is_zero() {
             return self.request();
         }
-        self.pause = self.pause.saturating_mul(2).min(MAX_PAUSE);
+        let longest = match self.plan.purpose {
+            Purpose::Search => MAX_SEARCH_PAUSE,
+            Purpose::Refresh | Purpose::Reload | Purpose::Reread => MAX_PAUSE,
+        };
+        self.pause = self.pause.saturating_mul(2).min(longest);
         let then = move |since_begin: Option<Duration>| {
             let Some(since_begin) = since_begin else {
                 return self.request();
@@ -252,13 +270,19 @@ impl<'r> SharedRound<'r> {
         Step::Wait(pause, Box::new(then))
     }
 
-    /// Ends a search that a cool-down forbids. Without any keys there is nothing to search in: they
-    /// were evicted meanwhile.
-    fn cool_down(self) -> Step<'r, Ended> {
-        if self.shared.stored.is_some() || self.plan.current.is_some() {
-            self.end_without_request()
-        } else {
-            self.request()
+    /// Ends a search that a cool-down forbids, if this process has the keys of that search or later
+    /// ones. Otherwise only the issuer can tell whether it has the wanted key: the store may have lost
+    /// them.
+    fn cool_down(mut self) -> Step<'r, Ended> {
+        let known = self.shared.stored.as_ref().or(self.plan.current.as_ref());
+        match self.searched_at.zip(known) {
+            Some((at, keys)) if keys_requested_at(keys) >= at => {
+                // The clock of the other process may be ahead, which must not prolong the cool-down.
+                let is_ahead = at > self.began;
+                self.shared.searched_at = Some(if is_ahead { self.began } else { at });
+                self.end_without_request()
+            }
+            _ => self.request(),
         }
     }
 

@@ -15,7 +15,7 @@ pub(crate) enum Step<'r, D> {
     /// Send this request.
     Exchange(Request<Vec<u8>>, Then<'r, ExchangeResult, D>),
     /// Wait this long. The result is the time since the round began; `None` if the driver has no
-    /// timer.
+    /// timer, or its cache is gone.
     Wait(Duration, Then<'r, Option<Duration>, D>),
     /// Nothing is left to do.
     Done(D),

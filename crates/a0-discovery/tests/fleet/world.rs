@@ -13,7 +13,7 @@ use a0_discovery::{
     InMemoryCache, Issuer, IssuerKeys, KeyCache, RefreshEnd, RefreshObserver, RefreshSpan,
     RefusedEntry, Unavailable, asynchronous, normalize_domain,
 };
-use a0_jose::Algorithm;
+use a0_jose::{Algorithm, NumericDate};
 use a0_testkit::LocalTenant;
 
 use crate::common::{START, at, rules};
@@ -29,6 +29,10 @@ pub enum Driver {
 
 pub const DRIVERS: [Driver; 2] = [Driver::Blocking, Driver::Async];
 
+type WaitsUntil = Arc<Mutex<Option<Arc<dyn Fn() -> bool + Send + Sync>>>>;
+
+type SwapHook = Arc<dyn Fn(&str) + Send + Sync>;
+
 type Hook = Mutex<Option<Box<dyn FnOnce() + Send>>>;
 
 /// A store that processes share. A test can break it, and act before a call.
@@ -42,9 +46,22 @@ pub struct Store {
     /// Called before the next `get`.
     pub before_read: Hook,
     pub calls: AtomicU64,
+    /// Called before each `set_if_equal`, with the expected value.
+    pub before_each_swap: Mutex<Option<SwapHook>>,
+    /// Writes to names that contain this text fail.
+    pub takes_no: Mutex<Option<&'static str>>,
 }
 
 impl Store {
+    fn check_write(&self, key: &str) -> Result<(), CacheAdapterError> {
+        match *self.takes_no.lock().unwrap() {
+            Some(kind) if key.contains(kind) => {
+                Err(CacheAdapterError::new("it takes no such value"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn act<T>(
         &self,
         act: impl FnOnce(&InMemoryCache) -> Result<T, CacheAdapterError>,
@@ -91,6 +108,7 @@ impl CacheAdapter for Store {
         ttl: Duration,
     ) -> Result<bool, CacheAdapterError> {
         call(&self.before_claim);
+        self.check_write(key)?;
         self.act(|values| CacheAdapter::set_if_absent(values, key, value, ttl))
     }
 
@@ -114,6 +132,11 @@ impl CacheAdapter for Store {
         ttl: Duration,
     ) -> Result<bool, CacheAdapterError> {
         call(&self.before_swap);
+        let before = self.before_each_swap.lock().unwrap().clone();
+        if let Some(before) = before {
+            before(expected);
+        }
+        self.check_write(key)?;
         self.act(|values| CacheAdapter::set_if_equal(values, key, expected, value, ttl))
     }
 
@@ -178,6 +201,10 @@ pub struct Fleet {
     pub second: Arc<AtomicU64>,
     /// The milliseconds for which processes have waited for others.
     pub waited: Arc<AtomicU64>,
+    /// The milliseconds of the longest single wait.
+    pub longest_wait: Arc<AtomicU64>,
+    /// A wait lasts until this is so.
+    pub waits_until: WaitsUntil,
     pub refused: Arc<Mutex<Vec<RefusedEntry>>>,
 }
 
@@ -196,12 +223,16 @@ impl Fleet {
                 before_claim: Mutex::default(),
                 before_read: Mutex::default(),
                 calls: AtomicU64::new(0),
+                takes_no: Mutex::default(),
+                before_each_swap: Mutex::default(),
             }),
             policy: crate::common::policy(),
             rules: rules(),
             authentication: EntryKeys::new([7; 32]).unwrap().into(),
             second,
             waited: Arc::default(),
+            longest_wait: Arc::default(),
+            waits_until: Arc::default(),
             refused: Arc::default(),
         }
     }
@@ -228,10 +259,17 @@ impl Fleet {
         let clock = Arc::clone(&self.second);
         let clock = move || time(&clock);
         let waited = Arc::clone(&self.waited);
+        let longest = Arc::clone(&self.longest_wait);
+        let until = Arc::clone(&self.waits_until);
         let pause = move |by: Duration| {
             let by = u64::try_from(by.as_millis()).unwrap();
             waited.fetch_add(by, Ordering::SeqCst);
+            longest.fetch_max(by, Ordering::SeqCst);
             std::thread::yield_now();
+            let until = until.lock().unwrap().clone();
+            while until.as_ref().is_some_and(|until| !until()) {
+                std::thread::yield_now();
+            }
         };
         let observer = Observer(Arc::clone(&self.refused));
         let issuer = normalize_domain(self.tenant.domain()).unwrap();
@@ -297,14 +335,22 @@ pub enum Process {
 
 impl Process {
     pub fn keys(&self, second: i64) -> Keys {
+        self.keys_at(at(second))
+    }
+
+    pub fn keys_at(&self, now: NumericDate) -> Keys {
         match self {
-            Process::Blocking(cache, issuer) => cache.keys(issuer, at(second)),
-            Process::Async(cache, issuer) => run(cache.keys(issuer, at(second))),
+            Process::Blocking(cache, issuer) => cache.keys(issuer, now),
+            Process::Async(cache, issuer) => run(cache.keys(issuer, now)),
         }
     }
 
     pub fn keys_with(&self, kid: &str, second: i64) -> Keys {
-        let (algorithm, now) = (Algorithm::Rs256, at(second));
+        self.keys_with_at(kid, at(second))
+    }
+
+    pub fn keys_with_at(&self, kid: &str, now: NumericDate) -> Keys {
+        let algorithm = Algorithm::Rs256;
         match self {
             Process::Blocking(cache, issuer) => cache.keys_with(issuer, kid, algorithm, now),
             Process::Async(cache, issuer) => run(cache.keys_with(issuer, kid, algorithm, now)),
@@ -312,9 +358,13 @@ impl Process {
     }
 
     pub fn reload(&self, second: i64) -> Keys {
+        self.reload_at(at(second))
+    }
+
+    pub fn reload_at(&self, now: NumericDate) -> Keys {
         match self {
-            Process::Blocking(cache, issuer) => cache.reload(issuer, at(second)),
-            Process::Async(cache, issuer) => run(cache.reload(issuer, at(second))),
+            Process::Blocking(cache, issuer) => cache.reload(issuer, now),
+            Process::Async(cache, issuer) => run(cache.reload(issuer, now)),
         }
     }
 

@@ -80,7 +80,8 @@ fn entry(document: &Value, url: &str, fetched_at: i64) -> String {
         // Garbage stands for the whole entry.
         Value::String(garbage) => garbage.clone(),
         document => json!({
-            "url": url, "requested_at": fetched_at, "max_age": null, "body": document.to_string(),
+            "url": url, "requested_at": fetched_at.to_string(), "max_age": null,
+            "body": document.to_string(),
         })
         .to_string(),
     }

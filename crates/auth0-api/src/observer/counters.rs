@@ -126,7 +126,7 @@ impl Counters {
     }
 
     pub(super) fn count_refresh(&self, result: RefreshResult, refused_entries: usize) {
-        (0..refused_entries).for_each(|_| self.shared_entries_refused.add_one());
+        self.shared_entries_refused.add(refused_entries as u64);
         match result {
             RefreshResult::Fetched | RefreshResult::Shared => self.keys_refreshes.add_one(),
             RefreshResult::Unchanged => {}
@@ -153,6 +153,10 @@ pub(super) struct Counter(AtomicU64);
 impl Counter {
     pub(super) fn add_one(&self) {
         self.fetch_add_one();
+    }
+
+    fn add(&self, number: u64) {
+        self.0.fetch_add(number, Ordering::Relaxed);
     }
 
     /// Returns the number before.

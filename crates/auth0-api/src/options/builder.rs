@@ -318,7 +318,7 @@ impl Builder {
 
     /// The longest total time that one call waits for the fetches or exchanges of other calls;
     /// [`timeout`](Builder::timeout) by default. With zero, no call waits. A call that fetches waits at most
-    /// half of it for another process that shares its [`cache`](Builder::cache).
+    /// half of it and 1 s for another process that shares its [`cache`](Builder::cache).
     ///
     /// After that time, a verification uses the keys in memory if they may still be served, and is
     /// answered 503 otherwise. A call that waits for an exchanged token fails with `timeout_error`, 504.
