@@ -2,6 +2,7 @@
 
 mod cache;
 mod cluster;
+mod fleet;
 mod observer;
 mod outages;
 mod processes;
