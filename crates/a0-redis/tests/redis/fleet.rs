@@ -1,8 +1,8 @@
 //! Many processes that share the keys of a tenant through a real server. Their clock is injected; that
 //! of the server is not.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, UNIX_EPOCH};
 
 use a0_discovery::{
@@ -69,23 +69,36 @@ impl Fleet {
         count(Endpoint::Discovery) + count(Endpoint::Jwks)
     }
 
+    /// Lets all processes act at the same time.
+    fn at_once(&self, act: impl Fn(&KeyCache) + Sync) {
+        let start = Barrier::new(self.processes.len());
+        std::thread::scope(|scope| {
+            for process in &self.processes {
+                scope.spawn(|| {
+                    start.wait();
+                    act(process);
+                });
+            }
+        });
+    }
+
     /// Ten minutes with a request every ten seconds to each process, and a rotation of keys.
     fn ten_minutes(&self) -> usize {
         for second in (0..=600).step_by(10) {
             let now = self.go_to(second);
-            for process in &self.processes {
+            self.at_once(|process| {
                 process.keys(&self.issuer, now).unwrap();
-            }
+            });
         }
         let before = self.requests();
         let kid = self.tenant.rotate_keys().unwrap();
         let now = self.go_to(605);
-        for process in &self.processes {
+        self.at_once(|process| {
             let keys = process
                 .keys_with(&self.issuer, &kid, Algorithm::Rs256, now)
                 .unwrap();
-            assert!(keys.keys().key_ids().any(|present| present == kid));
-        }
+            assert!(keys.keys().contains_key_id(&kid));
+        });
         let of_rotation = self.requests() - before;
         assert_eq!(of_rotation, 1, "one search brings the new key to all");
         self.requests()
