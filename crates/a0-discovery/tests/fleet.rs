@@ -200,7 +200,7 @@ fn a_cool_down_hides_no_key_that_another_process_has_fetched() {
     }
 }
 
-/// What may keep the keys of a search from the other processes.
+/// A reason why the other processes do not get the keys of a search.
 #[derive(Debug, Clone, Copy)]
 enum Loss {
     /// The store does not take them.
@@ -499,7 +499,7 @@ fn those_who_waited_for_a_dead_process_do_not_all_fetch() {
             let claim = fleet.name(kind);
             let store = Arc::clone(&fleet.store);
             let name = claim.clone();
-            // Whoever waits goes on when the new holder has finished.
+            // The waiting processes go on when the new holder has finished.
             *fleet.waits_until.lock().unwrap() = Some(Arc::new(move || {
                 store
                     .value(&name)

@@ -1,5 +1,5 @@
-//! What somebody who can write to the store can do to a fleet with entry keys: nothing but make it
-//! fetch.
+//! A fleet with entry keys, and an attacker who can write to its store: the attacker can only make the
+//! fleet fetch.
 
 mod common;
 #[path = "fleet/world.rs"]

@@ -40,7 +40,7 @@ pub(crate) struct Claim {
     began: NumericDate,
 }
 
-/// What the value of a claim says.
+/// The meaning of a claim's value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum ClaimState {
     /// This process holds it. The round that took it is overdue.

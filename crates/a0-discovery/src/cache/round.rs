@@ -34,7 +34,7 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// What a read of the second level found. An error is counted.
+    /// Turns the result of a read of the second level into what it found. An error is counted.
     pub(crate) fn found(&self, read: Result<Option<String>, CacheAdapterError>) -> Found {
         match self.adapter_failures.take_response(read) {
             Some(Some(value)) => Found::Value(value),
@@ -43,7 +43,7 @@ impl Rules {
         }
     }
 
-    /// What the values of this type share with other processes.
+    /// Says how much of the values of this type is shared with other processes.
     pub(crate) fn sharing<T: Cached>(&self) -> Sharing {
         match &self.second_level {
             Some(store) if T::IS_SHARED && store.owner.is_some() => Sharing::Fetches,
@@ -53,11 +53,11 @@ impl Rules {
     }
 }
 
-/// What processes share through the second level.
+/// How much the processes share through the second level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sharing {
     Nothing,
-    /// What each has fetched.
+    /// The documents that each of them has fetched.
     Documents,
     /// The documents, and the decision who fetches them.
     Fetches,
@@ -130,7 +130,7 @@ impl Fetchable for IssuerKeys {
     }
 }
 
-/// What a round has taken from the second level so far.
+/// The state that a round has taken from the second level so far.
 #[derive(Default)]
 pub(super) struct Shared {
     /// The newest stored keys, if they are newer than those in memory.

@@ -25,7 +25,7 @@ pub(crate) type Then<'r, A, D> = Box<dyn FnOnce(A) -> Step<'r, D> + Send + 'r>;
 
 pub(crate) type ExchangeResult = Result<Response<Vec<u8>>, TransportError>;
 
-/// What a read of the second level found.
+/// The result of a read of the second level.
 pub(crate) enum Found {
     Value(String),
     Nothing,

@@ -22,7 +22,7 @@ const MAX_HELD: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenAway {
-    /// The store fails, and the API answers 503. None is accepted that Redis did not record.
+    /// The store fails, and the API answers 503. No proof is accepted that Redis did not record.
     Refuse,
     /// The store goes on with the memory of this process. A proof can then be used once in each
     /// process. Redis does not learn of it, so another process accepts it until its window ends,
