@@ -117,7 +117,7 @@ impl ProofRules {
     /// The first [`ProofError`], in the order of its variants.
     pub fn validate<'p>(
         &self,
-        proof: &'p str,
+        proof: &'p (impl AsRef<[u8]> + ?Sized),
         request: &Target<'_>,
         nonces: Option<&NonceIssuer>,
         now: NumericDate,
@@ -134,7 +134,7 @@ impl ProofRules {
     /// The same.
     pub fn validate_with_header<'p>(
         &self,
-        proof: &'p str,
+        proof: &'p (impl AsRef<[u8]> + ?Sized),
         header: Option<&VerifiedHeader>,
         request: &Target<'_>,
         nonces: Option<&NonceIssuer>,
@@ -257,14 +257,14 @@ impl ProofRules {
 ///
 /// [`ProofError::Multiple`] for several fields, even if they are equal or empty, and for a field
 /// with a list.
-pub fn one_proof<T: AsRef<str>>(
+pub fn one_proof<T: AsRef<[u8]>>(
     fields: impl IntoIterator<Item = T>,
 ) -> Result<Option<T>, ProofError> {
     let mut fields = fields.into_iter();
     let Some(proof) = fields.next() else {
         return Ok(None);
     };
-    if fields.next().is_some() || proof.as_ref().contains(',') {
+    if fields.next().is_some() || proof.as_ref().contains(&b',') {
         return Err(ProofError::Multiple);
     }
     Ok((!proof.as_ref().is_empty()).then_some(proof))

@@ -43,7 +43,7 @@ impl<'p> UnverifiedProof<'p> {
     /// header.
     pub(crate) fn with_new_header(
         token: Verifiable<'p>,
-        segment: &'p str,
+        segment: &'p [u8],
         key: VerifyingKey,
         thumbprint: Thumbprint,
         replay: Replay,

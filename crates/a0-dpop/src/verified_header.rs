@@ -37,7 +37,7 @@ pub struct VerifiedHeader(Arc<Inner>);
 
 struct Inner {
     /// The encoded header, the first segment of the proof.
-    segment: Box<str>,
+    segment: Box<[u8]>,
     key: VerifyingKey,
     thumbprint: Thumbprint,
 }
@@ -67,7 +67,7 @@ impl VerifiedHeader {
 pub(crate) enum ProofHeader<'p> {
     /// Read from this proof.
     New {
-        segment: &'p str,
+        segment: &'p [u8],
         key: VerifyingKey,
         thumbprint: Thumbprint,
     },

@@ -34,7 +34,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as ENGINE;
 /// assert_eq!(a0_jose::base64url_decode("-_9"), None, "spare bits");
 /// assert_eq!(a0_jose::base64url_decode("-_8="), None, "padding");
 /// ```
-pub fn decode(text: &str) -> Option<Vec<u8>> {
+pub fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+    let text = text.as_ref();
     // `Engine::decode` allocates zeroed memory, which is slower in some allocators.
     let mut octets = Vec::with_capacity(decoded_len_estimate(text.len()));
     ENGINE.decode_vec(text, &mut octets).ok()?;
@@ -43,8 +44,7 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
 
 /// Returns whether [`decode`] would accept the text, without decoding it: every letter is in the alphabet,
 /// and the bits of the last one that stand for no octet are zero.
-pub(crate) fn is_canonical(text: &str) -> bool {
-    let letters = text.as_bytes();
+pub(crate) fn is_canonical(letters: &[u8]) -> bool {
     let spare_bits = match letters.len() % 4 {
         0 => 0,
         2 => 0b1111,
@@ -79,7 +79,7 @@ fn sextet(letter: u8) -> u8 {
 /// Decodes into `buffer` and returns the part that was filled. Returns `None` where [`decode`]
 /// does, and where the buffer is too small. The decoder may need up to two octets more than it
 /// fills.
-pub(crate) fn decode_into<'b>(text: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+pub(crate) fn decode_into<'b>(text: impl AsRef<[u8]>, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     let length = ENGINE.decode_slice(text, buffer).ok()?;
     buffer.get(..length)
 }

@@ -17,17 +17,18 @@ use crate::json::{Document, JsonError};
 /// `Debug` shows no part of the token.
 #[derive(Clone, Copy)]
 pub struct Compact<'a> {
-    signing_input: &'a str,
-    header: &'a str,
-    payload: &'a str,
-    signature: &'a str,
+    signing_input: &'a [u8],
+    header: &'a [u8],
+    payload: &'a [u8],
+    signature: &'a [u8],
     /// The SHA-256 of the signing input. Set by [`sha256`](Compact::sha256).
     signing_digest: Option<[u8; 32]>,
 }
 
 impl<'a> Compact<'a> {
     /// Splits `token` into its three segments, without decoding them. A token of more than
-    /// `max_size` bytes is refused before it is read.
+    /// `max_size` bytes is refused before it is read. The octets need not be UTF-8: only base64url is
+    /// decoded.
     ///
     /// # Errors
     ///
@@ -38,11 +39,15 @@ impl<'a> Compact<'a> {
     ///
     /// assert_eq!(Compact::parse("opaque", 16_384).unwrap_err(), ParseError::SegmentCount);
     /// ```
-    pub fn parse(token: &'a str, max_size: usize) -> Result<Self, ParseError> {
+    pub fn parse<T: AsRef<[u8]> + ?Sized>(
+        token: &'a T,
+        max_size: usize,
+    ) -> Result<Self, ParseError> {
+        let token = token.as_ref();
         if token.len() > max_size {
             return Err(ParseError::TooLarge { max_size });
         }
-        let mut dots = memchr_iter(b'.', token.as_bytes());
+        let mut dots = memchr_iter(b'.', token);
         let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
             return Err(ParseError::SegmentCount);
         };
@@ -90,7 +95,7 @@ impl<'a> Compact<'a> {
 
     /// The first segment, still encoded. Compare it with one that was decoded before to skip
     /// decoding.
-    pub fn header_segment(&self) -> &'a str {
+    pub fn header_segment(&self) -> &'a [u8] {
         self.header
     }
 
@@ -119,7 +124,7 @@ impl<'a> Compact<'a> {
 
     /// The JWS Signing Input (RFC 7515 section 2): header, dot and payload.
     pub(crate) fn signing_input(&self) -> &'a [u8] {
-        self.signing_input.as_bytes()
+        self.signing_input
     }
 
     /// The hash of the signing input, where it was computed before. Only SHA-256 is.
@@ -173,12 +178,12 @@ pub fn unverified_payload(token: &str, max_size: usize) -> Result<Map<String, Va
 }
 
 /// Splits around the dot at the index `dot`.
-fn split_around(text: &str, dot: usize) -> Option<(&str, &str)> {
+fn split_around(text: &[u8], dot: usize) -> Option<(&[u8], &[u8])> {
     let (before, rest) = text.split_at_checked(dot)?;
-    Some((before, rest.strip_prefix('.')?))
+    Some((before, rest.strip_prefix(b".")?))
 }
 
-fn decode_object(segment: &str, part: Part) -> Result<Document, ParseError> {
+fn decode_object(segment: &[u8], part: Part) -> Result<Document, ParseError> {
     let bytes = base64url::decode(segment).ok_or(ParseError::Encoding(part))?;
     Document::parse(bytes).map_err(|error| match error {
         JsonError::NotAnObject => ParseError::NotAnObject(part),

@@ -48,11 +48,23 @@ pub(crate) struct Document {
 /// One value, and its member name if it is in an object.
 #[derive(Clone, Copy)]
 struct Slot {
-    name: Span,
+    name: Name,
     kind: Kind,
     /// The index of the next slot that is not inside this value.
     end: u32,
 }
+
+/// A member name.
+#[derive(Clone, Copy)]
+struct Name {
+    span: Span,
+    class: NameClass,
+}
+
+/// A hash of a name. Names of different classes are different, so they need not be compared. Most of the
+/// usual claims have a class of their own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct NameClass(u8);
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -102,10 +114,19 @@ impl Span {
     }
 }
 
-/// Returns whether two names are equal. Length and first octet differ for most names, which avoids
-/// a call to compare the rest.
-fn names_equal(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len() && left.first() == right.first() && left == right
+impl NameClass {
+    fn of(name: &str) -> Self {
+        let (Some(first), Some(last)) = (name.as_bytes().first(), name.as_bytes().last()) else {
+            return NameClass(0);
+        };
+        let [.., length] = name.len().to_be_bytes();
+        NameClass(length.wrapping_mul(7) ^ first.wrapping_mul(5) ^ last.wrapping_mul(11))
+    }
+
+    /// A bit for this class. Four classes have the same one.
+    fn bit(self) -> u64 {
+        1_u64.rotate_left(self.0.into())
+    }
 }
 
 /// The members of an object. Their names are unique.
@@ -134,24 +155,26 @@ pub struct Members<'d> {
 impl<'d> Members<'d> {
     /// Returns the member with this name.
     pub fn get(self, name: &str) -> Option<Node<'d>> {
-        let is_it = |slot: &Slot| {
-            self.name(slot)
-                .is_some_and(|present| names_equal(name.as_bytes(), present))
-        };
-        let (index, slot) = self.slots().find(|(_, slot)| is_it(slot))?;
-        Some(self.node(index, slot))
+        let [member] = self.find([name]);
+        member
     }
 
     /// Finds the members with these names in one pass. Absent members are `None`.
     pub fn find<const N: usize>(self, names: [&str; N]) -> [Option<Node<'d>>; N] {
         let mut members = [None; N];
+        let names = names.map(|name| (NameClass::of(name), name));
+        let mut absent = N;
         for (index, slot) in self.slots() {
-            let position = self.name(slot).and_then(|present| {
-                let mut names = names.iter();
-                names.position(|name| names_equal(name.as_bytes(), present))
-            });
+            let Name { span, class } = slot.name;
+            let is_it =
+                |name: &(NameClass, &str)| name.0 == class && name.1 == self.document.text(span);
+            let position = names.iter().position(is_it);
             if let Some(member) = position.and_then(|position| members.get_mut(position)) {
                 *member = Some(self.node(index, slot));
+                absent = absent.saturating_sub(1);
+                if absent == 0 {
+                    break;
+                }
             }
         }
         members
@@ -175,7 +198,7 @@ impl<'d> Members<'d> {
     /// Iterates over names and values, in the order of the text.
     pub fn iter(self) -> impl Iterator<Item = (&'d str, Node<'d>)> + Clone {
         let slots = self.slots();
-        slots.map(move |(index, slot)| (self.document.text(slot.name), self.node(index, slot)))
+        slots.map(move |(index, slot)| (self.document.text(slot.name.span), self.node(index, slot)))
     }
 
     /// Iterates over the indexes and slots of this object's own values, without those inside them.
@@ -188,10 +211,6 @@ impl<'d> Members<'d> {
             next = slot.end.try_into().ok()?;
             Some((index, slot))
         })
-    }
-
-    fn name(self, slot: &Slot) -> Option<&'d [u8]> {
-        self.document.text.as_bytes().get(slot.name.range()?)
     }
 
     fn node(self, index: usize, slot: &'d Slot) -> Node<'d> {

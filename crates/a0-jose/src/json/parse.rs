@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{Document, Kind, Slot, Span, names_equal};
+use super::{Document, Kind, Name, NameClass, Slot, Span};
 
 /// Up to this many members, comparing a name with each is faster than hashing it. With more
 /// members, comparing would take quadratic time.
@@ -58,7 +58,10 @@ impl Document {
     }
 }
 
-const NO_NAME: Span = Span { start: 0, end: 0 };
+const NO_NAME: Name = Name {
+    span: Span { start: 0, end: 0 },
+    class: NameClass(0),
+};
 
 /// A document during parsing.
 struct Outline<'t> {
@@ -70,7 +73,7 @@ struct Outline<'t> {
 }
 
 impl<'t> Outline<'t> {
-    fn push(&mut self, name: Span, kind: Kind) -> usize {
+    fn push(&mut self, name: Name, kind: Kind) -> usize {
         let index = self.slots.len();
         let end = to_u32(index.saturating_add(1));
         self.slots.push(Slot { name, kind, end });
@@ -129,7 +132,7 @@ impl<'t> Outline<'t> {
         std::iter::from_fn(move || {
             let slot = self.slots.get(next)?;
             next = slot.end.try_into().ok()?;
-            Some(self.octets(slot.name))
+            Some(self.octets(slot.name.span))
         })
     }
 }
@@ -141,7 +144,7 @@ fn to_u32(index: usize) -> u32 {
 
 struct ValueSeed<'o, 't> {
     outline: &'o mut Outline<'t>,
-    name: Span,
+    name: Name,
 }
 
 impl ValueSeed<'_, '_> {
@@ -216,12 +219,12 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
         let ValueSeed { outline, name } = self;
         let object = outline.push(name, Kind::Object);
         let mut members = 0_usize;
-        let mut seen_bits = 0;
+        let mut seen_classes = 0;
         let mut seen_names = HashSet::new();
-        while let Some(name) = access.next_key_seed(NameSeed {
+        while let Some(name) = access.next_key_seed(KeySeed {
             outline: &mut *outline,
         })? {
-            let Name::Text { span: name, bit } = name else {
+            let Key::Name(name) = name else {
                 let kind = number(&access.next_value::<String>()?)?;
                 if let Some(slot) = outline.slots.get_mut(object) {
                     slot.kind = kind;
@@ -229,23 +232,21 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
                 return Ok(());
             };
             let is_new = if members < FEW_MEMBERS {
-                seen_bits & bit == 0 || {
-                    let name = outline.octets(name);
-                    !outline
-                        .names(object)
-                        .any(|present| names_equal(present, name))
+                seen_classes & name.class.bit() == 0 || {
+                    let name = outline.octets(name.span);
+                    !outline.names(object).any(|present| present == name)
                 }
             } else {
                 if seen_names.is_empty() {
                     seen_names.extend(outline.names(object).map(<[u8]>::to_vec));
                 }
-                seen_names.insert(outline.octets(name).to_vec())
+                seen_names.insert(outline.octets(name.span).to_vec())
             };
             if !is_new {
                 outline.duplicate_seen = true;
                 return Err(de::Error::custom("duplicate member name"));
             }
-            seen_bits |= bit;
+            seen_classes |= name.class.bit();
             members = members.saturating_add(1);
             access.next_value_seed(ValueSeed {
                 outline: &mut *outline,
@@ -257,84 +258,67 @@ impl<'de> Visitor<'de> for ValueSeed<'_, 'de> {
     }
 }
 
-/// Maps a name to one of 64 bits. Names with different bits are different, so they need not be
-/// compared. Most of the usual claims have a bit of their own.
-fn name_bit(name: &[u8]) -> u64 {
-    let (Some(first), Some(last)) = (name.first(), name.last()) else {
-        return 1;
-    };
-    let [.., length] = name.len().to_be_bytes();
-    let mixed = length.wrapping_mul(7) ^ first.wrapping_mul(5) ^ last.wrapping_mul(11);
-    1_u64.rotate_left(mixed.into())
-}
-
 /// A member name, or serde_json's marker for a number.
 ///
 /// Another crate in the build may enable serde_json's `arbitrary_precision`. A number then arrives
 /// as a map with one special name, and a token could contain that name as text. The two are
 /// distinguished by how serde_json presents them, not by the name: it passes text through
 /// `visit_newtype_struct`, and the marker directly to `visit_str`.
-enum Name {
-    Text {
-        span: Span,
-        /// See [`name_bit`].
-        bit: u64,
-    },
+enum Key {
+    Name(Name),
     NumberMarker,
 }
 
-impl Name {
+impl Key {
     fn new(span: Span, text: &str) -> Self {
-        Name::Text {
-            span,
-            bit: name_bit(text.as_bytes()),
-        }
+        let class = NameClass::of(text);
+        Key::Name(Name { span, class })
     }
 }
 
-struct NameSeed<'o, 't> {
+struct KeySeed<'o, 't> {
     outline: &'o mut Outline<'t>,
 }
 
-impl<'de> DeserializeSeed<'de> for NameSeed<'_, 'de> {
-    type Value = Name;
+impl<'de> DeserializeSeed<'de> for KeySeed<'_, 'de> {
+    type Value = Key;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Name, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
         deserializer.deserialize_newtype_struct("Name", self)
     }
 }
 
-impl<'de> Visitor<'de> for NameSeed<'_, 'de> {
-    type Value = Name;
+impl<'de> Visitor<'de> for KeySeed<'_, 'de> {
+    type Value = Key;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a member name")
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, text: D) -> Result<Name, D::Error> {
-        text.deserialize_str(NameVisitor(self.outline))
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, text: D) -> Result<Key, D::Error> {
+        text.deserialize_str(KeyVisitor(self.outline))
     }
 
-    fn visit_str<E>(self, _marker: &str) -> Result<Name, E> {
-        Ok(Name::NumberMarker)
+    fn visit_str<E>(self, _marker: &str) -> Result<Key, E> {
+        Ok(Key::NumberMarker)
     }
 }
 
-struct NameVisitor<'o, 't>(&'o mut Outline<'t>);
+struct KeyVisitor<'o, 't>(&'o mut Outline<'t>);
 
-impl<'de> Visitor<'de> for NameVisitor<'_, 'de> {
-    type Value = Name;
+impl<'de> Visitor<'de> for KeyVisitor<'_, 'de> {
+    type Value = Key;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a member name")
     }
 
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Name, E> {
-        Ok(Name::new(self.0.locate(value), value))
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Key, E> {
+        Ok(Key::new(self.0.locate(value), value))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Name, E> {
-        Ok(Name::new(self.0.store(value), value))
+    fn visit_str<E>(self, value: &str) -> Result<Key, E> {
+        Ok(Key::new(self.0.store(value), value))
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) struct JweHeader {
 }
 
 impl JweHeader {
-    pub(super) fn decode(segment: &str) -> Result<Self, JweError> {
+    pub(super) fn decode(segment: &[u8]) -> Result<Self, JweError> {
         let octets = base64url::decode(segment).ok_or(JweError::Encoding(JwePart::Header))?;
         let document = Document::parse(octets).map_err(|error| match error {
             JsonError::NotAnObject => JweError::NotAnObject,

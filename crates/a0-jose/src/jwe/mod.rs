@@ -40,11 +40,11 @@ pub use key::{
 /// `Debug` shows no part of the token.
 #[derive(Clone, Copy)]
 pub struct CompactJwe<'a> {
-    header: &'a str,
-    encrypted_key: &'a str,
-    initialization_vector: &'a str,
-    ciphertext: &'a str,
-    tag: &'a str,
+    header: &'a [u8],
+    encrypted_key: &'a [u8],
+    initialization_vector: &'a [u8],
+    ciphertext: &'a [u8],
+    tag: &'a [u8],
 }
 
 impl<'a> CompactJwe<'a> {
@@ -54,11 +54,12 @@ impl<'a> CompactJwe<'a> {
     /// # Errors
     ///
     /// [`JweError::TooLarge`], [`JweError::SegmentCount`].
-    pub fn parse(token: &'a str, max_size: usize) -> Result<Self, JweError> {
+    pub fn parse<T: AsRef<[u8]> + ?Sized>(token: &'a T, max_size: usize) -> Result<Self, JweError> {
+        let token = token.as_ref();
         if token.len() > max_size {
             return Err(JweError::TooLarge { max_size });
         }
-        let mut segments = token.split('.');
+        let mut segments = token.split(|octet| *octet == b'.');
         let mut next = || segments.next().ok_or(JweError::SegmentCount);
         let token = CompactJwe {
             header: next()?,
@@ -98,7 +99,7 @@ impl<'a> CompactJwe<'a> {
             ciphertext: decode(self.ciphertext, JwePart::Ciphertext)?,
             tag: decode(self.tag, JwePart::Tag)?,
             // RFC 7516 section 5.2, step 15.
-            additional_data: self.header.as_bytes(),
+            additional_data: self.header,
         };
         let candidates = keys.candidates(header.key_id(), header.algorithm());
         let content = encrypted.decrypt(candidates.map(|candidate| &candidate.key))?;
@@ -114,7 +115,7 @@ impl fmt::Debug for CompactJwe<'_> {
     }
 }
 
-fn decode(segment: &str, part: JwePart) -> Result<Vec<u8>, JweError> {
+fn decode(segment: &[u8], part: JwePart) -> Result<Vec<u8>, JweError> {
     base64url::decode(segment).ok_or(JweError::Encoding(part))
 }
 

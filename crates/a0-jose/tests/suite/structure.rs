@@ -82,6 +82,14 @@ fn rfc7515_2_a_segment_is_canonical_base64url() {
             "{segment:?}"
         );
     }
+    for (token, part) in [
+        (&b"e30\xff.e30.AAAA"[..], Part::Header),
+        (b"e30.\xffe30.AAAA", Part::Payload),
+        (b"e30.e30.AA\xc2\xa0", Part::Signature),
+    ] {
+        let error = Compact::parse(token, MAX_SIZE).and_then(Compact::decode);
+        assert_eq!(error.map(|_| ()), Err(ParseError::Encoding(part)));
+    }
 }
 
 /// A signature is decoded with the rest, so that nothing is fetched for a token that ends wrongly.

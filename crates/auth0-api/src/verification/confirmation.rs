@@ -52,7 +52,7 @@ impl<R, S> Verifier<R, S> {
         let digest = token.digest();
         let target = Target::with_token_digest(proof.method, &proof.url, digest.octets());
         let header = token.proof_header();
-        let unverified = self.dpop.validate(&proof.proof, header, &target, now)?;
+        let unverified = self.dpop.validate(proof.proof, header, &target, now)?;
         if *unverified.thumbprint() != bound_to {
             return Err(ConfirmationError::Mismatch.into());
         }

@@ -1,8 +1,6 @@
 //! The first step of [`order`](super::order): the scheme, the credentials and the proof of a request, before
 //! its token is read (RFC 9110 section 11.6.2, RFC 6750 section 2.1, RFC 9449 section 7.1).
 
-use std::borrow::Cow;
-
 use a0_dpop::{Htu, ProofError, one_proof};
 use http::HeaderName;
 use http::header::AUTHORIZATION;
@@ -124,10 +122,10 @@ impl Scheme {
     }
 
     /// Finds the scheme of a name. The case does not matter (RFC 9110 section 11.1).
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        if name.eq_ignore_ascii_case("dpop") {
+    pub(crate) fn from_name(name: &[u8]) -> Option<Self> {
+        if name.eq_ignore_ascii_case(b"dpop") {
             Some(Scheme::Dpop)
-        } else if name.eq_ignore_ascii_case("bearer") {
+        } else if name.eq_ignore_ascii_case(b"bearer") {
             Some(Scheme::Bearer)
         } else {
             None
@@ -141,8 +139,7 @@ static DPOP: HeaderName = HeaderName::from_static("dpop");
 /// The value of the `Authorization` field, with a scheme that the mode allows.
 pub(crate) struct Credentials<'c> {
     pub(crate) scheme: Scheme,
-    field: Cow<'c, str>,
-    token_at: usize,
+    pub(crate) token: &'c [u8],
 }
 
 impl<'c> Credentials<'c> {
@@ -157,11 +154,10 @@ impl<'c> Credentials<'c> {
         if field.is_empty() && mode == DpopMode::Required {
             return Err(ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials));
         }
-        let name = field.split(' ').next().unwrap_or_default();
-        let token = field
-            .get(name.len()..)
-            .unwrap_or_default()
-            .trim_start_matches(' ');
+        let is_space = |octet: &u8| *octet == b' ';
+        let (name, token) = field.split_at(field.iter().position(is_space).unwrap_or(field.len()));
+        let token = token.get(token.iter().take_while(|octet| is_space(octet)).count()..);
+        let token = token.unwrap_or_default();
         if token.is_empty() {
             return Err(ErrorKind::MissingAuthorization);
         }
@@ -172,22 +168,16 @@ impl<'c> Credentials<'c> {
             }
             (scheme, _) => scheme,
         };
-        let token_at = field.len() - token.len();
         Ok(Credentials {
             scheme: scheme.ok_or(ErrorKind::MissingAuthorization)?,
-            field,
-            token_at,
+            token,
         })
-    }
-
-    pub(crate) fn token(&self) -> &str {
-        self.field.get(self.token_at..).unwrap_or_default()
     }
 }
 
 /// The proof of a request, and the method and the URL that it must name.
 pub(crate) struct RequestProof<'c> {
-    pub(crate) proof: Cow<'c, str>,
+    pub(crate) proof: &'c [u8],
     pub(crate) method: &'c str,
     pub(crate) url: Htu,
 }
@@ -220,11 +210,10 @@ pub(crate) fn refuse_proof(context: &RequestContext<'_>, mode: DpopMode) -> Resu
     Ok(())
 }
 
-/// Cuts the spaces and tabs around a field's value. There are hardly ever any.
-fn trimmed(value: Cow<'_, str>) -> Cow<'_, str> {
-    let is_white_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    if !is_white_space(value.as_bytes().first()) && !is_white_space(value.as_bytes().last()) {
-        return value;
+/// Cuts the spaces and tabs around a field's value.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
     }
-    Cow::Owned(value.trim_matches([' ', '\t']).to_owned())
+    value
 }

@@ -37,7 +37,7 @@ impl Decrypted {
 
 /// A text with the form of a token, which is not decoded yet.
 pub(crate) struct OuterToken<'t> {
-    text: &'t str,
+    text: &'t [u8],
     form: Form<'t>,
 }
 
@@ -59,7 +59,7 @@ impl<R, S> Verifier<R, S> {
     /// Reads the form of a text.
     pub(super) fn outer_token<'v>(
         &'v self,
-        text: &'v str,
+        text: &'v [u8],
         place: &'v Decrypted,
     ) -> Result<OuterToken<'v>, Refusal> {
         let decryption = self.decryption.as_ref();
@@ -80,7 +80,7 @@ impl<R, S> Verifier<R, S> {
     }
 }
 
-fn unreadable(error: ParseError, text: &str) -> Refusal {
+fn unreadable(error: ParseError, text: &[u8]) -> Refusal {
     let detail = match error {
         // The error says it all, and an encrypted token that is too long may well have a key here.
         ParseError::TooLarge { .. } => None,
@@ -115,7 +115,7 @@ impl<'t> OuterToken<'t> {
         };
         let unverified = compact
             .decode()
-            .map_err(|error| unreadable(error, decrypted.unwrap_or(text)))?;
+            .map_err(|error| unreadable(error, decrypted.map_or(text, str::as_bytes)))?;
         Ok(NewToken {
             verifiable: unverified
                 .validate_header(&verifier.header_rules)

@@ -71,7 +71,7 @@ enum Sender<'v> {
 /// 2. A token with an acceptable form and header.
 struct Parsed<'v, R, S> {
     verifier: &'v Verifier<R, S>,
-    text: &'v str,
+    text: &'v [u8],
     token: PresentedToken<'v>,
     sender: Sender<'v>,
     /// The time of the verification. The clock is read once.
@@ -87,7 +87,7 @@ impl<R, S> Verifier<R, S> {
         request: &'v RequestShape<'v>,
     ) -> Result<Need<'v, R, S>, Refusal> {
         let sender = Sender::Bound(request);
-        self.parse(request.credentials.token(), &request.decrypted, sender)
+        self.parse(request.credentials.token, &request.decrypted, sender)
     }
 
     /// Starts to verify an access token by itself.
@@ -97,12 +97,12 @@ impl<R, S> Verifier<R, S> {
         options: &'v TokenOptions<'v>,
         decrypted: &'v Decrypted,
     ) -> Result<Need<'v, R, S>, Refusal> {
-        self.parse(text, decrypted, Sender::Any(options))
+        self.parse(text.as_bytes(), decrypted, Sender::Any(options))
     }
 
     fn parse<'v>(
         &'v self,
-        text: &'v str,
+        text: &'v [u8],
         decrypted: &'v Decrypted,
         sender: Sender<'v>,
     ) -> Result<Need<'v, R, S>, Refusal> {
@@ -248,9 +248,11 @@ impl<'v, R, S> Trusted<'v, R, S> {
             .validate_for_subject(token.claims(), now);
         let subject = subject.map_err(|error| verifier.diagnose(error, token.claims(), now))?;
         verifier.check_subject(subject)?;
+        // The text of a token is ASCII.
+        let text = || str::from_utf8(parsed.text).ok();
         let mut request = CheckedRequest {
             verifier,
-            access_token: verifier.keep_access_tokens.then_some(parsed.text),
+            access_token: verifier.keep_access_tokens.then(text).flatten(),
             challenger: verifier.challenger,
             scheme: Scheme::Bearer,
             proof: None,

@@ -42,7 +42,7 @@ impl DpopSettings {
     /// before.
     pub(crate) fn validate<'p>(
         &self,
-        proof: &'p str,
+        proof: &'p [u8],
         header: Option<&VerifiedHeader>,
         target: &Target<'_>,
         now: NumericDate,
@@ -78,7 +78,7 @@ impl DpopSettings {
             return Err(ProofError::Multiple.into());
         }
         let target = Target::new(proof.method, url, proof.access_token);
-        let unverified = self.validate(proof.proof, None, &target, now)?;
+        let unverified = self.validate(proof.proof.as_bytes(), None, &target, now)?;
         if let Some(expected) = proof.expected_thumbprint
             && expected.parse().ok().as_ref() != Some(unverified.thumbprint())
         {
