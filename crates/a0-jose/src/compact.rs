@@ -1,6 +1,7 @@
 //! The compact serialization, RFC 7515 section 7.1.
 
 use std::fmt;
+use std::slice::SliceIndex;
 
 use memchr::memchr_iter;
 use serde_json::{Map, Value};
@@ -17,10 +18,11 @@ use crate::json::{Document, JsonError};
 /// `Debug` shows no part of the token.
 #[derive(Clone, Copy)]
 pub struct Compact<'a> {
-    signing_input: &'a [u8],
-    header: &'a [u8],
-    payload: &'a [u8],
-    signature: &'a [u8],
+    token: &'a [u8],
+    /// The index of the dot after the header.
+    first_dot: usize,
+    /// The index of the dot after the payload.
+    second_dot: usize,
     /// The SHA-256 of the signing input. Set by [`sha256`](Compact::sha256).
     signing_digest: Option<[u8; 32]>,
 }
@@ -48,21 +50,15 @@ impl<'a> Compact<'a> {
             return Err(ParseError::TooLarge { max_size });
         }
         let mut dots = memchr_iter(b'.', token);
-        let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
-            return Err(ParseError::SegmentCount);
-        };
-        let segments = || {
-            let (signing_input, signature) = split_around(token, second)?;
-            let (header, payload) = split_around(signing_input, first)?;
-            Some(Compact {
-                signing_input,
-                header,
-                payload,
-                signature,
+        match (dots.next(), dots.next(), dots.next()) {
+            (Some(first_dot), Some(second_dot), None) => Ok(Compact {
+                token,
+                first_dot,
+                second_dot,
                 signing_digest: None,
-            })
-        };
-        segments().ok_or(ParseError::SegmentCount)
+            }),
+            _ => Err(ParseError::SegmentCount),
+        }
     }
 
     /// Returns the SHA-256 of the whole token. The `ath` of a DPoP proof is this hash in base64url
@@ -79,24 +75,24 @@ impl<'a> Compact<'a> {
     /// # Ok::<(), a0_jose::ParseError>(())
     /// ```
     pub fn sha256(&mut self) -> [u8; 32] {
-        let mut hash = Sha256::new_with_prefix(self.signing_input);
+        let mut hash = Sha256::new_with_prefix(self.signing_input());
         self.signing_digest = Some(hash.clone().finalize().into());
         hash.update(b".");
-        hash.update(self.signature);
+        hash.update(self.encoded_signature());
         hash.finalize().into()
     }
 
     /// Decodes header and payload, each as one JSON object without duplicate member names, and
     /// checks the encoding of the signature.
     pub(crate) fn decode_parts(&self) -> Result<(Header, Claims), ParseError> {
-        let header = Header::new(decode_object(self.header, Part::Header)?);
+        let header = Header::new(decode_object(self.header_segment(), Part::Header)?);
         Ok((header, self.decode_payload()?))
     }
 
     /// The first segment, still encoded. Compare it with one that was decoded before to skip
     /// decoding.
     pub fn header_segment(&self) -> &'a [u8] {
-        self.header
+        self.segment(..self.first_dot)
     }
 
     /// Decodes only the payload, as one JSON object without duplicate member names, and checks the
@@ -107,24 +103,36 @@ impl<'a> Compact<'a> {
     ///
     /// [`ParseError`] with [`Part::Payload`] or [`Part::Signature`].
     pub fn decode_payload(&self) -> Result<Claims, ParseError> {
-        let claims = Claims::new(decode_object(self.payload, Part::Payload)?);
+        let claims = Claims::new(decode_object(self.payload(), Part::Payload)?);
         // A token that cannot have a valid signature is refused here, before a caller fetches the
         // keys for it.
-        if base64url::is_canonical(self.signature) {
+        if base64url::is_canonical(self.encoded_signature()) {
             Ok(claims)
         } else {
             Err(ParseError::Encoding(Part::Signature))
         }
     }
 
+    fn payload(&self) -> &'a [u8] {
+        self.segment(self.first_dot.saturating_add(1)..self.second_dot)
+    }
+
+    fn encoded_signature(&self) -> &'a [u8] {
+        self.segment(self.second_dot.saturating_add(1)..)
+    }
+
+    fn segment(&self, range: impl SliceIndex<[u8], Output = [u8]>) -> &'a [u8] {
+        self.token.get(range).unwrap_or_default()
+    }
+
     /// Returns whether the signature has any octets.
     pub(crate) fn has_signature(&self) -> bool {
-        !self.signature.is_empty()
+        !self.encoded_signature().is_empty()
     }
 
     /// The JWS Signing Input (RFC 7515 section 2): header, dot and payload.
     pub(crate) fn signing_input(&self) -> &'a [u8] {
-        self.signing_input
+        self.segment(..self.second_dot)
     }
 
     /// The hash of the signing input, where it was computed before. Only SHA-256 is.
@@ -137,7 +145,7 @@ impl<'a> Compact<'a> {
     /// Decodes the signature into `buffer`. Returns `None` where it is not base64url or does not
     /// fit.
     pub(crate) fn signature<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-        base64url::decode_into(self.signature, buffer)
+        base64url::decode_into(self.encoded_signature(), buffer)
     }
 }
 
@@ -159,7 +167,11 @@ impl fmt::Debug for Compact<'_> {
 /// # Ok::<(), a0_jose::ParseError>(())
 /// ```
 pub fn unverified_header(token: &str, max_size: usize) -> Result<Map<String, Value>, ParseError> {
-    Ok(decode_object(Compact::parse(token, max_size)?.header, Part::Header)?.to_map())
+    Ok(decode_object(
+        Compact::parse(token, max_size)?.header_segment(),
+        Part::Header,
+    )?
+    .to_map())
 }
 
 /// Returns the payload of a compact JWS without checking the signature. Never trust it.
@@ -174,13 +186,7 @@ pub fn unverified_header(token: &str, max_size: usize) -> Result<Map<String, Val
 /// # Ok::<(), a0_jose::ParseError>(())
 /// ```
 pub fn unverified_payload(token: &str, max_size: usize) -> Result<Map<String, Value>, ParseError> {
-    Ok(decode_object(Compact::parse(token, max_size)?.payload, Part::Payload)?.to_map())
-}
-
-/// Splits around the dot at the index `dot`.
-fn split_around(text: &[u8], dot: usize) -> Option<(&[u8], &[u8])> {
-    let (before, rest) = text.split_at_checked(dot)?;
-    Some((before, rest.strip_prefix(b".")?))
+    Ok(decode_object(Compact::parse(token, max_size)?.payload(), Part::Payload)?.to_map())
 }
 
 fn decode_object(segment: &[u8], part: Part) -> Result<Document, ParseError> {

@@ -148,7 +148,8 @@ impl ApiClient {
         let verifier = &self.0.verifier;
         let work = async move {
             let request = verifier.read_request(&context)?;
-            let result = match verifier.verify_request(&request) {
+            let mut proof = None;
+            let result = match verifier.verify_request(&request, &mut proof) {
                 Ok(need) => self.drive(need).await,
                 Err(refusal) => Err(refusal),
             };

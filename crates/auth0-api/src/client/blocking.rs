@@ -114,8 +114,9 @@ impl ApiClient {
         let (context, verifier) = (request.into(), &self.0.verifier);
         verifier.telemetry.verification(Subject::Request, || {
             let request = verifier.read_request(&context)?;
+            let mut proof = None;
             let result = verifier
-                .verify_request(&request)
+                .verify_request(&request, &mut proof)
                 .and_then(|need| self.drive(need));
             result.map_err(|refusal| request.error(refusal))
         })

@@ -1,6 +1,6 @@
 //! The `cnf` claim (RFC 7800): whether the sender of a token is the client it was issued to.
 
-use a0_dpop::{ProofError, Target, UnverifiedProof};
+use a0_dpop::{ProofError, Target};
 use a0_jose::json::{Members, Node};
 use a0_jose::{Claims, NumericDate, Thumbprint};
 
@@ -9,6 +9,7 @@ use crate::error::refusal::Refusal;
 use super::Verifier;
 use super::credentials::{DpopMode, RequestShape, Scheme, refuse_proof};
 use super::detail::Detail;
+use super::order::ProofPlace;
 use super::token_cache::PresentedToken;
 use super::verified::VerifiedToken;
 
@@ -23,13 +24,13 @@ pub(super) struct Proven {
 
 impl<R, S> Verifier<R, S> {
     /// Checks that the scheme, the proof and the certificate of the request are those that `cnf` requires.
-    /// Returns the proof, whose signature is not verified yet.
+    /// Puts the proof, whose signature is not verified yet, into its place.
     pub(super) fn check_sender<'v>(
         &self,
         token: &mut PresentedToken<'_>,
-        request: &'v RequestShape<'_>,
+        request: &RequestShape<'v>,
         now: NumericDate,
-        sent: &mut Option<UnverifiedProof<'v>>,
+        place: &mut ProofPlace<'v>,
     ) -> Result<Proven, Refusal> {
         let Some(proof) = &request.proof else {
             let proven = match request.credentials.scheme {
@@ -56,7 +57,7 @@ impl<R, S> Verifier<R, S> {
         if *unverified.thumbprint() != bound_to {
             return Err(ConfirmationError::Mismatch.into());
         }
-        *sent = Some(unverified);
+        *place = Some(unverified);
         Ok(Proven {
             key: true,
             certificate,

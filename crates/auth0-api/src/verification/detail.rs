@@ -46,20 +46,22 @@ pub(crate) enum Detail {
 impl Detail {
     /// For a text that is not a compact JWS.
     pub(crate) fn of_text(text: &[u8]) -> Option<Self> {
-        let is_quote = |octet: &u8| matches!(octet, b'"' | b'\'');
-        let dots = text.iter().filter(|octet| **octet == b'.').count();
-        let text = match dots {
-            _ if text.first().is_some_and(is_quote) || text.last().is_some_and(is_quote) => {
+        let is_quoted = |text: &str| text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']);
+        let text = match str::from_utf8(text) {
+            Err(_) => {
+                "the token contains octets that are not UTF-8: something on its way changed it"
+            }
+            Ok(text) if is_quoted(text) => {
                 "the token is in quotes: the client must send it without them"
             }
-            _ if text.contains(&b' ') => {
+            Ok(text) if text.contains(' ') => {
                 "the token contains a space: the client sends more than one scheme or more than one token"
             }
-            4 => {
+            Ok(text) if text.split('.').count() == 5 => {
                 "the token has five parts, so it is encrypted (JWE): set the option decryption_keys, or \
                  turn the encryption of tokens off for this API"
             }
-            0 => {
+            Ok(text) if !text.contains('.') => {
                 "the token is opaque: Auth0 issues such a token if the client does not request an audience"
             }
             _ => return None,

@@ -59,11 +59,14 @@ pub(crate) enum Need<'v, R, S> {
     Done(VerifiedToken),
 }
 
+/// The place of a request's proof, once everything but its signature and replay was checked. A proof is large
+/// and the states move often, so they only point to it.
+pub(crate) type ProofPlace<'v> = Option<UnverifiedProof<'v>>;
+
 /// Who may have sent the token.
-#[derive(Clone, Copy)]
 enum Sender<'v> {
     /// The client that `cnf` names. The request must prove it.
-    Bound(&'v RequestShape<'v>),
+    Bound(&'v RequestShape<'v>, &'v mut ProofPlace<'v>),
     /// Any client, because `verify_access_token` does not check the sender.
     Any(&'v TokenOptions<'v>),
 }
@@ -81,12 +84,13 @@ struct Parsed<'v, R, S> {
 }
 
 impl<R, S> Verifier<R, S> {
-    /// Starts to verify a request.
+    /// Starts to verify a request. The place is empty.
     pub(crate) fn verify_request<'v>(
         &'v self,
         request: &'v RequestShape<'v>,
+        place: &'v mut ProofPlace<'v>,
     ) -> Result<Need<'v, R, S>, Refusal> {
-        let sender = Sender::Bound(request);
+        let sender = Sender::Bound(request, place);
         self.parse(request.credentials.token, &request.decrypted, sender)
     }
 
@@ -174,8 +178,8 @@ impl<'v, R, S> NeedDomains<'v, R, S> {
 
     /// What the resolver sees.
     pub(crate) fn context(&self) -> ResolverContext<'_> {
-        let request = match self.parsed.sender {
-            Sender::Bound(request) => request.context,
+        let request = match &self.parsed.sender {
+            Sender::Bound(request, _) => request.context,
             Sender::Any(options) => &options.request,
         };
         let public_url = self.parsed.verifier.dpop.public_url.as_ref();
@@ -219,7 +223,7 @@ struct CheckedRequest<'v, R, S> {
     challenger: Challenger,
     scheme: Scheme,
     /// The request's proof. It passed every check except its signature and replay.
-    proof: Option<UnverifiedProof<'v>>,
+    proof: Option<&'v mut ProofPlace<'v>>,
     /// What the request proves about its sender, once the signature of the proof is verified.
     proven: Proven,
     /// The time of the verification.
@@ -237,11 +241,11 @@ impl<'v, R, S> Parsed<'v, R, S> {
 
 impl<'v, R, S> Trusted<'v, R, S> {
     /// Checks the algorithm, which the issuer may restrict, then the claims, then the sender.
-    fn check(mut self) -> Result<Need<'v, R, S>, Refusal> {
-        let parsed = &mut self.parsed;
-        let (verifier, now, token) = (parsed.verifier, parsed.now, &mut parsed.token);
+    fn check(self) -> Result<Need<'v, R, S>, Refusal> {
+        let Trusted { parsed, issuer } = self;
+        let (verifier, now, mut token) = (parsed.verifier, parsed.now, parsed.token);
         let algorithms = &verifier.allowed_algorithms;
-        let allowed = algorithms.check(&self.issuer, token.algorithm());
+        let allowed = algorithms.check(&issuer, token.algorithm());
         allowed.map_err(|error| verifier.diagnose_header(error))?;
         let subject = verifier
             .claim_rules
@@ -261,13 +265,28 @@ impl<'v, R, S> Trusted<'v, R, S> {
         };
         match parsed.sender {
             Sender::Any(options) => token.claims().require(&options.required_claims)?,
-            Sender::Bound(sent) => {
+            Sender::Bound(sent, place) => {
                 request.challenger = sent.challenger;
                 request.scheme = sent.credentials.scheme;
-                request.proven = verifier.check_sender(token, sent, now, &mut request.proof)?;
+                request.proven = verifier.check_sender(&mut token, sent, now, place)?;
+                request.proof = Some(place);
             }
         }
-        request.find_keys(self)
+        let keys_now = parsed.keys_now;
+        // The signature of a cached token needs no key, while the keys that verified it are current.
+        match token {
+            PresentedToken::Cached { signed, .. } if verifier.is_current(&signed, keys_now) => {
+                request.verify_proof(signed)
+            }
+            token => Ok(Need::Keys(NeedKeys {
+                checked: Checked {
+                    token,
+                    issuer,
+                    request,
+                },
+                now: keys_now,
+            })),
+        }
     }
 }
 
@@ -276,29 +295,6 @@ pub(crate) struct NeedKeys<'v, R, S> {
     checked: Checked<'v, R, S>,
     /// The time that decides whether keys are fresh.
     now: NumericDate,
-}
-
-impl<'v, R, S> CheckedRequest<'v, R, S> {
-    fn find_keys(self, trusted: Trusted<'v, R, S>) -> Result<Need<'v, R, S>, Refusal> {
-        let now = trusted.parsed.keys_now;
-        let is_current = |signed: &SignedToken| {
-            let tokens = self.verifier.tokens.as_ref();
-            tokens.is_some_and(|tokens| tokens.is_current(signed, now))
-        };
-        match trusted.parsed.token {
-            PresentedToken::Cached { signed, .. } if is_current(&signed) => {
-                self.verify_proof(signed)
-            }
-            token => {
-                let checked = Checked {
-                    token,
-                    issuer: trusted.issuer,
-                    request: self,
-                };
-                Ok(Need::Keys(NeedKeys { checked, now }))
-            }
-        }
-    }
 }
 
 impl<'v, R, S> NeedKeys<'v, R, S> {
@@ -356,7 +352,7 @@ impl<'v, R, S> CheckedRequest<'v, R, S> {
         let verifier = self.verifier;
         let sent = (self.challenger, self.scheme, self.proven);
         let token = VerifiedToken::new(signed, self.access_token, sent, self.now);
-        let Some(proof) = self.proof else {
+        let Some(proof) = self.proof.and_then(Option::take) else {
             return Ok(Need::Done(token));
         };
         let proof = match &verifier.tokens {

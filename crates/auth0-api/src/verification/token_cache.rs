@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::authorization::resource_server::ResourceServer;
 
+use super::Verifier;
 use super::encrypted::{NewToken, OuterToken};
 
 /// A token with an acceptable form.
@@ -140,7 +141,7 @@ impl TokenCache {
     }
 
     /// Whether the key cache would return the keys that verified the token, without a fetch.
-    pub(crate) fn is_current(&self, signed: &SignedToken, now: NumericDate) -> bool {
+    fn is_current(&self, signed: &SignedToken, now: NumericDate) -> bool {
         signed.lease.holds(&self.policy, now)
     }
 
@@ -158,6 +159,15 @@ impl TokenCache {
         let [first, ..] = digest.0;
         let index = usize::from(first) % self.shards.len().max(1);
         self.shards.get(index).map(lock)
+    }
+}
+
+impl<R, S> Verifier<R, S> {
+    /// Whether the keys that verified a cached token are still current, so that its signature need not be
+    /// verified again.
+    pub(super) fn is_current(&self, signed: &SignedToken, now: NumericDate) -> bool {
+        let tokens = self.tokens.as_ref();
+        tokens.is_some_and(|tokens| tokens.is_current(signed, now))
     }
 }
 
