@@ -79,7 +79,7 @@ fn sextet(letter: u8) -> u8 {
 /// Decodes into `buffer` and returns the part that was filled. Returns `None` where [`decode`]
 /// does, and where the buffer is too small. The decoder may need up to two octets more than it
 /// fills.
-pub(crate) fn decode_into<'b>(text: impl AsRef<[u8]>, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+pub(crate) fn decode_into(text: impl AsRef<[u8]>, buffer: &mut [u8]) -> Option<&[u8]> {
     let length = ENGINE.decode_slice(text, buffer).ok()?;
     buffer.get(..length)
 }

@@ -202,6 +202,6 @@ proptest! {
     fn base64url_has_one_text_for_each_octet_string(octets in prop::collection::vec(any::<u8>(), 0..99)) {
         let text = base64url_encode(&octets);
         prop_assert_eq!(base64url_decode(&text), Some(octets));
-        prop_assert_eq!(base64url_decode(&format!("{text}=")), None);
+        prop_assert_eq!(base64url_decode(format!("{text}=")), None);
     }
 }
