@@ -32,7 +32,7 @@ impl<'a> EntityProfile<'a> {
         Self(text)
     }
 
-    /// Whether the list has this value, in any case.
+    /// Whether the list has this value. The case does not matter.
     #[must_use]
     pub fn contains(&self, value: &str) -> bool {
         self.iter().any(|one| one.eq_ignore_ascii_case(value))

@@ -276,7 +276,7 @@ impl McpAuth {
     /// # Errors
     ///
     /// [`McpConfigError::Policy`] and [`McpConfigError::MisspeltMethod`]. Methods of MCP are compared by their
-    /// letters and digits, in any case: `Tools/Call`, `tools_call` and `tools.call` are misspelt.
+    /// letters and digits, in upper or lower case: `Tools/Call`, `tools_call` and `tools.call` are misspelt.
     pub fn validate(&self) -> Result<(), McpConfigError> {
         let operations = &self.settings.operations;
         let mut all = operations.base.iter().chain(operations.all());

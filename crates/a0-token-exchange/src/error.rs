@@ -38,7 +38,7 @@ pub enum RequestError {
     /// The name or the version of the client's software is empty, too long, or not visible ASCII.
     #[error("the name and the version for Auth0-Client have 1 to 64 visible ASCII characters")]
     ClientInfo,
-    /// An extra parameter has a reserved name, in any case.
+    /// An extra parameter has a reserved name, in upper or lower case.
     #[error("Parameter '{0}' is reserved and cannot be overridden")]
     ReservedParameter(&'static str),
     /// The name of an extra parameter has characters that are not allowed.

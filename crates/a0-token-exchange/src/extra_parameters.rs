@@ -8,7 +8,7 @@ use crate::RequestError;
 /// The maximum number of values of one extra parameter: 20.
 pub const MAX_EXTRA_VALUES: usize = 20;
 
-/// The names, in any case, that an extra parameter must not have. They decide who requests what.
+/// The names that an extra parameter must not have, in upper or lower case. They decide who requests what.
 const RESERVED: &[&str] = &[
     "grant_type",
     "client_id",

@@ -106,7 +106,7 @@ impl<'a> TokenExchange<'a> {
     /// Sets an extra parameter, and replaces its earlier value.
     ///
     /// Its name consists of ASCII letters, digits, `-`, `.` and `_` (RFC 6749 section 8.2). The
-    /// names of the protocol's own parameters are reserved, in any case.
+    /// names of the protocol's own parameters are reserved, in upper and lower case.
     pub fn extra(self, name: &'a str, value: impl Into<ExtraValue<'a>>) -> Self {
         self.extra_list(name, [value])
     }

@@ -51,7 +51,7 @@ impl VerifiedToken {
     /// 4. There is a `sub`, and `sub_profile` is absent, or contains `user` and besides it only
     ///    `browser_app`, `native_app` and `web_app`: a user.
     ///
-    /// Otherwise it is [`Principal::Unknown`]. The values of `sub_profile` are compared in any case.
+    /// Otherwise it is [`Principal::Unknown`]. The values of `sub_profile` are compared without regard to case.
     ///
     /// An agent that acts for a user is not the principal: `act` names it, and
     /// [`current_actor`](VerifiedToken::current_actor) returns it.

@@ -22,7 +22,7 @@ impl Builder {
     /// | `AUTH0_DOMAIN` | `domain` |
     /// | `AUTH0_DOMAINS` | `domains`, separated by white space or commas |
     /// | `AUTH0_AUDIENCE` | `audience`, one or several, separated by white space or commas |
-    /// | `AUTH0_DPOP_ENABLED`, `AUTH0_DPOP_REQUIRED` | `dpop`; each `true` or `false`, in any case |
+    /// | `AUTH0_DPOP_ENABLED`, `AUTH0_DPOP_REQUIRED` | `dpop`; each `true` or `false`, in upper or lower case |
     /// | `AUTH0_CLIENT_ID`, `AUTH0_CLIENT_SECRET` | `client_id`, `client_secret` |
     /// | `AUTH0_CLIENT_SECRET_FILE` | `client_secret`: the path of a file that holds it, for secrets that containers mount. It replaces `AUTH0_CLIENT_SECRET` |
     /// | `AUTH0_CACHE_TTL` | `cache_ttl`, in seconds, at most 86400 |
