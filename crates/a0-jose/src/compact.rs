@@ -41,8 +41,8 @@ impl<'a> Compact<'a> {
     ///
     /// assert_eq!(Compact::parse("opaque", 16_384).unwrap_err(), ParseError::SegmentCount);
     /// ```
-    pub fn parse<T: AsRef<[u8]> + ?Sized>(
-        token: &'a T,
+    pub fn parse(
+        token: &'a (impl AsRef<[u8]> + ?Sized),
         max_size: usize,
     ) -> Result<Self, ParseError> {
         let token = token.as_ref();

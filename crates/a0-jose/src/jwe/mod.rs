@@ -54,7 +54,10 @@ impl<'a> CompactJwe<'a> {
     /// # Errors
     ///
     /// [`JweError::TooLarge`], [`JweError::SegmentCount`].
-    pub fn parse<T: AsRef<[u8]> + ?Sized>(token: &'a T, max_size: usize) -> Result<Self, JweError> {
+    pub fn parse(
+        token: &'a (impl AsRef<[u8]> + ?Sized),
+        max_size: usize,
+    ) -> Result<Self, JweError> {
         let token = token.as_ref();
         if token.len() > max_size {
             return Err(JweError::TooLarge { max_size });

@@ -75,6 +75,9 @@ fn values_match_the_text_they_were_read_from() {
     assert!(missing.is_none());
     // If a name is requested twice, only the first position gets the member.
     assert!(twice.is_none());
+    let [last, first] = members.find(["o", "plain"]);
+    assert!(last.and_then(Node::as_object).is_some());
+    assert_eq!(first.and_then(Node::as_str), Some("a"));
     let items: Vec<_> = list.unwrap().as_array().unwrap().collect();
     let texts: Vec<_> = items.iter().map(|item| item.as_str()).collect();
     assert_eq!(texts, [Some("x"), Some("y"), None, None]);

@@ -154,10 +154,11 @@ impl<'c> Credentials<'c> {
         if field.is_empty() && mode == DpopMode::Required {
             return Err(ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials));
         }
-        let is_space = |octet: &u8| *octet == b' ';
-        let (name, token) = field.split_at(field.iter().position(is_space).unwrap_or(field.len()));
-        let token = token.get(token.iter().take_while(|octet| is_space(octet)).count()..);
-        let token = token.unwrap_or_default();
+        let end_of_name = field.iter().position(|octet| *octet == b' ');
+        let (name, mut token) = field.split_at(end_of_name.unwrap_or(field.len()));
+        while let [b' ', rest @ ..] = token {
+            token = rest;
+        }
         if token.is_empty() {
             return Err(ErrorKind::MissingAuthorization);
         }

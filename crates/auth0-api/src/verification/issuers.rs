@@ -163,7 +163,8 @@ impl ResolverContext<'_> {
         self.url.as_ref().map(Htu::as_str)
     }
 
-    /// All header fields in order, `Authorization` included. The names are in lower case.
+    /// All header fields in order, `Authorization` included. The names are in lower case. In values, octets
+    /// that are not UTF-8 are replaced by U+FFFD.
     pub fn request_headers(&self) -> impl Iterator<Item = (String, Cow<'_, str>)> {
         self.request.all_fields()
     }

@@ -252,7 +252,7 @@ impl<'v, R, S> Trusted<'v, R, S> {
             .validate_for_subject(token.claims(), now);
         let subject = subject.map_err(|error| verifier.diagnose(error, token.claims(), now))?;
         verifier.check_subject(subject)?;
-        // The text of a token is ASCII.
+        // These octets are ASCII: they were decoded, in this call or before they came into the token cache.
         let text = || str::from_utf8(parsed.text).ok();
         let mut request = CheckedRequest {
             verifier,

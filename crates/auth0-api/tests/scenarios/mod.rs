@@ -314,6 +314,7 @@ macro_rules! all_scenarios {
                 the_operator_is_told_once_that_requests_come_without_a_url,
             }
             request {
+                a_diagnosis_says_why_a_text_is_no_token,
                 a_field_of_octets_that_are_no_text_is_refused,
                 an_http_request_converts_to_a_request_context,
                 only_the_authorization_header_is_read,

@@ -100,7 +100,6 @@ pub fn only_the_authorization_header_is_read<D: Driver>() {
     assert_eq!(error.kind(), &ErrorKind::MissingAuthorization);
 }
 
-/// A field's value is octets, and nothing replaces or drops those that are no text.
 pub fn a_field_of_octets_that_are_no_text_is_refused<D: Driver>() {
     let world = World::<D>::new();
     let url = "https://api.example/things";
@@ -164,6 +163,40 @@ pub fn a_field_of_octets_that_are_no_text_is_refused<D: Driver>() {
         }
     }
     assert_eq!(code(&dpop, Some(&proof)), "accepted");
+
+    // The size is that of the octets that were sent.
+    let size = bearer.len() - "Bearer ".len();
+    let world = World::<D>::with(|builder| builder.max_token_size(size));
+    let damaged = with(&bearer[..bearer.len() - 1], 20, b"\xff");
+    let request = http::Request::get(url).header("authorization", damaged);
+    let request = request.body(()).unwrap();
+    let error = world.client.verify_request((&request).into()).unwrap_err();
+    assert_eq!(
+        error.error_description(),
+        "Failed to parse token: the header is not base64url"
+    );
+}
+
+/// The diagnosis is for the operator, who knows what the client should have sent.
+pub fn a_diagnosis_says_why_a_text_is_no_token<D: Driver>() {
+    let world = World::<D>::new();
+    let token = world.token().mint().unwrap();
+    for (text, expected) in [
+        (format!("\"{token}\"").into_bytes(), "in quotes"),
+        (format!("'{token}").into_bytes(), "in quotes"),
+        (format!("Bearer {token}").into_bytes(), "contains a space"),
+        (format!("{token}.e30.e30").into_bytes(), "is encrypted"),
+        (b"opaque".to_vec(), "is opaque"),
+        (b"opaque \xff".to_vec(), "are not UTF-8"),
+    ] {
+        let field = [b"Bearer ", &text[..]].concat();
+        let request = http::Request::get("/").header("authorization", field);
+        let request = request.body(()).unwrap();
+        let error = world.client.verify_request((&request).into()).unwrap_err();
+        let diagnosis = error.diagnosis();
+        let details = diagnosis.details().unwrap_or_default();
+        assert!(details.contains(expected), "{expected}: {details}");
+    }
 }
 
 pub fn an_http_request_converts_to_a_request_context<D: Driver>() {
