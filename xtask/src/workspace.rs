@@ -21,15 +21,6 @@ impl Workspace {
         Ok(Self(metadata))
     }
 
-    #[cfg(test)]
-    pub(crate) fn of(packages: &[Package]) -> Self {
-        let metadata = serde_json::json!({
-            "packages": packages, "workspace_members": [], "resolve": null,
-            "workspace_root": "/w", "target_directory": "/w/target", "version": 1,
-        });
-        Self(serde_json::from_value(metadata).unwrap())
-    }
-
     pub(crate) fn target(&self) -> PathBuf {
         self.0.target_directory.clone().into()
     }
@@ -64,4 +55,34 @@ impl Workspace {
 /// The cargo that started this program, or else the one on the path.
 pub(crate) fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    impl Workspace {
+        pub(crate) fn of(packages: &[Package]) -> Self {
+            let metadata = json!({
+                "packages": packages, "workspace_members": [], "resolve": null,
+                "workspace_root": "/w", "target_directory": "/w/target", "version": 1,
+            });
+            Self(serde_json::from_value(metadata).unwrap())
+        }
+    }
+
+    /// A library without dependencies, with some members of its metadata replaced.
+    pub(crate) fn package(name: &str, changes: Value) -> Package {
+        let mut package = json!({
+            "name": name, "version": "0.1.0", "id": name,
+            "manifest_path": format!("/w/crates/{name}/Cargo.toml"),
+            "dependencies": [], "targets": [], "features": {}, "publish": null,
+        });
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            package[name] = value.clone();
+        }
+        serde_json::from_value(package).unwrap()
+    }
 }

@@ -206,32 +206,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::workspace::testing::package;
 
     #[test]
     fn all_features_are_checked_but_vendored_ones() {
-        let package = |name: &str, features: serde_json::Value, publish: Option<&[&str]>| {
-            let package = json!({
-                "name": name, "version": "0.1.0", "id": name, "manifest_path": "/w/Cargo.toml",
-                "dependencies": [], "targets": [], "features": features, "publish": publish,
-            });
-            serde_json::from_value(package).unwrap()
-        };
+        let http = json!({"default": ["ureq"], "ureq": [], "async": []});
+        let jose = json!({"vendored-openssl": [], "aws-lc-rs": []});
         let workspace = Workspace::of(&[
-            package(
-                "a0-http",
-                json!({"default": ["ureq"], "ureq": [], "async": []}),
-                None,
-            ),
-            package(
-                "a0-jose",
-                json!({"vendored-openssl": [], "aws-lc-rs": []}),
-                None,
-            ),
-            package("tool", json!({"x": []}), Some(&[])),
+            package("a0-http", json!({ "features": http })),
+            package("a0-jose", json!({ "features": jose })),
+            package("tool", json!({"features": {"x": []}, "publish": []})),
         ]);
-        assert_eq!(
-            features(&workspace),
-            ["a0-http/async", "a0-http/ureq", "a0-jose/aws-lc-rs"]
-        );
+        let expected = ["a0-http/async", "a0-http/ureq", "a0-jose/aws-lc-rs"];
+        assert_eq!(features(&workspace), expected);
     }
 }

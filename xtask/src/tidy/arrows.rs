@@ -103,42 +103,18 @@ fn below(name: &str) -> Vec<&'static str> {
 mod tests {
     use serde_json::json;
 
-    use super::super::testing::{assert_finds, package};
+    use super::super::testing::{assert_finds, at};
     use super::*;
+    use crate::workspace::testing::package;
 
     /// A dependency is its name, `?` if optional, its kind and its version.
-    #[track_caller]
-    fn check(name: &str, dependency: &str, expected: &str) {
-        let [needed, kind, version] = dependency.split(' ').collect::<Vec<_>>()[..] else {
-            panic!("{dependency}");
-        };
-        let needs = needed.trim_end_matches('?');
-        let dependency = json!({
-            "name": needs, "optional": needed.ends_with('?'), "req": version, "source": null,
-            "kind": (kind != "normal").then_some(kind), "target": null, "rename": null,
-            "uses_default_features": true, "features": [], "registry": null,
-            "path": needs.starts_with("a0-").then(|| format!("/w/crates/{needs}")),
-        });
-        let package = package(name, json!({ "dependencies": [dependency] }));
-        let manifest = format!("crates/{name}/Cargo.toml: {expected}");
-        let expected = if expected.is_empty() { "" } else { &manifest };
-        assert_finds(arrows, &[package], &[], expected);
-    }
-
     #[test]
     #[rustfmt::skip]
     fn dependencies_follow_the_arrows() {
         for (name, dependency, expected) in [
             ("a0-discovery", "a0-jose normal ^0.1.0", ""),
-            ("a0-discovery", "a0-single-flight normal ^0.1.0", ""),
             ("a0-discovery", "serde normal ^1", ""),
-            ("auth0-api", "a0-act normal ^0.1.0", ""),
-            ("a0-tower", "auth0-api normal ^0.1.0", ""),
-            ("a0-mcp", "a0-tower normal ^0.1.0", ""),
             ("a0-tower", "a0-mcp normal ^0.1.0", "must not depend on a0-mcp"),
-            ("a0-redis", "a0-dpop normal ^0.1.0", ""),
-            ("a0-redis", "a0-discovery normal ^0.1.0", ""),
-            ("a0-token-exchange", "a0-http normal ^0.1.0", ""),
             ("a0-token-exchange", "a0-jose? normal ^0.1.0", ""),
             ("a0-token-exchange", "a0-jose normal ^0.1.0", "a0-jose must be optional"),
             ("a0-single-flight", "a0-http normal ^0.1.0", "must not depend on a0-http"),
@@ -153,7 +129,6 @@ mod tests {
             ("auth0-api", "a0-testkit dev *", ""),
             ("a0-jose", "a0-http dev ^0.1.0", ""),
             ("a0-token-exchange", "a0-jose dev ^0.1.0", ""),
-            ("a0-redis", "a0-jose dev ^0.1.0", ""),
             ("a0-act", "proptest dev ^1", ""),
             ("auth0-api", "a0-testkit dev ^0.1.0", "the dev-dependency on a0-testkit has a version"),
             ("a0-act", "thiserror normal ^2", ""),
@@ -164,19 +139,19 @@ mod tests {
             ("a0-jose", "a0-discovery dev *", "tests must not use a0-discovery"),
             ("a0-dpop", "a0-act dev *", "tests must not use a0-act"),
         ] {
-            check(name, dependency, expected);
-        }
-    }
-
-    #[test]
-    fn the_table_has_no_circle_and_only_known_names() {
-        for name in ARROWS.lines().filter_map(|line| line.split(':').next()) {
-            let below = below(name);
-            assert!(!below.contains(&name), "{name}");
-            assert!(
-                below.iter().all(|it| allowed(it).is_some()),
-                "{name}: {below:?}"
-            );
+            let [needed, kind, version] = dependency.split(' ').collect::<Vec<_>>()[..] else {
+                panic!("{dependency}");
+            };
+            let needs = needed.trim_end_matches('?');
+            let dependency = json!({
+                "name": needs, "optional": needed.ends_with('?'), "req": version, "source": null,
+                "kind": (kind != "normal").then_some(kind), "target": null, "rename": null,
+                "uses_default_features": true, "features": [], "registry": null,
+                "path": needs.starts_with("a0-").then(|| format!("/w/crates/{needs}")),
+            });
+            let package = package(name, json!({ "dependencies": [dependency] }));
+            let expected = at(&format!("crates/{name}/Cargo.toml"), expected);
+            assert_finds(arrows, &[package], &[], &expected);
         }
     }
 }

@@ -1,99 +1,69 @@
 //! The rules for the manifest and the files of each crate.
 
-use syn::Meta;
-
 use super::Project;
 
-/// The lints that the header of each library raises. Most do not belong in the workspace's table,
-/// where they would also apply to tests and examples.
-const LINTS: &[&str] = &[
-    "unsafe_code",
-    "missing_docs",
-    "clippy::unwrap_used",
-    "clippy::expect_used",
-    "clippy::indexing_slicing",
-    "clippy::panic",
-    "clippy::print_stdout",
+/// Lines of every manifest.
+const MANIFEST: &[&str] = &["rust-version.workspace = true", "[lints]\nworkspace = true"];
+
+/// Beginnings of lines in the manifest of a library. `cargo package` and cargo-deny check that the
+/// README exists and that there is a licence.
+const LIBRARY: &[&str] = &[
+    "description = ",
+    "readme = ",
+    "keywords = [\"",
+    "categories = [\"",
+    "[package.metadata.docs.rs]",
 ];
 
-/// `cargo package` and cargo-deny check that the README exists and that there is a licence.
+/// The lints that the header of each library raises, in this order. Most do not belong in the
+/// workspace's table, where they would also apply to tests and examples.
+const HEADER: &[&str] = &[
+    "#![forbid(unsafe_code)]",
+    "#![deny(missing_docs)]",
+    "#![deny(clippy::unwrap_used,clippy::expect_used,clippy::indexing_slicing,clippy::panic,\
+     clippy::print_stdout",
+];
+
 pub(super) fn manifests(project: &Project) -> Vec<String> {
     let mut findings = Vec::new();
+    let licence = project.tree.text("LICENSE");
     for package in project.workspace.packages() {
         let path = project.workspace.file(package, "Cargo.toml");
-        // The metadata does not say whether a package inherits the lints of the workspace.
         let text = project.tree.text(&path).unwrap_or_default();
-        let is_tool = package.publish.is_some();
-        let wanted = [
-            (
-                text.contains("\n[lints]\nworkspace = true\n"),
-                "[lints] workspace = true",
-            ),
-            (
-                package.rust_version.is_some(),
-                "rust-version.workspace = true",
-            ),
-            (
-                is_tool || package.description.is_some(),
-                "description = \"...\"",
-            ),
-            (
-                is_tool || package.readme.is_some(),
-                "readme = \"README.md\"",
-            ),
-            (
-                is_tool || (1..=5).contains(&package.keywords.len()),
-                "keywords = [\"...\"]",
-            ),
-            (
-                is_tool || !package.categories.is_empty(),
-                "categories = [\"...\"]",
-            ),
-            (
-                is_tool || package.metadata.pointer("/docs/rs").is_some(),
-                "[package.metadata.docs.rs]",
-            ),
-        ];
-        let lacking = wanted.iter().filter(|(is_there, _)| !is_there);
-        findings.extend(lacking.map(|(_, line)| format!("{path}: is incomplete: add `{line}`")));
+        let is_library = package.publish.is_none();
+        let of_library = LIBRARY.iter().filter(|_| is_library);
+        for line in MANIFEST.iter().chain(of_library) {
+            if !text.contains(&format!("\n{line}")) {
+                findings.push(format!("{path}: no line begins with {line:?}: add it"));
+            }
+        }
+        if package.keywords.len() > 5 {
+            let remedy = "keep five, as crates.io refuses more";
+            findings.push(format!("{path}: has too many keywords: {remedy}"));
+        }
+        let file = project.workspace.file(package, "LICENSE");
+        if is_library && (licence.is_none() || project.tree.text(&file) != licence) {
+            let remedy = "make it a link: `ln -s ../../LICENSE`";
+            findings.push(format!(
+                "{file}: is not the licence of the project: {remedy}"
+            ));
+        }
     }
     findings
 }
 
-pub(super) fn licences(project: &Project) -> Vec<String> {
-    let licence = project.tree.text("LICENSE");
-    let libraries = project.workspace.libraries();
-    let files = libraries.map(|package| project.workspace.file(package, "LICENSE"));
-    let other = files.filter(|file| licence.is_none() || project.tree.text(file) != licence);
-    let remedy = "make it a link: `ln -s ../../LICENSE`";
-    other
-        .map(|file| format!("{file}: is not the licence of the project: {remedy}"))
-        .collect()
-}
-
+/// A header may raise lints for all builds but those of its unit tests.
 pub(super) fn lints(project: &Project) -> Vec<String> {
     let mut findings = Vec::new();
     for package in project.workspace.libraries() {
         let path = project.workspace.file(package, "src/lib.rs");
-        let source = syn::parse_file(project.tree.text(&path).unwrap_or_default());
-        let mut raised = String::new();
-        for attribute in source.map_or(Vec::new(), |file| file.attrs) {
-            let Meta::List(list) = attribute.meta else {
-                continue;
-            };
-            let lints = list.tokens.to_string().replace([' ', '\n'], "");
-            if list.path.is_ident("deny") || list.path.is_ident("forbid") {
-                raised += &format!("{lints},");
-            } else if let Some(lints) = lints.strip_prefix("not(test),deny(") {
-                raised += &lints.replace(')', ",");
-            }
-        }
-        let raised: Vec<&str> = raised.split(',').collect();
-        for lint in LINTS.iter().filter(|lint| !raised.contains(lint)) {
-            findings.push(format!(
-                "{path}: the header lacks `#![deny({lint})]`: write it"
-            ));
-        }
+        let source = project.tree.text(&path).unwrap_or_default();
+        let source = source.replace([' ', '\n'], "");
+        let source = source.replace("#![cfg_attr(not(test),deny(", "#![deny(");
+        let lacking = HEADER.iter().filter(|lints| !source.contains(*lints));
+        findings.extend(
+            lacking.map(|lints| format!("{path}: the header lacks `{lints}`: write it so")),
+        );
     }
     findings
 }
@@ -102,76 +72,59 @@ pub(super) fn lints(project: &Project) -> Vec<String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::testing::{assert_finds, package};
+    use super::super::testing::{assert_finds, at};
     use super::*;
+    use crate::workspace::testing::package;
 
     #[test]
     #[rustfmt::skip]
-    fn a_manifest_is_complete() {
-        let good = "[package]\n\n[lints]\nworkspace = true\n";
-        for (change, text, lacks) in [
-            (json!({}), good, ""),
-            (json!({"description": null, "keywords": [], "publish": []}), good, ""),
-            (json!({"description": null}), good, "description"),
-            (json!({"readme": null}), good, "readme"),
-            (json!({"rust_version": null, "publish": []}), good, "rust-version"),
-            (json!({"keywords": []}), good, "keywords"),
-            (json!({"keywords": ["a", "b", "c", "d", "e", "f"]}), good, "keywords"),
-            (json!({"categories": []}), good, "categories"),
-            (json!({"metadata": null}), good, "[package.metadata.docs.rs]"),
-            (json!({}), "[package]\nworkspace = true\n[lints]\n", "[lints]"),
+    fn a_manifest_is_complete_and_a_library_has_the_licence() {
+        let lines = [MANIFEST, LIBRARY].concat();
+        let whole = format!("[package]\n{}\n", lines.join("\n"));
+        let check = |change, manifest: &str, own: &str, expected: &str| {
+            let files = [("LICENSE", "MIT"), ("crates/a/LICENSE", own), ("crates/a/Cargo.toml", manifest)];
+            assert_finds(manifests, &[package("a", change)], &files, expected);
+        };
+        for line in lines {
+            let lacking = whole.replace(&format!("\n{line}"), "\n#");
+            let expected = format!("crates/a/Cargo.toml: no line begins with {line:?}");
+            check(json!({}), &lacking, "MIT", &expected);
+            let of_a_tool = if MANIFEST.contains(&line) { &expected } else { "" };
+            check(json!({"publish": []}), &lacking, "", of_a_tool);
+        }
+        for (change, own, expected) in [
+            (json!({}), "MIT", ""),
+            (json!({}), "Apache", "crates/a/LICENSE: is not the licence"),
+            (json!({"keywords": ["a", "b", "c", "d", "e"]}), "MIT", ""),
+            (json!({"keywords": ["a", "b", "c", "d", "e", "f"]}), "MIT", "crates/a/Cargo.toml: has too many"),
         ] {
-            let expected = format!("crates/a/Cargo.toml: is incomplete: add `{lacks}");
-            let expected = if lacks.is_empty() { "" } else { &expected };
-            assert_finds(manifests, &[package("a", change)], &[("crates/a/Cargo.toml", text)], expected);
+            check(change, &whole, own, expected);
         }
     }
 
     #[test]
-    fn every_library_has_the_same_licence() {
-        let packages = [
-            package("a", json!({})),
-            package("tool", json!({ "publish": [] })),
-        ];
-        let other = "crates/a/LICENSE: is not the licence";
-        for (own, expected) in [("MIT", ""), ("Apache", other)] {
-            let files = [("LICENSE", "MIT"), ("crates/a/LICENSE", own)];
-            assert_finds(licences, &packages, &files, expected);
-        }
-        assert_finds(licences, &packages, &[("LICENSE", "MIT")], other);
-        assert_finds(licences, &packages, &[], other);
-    }
-
-    #[test]
+    #[rustfmt::skip]
     fn every_library_denies_what_it_must_not_do() {
-        let header = format!(
-            "//! A.\n#![forbid(unsafe_code)]\n#![deny({})]\n",
-            LINTS[1..].join(", ")
-        );
-        let path = "crates/a/src/lib.rs";
-        let start = format!("{path}: the header lacks `#![deny(");
-        let packages = [
-            package("a", json!({})),
-            package("tool", json!({ "publish": [] })),
-        ];
-        let outside_tests = header.replace("#![deny(", "#![cfg_attr(not(test), deny(");
-        let outside_tests = outside_tests.replace("out)]", "out))]");
-        assert_finds(lints, &packages, &[(path, &header)], "");
-        assert_finds(lints, &packages, &[(path, &outside_tests)], "");
-        for lint in LINTS {
-            let lacking = header.replace(lint, "x");
-            assert_finds(
-                lints,
-                &packages,
-                &[(path, &lacking)],
-                &format!("{start}{lint})"),
-            );
+        let header = "//! A.\n#![forbid(unsafe_code)]\n#![deny(missing_docs)]\n#![deny(
+            clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing,
+            clippy::panic, clippy::print_stdout, clippy::exhaustive_enums\n)]";
+        let packages = [package("a", json!({})), package("tool", json!({"publish": []}))];
+        for (line, other, expected) in [
+            ("", "", ""),
+            ("deny(\n", "cfg_attr(not(test), deny(\n", ""),
+            ("deny(\n", "cfg_attr(unix, deny(\n", "the header lacks `#![deny(clippy"),
+            ("deny(\n", "warn(\n", "the header lacks `#![deny(clippy"),
+            ("clippy::unwrap_used,", "", "the header lacks `#![deny(clippy"),
+            ("clippy::expect_used,", "", "the header lacks `#![deny(clippy"),
+            ("clippy::indexing_slicing,", "", "the header lacks `#![deny(clippy"),
+            ("clippy::panic,", "", "the header lacks `#![deny(clippy"),
+            ("clippy::print_stdout,", "", "the header lacks `#![deny(clippy"),
+            ("deny(missing", "warn(missing", "the header lacks `#![deny(missing_docs)]"),
+            ("forbid", "deny", "the header lacks `#![forbid(unsafe_code)]"),
+        ] {
+            let path = "crates/a/src/lib.rs";
+            let files = [(path, &*header.replace(line, other))];
+            assert_finds(lints, &packages, &files, &at(path, expected));
         }
-        let weak = header.replace("deny", "warn");
-        let expected: Vec<String> = LINTS[1..]
-            .iter()
-            .map(|lint| format!("{start}{lint})"))
-            .collect();
-        assert_finds(lints, &packages, &[(path, &weak)], &expected.join("\n"));
     }
 }

@@ -11,10 +11,12 @@ mod pages;
 mod texts;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::workspace::Workspace;
 use crate::{Command, expect_no_arguments};
+use document::Document;
 use tree::Tree;
 
 pub(crate) const COMMAND: Command = Command {
@@ -34,8 +36,7 @@ type Rule = fn(&Project) -> Vec<String>;
 
 const RULES: &[(&str, Rule)] = &[
     ("arrows between crates", arrows::arrows),
-    ("manifests", crates::manifests),
-    ("licence of each crate", crates::licences),
+    ("manifest and licence of each crate", crates::manifests),
     ("lints of each crate", crates::lints),
     ("top-level entries", texts::top_level),
     ("length of files", texts::length),
@@ -51,11 +52,27 @@ const RULES: &[(&str, Rule)] = &[
 struct Project<'a> {
     workspace: &'a Workspace,
     tree: &'a Tree,
+    /// The Markdown files, and the comments of each Rust source.
+    documents: BTreeMap<&'a str, Document>,
+}
+
+impl<'a> Project<'a> {
+    fn new(workspace: &'a Workspace, tree: &'a Tree) -> Self {
+        let pages = tree.texts(".md");
+        let pages = pages.map(|(path, text)| (path, Document::read(text)));
+        let sources = tree.texts(".rs");
+        let comments = sources.map(|(path, text)| (path, Document::of_comments(text)));
+        Self {
+            workspace,
+            tree,
+            documents: pages.chain(comments).collect(),
+        }
+    }
 }
 
 pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
-    let tree = &Tree::load(Path::new("."))?;
-    let project = Project { workspace, tree };
+    let tree = Tree::load(Path::new(".")).map_err(|error| format!("the files: {error}"))?;
+    let project = Project::new(workspace, &tree);
     let mut count = 0;
     for (name, rule) in RULES {
         let findings = rule(&project);
@@ -80,7 +97,6 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
 #[cfg(test)]
 mod testing {
     use cargo_metadata::Package;
-    use serde_json::{Value, json};
 
     use super::*;
 
@@ -92,28 +108,18 @@ mod testing {
         files: &[(&str, &str)],
         expected: &str,
     ) {
-        let workspace = &Workspace::of(packages);
-        let tree = &Tree::of(files);
-        let found = rule(&Project { workspace, tree });
+        let workspace = Workspace::of(packages);
+        let tree = Tree::of(files);
+        let found = rule(&Project::new(&workspace, &tree));
         let expected: Vec<&str> = expected.lines().collect();
         let mut pairs = found.iter().zip(&expected);
         let same = found.len() == expected.len() && pairs.all(|(it, start)| it.starts_with(start));
         assert!(same, "{files:#?}\nfound {found:#?}\nexpected {expected:#?}");
     }
 
-    /// A package that breaks no rule, with some members of its metadata replaced.
-    pub(super) fn package(name: &str, changes: Value) -> Package {
-        let mut package = json!({
-            "name": name, "version": "0.1.0", "id": name, "authors": [], "edition": "2024",
-            "manifest_path": format!("/w/crates/{name}/Cargo.toml"),
-            "description": "x", "license": "MIT", "readme": "README.md", "rust_version": "1.88.0",
-            "keywords": ["jwt"], "categories": ["authentication"],
-            "metadata": {"docs": {"rs": {}}},
-            "dependencies": [], "targets": [], "features": {},
-        });
-        for (name, value) in changes.as_object().into_iter().flatten() {
-            package[name] = value.clone();
-        }
-        serde_json::from_value(package).unwrap()
+    /// Each finding with its place before it.
+    pub(super) fn at(place: &str, findings: &str) -> String {
+        let findings = findings.lines();
+        findings.map(|it| format!("{place}: {it}\n")).collect()
     }
 }

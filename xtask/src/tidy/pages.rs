@@ -20,20 +20,18 @@ const WITHOUT_A_TEST: &[&str] = &["by type", "the case of its row"];
 /// Each test that is named after a standard has a row, and each row has its test.
 pub(super) fn conformance(project: &Project) -> Vec<String> {
     let tests = tests(project);
-    let page = Document::read(project.tree.text(CONFORMANCE).unwrap_or_default());
+    let page = project.documents.get(CONFORMANCE).into_iter();
     let rows: BTreeMap<&str, usize> = page
-        .code
-        .iter()
+        .flat_map(|page| &page.code)
         .map(|(line, span)| (split_name(span).1, *line))
         .filter(|(name, _)| names_a_standard(name))
         .rev()
         .collect();
     let mut findings = Vec::new();
-    for ((_, name), (path, line)) in tests.iter().filter(|((_, name), _)| names_a_standard(name)) {
-        if !rows.contains_key(name) {
-            findings.push(format!(
-                "{path}:{line}: `{name}` has no row in {CONFORMANCE}: add one"
-            ));
+    for ((_, name), (path, line)) in &tests {
+        if names_a_standard(name) && !rows.contains_key(name) {
+            let wrong = format!("`{name}` has no row in {CONFORMANCE}");
+            findings.push(format!("{path}:{line}: {wrong}: add one"));
         }
     }
     for (name, line) in rows {
@@ -49,42 +47,23 @@ pub(super) fn conformance(project: &Project) -> Vec<String> {
 pub(super) fn parity(project: &Project) -> Vec<String> {
     let tests = tests(project);
     let mut findings = Vec::new();
-    for (line, cell) in last_cells(project.tree.text(PARITY).unwrap_or_default()) {
+    let cells = project.documents.get(PARITY).into_iter();
+    let cells = cells.flat_map(|page| &page.last_cells);
+    for (line, _, cell) in cells.filter(|(_, head, _)| SHOWN_BY.contains(&head.as_str())) {
         let document = Document::read(cell);
         let named = document.code.iter().map(|(_, span)| split_name(span));
         let named: Vec<_> = named.filter(|(_, name)| is_name(name)).collect();
         for (of, name) in named.iter().filter(|test| !tests.contains_key(*test)) {
+            let wrong = format!("{of} has no test `{name}`");
             let remedy = "use the name that the test has now";
-            findings.push(format!(
-                "{PARITY}:{line}: {of} has no test `{name}`: {remedy}"
-            ));
+            findings.push(format!("{PARITY}:{line}: {wrong}: {remedy}"));
         }
-        if named.len() + document.links.len() == 0 && !WITHOUT_A_TEST.contains(&cell) {
+        if named.len() + document.links.len() == 0 && !WITHOUT_A_TEST.contains(&cell.as_str()) {
             let remedy = "name a test, an example or a section";
             findings.push(format!("{PARITY}:{line}: nothing shows this row: {remedy}"));
         }
     }
     findings
-}
-
-/// The last cell of each row, with its line.
-fn last_cells(page: &str) -> Vec<(usize, &str)> {
-    let mut cells = Vec::new();
-    let mut checked = None;
-    for (index, line) in page.lines().enumerate() {
-        let Some(row) = line.strip_prefix('|') else {
-            checked = None;
-            continue;
-        };
-        let row = row.trim_end().trim_end_matches('|');
-        let last = row.rsplit('|').next().unwrap_or_default().trim();
-        match checked {
-            None => checked = Some(SHOWN_BY.contains(&last)),
-            Some(true) if !last.starts_with("---") => cells.push((index + 1, last)),
-            Some(_) => {}
-        }
-    }
-    cells
 }
 
 /// Crate and name of each function that runs as a test, with its place: a function with a test
@@ -98,16 +77,15 @@ fn tests<'a>(project: &'a Project<'_>) -> BTreeMap<(&'a str, &'a str), (&'a str,
             continue;
         };
         let mut is_test = false;
-        for (index, line) in source.lines().enumerate() {
-            let line = line.trim_start();
-            if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
-                is_test = true;
-            } else if let Some(name) = function(line) {
-                if is_test || line.contains("<D: Driver>()") || names_a_standard(name) {
-                    found.entry((krate, name)).or_insert((path, index + 1));
-                }
-                is_test = false;
+        for (index, line) in source.lines().map(str::trim_start).enumerate() {
+            is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+            let Some(name) = function(line) else {
+                continue;
+            };
+            if is_test || line.contains("<D: Driver>()") || names_a_standard(name) {
+                found.entry((krate, name)).or_insert((path, index + 1));
             }
+            is_test = false;
         }
     }
     found
@@ -116,12 +94,8 @@ fn tests<'a>(project: &'a Project<'_>) -> BTreeMap<(&'a str, &'a str), (&'a str,
 /// The name of the function that begins on this line.
 fn function(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("fn ")?;
-    let qualifier = |word: &str| word.starts_with("pub") || matches!(word, "async" | "const");
-    let end = after.find(|it: char| !(it.is_ascii_alphanumeric() || it == '_'))?;
-    before
-        .split_whitespace()
-        .all(qualifier)
-        .then(|| &after[..end])
+    let (name, _) = after.split_once(['(', '<'])?;
+    (is_name(name) && !before.contains(['/', '"'])).then_some(name)
 }
 
 /// The crate and the name of `crate: name` or `name`.
@@ -147,48 +121,35 @@ fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::assert_finds;
+    use super::super::testing::{assert_finds, at};
     use super::*;
 
-    const FILES: [(&str, &str); 5] = [
-        (
-            "crates/a0-jose/examples/x.rs",
-            "#[test]\nfn rfc9_9_example() {\n",
-        ),
-        (
-            "crates/a0-jose/src/x.rs",
-            "    #[test]\n    #[cfg(unix)]\n    fn two() {\n",
-        ),
-        (
-            "crates/a0-jose/src/y.rs",
-            "fn helper() {\n// fn rfc1_2_c() {\n    rfc1_2_c();\n",
-        ),
+    #[rustfmt::skip]
+    const FILES: &[(&str, &str)] = &[
+        ("crates/a0-jose/examples/x.rs", "#[test]\nfn rfc9_9_example() {\n"),
+        ("crates/a0-jose/src/x.rs", "    #[test]\n    #[cfg(unix)]\n    fn two() {\n"),
+        ("crates/a0-jose/src/y.rs", "fn helper() {\n// fn rfc1_2_c() {\n    rfc1_2_c();\n"),
         ("crates/a0-jose/tests/z/z.rs", "#[test]\nfn rfc1_2_a() {\n"),
-        (
-            "crates/auth0-api/tests/scenarios/x.rs",
-            "pub(crate) async fn one<D: Driver>() {\n",
-        ),
+        ("crates/auth0-api/tests/scenarios/x.rs", "pub(crate) async fn one<D: Driver>() {\n"),
     ];
 
     #[test]
     #[rustfmt::skip]
     fn each_test_of_a_standard_has_its_row_and_each_row_its_test() {
-        let missing = "crates/a0-jose/tests/z/z.rs:2: `rfc1_2_a` has no row in docs/conformance.md";
+        let missing = "crates/a0-jose/tests/z/z.rs:2: `rfc1_2_a` has no row in docs/conformance.md\n";
         for (page, no_row, no_test) in [
             ("| RFC 1 section 2 | a | `a0-jose: rfc1_2_a` |\n", "", ""),
             ("`rfc1_2_a` `rfc_2_a` `rfc7515` `rfc7515_` `rfc75x_2` `my_rfc1_2_a`\n", "", ""),
             ("none\n", missing, ""),
-            ("`a0-jose: rfc1_2_ab`\n", missing, "1: no test `rfc1_2_ab`"),
-            ("`rfc1_2_a`\n\n`rfc1_2_gone`\n`rfc1_2_gone`\n", "", "3: no test `rfc1_2_gone`"),
-            ("`rfc1_2_a` `rfc1_2_c`\n", "", "1: no test `rfc1_2_c`"),
-            ("`rfc1_2_a` `rfc9_9_example`\n", "", "1: no test `rfc9_9_example`"),
+            ("`a0-jose: rfc1_2_ab`\n", missing, "no test `rfc1_2_ab`"),
+            ("`rfc1_2_gone` `rfc1_2_a`\n\n`rfc1_2_gone`\n", "", "no test `rfc1_2_gone`"),
+            ("`rfc1_2_a` `rfc1_2_c`\n", "", "no test `rfc1_2_c`"),
+            ("`rfc1_2_a` `rfc9_9_example`\n", "", "no test `rfc9_9_example`"),
         ] {
-            let no_test = no_test.lines().map(|it| format!("docs/conformance.md:{it}"));
-            let expected: Vec<String> = no_row.lines().map(str::to_owned).chain(no_test).collect();
-            let files = [&FILES[..], &[(CONFORMANCE, page)]].concat();
-            assert_finds(conformance, &[], &files, &expected.join("\n"));
+            let expected = no_row.to_owned() + &at("docs/conformance.md:1", no_test);
+            assert_finds(conformance, &[], &[FILES, &[(CONFORMANCE, page)]].concat(), &expected);
         }
-        assert_finds(conformance, &[], &FILES, missing);
+        assert_finds(conformance, &[], FILES, missing);
         assert_finds(conformance, &[], &[], "");
     }
 
@@ -213,12 +174,11 @@ mod tests {
         ] {
             for head in ["test", "shown by"] {
                 let page = format!("# P\n\n| a | {head} |\n|---|---|\n| `\\|` | {last} |\n");
-                let files = [&FILES[..], &[(PARITY, &page)]].concat();
-                let expected = expected.lines().map(|it| format!("docs/parity.md:5: {it}"));
-                assert_finds(parity, &[], &files, &expected.collect::<String>());
+                let files = [FILES, &[(PARITY, &page)]].concat();
+                assert_finds(parity, &[], &files, &at("docs/parity.md:5", expected));
             }
         }
         let two = "| a | test |\n|---|---|\n| x | `one` |\n\n| a | b |\n|---|---|\n| x | `gone` |\n";
-        assert_finds(parity, &[], &[&FILES[..], &[(PARITY, two)]].concat(), "");
+        assert_finds(parity, &[], &[FILES, &[(PARITY, two)]].concat(), "");
     }
 }

@@ -1,9 +1,8 @@
 //! The rules for the shape of the tree and for its texts: links, anchors, named paths, code.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Project;
-use super::document::Document;
 
 const TOP_LEVEL: &[&str] = &[
     "Cargo.toml",
@@ -43,54 +42,37 @@ pub(super) fn length(project: &Project) -> Vec<String> {
 
 /// Paths and headings in links, and paths in code spans of pages and of comments.
 pub(super) fn links(project: &Project) -> Vec<String> {
-    let pages = project.tree.texts(".md");
-    let pages: BTreeMap<_, _> = pages
-        .map(|(path, text)| (path, Document::read(text)))
-        .collect();
     let mut findings = Vec::new();
-    for (file, page) in &pages {
-        for (line, link) in page.links.iter().filter(|(_, link)| !is_url(link)) {
-            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let target = match path {
-                "" => Some((*file).to_owned()),
-                path => resolve(file, path),
+    for (file, document) in &project.documents {
+        let links = document.links.iter().filter(|(_, link)| !is_url(link));
+        let links = links.map(|(line, link)| (line, *file, link));
+        let spans = document.code.iter().filter_map(|(line, span)| {
+            let is_relative = span.starts_with("../") && file.ends_with(".md");
+            let from = if is_relative { *file } else { "" };
+            (is_relative || is_path(span)).then_some((line, from, span))
+        });
+        for (line, from, target) in links.chain(spans) {
+            // The end of `path.rs:12`, `path.rs::item` and `path.md#anchor` is no part of the path.
+            let path = target.split([':', '#']).next().unwrap_or_default();
+            let anchor = target.split_once('#').map_or("", |(_, anchor)| anchor);
+            let found = resolve(from, path).filter(|found| project.tree.exists(found));
+            let Some(found) = found else {
+                let remedy = "name the path it has now, or remove the sentence";
+                findings.push(format!("{file}:{line}: `{path}` does not exist: {remedy}"));
+                continue;
             };
-            let target = target.filter(|target| project.tree.exists(target));
-            let page = target.as_deref().and_then(|target| pages.get(target));
-            if target.is_none() {
-                findings.push(missing(file, *line, path));
-            } else if !anchor.is_empty()
-                // An anchor into a source is a line.
-                && page.is_some_and(|page| !page.anchors.iter().any(|it| it == anchor))
-            {
+            // An anchor into a source is a line.
+            let page = project.documents.get(found.as_str());
+            let page = page.filter(|_| !anchor.is_empty() && found.ends_with(".md"));
+            if page.is_some_and(|page| !page.anchors.iter().any(|it| it == anchor)) {
                 let remedy = "name the heading it has now";
                 findings.push(format!(
-                    "{file}:{line}: `{link}` leads to no heading: {remedy}"
+                    "{file}:{line}: `{target}` leads to no heading: {remedy}"
                 ));
             }
         }
     }
-    let comments = project.tree.texts(".rs");
-    let comments = comments.map(|(file, text)| (file, Document::of_comments(text)));
-    for (file, document) in pages.into_iter().chain(comments) {
-        for (line, span) in document.code {
-            let from = match &span {
-                span if is_path(span) => "",
-                span if span.starts_with("../") && file.ends_with(".md") => file,
-                _ => continue,
-            };
-            let path = path_of(&span);
-            if !resolve(from, path).is_some_and(|target| project.tree.exists(&target)) {
-                findings.push(missing(file, line, path));
-            }
-        }
-    }
     findings
-}
-
-fn missing(file: &str, line: usize, path: &str) -> String {
-    let remedy = "name the path it has now, or remove the sentence";
-    format!("{file}:{line}: `{path}` does not exist: {remedy}")
 }
 
 /// The READMEs of the libraries and all pages with Rust code, so that the code keeps compiling.
@@ -102,18 +84,15 @@ pub(super) fn doc_tests(project: &Project) -> Vec<String> {
             included.extend(page.split('"').next().and_then(|page| resolve(path, page)));
         }
     }
-    let libraries = project.workspace.libraries();
-    let readmes: Vec<_> = libraries
-        .map(|it| project.workspace.file(it, "README.md"))
-        .collect();
-    let wanted = |path: &str, text: &str| {
-        let is_page = path == "README.md" || path.starts_with("docs/");
-        readmes.iter().any(|it| it == path) || is_page && !Document::read(text).rust.is_empty()
-    };
+    let readme = |it| project.workspace.file(it, "README.md");
+    let readmes: Vec<_> = project.workspace.libraries().map(readme).collect();
+    let pages = project.documents.iter().filter(|(path, document)| {
+        let is_page = **path == "README.md" || path.starts_with("docs/");
+        readmes.iter().any(|it| it == *path) || is_page && !document.rust.is_empty()
+    });
     let remedy = "include it in a lib.rs, with `#[cfg(doctest)]`, as the other pages are";
-    let pages = project.tree.texts(".md");
     pages
-        .filter(|(path, text)| wanted(path, text) && !included.contains(*path))
+        .filter(|(path, _)| !included.contains(**path))
         .map(|(path, _)| format!("{path}: is not among the doc tests of a crate: {remedy}"))
         .collect()
 }
@@ -121,8 +100,8 @@ pub(super) fn doc_tests(project: &Project) -> Vec<String> {
 /// rustdoc leaves out functions with a test attribute, unless the block is a test harness.
 pub(super) fn tests_in_examples(project: &Project) -> Vec<String> {
     let mut findings = Vec::new();
-    for (path, text) in project.tree.texts(".md") {
-        for (line, words, code) in Document::read(text).rust {
+    for (path, document) in &project.documents {
+        for (line, words, code) in &document.rust {
             let is_test = code.contains("#[test]") || code.contains("#[tokio::test");
             if is_test && !words.contains("test_harness") {
                 let remedy = "begin the block with ```rust,test_harness";
@@ -146,10 +125,8 @@ pub(super) fn test_modules(project: &Project) -> Vec<String> {
             continue;
         };
         let declared = format!("mod {name};");
-        let mut siblings = project
-            .tree
-            .texts(".rs")
-            .filter(|(it, _)| it.starts_with(krate));
+        let sources = project.tree.texts(".rs");
+        let mut siblings = sources.filter(|(it, _)| it.starts_with(krate));
         if !siblings.any(|(_, text)| text.lines().any(|line| line.ends_with(&declared))) {
             let remedy = format!("write `{declared}` in the main.rs of its folder");
             findings.push(format!("{path}: belongs to no test program: {remedy}"));
@@ -168,17 +145,16 @@ fn is_path(span: &str) -> bool {
     FROM_ROOT.iter().any(|start| span.starts_with(start)) && !is_pattern && !span.contains("...")
 }
 
-/// The path of `path.rs:12`, `path.rs::item` and `path.md#anchor`.
-fn path_of(span: &str) -> &str {
-    span.split([':', '#']).next().unwrap_or_default()
-}
-
-/// The path from the root, or `None` if it leads out of the repository.
+/// The path from the root, or `None` if it leads out of the repository. An empty path is the file.
 fn resolve(file: &str, path: &str) -> Option<String> {
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let folder = if path.starts_with('/') { "" } else { folder };
+    let start = match path {
+        "" => file,
+        path if path.starts_with('/') => "",
+        _ => folder,
+    };
     let mut parts: Vec<&str> = Vec::new();
-    for part in folder.split('/').chain(path.split('/')) {
+    for part in start.split('/').chain(path.split('/')) {
         match part {
             "" | "." => {}
             ".." => drop(parts.pop()?),
@@ -192,8 +168,9 @@ fn resolve(file: &str, path: &str) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::testing::{assert_finds, package};
+    use super::super::testing::assert_finds;
     use super::*;
+    use crate::workspace::testing::package;
 
     #[test]
     fn the_top_level_is_closed() {
@@ -241,7 +218,7 @@ mod tests {
             "[a](../README.md) [b](page.md) [c](/README.md) [d](./page.md) [e](../crates)",
             "[a](https://example.com/x#y) [b](mailto:a@b.c) [c](//example.com) [`C`](crate::C)",
             "[a](../crates/a0-act/src/lib.rs#L3) [b](../README.md#use)",
-            "`crates/a0-act/src/lib.rs` `crates/a0-act/` `docs/page.md#x` `xtask/src/main.rs:7`",
+            "`crates/a0-act/src/lib.rs` `crates/a0-act/` `../README.md#use` `xtask/src/main.rs:7`",
             "`../README.md` `crates/*/src` `crates/a0-*/src/*.rs` `xtask/src/main.rs::main`",
             "`crates/<name>/src` `docs/{a,b}.md` `crates/a b` `src/gone.rs` `a/b` `docs/...`",
             "```\n[a](gone.md)\n```\n``[a](gone.md)``",
@@ -272,6 +249,7 @@ mod tests {
         for (bad, line, link) in [
             ("# Here\n[a](#there)", 2, "#there"),
             ("[a](../README.md#Use)", 1, "../README.md#Use"),
+            ("`docs/page.md#gone`", 1, "docs/page.md#gone"),
             ("```\n# No\n```\n[a](#no)", 4, "#no"),
         ] {
             check(bad, &format!("docs/page.md:{line}: `{link}` leads to no heading: "));
