@@ -3,19 +3,18 @@
 //!
 //! The crate `bench-peers` measures. This file builds it and prepares the other programs.
 
-use std::path::Path;
-
 use lexopt::{Arg::Long, Parser, ValueExt};
 
 use crate::process::Line;
 use crate::workspace::Workspace;
-use crate::{Command, Failure, parity};
+use crate::{Command, Failure, packages, parity};
 
 pub(crate) const COMMAND: Command = Command {
     name: "bench",
     about: "Compares verifications with the bare signature check and with other libraries",
-    usage: "[--check] [--rounds N] [--only TEXT] [--without-peers] [--web] [--redis]",
-    help: "  --check          fails when a bar is missed
+    help: "Usage: cargo xtask bench [--check] [--rounds N] [--only TEXT] [--without-peers] [--web] [--redis]
+
+  --check          fails when a bar is missed
   --rounds N       rounds of all candidates, 200 by default
   --only TEXT      only candidates whose name contains TEXT, and no other programs
   --without-peers  no other programs: no jwt-simple, Node.js, Python or web server
@@ -31,9 +30,8 @@ built below the target directory, which takes minutes the first time.",
 
 fn run(mut arguments: Parser) -> Result<(), Failure> {
     let mut passed_on = Vec::new();
-    let mut with_peers = true;
-    let mut web_rounds = None;
-    let (mut web_alone, mut redis_alone) = (false, false);
+    let mut web_rounds = Vec::new();
+    let (mut with_peers, mut web_alone, mut redis_alone) = (true, false, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("check") => passed_on.push("--check".to_owned()),
@@ -42,8 +40,8 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
             Long("redis") => redis_alone = true,
             Long("rounds") => {
                 let rounds: usize = arguments.value()?.parse()?;
-                web_rounds = Some(rounds.to_string());
-                passed_on.extend(["--rounds".to_owned(), rounds.to_string()]);
+                web_rounds = vec!["--rounds".to_owned(), rounds.to_string()];
+                passed_on.extend(web_rounds.clone());
             }
             Long("only") => {
                 with_peers = false;
@@ -53,103 +51,88 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         }
     }
     let workspace = Workspace::enter()?;
-    let target = workspace.target().join("bench-peers");
-    let build = |manifest: &str| {
-        Line::cargo("build --release --quiet --locked --manifest-path")
-            .arg(manifest)
-            .arg("--target-dir")
-            .arg(&target)
-            .run()
-    };
     if redis_alone {
-        build("crates/bench-peers/peers/redis/Cargo.toml")?;
-        let line = Line::program(target.join("release/peer-redis"));
-        return Ok(passed_on.iter().fold(line, Line::arg).run()?);
+        let program = cargo(&workspace, "run", "peers/redis/").arg("--");
+        return Ok(passed_on.iter().fold(program, Line::arg).run()?);
     }
     if web_alone {
-        return Ok(web(&target, build, web_rounds)?);
+        return Ok(web(&workspace, &web_rounds)?);
     }
-    build("crates/bench-peers/Cargo.toml")?;
-    let mut line = Line::program(target.join("release/bench-peers"));
-    line = passed_on.iter().fold(line, Line::arg);
+    let program = cargo(&workspace, "run", "").arg("--");
+    let mut program = passed_on.iter().fold(program, Line::arg);
     if with_peers {
-        let jwt_simple = build("crates/bench-peers/peers/jwt-simple/Cargo.toml");
-        for peer in peers(&workspace, &target, jwt_simple) {
-            line = line.arg("--peer").arg(peer);
+        for peer in peers(&workspace) {
+            program = program.arg("--peer").arg(peer);
         }
     }
-    line.run()?;
-    if with_peers && let Err(error) = web(&target, build, None) {
+    program.run()?;
+    if with_peers && let Err(error) = web(&workspace, &[]) {
         println!("    left out: the web server: {error}");
     }
     Ok(())
 }
 
+/// A command for `bench-peers`, or for one of its `peers`.
+fn cargo(workspace: &Workspace, command: &str, folder: &str) -> Line {
+    Line::cargo(command)
+        .args("--release --quiet --locked --manifest-path")
+        .arg(format!("crates/bench-peers/{folder}Cargo.toml"))
+        .arg("--target-dir")
+        .arg(workspace.target().join("bench-peers"))
+}
+
 /// What the layer costs by itself, and requests per second of protected routes.
-fn web(
-    target: &Path,
-    build: impl Fn(&str) -> Result<(), String>,
-    rounds: Option<String>,
-) -> Result<(), String> {
+fn web(workspace: &Workspace, rounds: &[String]) -> Result<(), String> {
     Line::cargo("bench --quiet -p a0-tower --bench layer").run()?;
-    build("crates/bench-peers/peers/web/Cargo.toml")?;
-    let line = Line::program(target.join("release/peer-web"));
-    match rounds {
-        Some(rounds) => line.arg("--rounds").arg(rounds).run(),
-        None => line.run(),
-    }
+    let program = cargo(workspace, "run", "peers/web/").arg("--");
+    rounds.iter().fold(program, Line::arg).run()
 }
 
 /// The other programs: names and command lines, separated by bars.
-fn peers(workspace: &Workspace, target: &Path, jwt_simple: Result<(), String>) -> Vec<String> {
+fn peers(workspace: &Workspace) -> Vec<String> {
     let mut peers = Vec::new();
-    match jwt_simple {
-        Ok(()) => {
-            let program = target.join("release/peer-jwt-simple");
-            peers.push(format!("jwt-simple (boring)|{}", program.display()));
+    for (what, lines) in [
+        ("jwt-simple", jwt_simple(workspace)),
+        ("Node.js", node(workspace)),
+        ("Python", python(workspace)),
+    ] {
+        match lines {
+            Ok(lines) => peers.extend(lines),
+            Err(error) => println!("    left out: {what}: {error}"),
         }
-        Err(error) => println!("    left out: jwt-simple: {error}"),
-    }
-    match node(target) {
-        Ok(script) => peers.extend(
-            [
-                ("jose, Node.js", "jose"),
-                ("fast-jwt, Node.js", "fast-jwt"),
-                ("fast-jwt with its cache, seen before", "fast-jwt-cache"),
-            ]
-            .map(|(name, kind)| format!("{name}|node|{script}|{kind}")),
-        ),
-        Err(error) => println!("    left out: Node.js: {error}"),
-    }
-    match parity::reference(workspace) {
-        Ok(python) => {
-            let command = format!(
-                "{}|crates/bench-peers/peers/python/peer.py",
-                python.display()
-            );
-            peers.push(format!("auth0-api-python, Bearer|{command}|bearer"));
-            peers.push(format!("auth0-api-python, DPoP|{command}|dpop"));
-        }
-        Err(error) => println!("    left out: Python: {error}"),
     }
     peers
 }
 
+fn jwt_simple(workspace: &Workspace) -> Result<Vec<String>, String> {
+    cargo(workspace, "build", "peers/jwt-simple/").run()?;
+    let program = workspace
+        .target()
+        .join("bench-peers/release/peer-jwt-simple");
+    Ok(vec![format!("jwt-simple (boring)|{}", program.display())])
+}
+
 /// The script, in a folder with the packages that it needs.
-fn node(target: &Path) -> Result<String, String> {
-    let from = Path::new("crates/bench-peers/peers/node");
-    let to = target.join("node");
-    let copy = || -> std::io::Result<()> {
-        std::fs::create_dir_all(&to)?;
-        for name in ["package.json", "package-lock.json", "peer.mjs"] {
-            std::fs::copy(from.join(name), to.join(name))?;
-        }
-        Ok(())
-    };
-    copy().map_err(|error| format!("{}: {error}", to.display()))?;
-    Line::program("npm")
-        .args("ci --silent --no-audit --no-fund")
-        .dir(&to)
-        .run()?;
-    Ok(to.join("peer.mjs").display().to_string())
+fn node(workspace: &Workspace) -> Result<Vec<String>, String> {
+    let folder = workspace.target().join("bench-peers/node");
+    packages::node("crates/bench-peers/peers/node".as_ref(), &folder)?;
+    let script = folder.join("peer.mjs");
+    let peers = [
+        ("jose, Node.js", "jose"),
+        ("fast-jwt, Node.js", "fast-jwt"),
+        ("fast-jwt with its cache, seen before", "fast-jwt-cache"),
+    ];
+    let line = |(name, kind)| format!("{name}|node|{}|{kind}", script.display());
+    Ok(peers.map(line).to_vec())
+}
+
+fn python(workspace: &Workspace) -> Result<Vec<String>, String> {
+    let python = parity::reference(workspace)?;
+    let script = "crates/bench-peers/peers/python/peer.py";
+    let line = |(name, kind)| format!("{name}|{}|{script}|{kind}", python.display());
+    let peers = [
+        ("auth0-api-python, Bearer", "bearer"),
+        ("auth0-api-python, DPoP", "dpop"),
+    ];
+    Ok(peers.map(line).to_vec())
 }

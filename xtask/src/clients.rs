@@ -10,13 +10,14 @@ use serde_json::Value;
 
 use crate::process::{Line, Running, Tally};
 use crate::workspace::Workspace;
-use crate::{Command, Failure, parity};
+use crate::{Command, Failure, packages};
 
 pub(crate) const COMMAND: Command = Command {
     name: "clients",
     about: "Lets real MCP clients log in to an example of a0-mcp, over sockets",
-    usage: "[--only NAME]",
-    help: "  --only NAME  one of node, python, conformance, inspector
+    help: "Usage: cargo xtask clients [--only NAME]
+
+  --only NAME  one of node, python, conformance, inspector
 
   node         @modelcontextprotocol/client: login, calls, step-up, refresh, DPoP
   python       the package mcp: login, calls, step-up, refresh
@@ -60,7 +61,7 @@ const PARTS: &[Part] = &[
         example: "mcp_server --port 0 --tenant-port 0 --auto-approve",
         run: |place, example, tally| {
             let pins = format!("{SCRIPTS}/requirements.txt");
-            let python = parity::environment(&place.folder, &pins)?;
+            let python = packages::python(&place.folder, &pins)?;
             on_loopback(Line::program(python))
                 .arg(format!("{SCRIPTS}/client.py"))
                 .arg(&example.url)
@@ -198,7 +199,7 @@ impl Place {
     /// A script, with the packages that it needs.
     fn node(&self, script: &str, example: &Example) -> Result<Line, String> {
         let packages = self.folder.join("npm");
-        self.install(&packages)?;
+        packages::node(SCRIPTS.as_ref(), &packages)?;
         Ok(
             on_loopback(Line::program(packages.join("node_modules/.bin/node")))
                 .arg(script)
@@ -207,37 +208,6 @@ impl Place {
                 .dir(&packages),
         )
     }
-
-    fn install(&self, packages: &Path) -> Result<(), String> {
-        let lock = Path::new(SCRIPTS).join("package-lock.json");
-        let marker = packages.join("installed.json");
-        let is_installed = std::fs::read(&marker).ok() == std::fs::read(&lock).ok();
-        copy_files(Path::new(SCRIPTS), packages)
-            .map_err(|error| format!("{}: {error}", packages.display()))?;
-        if is_installed {
-            return Ok(());
-        }
-        let shown = lock.display();
-        println!("    installing the packages of {shown} below the target directory");
-        // `npm ci` refuses the lock if an optional package for another system cannot be had.
-        Line::program("npm")
-            .args("install --loglevel=error --no-audit --no-fund --cache")
-            .arg(self.folder.join("npm-cache"))
-            .dir(packages)
-            .run()
-            .map_err(|error| format!("missing: Node.js with npm, or its packages: {error}"))?;
-        let marked = std::fs::copy(lock, marker);
-        marked.map(drop).map_err(|error| error.to_string())
-    }
-}
-
-fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in from.read_dir()? {
-        let entry = entry?;
-        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
-    }
-    Ok(())
 }
 
 /// An example while it runs, on free ports.

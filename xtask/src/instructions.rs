@@ -28,15 +28,16 @@ const CRYPTOGRAPHY: [&str; 3] = [
 ];
 
 pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
-    let program = build()?;
     let counts = workspace.target().join("callgrind.out");
+    let file = format!("--callgrind-out-file={}", counts.display());
+    let collect = "--toggle-collect=*instructions*measured*";
+    let runner = ["valgrind", "--quiet", "--tool=callgrind", collect, &file];
     let mut missed = Vec::new();
     for (kind, bound) in BOUNDS {
-        Line::program("valgrind")
-            .args("--quiet --tool=callgrind --toggle-collect=*instructions*measured*")
-            .arg(format!("--callgrind-out-file={}", counts.display()))
-            .arg(&program)
-            .args(&format!("{kind} {CALLS}"))
+        Line::cargo("bench --quiet --profile instructions -p auth0-api --bench instructions")
+            .arg("--config")
+            .arg(format!("target.'cfg(all())'.runner={runner:?}"))
+            .args(&format!("-- {kind} {CALLS}"))
             .run()?;
         let report = Line::program("callgrind_annotate")
             .args("--inclusive=yes --threshold=100 --show-percs=no")
@@ -55,19 +56,6 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
         return Err(format!("{missed}: docs/performance.md says where they go"));
     }
     Ok(())
-}
-
-/// Builds the bench and returns the path of its program.
-fn build() -> Result<String, String> {
-    let messages = Line::cargo("build --profile instructions -p auth0-api --bench instructions")
-        .args("--message-format json-render-diagnostics")
-        .output()?;
-    let program = messages.lines().rev().find_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        let is_bench = message["target"]["name"] == "instructions";
-        is_bench.then(|| message["executable"].as_str().map(str::to_owned))?
-    });
-    program.ok_or_else(|| "cargo names no program for the bench `instructions`".to_owned())
 }
 
 /// The count of a report without the cryptography.

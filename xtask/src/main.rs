@@ -7,12 +7,14 @@ mod bench;
 mod ci;
 mod clients;
 mod instructions;
+mod packages;
 mod parity;
 mod process;
 mod recipes;
 mod tidy;
 mod workspace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use lexopt::Parser;
@@ -32,9 +34,7 @@ struct Command {
     name: &'static str,
     /// One line for the list of commands.
     about: &'static str,
-    /// The arguments in the usage line.
-    usage: &'static str,
-    /// The text of `--help` below the usage line.
+    /// The usage line and all else that `--help` prints.
     help: &'static str,
     run: fn(Parser) -> Result<(), Failure>,
 }
@@ -65,9 +65,8 @@ fn main() -> ExitCode {
     match dispatch(std::env::args_os().skip(1).collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {
-            eprintln!(
-                "error: {message}\nsee `cargo xtask --help` and `cargo xtask COMMAND --help`"
-            );
+            let next = "see `cargo xtask --help` and `cargo xtask COMMAND --help`";
+            eprintln!("error: {message}\n{next}");
             ExitCode::from(2)
         }
         Err(Failure::Failed(message)) => {
@@ -78,48 +77,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(mut arguments: Vec<std::ffi::OsString>) -> Result<(), Failure> {
+fn dispatch(mut arguments: Vec<OsString>) -> Result<(), Failure> {
     let count = arguments.len();
-    arguments.retain(|it| it != "--help" && it != "-h");
-    let mut wants_help = arguments.len() < count;
-    if arguments.first().is_some_and(|it| it == "help") {
-        arguments.remove(0);
-        wants_help = true;
-    }
+    arguments.retain(|it| !["--help", "-h", "help"].iter().any(|help| it == help));
+    let wants_help = arguments.len() < count;
     if arguments.is_empty() {
-        return overview();
+        println!("The project's own commands.\n\nUsage: cargo xtask COMMAND [OPTIONS]\n");
+        for Command { name, about, .. } in COMMANDS {
+            println!("  {name:<8} {about}");
+        }
+        println!("\n`cargo xtask COMMAND --help` explains a command.");
+        return Ok(());
     }
-    let command = find(&arguments.remove(0))?;
+    let given = arguments.remove(0);
+    let Some(command) = COMMANDS.iter().find(|it| given == it.name) else {
+        return Err(Failure::Usage(format!("there is no command {given:?}")));
+    };
     if wants_help {
-        return details(command);
+        println!("{}\n\n{}", command.about, command.help);
+        return Ok(());
     }
     (command.run)(Parser::from_args(arguments))
-}
-
-fn find(name: &std::ffi::OsStr) -> Result<&'static Command, Failure> {
-    let found = COMMANDS.iter().find(|command| name == command.name);
-    found.ok_or_else(|| Failure::Usage(format!("there is no command {name:?}")))
-}
-
-fn overview() -> Result<(), Failure> {
-    println!("The project's own commands.\n\nUsage: cargo xtask COMMAND [OPTIONS]\n");
-    for command in COMMANDS {
-        println!("  {:<8} {}", command.name, command.about);
-    }
-    println!("\n`cargo xtask COMMAND --help` explains a command.");
-    Ok(())
-}
-
-fn details(command: &Command) -> Result<(), Failure> {
-    let Command {
-        name,
-        about,
-        usage,
-        help,
-        ..
-    } = command;
-    println!("{about}\n\nUsage: cargo xtask {name} {usage}\n\n{help}");
-    Ok(())
 }
 
 /// For commands without arguments.
@@ -140,14 +118,14 @@ mod tests {
 
     #[test]
     fn every_command_explains_itself() {
-        for line in ["", "--help", "-h", "help", "help ci", "help --help"] {
-            assert_eq!(run(line), Ok(()), "{line}");
-        }
-        for command in COMMANDS {
-            for help in ["--help", "-h"] {
-                let line = format!("{} {help}", command.name);
+        let of_commands = COMMANDS.iter().map(|command| command.name);
+        for name in of_commands.chain([""]) {
+            for line in ["--help", "-h", "help"].map(|help| format!("{name} {help}")) {
                 assert_eq!(run(&line), Ok(()), "{line}");
             }
+        }
+        for line in ["", "help ci", "help --help"] {
+            assert_eq!(run(line), Ok(()), "{line}");
         }
     }
 
@@ -178,10 +156,8 @@ mod tests {
             "clients --only curl",
         ] {
             let result = run(line);
-            assert!(
-                matches!(result, Err(Failure::Usage(_))),
-                "{line}: {result:?}"
-            );
+            let is_usage = matches!(result, Err(Failure::Usage(_)));
+            assert!(is_usage, "{line}: {result:?}");
         }
     }
 }

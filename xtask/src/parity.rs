@@ -8,13 +8,14 @@ use lexopt::{Arg::Long, Parser, ValueExt};
 
 use crate::process::Line;
 use crate::workspace::Workspace;
-use crate::{Command, Failure};
+use crate::{Command, Failure, packages};
 
 pub(crate) const COMMAND: Command = Command {
     name: "parity",
     about: "Compares this SDK with the Python package that it follows, case by case",
-    usage: "[--seed N] [--cases N]",
-    help: "  --seed N   the seed of the random cases, 1 by default
+    help: "Usage: cargo xtask parity [--seed N] [--cases N]
+
+  --seed N   the seed of the random cases, 1 by default
   --cases N  the number of cases, 2000 by default
 
 Makes a virtual environment below the target directory and installs the packages of
@@ -57,66 +58,5 @@ pub(crate) fn compare(
 
 /// The Python interpreter that has the package, or the reason why there is none.
 pub(crate) fn reference(workspace: &Workspace) -> Result<PathBuf, String> {
-    environment(&workspace.target().join("parity"), PINS)
-}
-
-/// The Python interpreter of a virtual environment in this folder that has the packages of these
-/// pins: one `name==version` in each line.
-pub(crate) fn environment(folder: &Path, pins: &str) -> Result<PathBuf, String> {
-    let environment = folder.join("venv");
-    let python = environment.join(if cfg!(windows) {
-        "Scripts/python.exe"
-    } else {
-        "bin/python"
-    });
-    if has_packages(&python, pins) {
-        return Ok(python);
-    }
-    println!("    installing the packages of {pins} below the target directory");
-    let mut makers = ["python3", "python"].into_iter();
-    if !makers.any(|maker| {
-        Line::program(maker)
-            .args("-m venv --clear")
-            .arg(&environment)
-            .succeeds()
-    }) {
-        return Err(
-            "no Python can make a virtual environment: install python3 and python3-venv".to_owned(),
-        );
-    }
-    Line::program(&python)
-        .args("-m pip install --quiet --disable-pip-version-check --cache-dir")
-        .arg(folder.join("pip"))
-        .arg("-r")
-        .arg(pins)
-        .run()
-        .map_err(|error| format!("the packages of {pins} could not be installed: {error}"))?;
-    if !has_packages(&python, pins) {
-        return Err(format!("pip did not install the versions of {pins}"));
-    }
-    Ok(python)
-}
-
-/// Whether each package is installed in the version that its line names.
-fn has_packages(python: &Path, pins: &str) -> bool {
-    const CHECK: &str = "import importlib.metadata, sys
-for line in open(sys.argv[1]):
-    name, _, version = line.partition('#')[0].strip().partition('==')
-    if name and importlib.metadata.version(name) != version: sys.exit(1)";
-    Line::program(python)
-        .arg("-c")
-        .arg(CHECK)
-        .arg(pins)
-        .succeeds()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_python_without_the_packages_is_not_taken() {
-        assert!(!has_packages(Path::new("no/such/python"), "no/such/pins"));
-        assert!(!has_packages(Path::new("python3"), "no/such/pins"));
-    }
+    packages::python(&workspace.target().join("parity"), PINS)
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::workspace::cargo;
@@ -14,16 +15,13 @@ pub(crate) struct Line {
 impl Line {
     /// `cargo` with arguments that are separated by spaces.
     pub(crate) fn cargo(arguments: &str) -> Self {
-        Self::new(cargo().as_os_str(), "cargo").args(arguments)
+        let mut line = Self::program(cargo());
+        line.shown = "cargo".to_owned();
+        line.args(arguments)
     }
 
     pub(crate) fn program(path: impl AsRef<OsStr>) -> Self {
-        let path = path.as_ref();
-        Self::new(path, &path.to_string_lossy())
-    }
-
-    fn new(program: &OsStr, shown: &str) -> Self {
-        let mut command = Command::new(program);
+        let mut command = Command::new(&path);
         // A program that waits for a keyboard would wait for ever in CI.
         command.stdin(Stdio::null());
         // `cargo run` describes xtask in these variables. Build scripts that watch them would run
@@ -34,7 +32,7 @@ impl Line {
                 command.env_remove(&name);
             }
         }
-        let shown = shown.to_owned();
+        let shown = path.as_ref().to_string_lossy().into_owned();
         Self { command, shown }
     }
 
@@ -56,48 +54,43 @@ impl Line {
     }
 
     /// As `env`, but the value is not printed.
-    pub(crate) fn secret(mut self, name: &str, value: &str) -> Self {
-        self.command.env(name, value);
-        self.shown = format!("{name}=... {}", self.shown);
-        self
+    pub(crate) fn secret(self, name: &str, value: &str) -> Self {
+        let shown = format!("{name}=... {}", self.shown);
+        let command = self.env(name, value).command;
+        Self { command, shown }
     }
 
-    pub(crate) fn dir(mut self, directory: &std::path::Path) -> Self {
+    pub(crate) fn dir(mut self, directory: &Path) -> Self {
         self.command.current_dir(directory);
         self
     }
 
     /// Fails unless the program ends with success.
     pub(crate) fn run(mut self) -> Result<(), String> {
-        let mut child = self.spawn()?;
-        self.finish(child.wait())
+        println!("    $ {}", self.shown);
+        let status = self.command.status();
+        self.finish(status)
     }
 
     /// The program's output. Its errors go to the terminal.
     pub(crate) fn output(mut self) -> Result<String, String> {
-        self.command.stdout(Stdio::piped());
-        let output = self.spawn()?.wait_with_output();
-        let text = output
-            .as_ref()
-            .map(|it| String::from_utf8_lossy(&it.stdout).into_owned());
-        let text = text.unwrap_or_default();
-        self.finish(output.map(|it| it.status))?;
-        Ok(text)
+        println!("    $ {}", self.shown);
+        let output = self.command.stderr(Stdio::inherit()).output();
+        let output = self.started(output)?;
+        self.finish(Ok(output.status))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// As `run`, and adds up the closing lines of test programs. Fails if no test ran.
     pub(crate) fn run_tests(mut self, tally: &mut Tally) -> Result<(), String> {
         let before = tally.passed + tally.failed;
-        self.command.stdout(Stdio::piped());
-        let mut child = self.spawn()?;
-        let output = child.stdout.take().into_iter();
-        for line in output.flat_map(|output| BufReader::new(output).split(b'\n')) {
-            let line = line.map_err(|error| format!("the output was lost: {error}"))?;
-            tally.read(&String::from_utf8_lossy(&line));
+        let mut running = self.spawn()?;
+        for line in running.lines() {
+            tally.read(&line);
             // Reading goes on after a failed write: a full pipe would stop the tests for ever.
-            let _ = std::io::stdout().write_all(&[&line[..], b"\n"].concat());
+            let _ = writeln!(std::io::stdout(), "{line}");
         }
-        self.finish(child.wait())?;
+        self.finish(running.0.wait())?;
         if tally.passed + tally.failed == before {
             return Err(format!("`{}` ran no test", self.shown));
         }
@@ -106,8 +99,8 @@ impl Line {
 
     /// Starts the program, and gives its output line by line. Its errors are not shown.
     pub(crate) fn start(mut self) -> Result<Running, String> {
-        self.command.stdout(Stdio::piped()).stderr(Stdio::null());
-        Ok(Running(self.spawn()?))
+        self.command.stderr(Stdio::null());
+        self.spawn()
     }
 
     /// Whether the program starts and succeeds. Prints nothing.
@@ -116,18 +109,22 @@ impl Line {
         self.command.status().is_ok_and(|status| status.success())
     }
 
-    fn spawn(&mut self) -> Result<Child, String> {
+    fn spawn(&mut self) -> Result<Running, String> {
         println!("    $ {}", self.shown);
-        let child = self.command.spawn();
-        child.map_err(|error| format!("`{}` could not be started: {error}", self.shown))
+        let child = self.command.stdout(Stdio::piped()).spawn();
+        Ok(Running(self.started(child)?))
+    }
+
+    fn started<T>(&self, result: std::io::Result<T>) -> Result<T, String> {
+        result.map_err(|error| format!("`{}` could not be run: {error}", self.shown))
     }
 
     fn finish(&self, status: std::io::Result<ExitStatus>) -> Result<(), String> {
-        match status {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(format!("`{}` ended with {status}", self.shown)),
-            Err(error) => Err(format!("`{}` was lost: {error}", self.shown)),
+        let status = self.started(status)?;
+        if !status.success() {
+            return Err(format!("`{}` ended with {status}", self.shown));
         }
+        Ok(())
     }
 }
 
@@ -137,9 +134,9 @@ pub(crate) struct Running(Child);
 impl Running {
     pub(crate) fn lines(&mut self) -> impl Iterator<Item = String> {
         let output = self.0.stdout.take().into_iter();
-        output
-            .flat_map(|output| BufReader::new(output).lines())
-            .map_while(Result::ok)
+        let lines = output.flat_map(|output| BufReader::new(output).split(b'\n'));
+        let lines = lines.map_while(Result::ok);
+        lines.map(|line| String::from_utf8_lossy(&line).into_owned())
     }
 }
 
@@ -193,13 +190,10 @@ mod tests {
 
     #[test]
     fn a_line_is_printed_as_a_user_would_type_it() {
-        let line = Line::cargo("doc --workspace")
-            .env("RUSTDOCFLAGS", "-D warnings")
-            .arg("-p");
-        assert_eq!(
-            line.shown,
-            "RUSTDOCFLAGS=\"-D warnings\" cargo doc --workspace -p"
-        );
+        let line = Line::cargo("doc --workspace").arg("-p");
+        let line = line.env("RUSTDOCFLAGS", "-D warnings");
+        let expected = "RUSTDOCFLAGS=\"-D warnings\" cargo doc --workspace -p";
+        assert_eq!(line.shown, expected);
     }
 
     #[test]
@@ -211,15 +205,20 @@ mod tests {
         assert!(version().succeeds() && !bad().succeeds());
         let first = version().start().unwrap().lines().next();
         assert!(first.unwrap().starts_with("cargo "));
-        let message = bad().run().unwrap_err();
-        assert!(
-            message.contains("cargo --no-such-option --quiet` ended with "),
-            "{message}"
-        );
-        assert!(bad().output().is_err());
-        assert!(Line::program("no/such/program").run().is_err());
-        let message = version().run_tests(&mut Tally::default()).unwrap_err();
-        assert_eq!(message, "`cargo --version` ran no test");
+        let tests = |line: Line| line.run_tests(&mut Tally::default());
+        for (result, expected) in [
+            (bad().run(), "cargo --no-such-option --quiet` ended with "),
+            (bad().output().map(drop), "--quiet` ended with "),
+            (tests(bad()), "--quiet` ended with "),
+            (tests(version()), "`cargo --version` ran no test"),
+            (
+                Line::program("no/such").run(),
+                "`no/such` could not be run: ",
+            ),
+        ] {
+            let message = result.unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
     }
 
     #[test]

@@ -9,8 +9,9 @@ const MANIFEST: &str = "crates/recipes/Cargo.toml";
 pub(crate) const COMMAND: Command = Command {
     name: "recipes",
     about: "Tests the recipes for tonic, actix-web, hyper, Lambda, tiny_http and SQL",
-    usage: "",
-    help: "The crate of the recipes is outside the workspace. It is built below the target directory, which
+    help: "Usage: cargo xtask recipes
+
+The crate of the recipes is outside the workspace. It is built below the target directory, which
 takes minutes the first time. If its Cargo.lock does not fit the crates of the workspace any more,
 `cargo update --workspace --manifest-path crates/recipes/Cargo.toml` repairs that.",
     run: |arguments| {

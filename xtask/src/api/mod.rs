@@ -15,8 +15,9 @@ use crate::{Command, expect_no_arguments};
 pub(crate) const COMMAND: Command = Command {
     name: "api",
     about: "Lists the public items of every library in docs/api.md",
-    usage: "",
-    help: "Reads the sources and compiles nothing. `cargo xtask ci --only api` writes nothing and fails when the
+    help: "Usage: cargo xtask api
+
+Reads the sources and compiles nothing. `cargo xtask ci --only api` writes nothing and fails when the
 page is out of date.",
     run: |arguments| {
         expect_no_arguments(arguments)?;

@@ -3,7 +3,7 @@
 mod deny;
 mod steps;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use lexopt::{Arg::Long, Parser, ValueExt};
 
@@ -15,8 +15,9 @@ use steps::{STEPS, Step};
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
     about: "Runs every check: format, tidy, lints, tests, documentation, packages, dependencies",
-    usage: "[--list | --only STEP | --from STEP]",
-    help: "  --list       lists the steps
+    help: "Usage: cargo xtask ci [--list | --only STEP | --from STEP]
+
+  --list       lists the steps
   --only STEP  runs one step
   --from STEP  runs this step and those after it
 
@@ -36,8 +37,10 @@ over all of them: `N passed, N failed`.",
 pub(crate) const VENDORED: Command = Command {
     name: "vendored",
     about: "Builds OpenSSL from source and tests with it",
-    usage: "",
-    help: "Runs the tests of the crates that use OpenSSL themselves, with the feature `vendored-openssl`.
+    help:
+        "Usage: cargo xtask vendored
+
+Runs the tests of the crates that use OpenSSL themselves, with the feature `vendored-openssl`.
 Needs a C compiler, perl and make. Not a part of `cargo xtask ci`, because the build takes minutes.",
     run: |arguments| {
         expect_no_arguments(arguments)?;
@@ -54,8 +57,16 @@ struct Ci {
 }
 
 impl Ci {
+    fn new(workspace: Workspace) -> Self {
+        Self {
+            workspace,
+            tally: Tally::default(),
+            remark: String::new(),
+        }
+    }
+
     fn leave_out(&mut self, what: &str) -> Result<(), String> {
-        self.remark = format!("LEFT OUT: {what}");
+        self.remark = format!("   LEFT OUT: {what}");
         Ok(())
     }
 }
@@ -82,11 +93,7 @@ fn position(name: &str) -> Result<usize, Failure> {
 }
 
 fn run(steps: &[Step]) -> Result<(), Failure> {
-    let mut ci = Ci {
-        workspace: Workspace::enter()?,
-        tally: Tally::default(),
-        remark: String::new(),
-    };
+    let mut ci = Ci::new(Workspace::enter()?);
     let result = run_steps(steps, &mut ci);
     if let Err(message) = &result {
         eprintln!("\nerror: {message}");
@@ -98,20 +105,20 @@ fn run(steps: &[Step]) -> Result<(), Failure> {
 }
 
 fn run_steps(steps: &[Step], ci: &mut Ci) -> Result<(), String> {
-    let mut summary = Vec::new();
+    let mut summary = String::new();
     let mut result = Ok(());
-    for (index, step) in steps.iter().enumerate() {
-        let Step { name, about, .. } = step;
+    let begin = Instant::now();
+    for (index, Step { name, about, run }) in steps.iter().enumerate() {
         println!("\n==> [{}/{}] {name}: {about}", index + 1, steps.len());
         let start = Instant::now();
-        let outcome = (step.run)(ci);
-        let time = start.elapsed();
-        let remark = match outcome {
+        let outcome = run(ci);
+        let seconds = start.elapsed().as_secs_f64();
+        let remark = match &outcome {
             Ok(()) => std::mem::take(&mut ci.remark),
-            Err(_) => "FAILED".to_owned(),
+            Err(_) => "   FAILED".to_owned(),
         };
-        println!("    {name} took {} {remark}", seconds(time));
-        summary.push((*name, time, remark));
+        println!("    {name} took {seconds:.1} s{remark}");
+        summary += &format!("    {name:<12} {seconds:>7.1} s{remark}\n");
         if let Err(message) = outcome {
             let repeat = format!(
                 "\n       `cargo xtask ci --only {name}` repeats it, \
@@ -122,19 +129,12 @@ fn run_steps(steps: &[Step], ci: &mut Ci) -> Result<(), String> {
             break;
         }
     }
-    println!("\n==> summary");
-    let total = summary.iter().map(|(_, time, _)| *time).sum();
-    for (name, time, remark) in summary.into_iter().chain([("total", total, String::new())]) {
-        println!(
-            "{}",
-            format!("    {name:<12} {:>9}   {remark}", seconds(time)).trim_end()
-        );
-    }
+    let seconds = begin.elapsed().as_secs_f64();
+    println!(
+        "\n==> summary\n{summary}    {:<12} {seconds:>7.1} s",
+        "total"
+    );
     result
-}
-
-fn seconds(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -148,19 +148,14 @@ mod tests {
             ("--only doctest", "doctest", 1),
             ("--from package", "package", 2),
         ] {
-            let steps = parse(Parser::from_args(line.split_whitespace()))
-                .unwrap()
-                .unwrap();
+            let arguments = Parser::from_args(line.split_whitespace());
+            let steps = parse(arguments).unwrap().unwrap();
             assert_eq!((steps[0].name, steps.len()), (first, count), "{line}");
         }
         assert!(parse(Parser::from_args(["--list"])).unwrap().is_none());
         for (index, step) in STEPS.iter().enumerate() {
             assert_eq!(position(step.name), Ok(index));
-            assert!(
-                step.name.len() <= 12,
-                "{} is too long for the summary",
-                step.name
-            );
+            assert!(step.name.len() <= 12, "too long: {}", step.name);
         }
     }
 
@@ -172,21 +167,12 @@ mod tests {
             run,
         };
         let steps = [
-            step("good", |_| Ok(())),
             step("partly", |ci| ci.leave_out("advisories")),
             step("deny", |_| Err("broken".to_owned())),
             step("never", |_| Err("reached".to_owned())),
         ];
-        let mut ci = Ci {
-            workspace: Workspace::of(&[]),
-            tally: Tally::default(),
-            remark: String::new(),
-        };
-        let message = run_steps(&steps, &mut ci).unwrap_err();
-        assert!(
-            message.starts_with("step `deny` failed: broken"),
-            "{message}"
-        );
-        assert!(message.contains("--only deny"), "{message}");
+        let message = run_steps(&steps, &mut Ci::new(Workspace::of(&[]))).unwrap_err();
+        let start = "step `deny` failed: broken\n       `cargo xtask ci --only deny` repeats it";
+        assert!(message.starts_with(start), "{message}");
     }
 }

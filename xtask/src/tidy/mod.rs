@@ -22,9 +22,9 @@ use tree::Tree;
 pub(crate) const COMMAND: Command = Command {
     name: "tidy",
     about: "Checks the rules of this project: arrows between crates, shape, texts, links",
-    usage: "",
-    help:
-        "Reads the manifests and every file outside target folders. Compiles nothing. Prints each finding
+    help: "Usage: cargo xtask tidy
+
+Reads the manifests and every file outside target folders. Compiles nothing. Prints each finding
 as `path:line: what is wrong: what to do`.",
     run: |arguments| {
         expect_no_arguments(arguments)?;

@@ -168,36 +168,42 @@ fn resolve(file: &str, path: &str) -> Option<String> {
 mod tests {
     use serde_json::json;
 
+    use super::super::Rule;
     use super::super::testing::assert_finds;
     use super::*;
     use crate::workspace::testing::package;
 
     #[test]
-    fn the_top_level_is_closed() {
-        for (path, expected) in [
-            ("Cargo.toml", ""),
-            (".ci/run", ""),
-            ("docs/deep/x.md", ""),
-            ("notes.md", "notes.md: does not belong"),
-            ("scripts/a.sh", "scripts: does not belong"),
-        ] {
-            assert_finds(top_level, &[], &[(path, "")], expected);
-        }
-    }
-
-    #[test]
     #[rustfmt::skip]
-    fn sources_end_at_four_hundred_lines() {
+    fn the_shape_of_the_tree_is_kept() {
         let long = "//\n".repeat(MAX_LINES + 1);
-        for (path, text, expected) in [
-            ("crates/a/src/x.rs", &long[3..], ""),
-            ("crates/a/tests/it/long.rs", &long, ""),
-            ("crates/a/benches/long.rs", &long, ""),
-            ("docs/long.md", &long, ""),
-            ("crates/a/src/x.rs", &long, "crates/a/src/x.rs: has 401 lines"),
-            ("crates/a/src/tests.rs", &long, "crates/a/src/tests.rs: has 401 lines"),
+        let fitting = &long[3..];
+        let main = ("crates/a/tests/it/main.rs", "//! A.\n\n#[cfg(x)]\nmod x;\npub mod common;\n");
+        for (rule, path, text, expected) in [
+            (top_level as Rule, "Cargo.toml", "", ""),
+            (top_level, ".ci/run", "", ""),
+            (top_level, "docs/deep/x.md", "", ""),
+            (top_level, "notes.md", "", "notes.md: does not belong"),
+            (top_level, "scripts/a.sh", "", "scripts: does not belong"),
+            (length, "crates/a/src/x.rs", fitting, ""),
+            (length, "crates/a/tests/it/long.rs", &long, ""),
+            (length, "crates/a/benches/long.rs", &long, ""),
+            (length, "docs/long.md", &long, ""),
+            (length, "crates/a/src/x.rs", &long, "crates/a/src/x.rs: has 401 lines"),
+            (length, "crates/a/src/tests.rs", &long, "crates/a/src/tests.rs: has 401 lines"),
+            (test_modules, "crates/a/tests/it/x.rs", "", ""),
+            (test_modules, "crates/a/tests/it/common/mod.rs", "", ""),
+            (test_modules, "crates/a/tests/y.rs", "", ""),
+            (test_modules, "crates/a/src/y.rs", "", ""),
+            (test_modules, "crates/a/tests/it/y.rs", "", "crates/a/tests/it/y.rs: belongs to no test"),
+            (test_modules, "crates/b/tests/it/x.rs", "", "crates/b/tests/it/x.rs: belongs to no test"),
+            (tests_in_examples, "a.md", "\n```rust,test_harness\n#[test]\n```", ""),
+            (tests_in_examples, "a.md", "\n```rust\nfn f() {}\n```\n\n#[test]\n", ""),
+            (tests_in_examples, "a.md", "\n```text\n#[test]\n```", ""),
+            (tests_in_examples, "a.md", "\n```rust\n    #[test]\n```", "a.md:2: a test is not compiled"),
+            (tests_in_examples, "a.md", "\n```rust,ignore\n#[tokio::test]", "a.md:2: a test is not compiled"),
         ] {
-            assert_finds(length, &[], &[(path, text)], expected);
+            assert_finds(rule, &[], &[main, (path, text)], expected);
         }
     }
 
@@ -229,30 +235,26 @@ mod tests {
         ] {
             check(good, "");
         }
-        for (bad, line, path) in [
-            ("[a](gone.md)", 1, "gone.md"),
-            ("![a [b] `c`](gone.png \"title\")", 1, "gone.png"),
-            ("[a](../docs)[b](gone/)", 1, "gone/"),
-            ("[a]: gone.md", 1, "gone.md"),
-            ("[a]: gone.md\n\n[a]", 3, "gone.md"),
-            ("[a](README.md)", 1, "README.md"),
-            ("[a](gone.md#use)", 1, "gone.md"),
-            ("[a](../../README.md)", 1, "../../README.md"),
-            ("|a|\n|-|\n|`crates/gone`|", 3, "crates/gone"),
-            ("`crates/a0-act/src/li`", 1, "crates/a0-act/src/li"),
-            ("`../gone.md`", 1, "../gone.md"),
-            ("`crates/*/benches`", 1, "crates/*/benches"),
-            ("`.ci/gone:1`", 1, ".ci/gone"),
+        for (bad, expected) in [
+            ("[a](gone.md)", "1: `gone.md` does not exist"),
+            ("![a [b] `c`](gone.png \"title\")", "1: `gone.png` does not exist"),
+            ("[a](../docs)[b](gone/)", "1: `gone/` does not exist"),
+            ("[a]: gone.md", "1: `gone.md` does not exist"),
+            ("[a]: gone.md\n\n[a]", "3: `gone.md` does not exist"),
+            ("[a](README.md)", "1: `README.md` does not exist"),
+            ("[a](gone.md#use)", "1: `gone.md` does not exist"),
+            ("[a](../../README.md)", "1: `../../README.md` does not exist"),
+            ("|a|\n|-|\n|`crates/gone`|", "3: `crates/gone` does not exist"),
+            ("`crates/a0-act/src/li`", "1: `crates/a0-act/src/li` does not exist"),
+            ("`../gone.md`", "1: `../gone.md` does not exist"),
+            ("`crates/*/benches`", "1: `crates/*/benches` does not exist"),
+            ("`.ci/gone:1`", "1: `.ci/gone` does not exist"),
+            ("# Here\n[a](#there)", "2: `#there` leads to no heading"),
+            ("[a](../README.md#Use)", "1: `../README.md#Use` leads to no heading"),
+            ("`docs/page.md#gone`", "1: `docs/page.md#gone` leads to no heading"),
+            ("```\n# No\n```\n[a](#no)", "4: `#no` leads to no heading"),
         ] {
-            check(bad, &format!("docs/page.md:{line}: `{path}` does not exist: "));
-        }
-        for (bad, line, link) in [
-            ("# Here\n[a](#there)", 2, "#there"),
-            ("[a](../README.md#Use)", 1, "../README.md#Use"),
-            ("`docs/page.md#gone`", 1, "docs/page.md#gone"),
-            ("```\n# No\n```\n[a](#no)", 4, "#no"),
-        ] {
-            check(bad, &format!("docs/page.md:{line}: `{link}` leads to no heading: "));
+            check(bad, &format!("docs/page.md:{expected}"));
         }
         for (source, expected) in [
             ("//! See `docs/a.md`,\n//! and `../gone`.\n", ""),
@@ -283,37 +285,6 @@ mod tests {
         ] {
             let files = [(page, text), ("crates/a/src/lib.rs", source)];
             assert_finds(doc_tests, &[package("a", json!({}))], &files, expected);
-        }
-    }
-
-    #[test]
-    #[rustfmt::skip]
-    fn tests_in_examples_are_compiled() {
-        for (fence, line, expected) in [
-            ("rust,test_harness", "#[test]", ""),
-            ("rust", "fn f() {}", ""),
-            ("text", "#[test]", ""),
-            ("rust", "    #[test]", "docs/a.md:3: a test is not compiled"),
-            ("rust,no_run", "#[tokio::test]", "docs/a.md:3: a test is not compiled"),
-        ] {
-            let page = format!("# A\n\n```{fence}\n{line}\nfn a_test() {{}}\n```\n\n#[test]\n");
-            assert_finds(tests_in_examples, &[], &[("docs/a.md", &page)], expected);
-        }
-    }
-
-    #[test]
-    #[rustfmt::skip]
-    fn a_test_program_names_its_files() {
-        let main = ("crates/a/tests/it/main.rs", "//! A.\n\n#[cfg(x)]\nmod x;\npub mod common;\n");
-        for (path, expected) in [
-            ("crates/a/tests/it/x.rs", ""),
-            ("crates/a/tests/it/common/mod.rs", ""),
-            ("crates/a/tests/y.rs", ""),
-            ("crates/a/src/y.rs", ""),
-            ("crates/a/tests/it/y.rs", "crates/a/tests/it/y.rs: belongs to no test program"),
-            ("crates/b/tests/it/x.rs", "crates/b/tests/it/x.rs: belongs to no test program"),
-        ] {
-            assert_finds(test_modules, &[], &[main, (path, "")], expected);
         }
     }
 }
