@@ -3,70 +3,62 @@
 //!
 //! The crate `bench-peers` measures. This file builds it and prepares the other programs.
 
-use lexopt::{Arg::Long, Parser, ValueExt};
-
 use crate::process::Line;
 use crate::workspace::Workspace;
-use crate::{Command, Failure, packages, parity};
+use crate::{packages, parity};
 
-pub(crate) const COMMAND: Command = Command {
-    name: "bench",
-    about: "Compares verifications with the bare signature check and with other libraries",
-    help: "Usage: cargo xtask bench [--check] [--rounds N] [--only TEXT] [--without-peers] [--web] [--redis]
+/// Compares verifications with the bare signature check and with other libraries
+///
+/// Prints one table. The candidates of this process are interleaved, and the other programs take turns.
+/// Times are medians. A ratio is to the bare signature check of the same run. Run it on an idle machine.
+/// A peer is left out if something it needs is missing (cmake, libclang, Node.js, Python, wrk, Redis).
+/// Everything is built below the target directory, which takes minutes the first time.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Fails when a bar is missed
+    #[arg(long)]
+    check: bool,
+    /// Rounds of all candidates, 200 by default
+    #[arg(long, value_name = "N")]
+    rounds: Option<usize>,
+    /// Only candidates whose name contains TEXT, and no other programs
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// No other programs: no jwt-simple, Node.js, Python or web server
+    #[arg(long)]
+    without_peers: bool,
+    /// Only the web server: what the layer costs, and requests per second by wrk
+    #[arg(long)]
+    web: bool,
+    /// Only the replay store in Redis: checks per second against redis-benchmark, latency, memory
+    #[arg(long)]
+    redis: bool,
+}
 
-  --check          fails when a bar is missed
-  --rounds N       rounds of all candidates, 200 by default
-  --only TEXT      only candidates whose name contains TEXT, and no other programs
-  --without-peers  no other programs: no jwt-simple, Node.js, Python or web server
-  --web            only the web server: what the layer costs, and requests per second by wrk
-  --redis          only the replay store in Redis: checks per second against redis-benchmark, latency, memory
-
-Prints one table. The candidates of this process are interleaved, and the other programs take turns.
-Times are medians. A ratio is to the bare signature check of the same run. Run it on an idle machine.
-A peer is left out if something it needs is missing (cmake, libclang, Node.js, Python, wrk, Redis). Everything is
-built below the target directory, which takes minutes the first time.",
-    run,
-};
-
-fn run(mut arguments: Parser) -> Result<(), Failure> {
-    let mut passed_on = Vec::new();
-    let mut web_rounds = Vec::new();
-    let (mut with_peers, mut web_alone, mut redis_alone) = (true, false, false);
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Long("check") => passed_on.push("--check".to_owned()),
-            Long("without-peers") => with_peers = false,
-            Long("web") => web_alone = true,
-            Long("redis") => redis_alone = true,
-            Long("rounds") => {
-                let rounds: usize = arguments.value()?.parse()?;
-                web_rounds = vec!["--rounds".to_owned(), rounds.to_string()];
-                passed_on.extend(web_rounds.clone());
-            }
-            Long("only") => {
-                with_peers = false;
-                passed_on.extend(["--only".to_owned(), arguments.value()?.string()?]);
-            }
-            _ => return Err(argument.unexpected().into()),
-        }
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), String> {
+    let rounds = options.rounds.map(|rounds| format!("--rounds {rounds}"));
+    let rounds = rounds.unwrap_or_default();
+    let check = if options.check { "--check" } else { "" };
+    if options.redis {
+        let program = cargo(workspace, "run", "peers/redis/").arg("--");
+        return program.args(check).args(&rounds).run();
     }
-    let workspace = Workspace::enter()?;
-    if redis_alone {
-        let program = cargo(&workspace, "run", "peers/redis/").arg("--");
-        return Ok(passed_on.iter().fold(program, Line::arg).run()?);
+    if options.web {
+        return web(workspace, &rounds);
     }
-    if web_alone {
-        return Ok(web(&workspace, &web_rounds)?);
+    let mut program = cargo(workspace, "run", "").arg("--");
+    program = program.args(check).args(&rounds);
+    if let Some(only) = &options.only {
+        return program.arg("--only").arg(only).run();
     }
-    let program = cargo(&workspace, "run", "").arg("--");
-    let mut program = passed_on.iter().fold(program, Line::arg);
-    if with_peers {
-        for peer in peers(&workspace) {
-            program = program.arg("--peer").arg(peer);
-        }
+    if options.without_peers {
+        return program.run();
+    }
+    for peer in peers(workspace) {
+        program = program.arg("--peer").arg(peer);
     }
     program.run()?;
-    if with_peers && let Err(error) = web(&workspace, &[]) {
+    if let Err(error) = web(workspace, "") {
         println!("    left out: the web server: {error}");
     }
     Ok(())
@@ -82,10 +74,10 @@ fn cargo(workspace: &Workspace, command: &str, folder: &str) -> Line {
 }
 
 /// What the layer costs by itself, and requests per second of protected routes.
-fn web(workspace: &Workspace, rounds: &[String]) -> Result<(), String> {
+fn web(workspace: &Workspace, rounds: &str) -> Result<(), String> {
     Line::cargo("bench --quiet -p a0-tower --bench layer").run()?;
     let program = cargo(workspace, "run", "peers/web/").arg("--");
-    rounds.iter().fold(program, Line::arg).run()
+    program.args(rounds).run()
 }
 
 /// The other programs: names and command lines, separated by bars.

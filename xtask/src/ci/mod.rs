@@ -5,48 +5,50 @@ mod steps;
 
 use std::time::Instant;
 
-use lexopt::{Arg::Long, Parser, ValueExt};
-
 use crate::process::Tally;
 use crate::workspace::Workspace;
-use crate::{Command, Failure, expect_no_arguments};
 use steps::{STEPS, Step};
 
-pub(crate) const COMMAND: Command = Command {
-    name: "ci",
-    about: "Runs every check: format, tidy, lints, tests, documentation, packages, dependencies",
-    help: "Usage: cargo xtask ci [--list | --only STEP | --from STEP]
+/// Runs every check: format, tidy, lints, tests, documentation, packages, dependencies
+///
+/// Stops at the first step that fails. If the steps have tests, the last line of the output is the sum
+/// over all of them: `N passed, N failed`.
+#[derive(clap::Args)]
+#[group(multiple = false)]
+pub(crate) struct Options {
+    /// Lists the steps
+    #[arg(long)]
+    list: bool,
+    /// Runs one step
+    #[arg(long, value_name = "STEP", value_parser = position)]
+    only: Option<usize>,
+    /// Runs this step and those after it
+    #[arg(long, value_name = "STEP", value_parser = position)]
+    from: Option<usize>,
+}
 
-  --list       lists the steps
-  --only STEP  runs one step
-  --from STEP  runs this step and those after it
+fn position(name: &str) -> Result<usize, String> {
+    let at = STEPS.iter().position(|step| step.name == name);
+    at.ok_or_else(|| "no such step: see `cargo xtask ci --list`".to_owned())
+}
 
-Stops at the first step that fails. If the steps have tests, the last line of the output is the sum
-over all of them: `N passed, N failed`.",
-    run: |arguments| match parse(arguments)? {
-        Some(steps) => run(steps),
-        None => {
-            for step in STEPS {
-                println!("{:<12} {}", step.name, step.about);
-            }
-            Ok(())
-        }
-    },
-};
+pub(crate) fn run(workspace: Workspace, options: &Options) -> Result<(), String> {
+    let steps = match (options.only, options.from) {
+        (Some(at), _) => &STEPS[at..=at],
+        (None, from) => &STEPS[from.unwrap_or(0)..],
+    };
+    if !options.list {
+        return run_all(workspace, steps);
+    }
+    for step in steps {
+        println!("{:<12} {}", step.name, step.about);
+    }
+    Ok(())
+}
 
-pub(crate) const VENDORED: Command = Command {
-    name: "vendored",
-    about: "Builds OpenSSL from source and tests with it",
-    help:
-        "Usage: cargo xtask vendored
-
-Runs the tests of the crates that use OpenSSL themselves, with the feature `vendored-openssl`.
-Needs a C compiler, perl and make. Not a part of `cargo xtask ci`, because the build takes minutes.",
-    run: |arguments| {
-        expect_no_arguments(arguments)?;
-        run(steps::VENDORED)
-    },
-};
+pub(crate) fn vendored(workspace: Workspace) -> Result<(), String> {
+    run_all(workspace, steps::VENDORED)
+}
 
 /// What the steps share.
 struct Ci {
@@ -71,29 +73,8 @@ impl Ci {
     }
 }
 
-/// The chosen steps, or `None` to list them.
-fn parse(mut arguments: Parser) -> Result<Option<&'static [Step]>, Failure> {
-    let steps = match arguments.next()? {
-        None => return Ok(Some(STEPS)),
-        Some(Long("list")) => None,
-        Some(Long("only")) => {
-            let at = position(&arguments.value()?.string()?)?;
-            Some(&STEPS[at..=at])
-        }
-        Some(Long("from")) => Some(&STEPS[position(&arguments.value()?.string()?)?..]),
-        Some(argument) => return Err(argument.unexpected().into()),
-    };
-    expect_no_arguments(arguments)?;
-    Ok(steps)
-}
-
-fn position(name: &str) -> Result<usize, Failure> {
-    let at = STEPS.iter().position(|step| step.name == name);
-    at.ok_or_else(|| Failure::Usage(format!("no step `{name}`: see `cargo xtask ci --list`")))
-}
-
-fn run(steps: &[Step]) -> Result<(), Failure> {
-    let mut ci = Ci::new(Workspace::enter()?);
+fn run_all(workspace: Workspace, steps: &[Step]) -> Result<(), String> {
+    let mut ci = Ci::new(workspace);
     let result = run_steps(steps, &mut ci);
     if let Err(message) = &result {
         eprintln!("\nerror: {message}");
@@ -101,7 +82,8 @@ fn run(steps: &[Step]) -> Result<(), Failure> {
     if steps.len() > 1 || ci.tally != Tally::default() {
         println!("\n{}", ci.tally);
     }
-    result.map_err(|_| Failure::Reported)
+    // The message is printed above the sum.
+    result.map_err(|_| String::new())
 }
 
 fn run_steps(steps: &[Step], ci: &mut Ci) -> Result<(), String> {
@@ -142,21 +124,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_chosen_by_name() {
-        for (line, first, count) in [
-            ("", "fmt", STEPS.len()),
-            ("--only doctest", "doctest", 1),
-            ("--from package", "package", 2),
-        ] {
-            let arguments = Parser::from_args(line.split_whitespace());
-            let steps = parse(arguments).unwrap().unwrap();
-            assert_eq!((steps[0].name, steps.len()), (first, count), "{line}");
-        }
-        assert!(parse(Parser::from_args(["--list"])).unwrap().is_none());
+    fn steps_are_found_by_name() {
         for (index, step) in STEPS.iter().enumerate() {
             assert_eq!(position(step.name), Ok(index));
             assert!(step.name.len() <= 12, "too long: {}", step.name);
         }
+        assert!(position("").is_err());
     }
 
     #[test]

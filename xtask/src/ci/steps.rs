@@ -119,7 +119,7 @@ fn parity(ci: &mut Ci) -> Result<(), String> {
     parity::compare(
         Line::program(built(ci, "a0-parity")),
         &python,
-        parity::DEFAULTS,
+        &parity::DEFAULTS,
     )
 }
 

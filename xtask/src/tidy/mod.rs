@@ -15,22 +15,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::workspace::Workspace;
-use crate::{Command, expect_no_arguments};
 use document::Document;
 use tree::Tree;
-
-pub(crate) const COMMAND: Command = Command {
-    name: "tidy",
-    about: "Checks the rules of this project: arrows between crates, shape, texts, links",
-    help: "Usage: cargo xtask tidy
-
-Reads the manifests and every file outside target folders. Compiles nothing. Prints each finding
-as `path:line: what is wrong: what to do`.",
-    run: |arguments| {
-        expect_no_arguments(arguments)?;
-        Ok(check(&Workspace::enter()?)?)
-    },
-};
 
 type Rule = fn(&Project) -> Vec<String>;
 
