@@ -22,8 +22,7 @@ type Rule = fn(&Project) -> Vec<String>;
 
 const RULES: &[(&str, Rule)] = &[
     ("arrows between crates", arrows::arrows),
-    ("manifest and licence of each crate", crates::manifests),
-    ("lints of each crate", crates::lints),
+    ("manifest, licence and lints of each crate", crates::crates),
     ("top-level entries", texts::top_level),
     ("length of files", texts::length),
     ("links and paths in texts", texts::links),

@@ -20,25 +20,19 @@ const WITHOUT_A_TEST: &[&str] = &["by type", "the case of its row"];
 /// Each test that is named after a standard has a row, and each row has its test.
 pub(super) fn conformance(project: &Project) -> Vec<String> {
     let tests = tests(project);
-    let page = project.documents.get(CONFORMANCE).into_iter();
-    let rows: BTreeMap<&str, usize> = page
-        .flat_map(|page| &page.code)
-        .map(|(line, span)| (split_name(span).1, *line))
-        .filter(|(name, _)| names_a_standard(name))
-        .rev()
-        .collect();
+    let page = project.documents.get(CONFORMANCE);
+    let rows = page.map_or(Vec::new(), named).into_iter().rev();
+    let rows: BTreeMap<String, usize> = rows.filter(|(test, _)| names_a_standard(test)).collect();
     let mut findings = Vec::new();
-    for ((_, name), (path, line)) in &tests {
-        if names_a_standard(name) && !rows.contains_key(name) {
-            let wrong = format!("`{name}` has no row in {CONFORMANCE}");
+    for (test, (path, line)) in &tests {
+        if names_a_standard(test) && !rows.contains_key(test) {
+            let wrong = format!("`{test}` has no row in {CONFORMANCE}");
             findings.push(format!("{path}:{line}: {wrong}: add one"));
         }
     }
-    for (name, line) in rows {
-        if !tests.keys().any(|(_, test)| *test == name) {
-            let remedy = "use the name that the test has now, or remove the row";
-            findings.push(format!("{CONFORMANCE}:{line}: no test `{name}`: {remedy}"));
-        }
+    for (test, line) in rows.iter().filter(|(test, _)| !tests.contains_key(*test)) {
+        let remedy = "use the name that the test has now, or remove the row";
+        findings.push(format!("{CONFORMANCE}:{line}: no test `{test}`: {remedy}"));
     }
     findings
 }
@@ -51,12 +45,10 @@ pub(super) fn parity(project: &Project) -> Vec<String> {
     let cells = cells.flat_map(|page| &page.last_cells);
     for (line, _, cell) in cells.filter(|(_, head, _)| SHOWN_BY.contains(&head.as_str())) {
         let document = Document::read(cell);
-        let named = document.code.iter().map(|(_, span)| split_name(span));
-        let named: Vec<_> = named.filter(|(_, name)| is_name(name)).collect();
-        for (of, name) in named.iter().filter(|test| !tests.contains_key(*test)) {
-            let wrong = format!("{of} has no test `{name}`");
+        let named = named(&document);
+        for (test, _) in named.iter().filter(|(test, _)| !tests.contains_key(test)) {
             let remedy = "use the name that the test has now";
-            findings.push(format!("{PARITY}:{line}: {wrong}: {remedy}"));
+            findings.push(format!("{PARITY}:{line}: no test `{test}`: {remedy}"));
         }
         if named.len() + document.links.len() == 0 && !WITHOUT_A_TEST.contains(&cell.as_str()) {
             let remedy = "name a test, an example or a section";
@@ -66,10 +58,10 @@ pub(super) fn parity(project: &Project) -> Vec<String> {
     findings
 }
 
-/// Crate and name of each function that runs as a test, with its place: a function with a test
+/// Each function that runs as a test, as `crate: name`, with its place: a function with a test
 /// attribute, or a scenario, which runs with each driver. An unused scenario is dead code, which
 /// the compiler reports; so is a function named after a standard that lost its attribute.
-fn tests<'a>(project: &'a Project<'_>) -> BTreeMap<(&'a str, &'a str), (&'a str, usize)> {
+fn tests<'a>(project: &'a Project<'_>) -> BTreeMap<String, (&'a str, usize)> {
     let mut found = BTreeMap::new();
     for (path, source) in project.tree.texts(".rs") {
         let parts: Vec<&str> = path.split('/').collect();
@@ -82,8 +74,9 @@ fn tests<'a>(project: &'a Project<'_>) -> BTreeMap<(&'a str, &'a str), (&'a str,
             let Some(name) = function(line) else {
                 continue;
             };
-            if is_test || line.contains("<D: Driver>()") || names_a_standard(name) {
-                found.entry((krate, name)).or_insert((path, index + 1));
+            let test = format!("{krate}: {name}");
+            if is_test || line.contains("<D: Driver>()") || names_a_standard(&test) {
+                found.entry(test).or_insert((path, index + 1));
             }
             is_test = false;
         }
@@ -98,25 +91,27 @@ fn function(line: &str) -> Option<&str> {
     (is_name(name) && !before.contains(['/', '"'])).then_some(name)
 }
 
-/// The crate and the name of `crate: name` or `name`.
-fn split_name(span: &str) -> (&str, &str) {
-    span.split_once(": ").unwrap_or((CRATE, span))
+/// Each test that a document names by `crate: name` or `name`, as `crate: name`, with its line.
+fn named(document: &Document) -> Vec<(String, usize)> {
+    let spans = document.code.iter().filter_map(|(line, span)| {
+        let (krate, name) = span.split_once(": ").unwrap_or((CRATE, span));
+        is_name(name).then(|| (format!("{krate}: {name}"), *line))
+    });
+    spans.collect()
 }
 
 /// `rfc`, a number, `_`, and more.
-fn names_a_standard(name: &str) -> bool {
-    let rest = name
-        .strip_prefix("rfc")
-        .and_then(|rest| rest.split_once('_'));
-    is_name(name)
-        && rest.is_some_and(|(number, rest)| number.parse::<u32>().is_ok() && !rest.is_empty())
+fn names_a_standard(test: &str) -> bool {
+    let after = test
+        .split_once(": rfc")
+        .and_then(|(_, it)| it.split_once('_'));
+    after.is_some_and(|(number, rest)| number.parse::<u32>().is_ok() && !rest.is_empty())
 }
 
 fn is_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
     text.starts_with(|it: char| it.is_ascii_lowercase())
-        && text
-            .bytes()
-            .all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        && bytes.all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
 #[cfg(test)]
@@ -136,15 +131,16 @@ mod tests {
     #[test]
     #[rustfmt::skip]
     fn each_test_of_a_standard_has_its_row_and_each_row_its_test() {
-        let missing = "crates/a0-jose/tests/z/z.rs:2: `rfc1_2_a` has no row in docs/conformance.md\n";
+        let missing = "crates/a0-jose/tests/z/z.rs:2: `a0-jose: rfc1_2_a` has no row in docs/conformance.md\n";
         for (page, no_row, no_test) in [
             ("| RFC 1 section 2 | a | `a0-jose: rfc1_2_a` |\n", "", ""),
-            ("`rfc1_2_a` `rfc_2_a` `rfc7515` `rfc7515_` `rfc75x_2` `my_rfc1_2_a`\n", "", ""),
+            ("`a0-jose: rfc1_2_a` `rfc_2_a` `rfc7515` `rfc7515_` `rfc75x_2` `my_rfc1_2_a`\n", "", ""),
             ("none\n", missing, ""),
-            ("`a0-jose: rfc1_2_ab`\n", missing, "no test `rfc1_2_ab`"),
-            ("`rfc1_2_gone` `rfc1_2_a`\n\n`rfc1_2_gone`\n", "", "no test `rfc1_2_gone`"),
-            ("`rfc1_2_a` `rfc1_2_c`\n", "", "no test `rfc1_2_c`"),
-            ("`rfc1_2_a` `rfc9_9_example`\n", "", "no test `rfc9_9_example`"),
+            ("`rfc1_2_a`\n", missing, "no test `auth0-api: rfc1_2_a`"),
+            ("`a0-jose: rfc1_2_ab`\n", missing, "no test `a0-jose: rfc1_2_ab`"),
+            ("`rfc1_2_gone` `a0-jose: rfc1_2_a`\n\n`rfc1_2_gone`\n", "", "no test `auth0-api: rfc1_2_gone`"),
+            ("`a0-jose: rfc1_2_a` `a0-jose: rfc1_2_c`\n", "", "no test `a0-jose: rfc1_2_c`"),
+            ("`a0-jose: rfc1_2_a` `a0-jose: rfc9_9_example`\n", "", "no test `a0-jose: rfc9_9_example`"),
         ] {
             let expected = no_row.to_owned() + &at("docs/conformance.md:1", no_test);
             assert_finds(conformance, &[], &[FILES, &[(CONFORMANCE, page)]].concat(), &expected);
@@ -166,11 +162,11 @@ mod tests {
             ("", "nothing shows"),
             ("by types", "nothing shows"),
             ("`crates/a0-jose/src/x.rs`", "nothing shows"),
-            ("`gone`", "auth0-api has no test `gone`"),
-            ("`two`", "auth0-api has no test `two`"),
-            ("`a0-jose: one`", "a0-jose has no test `one`"),
-            ("`a0-jose: helper`", "a0-jose has no test `helper`"),
-            ("`one`, `gone`", "auth0-api has no test `gone`"),
+            ("`gone`", "no test `auth0-api: gone`"),
+            ("`two`", "no test `auth0-api: two`"),
+            ("`a0-jose: one`", "no test `a0-jose: one`"),
+            ("`a0-jose: helper`", "no test `a0-jose: helper`"),
+            ("`one`, `gone`", "no test `auth0-api: gone`"),
         ] {
             for head in ["test", "shown by"] {
                 let page = format!("# P\n\n| a | {head} |\n|---|---|\n| `\\|` | {last} |\n");
