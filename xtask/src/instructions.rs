@@ -61,13 +61,12 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
 /// The count of a report without the cryptography.
 fn own(report: &str) -> Option<u64> {
     let cost = |name: &str| {
-        report.lines().find_map(|line| {
-            let (cost, function) = line.trim_start().split_once(' ')?;
-            let function = function.trim_start().strip_prefix("???:")?;
+        let mut costs = report.lines().filter_map(|line| {
+            let (cost, function) = line.split_once("???:")?;
             let is_it = function.strip_prefix(name)?.starts_with([' ', '\'']);
-            let cost = cost.replace(',', "").parse::<u64>().ok()?;
-            is_it.then_some(cost)
-        })
+            is_it.then(|| cost.trim().replace(',', "").parse::<u64>().ok())?
+        });
+        costs.next()
     };
     let cryptography = CRYPTOGRAPHY.iter().filter_map(|name| cost(name));
     Some(cost(MEASURED)?.saturating_sub(cryptography.sum()))

@@ -5,8 +5,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use crate::workspace::cargo;
-
 pub(crate) struct Line {
     command: Command,
     shown: String,
@@ -15,7 +13,9 @@ pub(crate) struct Line {
 impl Line {
     /// `cargo` with arguments that are separated by spaces.
     pub(crate) fn cargo(arguments: &str) -> Self {
-        let mut line = Self::program(cargo());
+        // The cargo that started this program, or else the one on the path.
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut line = Self::program(cargo);
         line.shown = "cargo".to_owned();
         line.args(arguments)
     }
@@ -158,13 +158,13 @@ pub(crate) struct Tally {
 
 impl Tally {
     fn read(&mut self, line: &str) {
-        let Some(counts) = line.strip_prefix("test result: ") else {
-            return;
-        };
-        let words: Vec<&str> = counts.split([' ', ';']).collect();
-        for (number, name) in words.iter().zip(words.iter().skip(1)) {
+        let counts = line.strip_prefix("test result: ").unwrap_or_default();
+        for (number, name) in counts
+            .split([';', '.'])
+            .filter_map(|it| it.trim().split_once(' '))
+        {
             let count = number.parse::<u64>().unwrap_or_default();
-            match *name {
+            match name {
                 "passed" => self.passed += count,
                 "failed" => self.failed += count,
                 "ignored" => self.skipped += count,

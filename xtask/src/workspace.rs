@@ -1,6 +1,5 @@
 //! The workspace as `cargo metadata` describes it.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use cargo_metadata::{Metadata, MetadataCommand, Package};
@@ -11,11 +10,8 @@ impl Workspace {
     /// Reads the workspace and makes its root the current directory, so that all other code can
     /// use paths relative to the root. Compiles nothing and needs no network.
     pub(crate) fn enter() -> Result<Self, String> {
-        let metadata = MetadataCommand::new()
-            .cargo_path(cargo())
-            .no_deps()
-            .exec()
-            .map_err(|error| format!("`cargo metadata` failed: {error}"))?;
+        let metadata = MetadataCommand::new().no_deps().exec();
+        let metadata = metadata.map_err(|error| format!("`cargo metadata` failed: {error}"))?;
         std::env::set_current_dir(&metadata.workspace_root)
             .map_err(|error| format!("{}: {error}", metadata.workspace_root))?;
         Ok(Self(metadata))
@@ -50,11 +46,6 @@ impl Workspace {
         let parts = folder.into_iter().flat_map(|it| it.iter()).chain([name]);
         parts.collect::<Vec<_>>().join("/")
     }
-}
-
-/// The cargo that started this program, or else the one on the path.
-pub(crate) fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 #[cfg(test)]

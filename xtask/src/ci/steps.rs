@@ -4,7 +4,6 @@
 //! workspace all turn on the same features, and xtask is built alone, as `cargo xtask` builds it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use cargo_metadata::Package;
 
@@ -116,11 +115,9 @@ fn parity(ci: &mut Ci) -> Result<(), String> {
         Err(message) => return ci.leave_out(&message),
     };
     build_programs(ci)?;
-    parity::compare(
-        Line::program(built(ci, "a0-parity")),
-        &python,
-        &parity::DEFAULTS,
-    )
+    let program = format!("debug/a0-parity{}", std::env::consts::EXE_SUFFIX);
+    let program = Line::program(ci.workspace.target().join(program));
+    parity::compare(program, &python, &parity::DEFAULTS)
 }
 
 fn instructions(ci: &mut Ci) -> Result<(), String> {
@@ -193,12 +190,6 @@ fn feature_sets(package: &Package) -> BTreeSet<String> {
 /// A vendored OpenSSL adds nothing but minutes: see `cargo xtask vendored`.
 fn is_checked(feature: &str) -> bool {
     feature != "default" && !feature.starts_with("vendored")
-}
-
-/// The path of a program that `cargo build` has built.
-fn built(ci: &Ci, name: &str) -> PathBuf {
-    let name = format!("debug/{name}{}", std::env::consts::EXE_SUFFIX);
-    ci.workspace.target().join(name)
 }
 
 #[cfg(test)]

@@ -41,43 +41,41 @@ pub(super) fn arrows(project: &Project) -> Vec<String> {
     let mut findings = Vec::new();
     for package in project.workspace.packages() {
         let manifest = project.workspace.file(package, "Cargo.toml");
-        let Some(allowed) = allowed(&package.name) else {
+        if allowed(&package.name).is_none() {
             let remedy = "add it to the table in xtask/src/tidy/arrows.rs";
             findings.push(format!("{manifest}: the crate has no arrows: {remedy}"));
             continue;
-        };
-        for dependency in &package.dependencies {
-            let needed = dependency.name.as_str();
-            let is_inner = dependency.path.is_some() || self::allowed(needed).is_some();
-            let wrong = if dependency.kind == DependencyKind::Development {
-                wrong_in_tests(&package.name, dependency).filter(|_| is_inner)
-            } else if allowed.contains(&format!("{needed}?").as_str()) {
-                let remedy = "set `optional = true` and let a feature turn it on";
-                let wrong = format!("{needed} must be optional: {remedy}");
-                (!dependency.optional).then_some(wrong)
-            } else if is_inner && !allowed.contains(&needed) || !is_cheap(&package.name, needed) {
-                let remedy = format!("it may use {allowed:?}: move the code or pass the value in");
-                Some(format!("must not depend on {needed}: {remedy}"))
-            } else {
-                None
-            };
-            findings.extend(wrong.map(|wrong| format!("{manifest}: {wrong}")));
         }
+        let wrong = package.dependencies.iter();
+        let wrong = wrong.filter_map(|dependency| wrong_arrow(&package.name, dependency));
+        findings.extend(wrong.map(|wrong| format!("{manifest}: {wrong}")));
     }
     findings
 }
 
-fn wrong_in_tests(of: &str, dependency: &Dependency) -> Option<String> {
+fn wrong_arrow(of: &str, dependency: &Dependency) -> Option<String> {
     let needed = dependency.name.as_str();
-    if needed == TENANT && (dependency.path.is_none() || dependency.req.to_string() != "*") {
+    let allowed_here = allowed(of).unwrap_or_default();
+    let is_inner = dependency.path.is_some() || allowed(needed).is_some();
+    let has_version = dependency.path.is_none() || dependency.req.to_string() != "*";
+    let in_tests = dependency.kind == DependencyKind::Development;
+    if in_tests && needed == TENANT && has_version {
         let remedy = "name it by its path alone, so that publication strips it";
-        return Some(format!(
+        Some(format!(
             "the dev-dependency on {TENANT} has a version: {remedy}"
-        ));
+        ))
+    } else if in_tests {
+        let is_known = FOR_ALL_TESTS.contains(&needed) || below(of).contains(&needed);
+        let remedy = format!("move the test into a crate above {needed}");
+        (is_inner && !is_known).then(|| format!("tests must not use {needed}: {remedy}"))
+    } else if allowed_here.contains(&format!("{needed}?").as_str()) {
+        let remedy = "set `optional = true` and let a feature turn it on";
+        (!dependency.optional).then(|| format!("{needed} must be optional: {remedy}"))
+    } else {
+        let is_wrong = is_inner && !allowed_here.contains(&needed) || !is_cheap(of, needed);
+        let remedy = format!("it may use {allowed_here:?}: move the code or pass the value in");
+        is_wrong.then(|| format!("must not depend on {needed}: {remedy}"))
     }
-    let known = FOR_ALL_TESTS.contains(&needed) || below(of).contains(&needed);
-    let remedy = format!("move the test into a crate above {needed}");
-    (!known).then(|| format!("tests must not use {needed}: {remedy}"))
 }
 
 fn allowed(name: &str) -> Option<Vec<&'static str>> {

@@ -71,11 +71,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
             "tidy has {count} findings: each line above says what to do"
         ));
     }
-    println!(
-        "    {} rules, {} files: tidy",
-        RULES.len(),
-        tree.paths().count()
-    );
+    let (rules, files) = (RULES.len(), tree.paths().count());
+    println!("    {rules} rules, {files} files: tidy");
     Ok(())
 }
 

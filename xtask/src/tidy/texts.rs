@@ -3,17 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Project;
+use super::document::Document;
 
-const TOP_LEVEL: &[&str] = &[
-    "Cargo.toml",
-    "Cargo.lock",
-    "crates",
-    "xtask",
-    "docs",
-    "README.md",
-    "LICENSE",
-    "deny.toml",
-];
+const TOP_LEVEL: &str = "Cargo.toml Cargo.lock crates xtask docs README.md LICENSE deny.toml";
 
 const MAX_LINES: usize = 400;
 
@@ -23,7 +15,8 @@ const FROM_ROOT: &[&str] = &["crates/", "docs/", "xtask/", ".ci/", ".cargo/"];
 pub(super) fn top_level(project: &Project) -> Vec<String> {
     let paths = project.tree.paths();
     let entries: BTreeSet<&str> = paths.filter_map(|path| path.split('/').next()).collect();
-    let unknown = |entry: &&str| !entry.starts_with('.') && !TOP_LEVEL.contains(entry);
+    let known: Vec<&str> = TOP_LEVEL.split(' ').collect();
+    let unknown = |entry: &&str| !entry.starts_with('.') && !known.contains(entry);
     let remedy = "move it into one of crates, docs and xtask";
     let finding = |entry| format!("{entry}: does not belong at the top level: {remedy}");
     entries.into_iter().filter(unknown).map(finding).collect()
@@ -56,20 +49,20 @@ pub(super) fn links(project: &Project) -> Vec<String> {
             let path = target.split([':', '#']).next().unwrap_or_default();
             let anchor = target.split_once('#').map_or("", |(_, anchor)| anchor);
             let found = resolve(from, path).filter(|found| project.tree.exists(found));
-            let Some(found) = found else {
+            // An anchor into a source is a line.
+            let page = found.as_deref().filter(|found| found.ends_with(".md"));
+            let page = page.and_then(|page| project.documents.get(page));
+            let lacks = |page: &Document| !page.anchors.iter().any(|it| it == anchor);
+            let (wrong, remedy) = if found.is_none() {
                 let remedy = "name the path it has now, or remove the sentence";
-                findings.push(format!("{file}:{line}: `{path}` does not exist: {remedy}"));
+                (format!("`{path}` does not exist"), remedy)
+            } else if !anchor.is_empty() && page.is_some_and(lacks) {
+                let remedy = "name the heading it has now";
+                (format!("`{target}` leads to no heading"), remedy)
+            } else {
                 continue;
             };
-            // An anchor into a source is a line.
-            let page = project.documents.get(found.as_str());
-            let page = page.filter(|_| !anchor.is_empty() && found.ends_with(".md"));
-            if page.is_some_and(|page| !page.anchors.iter().any(|it| it == anchor)) {
-                let remedy = "name the heading it has now";
-                findings.push(format!(
-                    "{file}:{line}: `{target}` leads to no heading: {remedy}"
-                ));
-            }
+            findings.push(format!("{file}:{line}: {wrong}: {remedy}"));
         }
     }
     findings
