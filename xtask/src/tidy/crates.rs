@@ -41,7 +41,8 @@ pub(super) fn crates(project: &Project) -> Vec<String> {
             let text = text.replace("#![cfg_attr(\nnot(test),\ndeny(\n", "#![deny(\n");
             for line in lines {
                 if !text.contains(&format!("\n{line}")) {
-                    findings.push(format!("{path}: lacks {line:?}: add it"));
+                    let wrong = format!("lacks `{}`", line.replace('\n', " "));
+                    findings.push(format!("{path}: {wrong}: write it as in the other crates"));
                 }
             }
         }
@@ -84,12 +85,12 @@ mod tests {
         };
         for line in [MANIFEST, LIBRARY, HEADER].concat() {
             let file = if HEADER.contains(&line) { "src/lib.rs" } else { "Cargo.toml" };
-            let expected = format!("crates/a/{file}: lacks {line:?}");
+            let expected = format!("crates/a/{file}: lacks `{}`", line.replace('\n', " "));
             check(json!({}), (line, "#"), &expected);
             let of_a_tool = if MANIFEST.contains(&line) { &expected } else { "" };
             check(json!({"publish": []}), (line, "#"), of_a_tool);
         }
-        let lints = "crates/a/src/lib.rs: lacks \"#![deny(\\nclippy::";
+        let lints = "crates/a/src/lib.rs: lacks `#![deny( clippy::";
         for (change, expected) in [
             (("deny(\n", "cfg_attr(\n    not(test),\n    deny(\n"), ""),
             (("deny(\n", "cfg_attr(\n    unix,\n    deny(\n"), lints),
