@@ -9,10 +9,11 @@ use crate::{packages, parity};
 
 /// Compares verifications with the bare signature check and with other libraries
 ///
-/// Prints one table. The candidates of this process are interleaved, and the other programs take turns.
-/// Times are medians. A ratio is to the bare signature check of the same run. Run it on an idle machine.
-/// A peer is left out if something it needs is missing (cmake, libclang, Node.js, Python, wrk, Redis).
-/// Everything is built below the target directory, which takes minutes the first time.
+/// Prints one table. The candidates of this process are interleaved, and the other programs take
+/// turns. Times are medians. A ratio is to the bare signature check of the same run. Run it on an
+/// idle machine. A peer is left out if something it needs is missing (cmake, libclang, Node.js,
+/// Python, wrk, Redis). Everything is built below the target directory, which takes minutes the first
+/// time.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Fails when a bar is missed

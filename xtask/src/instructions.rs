@@ -44,9 +44,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
             .arg(&counts)
             .output()?;
         let own = own(&report).ok_or("callgrind_annotate printed no counts")? / CALLS;
-        println!(
-            "    {kind}: {own} instructions without the cryptography, at most {bound} allowed"
-        );
+        let what = "instructions without the cryptography";
+        println!("    {kind}: {own} {what}, at most {bound} allowed");
         if own > bound {
             missed.push(format!("{kind}: {own} is over {bound}"));
         }

@@ -27,25 +27,26 @@ enum Command {
     Ci(ci::Options),
     /// Builds OpenSSL from source and tests with it
     ///
-    /// Runs the tests of the crates that use OpenSSL themselves, with the feature `vendored-openssl`.
-    /// Needs a C compiler, perl and make. Not a part of `cargo xtask ci`, because the build takes minutes.
+    /// Runs the tests of the crates that use OpenSSL themselves, with the feature
+    /// `vendored-openssl`. Needs a C compiler, perl and make. Not a part of `cargo xtask ci`,
+    /// because the build takes minutes.
     Vendored,
     /// Checks the rules of this project: arrows between crates, shape, texts, links
     ///
-    /// Reads the manifests and every file outside target folders. Compiles nothing. Prints each finding
-    /// as `path:line: what is wrong: what to do`.
+    /// Reads the manifests and every file outside target folders. Compiles nothing. Prints each
+    /// finding as `path:line: what is wrong: what to do`.
     Tidy,
     /// Lists the public items of every library in docs/api.md
     ///
-    /// Reads the sources and compiles nothing. `cargo xtask ci --only api` writes nothing and fails when
-    /// the page is out of date.
+    /// Reads the sources and compiles nothing. `cargo xtask ci --only api` writes nothing and fails
+    /// when the page is out of date.
     Api,
     Parity(parity::Options),
     /// Tests the recipes for tonic, actix-web, hyper, Lambda, tiny_http and SQL
     ///
-    /// The crate of the recipes is outside the workspace. It is built below the target directory, which
-    /// takes minutes the first time. If its Cargo.lock does not fit the crates of the workspace any more,
-    /// `cargo update --workspace --manifest-path crates/recipes/Cargo.toml` repairs that.
+    /// The crate of the recipes is outside the workspace. It is built below the target directory,
+    /// which takes minutes the first time. If its Cargo.lock does not fit the crates of the workspace
+    /// any more, `cargo update --workspace --manifest-path crates/recipes/Cargo.toml` repairs that.
     Recipes,
     Clients(clients::Options),
     Bench(bench::Options),

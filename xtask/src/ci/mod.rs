@@ -11,8 +11,8 @@ use steps::{STEPS, Step};
 
 /// Runs every check: format, tidy, lints, tests, documentation, packages, dependencies
 ///
-/// Stops at the first step that fails. If the steps have tests, the last line of the output is the sum
-/// over all of them: `N passed, N failed`.
+/// Stops at the first step that fails. If the steps have tests, the last line of the output is the
+/// sum over all of them: `N passed, N failed`.
 #[derive(clap::Args)]
 #[group(multiple = false)]
 pub(crate) struct Options {
@@ -112,10 +112,7 @@ fn run_steps(steps: &[Step], ci: &mut Ci) -> Result<(), String> {
         }
     }
     let seconds = begin.elapsed().as_secs_f64();
-    println!(
-        "\n==> summary\n{summary}    {:<12} {seconds:>7.1} s",
-        "total"
-    );
+    println!("\n==> summary\n{summary}    total        {seconds:>7.1} s");
     result
 }
 

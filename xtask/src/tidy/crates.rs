@@ -72,38 +72,50 @@ mod tests {
     #[test]
     #[rustfmt::skip]
     fn a_crate_has_its_manifest_its_licence_and_its_lints() {
-        let manifest = format!("[package]\n{}\n", [MANIFEST, LIBRARY].concat().join("\n"));
-        let header = format!("//! A.\n{},\nclippy::exhaustive_enums\n)]\n", HEADER.join("\n"));
-        let check = |changes, (from, to): (&str, &str), expected: &str| {
-            let files = [
-                ("LICENSE", "MIT"),
-                ("crates/a/LICENSE", &*"MIT".replace(from, to)),
-                ("crates/a/Cargo.toml", &manifest.replace(from, to)),
-                ("crates/a/src/lib.rs", &header.replace(from, to)),
-            ];
+        let manifest = "[package]\nrust-version.workspace = true\ndescription = \"A\"\nreadme = \"R\"
+keywords = [\"a\"]\ncategories = [\"a\"]\n[package.metadata.docs.rs]\n[lints]\nworkspace = true\n";
+        let header = "//! A.\n#![forbid(unsafe_code)]\n#![deny(missing_docs)]\n#![deny(
+            clippy::unwrap_used,\n clippy::expect_used,\n clippy::indexing_slicing,
+            clippy::panic,\n clippy::print_stdout,\n clippy::exhaustive_enums\n)]";
+        let check = |changes, from: &str, to: &str, expected: &str| {
+            let own = "MIT".replace(from, to);
+            let (manifest, header) = (manifest.replace(from, to), header.replace(from, to));
+            let licences = [("LICENSE", "MIT"), ("crates/a/LICENSE", &own)];
+            let files = [("crates/a/Cargo.toml", &*manifest), ("crates/a/src/lib.rs", &header)];
+            let files = [licences, files].concat();
             assert_finds(crates, &[package("a", changes)], &files, expected);
         };
-        for line in [MANIFEST, LIBRARY, HEADER].concat() {
-            let file = if HEADER.contains(&line) { "src/lib.rs" } else { "Cargo.toml" };
-            let expected = format!("crates/a/{file}: lacks `{}`", line.replace('\n', " "));
-            check(json!({}), (line, "#"), &expected);
-            let of_a_tool = if MANIFEST.contains(&line) { &expected } else { "" };
-            check(json!({"publish": []}), (line, "#"), of_a_tool);
+        for line in ["rust-version", "[lints]"] {
+            let expected = format!("crates/a/Cargo.toml: lacks `{line}");
+            check(json!({}), line, "#", &expected);
+            check(json!({"publish": []}), line, "#", &expected);
         }
-        let lints = "crates/a/src/lib.rs: lacks `#![deny( clippy::";
-        for (change, expected) in [
-            (("deny(\n", "cfg_attr(\n    not(test),\n    deny(\n"), ""),
-            (("deny(\n", "cfg_attr(\n    unix,\n    deny(\n"), lints),
-            (("deny(\n", "warn(\n"), lints),
-            (("clippy::unwrap_used", ""), lints),
-            (("clippy::print_stdout", ""), lints),
-            (("clippy::exhaustive_enums", ""), ""),
-            (("MIT", "Apache"), "crates/a/LICENSE: is not the licence"),
+        let lints = "src/lib.rs: lacks `#![deny( clippy::";
+        for (from, to, expected) in [
+            ("description", "#", "Cargo.toml: lacks `description"),
+            ("readme", "#", "Cargo.toml: lacks `readme"),
+            ("keywords", "#", "Cargo.toml: lacks `keywords"),
+            ("categories", "#", "Cargo.toml: lacks `categories"),
+            ("[package.metadata", "#", "Cargo.toml: lacks `[package.metadata"),
+            ("MIT", "Apache", "LICENSE: is not the licence"),
+            ("forbid", "deny", "src/lib.rs: lacks `#![forbid(unsafe_code)]"),
+            ("deny(missing", "warn(missing", "src/lib.rs: lacks `#![deny(missing_docs)]"),
+            ("deny(\n", "warn(\n", lints),
+            ("deny(\n", "cfg_attr(\n    unix,\n    deny(\n", lints),
+            ("clippy::unwrap_used", "", lints),
+            ("clippy::expect_used", "", lints),
+            ("clippy::indexing_slicing", "", lints),
+            ("clippy::panic", "", lints),
+            ("clippy::print_stdout", "", lints),
         ] {
-            check(json!({}), change, expected);
+            check(json!({}), from, to, &format!("crates/a/{expected}"));
+            check(json!({"publish": []}), from, to, "");
         }
+        let files = [("crates/a/Cargo.toml", manifest), ("crates/a/src/lib.rs", header)];
+        let expected = "crates/a/LICENSE: is not the licence";
+        assert_finds(crates, &[package("a", json!({}))], &files, expected);
         let keywords = |count: usize| json!({ "keywords": vec!["a"; count] });
-        check(keywords(5), ("", ""), "");
-        check(keywords(6), ("", ""), "crates/a/Cargo.toml: has too many keywords");
+        check(keywords(5), "deny(\n", "cfg_attr(\n    not(test),\n    deny(\n", "");
+        check(keywords(6), "", "", "crates/a/Cargo.toml: has too many keywords");
     }
 }

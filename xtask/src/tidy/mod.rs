@@ -67,9 +67,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
         count += findings.len();
     }
     if count > 0 {
-        return Err(format!(
-            "tidy has {count} findings: each line above says what to do"
-        ));
+        let next = "each line above says what to do";
+        return Err(format!("tidy has {count} findings: {next}"));
     }
     let (rules, files) = (RULES.len(), tree.paths().count());
     println!("    {rules} rules, {files} files: tidy");

@@ -121,7 +121,7 @@ mod tests {
 
     #[rustfmt::skip]
     const FILES: &[(&str, &str)] = &[
-        ("crates/a0-jose/examples/x.rs", "#[test]\nfn rfc9_9_example() {\n"),
+        ("crates/a0-jose/examples/x.rs", "#[test]\nfn rfc9_9_x() {\n"),
         ("crates/a0-jose/src/x.rs", "    #[test]\n    #[cfg(unix)]\n    fn two() {\n"),
         ("crates/a0-jose/src/y.rs", "fn helper() {\n// fn rfc1_2_c() {\n    rfc1_2_c();\n"),
         ("crates/a0-jose/tests/z/z.rs", "#[test]\nfn rfc1_2_a() {\n"),
@@ -131,16 +131,16 @@ mod tests {
     #[test]
     #[rustfmt::skip]
     fn each_test_of_a_standard_has_its_row_and_each_row_its_test() {
-        let missing = "crates/a0-jose/tests/z/z.rs:2: `a0-jose: rfc1_2_a` has no row in docs/conformance.md\n";
+        let missing = &*at("crates/a0-jose/tests/z/z.rs:2", "`a0-jose: rfc1_2_a` has no row");
         for (page, no_row, no_test) in [
             ("| RFC 1 section 2 | a | `a0-jose: rfc1_2_a` |\n", "", ""),
             ("`a0-jose: rfc1_2_a` `rfc_2_a` `rfc7515` `rfc7515_` `rfc75x_2` `my_rfc1_2_a`\n", "", ""),
             ("none\n", missing, ""),
             ("`rfc1_2_a`\n", missing, "no test `auth0-api: rfc1_2_a`"),
             ("`a0-jose: rfc1_2_ab`\n", missing, "no test `a0-jose: rfc1_2_ab`"),
-            ("`rfc1_2_gone` `a0-jose: rfc1_2_a`\n\n`rfc1_2_gone`\n", "", "no test `auth0-api: rfc1_2_gone`"),
+            ("`rfc1_2_z` `a0-jose: rfc1_2_a`\n\n`rfc1_2_z`\n", "", "no test `auth0-api: rfc1_2_z`"),
             ("`a0-jose: rfc1_2_a` `a0-jose: rfc1_2_c`\n", "", "no test `a0-jose: rfc1_2_c`"),
-            ("`a0-jose: rfc1_2_a` `a0-jose: rfc9_9_example`\n", "", "no test `a0-jose: rfc9_9_example`"),
+            ("`a0-jose: rfc1_2_a` `a0-jose: rfc9_9_x`\n", "", "no test `a0-jose: rfc9_9_x`"),
         ] {
             let expected = no_row.to_owned() + &at("docs/conformance.md:1", no_test);
             assert_finds(conformance, &[], &[FILES, &[(CONFORMANCE, page)]].concat(), &expected);

