@@ -57,6 +57,12 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
     Ok(())
 }
 
+/// Builds the bench, and the example of the step `quickstart`, which has the same dependencies.
+pub(crate) fn build_when_idle() -> Line {
+    Line::cargo_when_idle("build --profile instructions -p auth0-api")
+        .args("--example quickstart --bench instructions")
+}
+
 /// Builds the bench and returns the path of its program.
 fn build() -> Result<String, String> {
     let messages = Line::cargo("build --profile instructions -p auth0-api --bench instructions")

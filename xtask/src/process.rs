@@ -17,6 +17,17 @@ impl Line {
         Self::new(cargo().as_os_str(), "cargo").args(arguments)
     }
 
+    /// `cargo` with arguments that are separated by spaces. Where `nice` exists, it has only the time in
+    /// which a core is idle.
+    pub(crate) fn cargo_when_idle(arguments: &str) -> Self {
+        if !Self::program("nice").arg("true").succeeds() {
+            return Self::cargo(arguments);
+        }
+        let mut line = Self::new("nice".as_ref(), "nice -n 19 cargo");
+        line.command.args(["-n", "19"]).arg(cargo());
+        line.args(arguments)
+    }
+
     pub(crate) fn program(path: impl AsRef<OsStr>) -> Self {
         let path = path.as_ref();
         Self::new(path, &path.to_string_lossy())
@@ -110,6 +121,12 @@ impl Line {
         Ok(Running(self.spawn()?))
     }
 
+    /// Starts the program. Nothing that it prints is shown.
+    pub(crate) fn start_silently(mut self) -> Result<Running, String> {
+        self.command.stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Running(self.spawn()?))
+    }
+
     /// Whether the program starts and succeeds. Prints nothing.
     pub(crate) fn succeeds(mut self) -> bool {
         self.command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -140,6 +157,11 @@ impl Running {
         output
             .flat_map(|output| BufReader::new(output).lines())
             .map_while(Result::ok)
+    }
+
+    /// Waits until the program ends by itself.
+    pub(crate) fn wait(mut self) {
+        let _ = self.0.wait();
     }
 }
 

@@ -3,11 +3,12 @@
 mod deny;
 mod steps;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use lexopt::{Arg::Long, Parser, ValueExt};
 
-use crate::process::Tally;
+use crate::process::{Running, Tally};
 use crate::workspace::Workspace;
 use crate::{Command, Failure, expect_no_arguments};
 use steps::{STEPS, Step};
@@ -51,11 +52,24 @@ struct Ci {
     tally: Tally,
     /// What the step left out, for the summary.
     remark: String,
+    /// What runs already for later steps, by their names.
+    ahead: BTreeMap<&'static str, Running>,
 }
 
 impl Ci {
     fn leave_out(&mut self, what: &str) -> Result<(), String> {
         self.remark = format!("LEFT OUT: {what}");
+        Ok(())
+    }
+
+    /// Starts the builds of later steps that wait for no other step. They take the time in which the
+    /// steps before them leave a core idle. What fails is built again by its step, which reports the error.
+    fn start_ahead(&mut self, steps: &[Step]) -> Result<(), String> {
+        for step in steps.iter().skip(1) {
+            if let Some(line) = (step.ahead)(&self.workspace) {
+                self.ahead.insert(step.name, line.start_silently()?);
+            }
+        }
         Ok(())
     }
 }
@@ -86,8 +100,10 @@ fn run(steps: &[Step]) -> Result<(), Failure> {
         workspace: Workspace::enter()?,
         tally: Tally::default(),
         remark: String::new(),
+        ahead: BTreeMap::new(),
     };
-    let result = run_steps(steps, &mut ci);
+    let result = ci.start_ahead(steps);
+    let result = result.and_then(|()| run_steps(steps, &mut ci));
     if let Err(message) = &result {
         eprintln!("\nerror: {message}");
     }
@@ -104,6 +120,9 @@ fn run_steps(steps: &[Step], ci: &mut Ci) -> Result<(), String> {
         let Step { name, about, .. } = step;
         println!("\n==> [{}/{}] {name}: {about}", index + 1, steps.len());
         let start = Instant::now();
+        if let Some(build) = ci.ahead.remove(name) {
+            build.wait();
+        }
         let outcome = (step.run)(ci);
         let time = start.elapsed();
         let remark = match outcome {
@@ -140,13 +159,15 @@ fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::Line;
+    use steps::step;
 
     #[test]
     fn steps_are_chosen_by_name() {
         for (line, first, count) in [
             ("", "fmt", STEPS.len()),
             ("--only doctest", "doctest", 1),
-            ("--from package", "package", 2),
+            ("--from instructions", "instructions", 2),
         ] {
             let steps = parse(Parser::from_args(line.split_whitespace()))
                 .unwrap()
@@ -164,29 +185,46 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_failing_step_ends_the_run_and_says_how_to_repeat_it() {
-        let step = |name, run| Step {
-            name,
-            about: "",
-            run,
-        };
-        let steps = [
-            step("good", |_| Ok(())),
-            step("partly", |ci| ci.leave_out("advisories")),
-            step("deny", |_| Err("broken".to_owned())),
-            step("never", |_| Err("reached".to_owned())),
-        ];
-        let mut ci = Ci {
+    fn ci() -> Ci {
+        Ci {
             workspace: Workspace::of(&[]),
             tally: Tally::default(),
             remark: String::new(),
-        };
-        let message = run_steps(&steps, &mut ci).unwrap_err();
+            ahead: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_failing_step_ends_the_run_and_says_how_to_repeat_it() {
+        let steps = [
+            step("good", "", |_| Ok(())),
+            step("partly", "", |ci| ci.leave_out("advisories")),
+            step("deny", "", |_| Err("broken".to_owned())),
+            step("never", "", |_| Err("reached".to_owned())),
+        ];
+        let message = run_steps(&steps, &mut ci()).unwrap_err();
         assert!(
             message.starts_with("step `deny` failed: broken"),
             "{message}"
         );
         assert!(message.contains("--only deny"), "{message}");
+    }
+
+    #[test]
+    fn a_step_waits_for_the_build_ahead_of_it_and_decides_by_itself() {
+        let failing = |_: &Workspace| Some(Line::cargo_when_idle("--no-such-option"));
+        let ended = |ci: &mut Ci| match ci.ahead.len() {
+            0 => Ok(()),
+            _ => Err("the build still runs".to_owned()),
+        };
+        let steps = [
+            step("first", "", |_| Ok(())).built_ahead_by(failing),
+            step("without", "", |_| Ok(())),
+            step("second", "", ended).built_ahead_by(failing),
+        ];
+        let mut ci = ci();
+        ci.start_ahead(&steps).unwrap();
+        assert_eq!(ci.ahead.keys().collect::<Vec<_>>(), [&"second"]);
+        assert_eq!(run_steps(&steps, &mut ci), Ok(()));
     }
 }
