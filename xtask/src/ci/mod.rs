@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use lexopt::{Arg::Long, Parser, ValueExt};
 
-use crate::process::{Running, Tally};
+use crate::process::{Aside, Tally};
 use crate::workspace::Workspace;
 use crate::{Command, Failure, expect_no_arguments};
 use steps::{STEPS, Step};
@@ -53,7 +53,7 @@ struct Ci {
     /// What the step left out, for the summary.
     remark: String,
     /// What runs already for later steps, by their names.
-    ahead: BTreeMap<&'static str, Running>,
+    ahead: BTreeMap<&'static str, Aside>,
 }
 
 impl Ci {
@@ -62,12 +62,12 @@ impl Ci {
         Ok(())
     }
 
-    /// Starts the builds of later steps that wait for no other step. They take the time in which the
-    /// steps before them leave a core idle. What fails is built again by its step, which reports the error.
+    /// Starts builds of later steps. They take the time in which the steps before them leave a core idle.
+    /// What is not finished or failed is built by its step, which reports the error.
     fn start_ahead(&mut self, steps: &[Step]) -> Result<(), String> {
         for step in steps.iter().skip(1) {
             if let Some(line) = (step.ahead)(&self.workspace) {
-                self.ahead.insert(step.name, line.start_silently()?);
+                self.ahead.insert(step.name, line.start_aside()?);
             }
         }
         Ok(())
@@ -120,9 +120,8 @@ fn run_steps(steps: &[Step], ci: &mut Ci) -> Result<(), String> {
         let Step { name, about, .. } = step;
         println!("\n==> [{}/{}] {name}: {about}", index + 1, steps.len());
         let start = Instant::now();
-        if let Some(build) = ci.ahead.remove(name) {
-            build.wait();
-        }
+        // If the build has not ended, the step goes on with it, and with all cores.
+        ci.ahead.remove(name);
         let outcome = (step.run)(ci);
         let time = start.elapsed();
         let remark = match outcome {
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_waits_for_the_build_ahead_of_it_and_decides_by_itself() {
+    fn the_build_ahead_of_a_step_ends_before_it_and_does_not_decide() {
         let failing = |_: &Workspace| Some(Line::cargo_when_idle("--no-such-option"));
         let ended = |ci: &mut Ci| match ci.ahead.len() {
             0 => Ok(()),
