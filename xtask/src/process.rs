@@ -1,6 +1,6 @@
 //! Command lines. Each is printed before it runs, in the root of the workspace.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,10 +13,20 @@ pub(crate) struct Line {
 impl Line {
     /// `cargo` with arguments that are separated by spaces.
     pub(crate) fn cargo(arguments: &str) -> Self {
-        // The cargo that started this program, or else the one on the path.
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut line = Self::program(cargo);
+        let mut line = Self::program(cargo());
         line.shown = "cargo".to_owned();
+        line.args(arguments)
+    }
+
+    /// `cargo` with arguments that are separated by spaces. Where `nice` exists, it has only the time in
+    /// which a core is idle.
+    pub(crate) fn cargo_when_idle(arguments: &str) -> Self {
+        if !Self::program("nice").arg("true").succeeds() {
+            return Self::cargo(arguments);
+        }
+        let mut line = Self::program("nice").args("-n 19");
+        line.command.arg(cargo());
+        line.shown += " cargo";
         line.args(arguments)
     }
 
@@ -84,7 +94,7 @@ impl Line {
     /// As `run`, and adds up the closing lines of test programs. Fails if no test ran.
     pub(crate) fn run_tests(mut self, tally: &mut Tally) -> Result<(), String> {
         let before = tally.passed + tally.failed;
-        let mut running = self.spawn()?;
+        let mut running = self.start_piped()?;
         for line in running.lines() {
             tally.read(&line);
             // Reading goes on after a failed write: a full pipe would stop the tests for ever.
@@ -100,7 +110,15 @@ impl Line {
     /// Starts the program, and gives its output line by line. Its errors are not shown.
     pub(crate) fn start(mut self) -> Result<Running, String> {
         self.command.stderr(Stdio::null());
-        self.spawn()
+        self.start_piped()
+    }
+
+    /// Starts the program with a process group of its own. Nothing that it prints is shown.
+    pub(crate) fn start_aside(mut self) -> Result<Aside, String> {
+        self.command.stdout(Stdio::null()).stderr(Stdio::null());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut self.command, 0);
+        Ok(Aside(self.spawn()?))
     }
 
     /// Whether the program starts and succeeds. Prints nothing.
@@ -109,10 +127,15 @@ impl Line {
         self.command.status().is_ok_and(|status| status.success())
     }
 
-    fn spawn(&mut self) -> Result<Running, String> {
+    fn start_piped(&mut self) -> Result<Running, String> {
+        self.command.stdout(Stdio::piped());
+        Ok(Running(self.spawn()?))
+    }
+
+    fn spawn(&mut self) -> Result<Child, String> {
         println!("    $ {}", self.shown);
-        let child = self.command.stdout(Stdio::piped()).spawn();
-        Ok(Running(self.started(child)?))
+        let child = self.command.spawn();
+        self.started(child)
     }
 
     fn started<T>(&self, result: std::io::Result<T>) -> Result<T, String> {
@@ -126,6 +149,11 @@ impl Line {
         }
         Ok(())
     }
+}
+
+/// The cargo that started this program, or else the one on the path.
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// A program that runs until this is dropped.
@@ -144,6 +172,24 @@ impl Drop for Running {
     fn drop(&mut self) {
         // The program may have ended by itself.
         let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A build that runs beside others until this is dropped.
+pub(crate) struct Aside(Child);
+
+impl Drop for Aside {
+    /// Ends cargo and the compilers that it started, so that none of them still writes while another
+    /// cargo goes on with the build.
+    fn drop(&mut self) {
+        if let Ok(Some(_)) = self.0.try_wait() {
+            return;
+        }
+        let group = format!("kill -s TERM -- -{}", self.0.id());
+        if !cfg!(unix) || !Line::program("sh").arg("-c").arg(group).succeeds() {
+            let _ = self.0.kill();
+        }
         let _ = self.0.wait();
     }
 }
@@ -219,6 +265,25 @@ mod tests {
             let message = result.unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
+    }
+
+    /// The child of the shell has the writing end of the pipe too, so the pipe ends when both have ended.
+    #[cfg(unix)]
+    #[test]
+    fn a_build_aside_ends_with_all_that_it_started() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut line = Line::program("sh");
+        line.command.stdin(writer);
+        let line = line
+            .arg("-c")
+            .arg("exec 3>&0; sh -c 'echo started >&3; sleep 3600' & wait");
+        let aside = line.start_aside().unwrap();
+        let mut started = [0; 8];
+        std::io::Read::read_exact(&mut reader, &mut started).unwrap();
+        drop(aside);
+        let mut rest = Vec::new();
+        std::io::Read::read_to_end(&mut reader, &mut rest).unwrap();
+        assert_eq!((started, rest), (*b"started\n", Vec::new()));
     }
 
     #[test]

@@ -16,9 +16,16 @@ pub(crate) fn test(workspace: &Workspace, tally: &mut Tally) -> Result<(), Strin
     Line::cargo("fmt --check --manifest-path")
         .arg(MANIFEST)
         .run()?;
-    Line::cargo("test --locked --manifest-path")
+    of_recipes(Line::cargo("test"), workspace).run_tests(tally)
+}
+
+pub(crate) fn build_when_idle(workspace: &Workspace) -> Line {
+    of_recipes(Line::cargo_when_idle("test --no-run"), workspace)
+}
+
+fn of_recipes(line: Line, workspace: &Workspace) -> Line {
+    line.args("--locked --manifest-path")
         .arg(MANIFEST)
         .arg("--target-dir")
         .arg(workspace.target().join("recipes"))
-        .run_tests(tally)
 }

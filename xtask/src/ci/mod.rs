@@ -3,9 +3,10 @@
 mod deny;
 mod steps;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::process::Tally;
+use crate::process::{Aside, Tally};
 use crate::workspace::Workspace;
 use steps::{STEPS, Step};
 
@@ -56,6 +57,8 @@ struct Ci {
     tally: Tally,
     /// What the step left out, for the summary.
     remark: String,
+    /// What runs already for later steps, by their names.
+    ahead: BTreeMap<&'static str, Aside>,
 }
 
 impl Ci {
@@ -64,6 +67,7 @@ impl Ci {
             workspace,
             tally: Tally::default(),
             remark: String::new(),
+            ahead: BTreeMap::new(),
         }
     }
 
@@ -71,11 +75,23 @@ impl Ci {
         self.remark = format!("   LEFT OUT: {what}");
         Ok(())
     }
+
+    /// Starts builds of later steps. They take the time in which the steps before them leave a core idle.
+    /// What is not finished or failed is built by its step, which reports the error.
+    fn start_ahead(&mut self, steps: &[Step]) -> Result<(), String> {
+        for step in steps.iter().skip(1) {
+            if let Some(line) = (step.ahead)(&self.workspace) {
+                self.ahead.insert(step.name, line.start_aside()?);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn run_all(workspace: Workspace, steps: &[Step]) -> Result<(), String> {
     let mut ci = Ci::new(workspace);
-    let result = run_steps(steps, &mut ci);
+    let result = ci.start_ahead(steps);
+    let result = result.and_then(|()| run_steps(steps, &mut ci));
     if let Err(message) = &result {
         eprintln!("\nerror: {message}");
     }
@@ -90,9 +106,14 @@ fn run_steps(steps: &[Step], ci: &mut Ci) -> Result<(), String> {
     let mut summary = String::new();
     let mut result = Ok(());
     let begin = Instant::now();
-    for (index, Step { name, about, run }) in steps.iter().enumerate() {
+    for (index, step) in steps.iter().enumerate() {
+        let Step {
+            name, about, run, ..
+        } = step;
         println!("\n==> [{}/{}] {name}: {about}", index + 1, steps.len());
         let start = Instant::now();
+        // If the build has not ended, the step goes on with it, and with all cores.
+        ci.ahead.remove(name);
         let outcome = run(ci);
         let seconds = start.elapsed().as_secs_f64();
         let remark = match &outcome {
@@ -119,6 +140,8 @@ fn run_steps(steps: &[Step], ci: &mut Ci) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::Line;
+    use steps::step;
 
     #[test]
     fn steps_are_found_by_name() {
@@ -131,18 +154,31 @@ mod tests {
 
     #[test]
     fn a_failing_step_ends_the_run_and_says_how_to_repeat_it() {
-        let step = |name, run| Step {
-            name,
-            about: "",
-            run,
-        };
         let steps = [
-            step("partly", |ci| ci.leave_out("advisories")),
-            step("deny", |_| Err("broken".to_owned())),
-            step("never", |_| Err("reached".to_owned())),
+            step("partly", "", |ci| ci.leave_out("advisories")),
+            step("deny", "", |_| Err("broken".to_owned())),
+            step("never", "", |_| Err("reached".to_owned())),
         ];
         let message = run_steps(&steps, &mut Ci::new(Workspace::of(&[]))).unwrap_err();
         let start = "step `deny` failed: broken\n       `cargo xtask ci --only deny` repeats it";
         assert!(message.starts_with(start), "{message}");
+    }
+
+    #[test]
+    fn the_build_ahead_of_a_step_ends_before_it_and_does_not_decide() {
+        let failing = |_: &Workspace| Some(Line::cargo_when_idle("--no-such-option"));
+        let ended = |ci: &mut Ci| match ci.ahead.len() {
+            0 => Ok(()),
+            _ => Err("the build still runs".to_owned()),
+        };
+        let steps = [
+            step("first", "", |_| Ok(())).built_ahead_by(failing),
+            step("without", "", |_| Ok(())),
+            step("second", "", ended).built_ahead_by(failing),
+        ];
+        let mut ci = Ci::new(Workspace::of(&[]));
+        ci.start_ahead(&steps).unwrap();
+        assert_eq!(ci.ahead.keys().collect::<Vec<_>>(), [&"second"]);
+        assert_eq!(run_steps(&steps, &mut ci), Ok(()));
     }
 }

@@ -15,6 +15,16 @@ pub(super) struct Step {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     pub(super) run: fn(&mut Ci) -> Result<(), String>,
+    /// A build that can run beside the steps before this one, because it has a target directory or a
+    /// profile of its own.
+    pub(super) ahead: fn(&Workspace) -> Option<Line>,
+}
+
+impl Step {
+    pub(super) const fn built_ahead_by(mut self, ahead: fn(&Workspace) -> Option<Line>) -> Self {
+        self.ahead = ahead;
+        self
+    }
 }
 
 #[rustfmt::skip]
@@ -28,12 +38,15 @@ pub(super) const STEPS: &[Step] = &[
     step("codings", "a0-http if another crate turns on gzip and brotli in its clients", codings),
     step("doctest", "the examples in the documentation", doctest),
     step("parity", "the same cases through the Python package", parity),
-    step("recipes", "the recipes for other frameworks", |ci| recipes::test(&ci.workspace, &mut ci.tally)),
-    step("quickstart", "the first example of the README, run with the default features", quickstart),
-    step("instructions", "the instructions of a verification without its cryptography", instructions),
     step("doc", "the documentation and its links", doc),
     step("package", "the contents of the packages", package),
-    step("deny", "licences, sources and advisories of all dependencies", deny::deny),
+    step("recipes", "the recipes for other frameworks", |ci| recipes::test(&ci.workspace, &mut ci.tally))
+        .built_ahead_by(|workspace| Some(recipes::build_when_idle(workspace))),
+    step("quickstart", "the first example of the README, run with the default features", quickstart)
+        .built_ahead_by(|_| Some(instructions::build_when_idle())),
+    step("instructions", "the instructions of a verification without its cryptography", instructions),
+    step("deny", "licences, sources and advisories of all dependencies", deny::deny)
+        .built_ahead_by(deny::install_when_idle),
 ];
 
 pub(super) const VENDORED: &[Step] = &[step(
@@ -42,12 +55,18 @@ pub(super) const VENDORED: &[Step] = &[step(
     vendored,
 )];
 
-const fn step(
+pub(super) const fn step(
     name: &'static str,
     about: &'static str,
     run: fn(&mut Ci) -> Result<(), String>,
 ) -> Step {
-    Step { name, about, run }
+    let ahead = |_: &Workspace| None;
+    Step {
+        name,
+        about,
+        run,
+        ahead,
+    }
 }
 
 /// The workspace with all features; then each library as it is for a user who depends on it alone,
