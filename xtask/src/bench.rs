@@ -3,6 +3,8 @@
 //!
 //! The crate `bench-peers` measures. This file builds it and prepares the other programs.
 
+use std::path::PathBuf;
+
 use crate::process::Line;
 use crate::workspace::Workspace;
 use crate::{packages, parity};
@@ -55,8 +57,15 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), String
     if options.without_peers {
         return program.run();
     }
-    for peer in peers(workspace) {
-        program = program.arg("--peer").arg(peer);
+    for (peer, path) in [
+        ("jwt-simple", jwt_simple(workspace)),
+        ("node", node(workspace)),
+        ("python", parity::reference(workspace)),
+    ] {
+        match path {
+            Ok(path) => program = program.arg(format!("--{peer}")).arg(path),
+            Err(error) => println!("    left out: {peer}: {error}"),
+        }
     }
     program.run()?;
     if let Err(error) = web(workspace, "") {
@@ -81,51 +90,15 @@ fn web(workspace: &Workspace, rounds: &str) -> Result<(), String> {
     program.args(rounds).run()
 }
 
-/// The other programs: names and command lines, separated by bars.
-fn peers(workspace: &Workspace) -> Vec<String> {
-    let mut peers = Vec::new();
-    for (what, lines) in [
-        ("jwt-simple", jwt_simple(workspace)),
-        ("Node.js", node(workspace)),
-        ("Python", python(workspace)),
-    ] {
-        match lines {
-            Ok(lines) => peers.extend(lines),
-            Err(error) => println!("    left out: {what}: {error}"),
-        }
-    }
-    peers
-}
-
-fn jwt_simple(workspace: &Workspace) -> Result<Vec<String>, String> {
+fn jwt_simple(workspace: &Workspace) -> Result<PathBuf, String> {
     cargo(workspace, "build", "peers/jwt-simple/").run()?;
-    let program = workspace
-        .target()
-        .join("bench-peers/release/peer-jwt-simple");
-    Ok(vec![format!("jwt-simple (boring)|{}", program.display())])
+    let program = "bench-peers/release/peer-jwt-simple";
+    Ok(workspace.target().join(program))
 }
 
 /// The script, in a folder with the packages that it needs.
-fn node(workspace: &Workspace) -> Result<Vec<String>, String> {
+fn node(workspace: &Workspace) -> Result<PathBuf, String> {
     let folder = workspace.target().join("bench-peers/node");
     packages::node("crates/bench-peers/peers/node".as_ref(), &folder)?;
-    let script = folder.join("peer.mjs");
-    let peers = [
-        ("jose, Node.js", "jose"),
-        ("fast-jwt, Node.js", "fast-jwt"),
-        ("fast-jwt with its cache, seen before", "fast-jwt-cache"),
-    ];
-    let line = |(name, kind)| format!("{name}|node|{}|{kind}", script.display());
-    Ok(peers.map(line).to_vec())
-}
-
-fn python(workspace: &Workspace) -> Result<Vec<String>, String> {
-    let python = parity::reference(workspace)?;
-    let script = "crates/bench-peers/peers/python/peer.py";
-    let line = |(name, kind)| format!("{name}|{}|{script}|{kind}", python.display());
-    let peers = [
-        ("auth0-api-python, Bearer", "bearer"),
-        ("auth0-api-python, DPoP", "dpop"),
-    ];
-    Ok(peers.map(line).to_vec())
+    Ok(folder.join("peer.mjs"))
 }
