@@ -81,6 +81,7 @@ impl Ci {
     fn start_ahead(&mut self, steps: &[Step]) -> Result<(), String> {
         for step in steps.iter().skip(1) {
             if let Some(line) = (step.ahead)(&self.workspace) {
+                println!("\n==> {}: built ahead, while a core is idle", step.name);
                 self.ahead.insert(step.name, line.start_aside()?);
             }
         }
