@@ -5,34 +5,40 @@
 
 use std::path::{Path, PathBuf};
 
-use lexopt::{Arg::Long, Parser, ValueExt};
 use serde_json::Value;
 
+use crate::packages;
 use crate::process::{Line, Running, Tally};
 use crate::workspace::Workspace;
-use crate::{Command, Failure, parity};
 
-pub(crate) const COMMAND: Command = Command {
-    name: "clients",
-    about: "Lets real MCP clients log in to an example of a0-mcp, over sockets",
-    usage: "[--only NAME]",
-    help: "  --only NAME  one of node, python, conformance, inspector
+/// Lets real MCP clients log in to an example of a0-mcp, over sockets
+///
+///   node         @modelcontextprotocol/client: login, calls, step-up, refresh, DPoP
+///   python       the package mcp: login, calls, step-up, refresh
+///   conformance  @modelcontextprotocol/conformance: its scenarios for servers
+///   inspector    @modelcontextprotocol/inspector in a headless Chromium, with a screenshot
+///
+/// Needs Node.js with npm (a newer Node comes with the packages), python3 with venv, and for the
+/// Inspector chromium and certutil (Debian: chromium, libnss3-tools). What is missing is named, and
+/// fails. npm and pip install the versions that crates/a0-mcp/clients pins, below the target directory,
+/// at the first run. After that, all traffic is on loopback. CHROMIUM names another program than
+/// `chromium`.
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Options {
+    /// One of node, python, conformance, inspector
+    #[arg(long, value_name = "NAME", value_parser = part)]
+    pub(crate) only: Option<&'static Part>,
+}
 
-  node         @modelcontextprotocol/client: login, calls, step-up, refresh, DPoP
-  python       the package mcp: login, calls, step-up, refresh
-  conformance  @modelcontextprotocol/conformance: its scenarios for servers
-  inspector    @modelcontextprotocol/inspector in a headless Chromium, with a screenshot
-
-Needs Node.js with npm (a newer Node comes with the packages), python3 with venv, and for the Inspector
-chromium and certutil (Debian: chromium, libnss3-tools). What is missing is named, and fails. npm and pip
-install the versions that crates/a0-mcp/clients pins, below the target directory, at the first run. After
-that, all traffic is on loopback. CHROMIUM names another program than `chromium`.",
-    run,
-};
+fn part(name: &str) -> Result<&'static Part, String> {
+    let part = PARTS.iter().find(|part| part.name == name);
+    part.ok_or_else(|| format!("there is no client {name:?}"))
+}
 
 const SCRIPTS: &str = "crates/a0-mcp/clients";
 
-struct Part {
+pub(crate) struct Part {
     name: &'static str,
     package: &'static str,
     /// The versions of MCP that it speaks.
@@ -60,7 +66,7 @@ const PARTS: &[Part] = &[
         example: "mcp_server --port 0 --tenant-port 0 --auto-approve",
         run: |place, example, tally| {
             let pins = format!("{SCRIPTS}/requirements.txt");
-            let python = parity::environment(&place.folder, &pins)?;
+            let python = packages::python(&place.folder, &pins)?;
             on_loopback(Line::program(python))
                 .arg(format!("{SCRIPTS}/client.py"))
                 .arg(&example.url)
@@ -99,21 +105,9 @@ const PARTS: &[Part] = &[
     },
 ];
 
-fn run(mut arguments: Parser) -> Result<(), Failure> {
-    let mut parts: Vec<&Part> = PARTS.iter().collect();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Long("only") => {
-                let name = arguments.value()?.string()?;
-                parts.retain(|part| part.name == name);
-                if parts.is_empty() {
-                    return Err(Failure::Usage(format!("there is no client {name:?}")));
-                }
-            }
-            _ => return Err(argument.unexpected().into()),
-        }
-    }
-    let workspace = Workspace::enter()?;
+pub(crate) fn run(workspace: &Workspace, only: Option<&'static Part>) -> Result<(), String> {
+    let parts = PARTS.iter();
+    let parts = parts.filter(|part| only.is_none_or(|only| only.name == part.name));
     let place = Place {
         folder: workspace.target().join("clients"),
     };
@@ -133,7 +127,7 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
     report(&place, &rows)
 }
 
-fn report(place: &Place, rows: &[(&Part, Tally, bool)]) -> Result<(), Failure> {
+fn report(place: &Place, rows: &[(&Part, Tally, bool)]) -> Result<(), String> {
     println!("\n{:<42} {:<24} checks", "client", "versions of MCP");
     for (part, tally, is_ok) in rows {
         let client = format!("{} {}", part.package, version(part.package)?);
@@ -141,11 +135,11 @@ fn report(place: &Place, rows: &[(&Part, Tally, bool)]) -> Result<(), Failure> {
         println!("{client:<42} {:<24} {tally}{verdict}", part.speaks);
     }
     if let Some((part, ..)) = rows.iter().find(|(_, _, is_ok)| !is_ok) {
-        return Err(Failure::Failed(format!(
+        return Err(format!(
             "the lines marked FAILED above say what did not happen: \
              `cargo xtask clients --only {}` runs that client again",
             part.name
-        )));
+        ));
     }
     println!("\nNext: compare the figures with docs/mcp.md.");
     if rows.iter().any(|(part, ..)| part.name == "inspector") {
@@ -198,7 +192,7 @@ impl Place {
     /// A script, with the packages that it needs.
     fn node(&self, script: &str, example: &Example) -> Result<Line, String> {
         let packages = self.folder.join("npm");
-        self.install(&packages)?;
+        packages::node(SCRIPTS.as_ref(), &packages)?;
         Ok(
             on_loopback(Line::program(packages.join("node_modules/.bin/node")))
                 .arg(script)
@@ -207,37 +201,6 @@ impl Place {
                 .dir(&packages),
         )
     }
-
-    fn install(&self, packages: &Path) -> Result<(), String> {
-        let lock = Path::new(SCRIPTS).join("package-lock.json");
-        let marker = packages.join("installed.json");
-        let is_installed = std::fs::read(&marker).ok() == std::fs::read(&lock).ok();
-        copy_files(Path::new(SCRIPTS), packages)
-            .map_err(|error| format!("{}: {error}", packages.display()))?;
-        if is_installed {
-            return Ok(());
-        }
-        let shown = lock.display();
-        println!("    installing the packages of {shown} below the target directory");
-        // `npm ci` refuses the lock if an optional package for another system cannot be had.
-        Line::program("npm")
-            .args("install --loglevel=error --no-audit --no-fund --cache")
-            .arg(self.folder.join("npm-cache"))
-            .dir(packages)
-            .run()
-            .map_err(|error| format!("missing: Node.js with npm, or its packages: {error}"))?;
-        let marked = std::fs::copy(lock, marker);
-        marked.map(drop).map_err(|error| error.to_string())
-    }
-}
-
-fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in from.read_dir()? {
-        let entry = entry?;
-        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
-    }
-    Ok(())
 }
 
 /// An example while it runs, on free ports.

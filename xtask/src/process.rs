@@ -1,10 +1,9 @@
 //! Command lines. Each is printed before it runs, in the root of the workspace.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-
-use crate::workspace::cargo;
 
 pub(crate) struct Line {
     command: Command,
@@ -14,16 +13,25 @@ pub(crate) struct Line {
 impl Line {
     /// `cargo` with arguments that are separated by spaces.
     pub(crate) fn cargo(arguments: &str) -> Self {
-        Self::new(cargo().as_os_str(), "cargo").args(arguments)
+        let mut line = Self::program(cargo());
+        line.shown = "cargo".to_owned();
+        line.args(arguments)
+    }
+
+    /// `cargo` with arguments that are separated by spaces. Where `nice` exists, it has only the time in
+    /// which a core is idle.
+    pub(crate) fn cargo_when_idle(arguments: &str) -> Self {
+        if !Self::program("nice").arg("true").succeeds() {
+            return Self::cargo(arguments);
+        }
+        let mut line = Self::program("nice").args("-n 19");
+        line.command.arg(cargo());
+        line.shown += " cargo";
+        line.args(arguments)
     }
 
     pub(crate) fn program(path: impl AsRef<OsStr>) -> Self {
-        let path = path.as_ref();
-        Self::new(path, &path.to_string_lossy())
-    }
-
-    fn new(program: &OsStr, shown: &str) -> Self {
-        let mut command = Command::new(program);
+        let mut command = Command::new(&path);
         // A program that waits for a keyboard would wait for ever in CI.
         command.stdin(Stdio::null());
         // `cargo run` describes xtask in these variables. Build scripts that watch them would run
@@ -34,7 +42,7 @@ impl Line {
                 command.env_remove(&name);
             }
         }
-        let shown = shown.to_owned();
+        let shown = path.as_ref().to_string_lossy().into_owned();
         Self { command, shown }
     }
 
@@ -56,48 +64,43 @@ impl Line {
     }
 
     /// As `env`, but the value is not printed.
-    pub(crate) fn secret(mut self, name: &str, value: &str) -> Self {
-        self.command.env(name, value);
-        self.shown = format!("{name}=... {}", self.shown);
-        self
+    pub(crate) fn secret(self, name: &str, value: &str) -> Self {
+        let shown = format!("{name}=... {}", self.shown);
+        let command = self.env(name, value).command;
+        Self { command, shown }
     }
 
-    pub(crate) fn dir(mut self, directory: &std::path::Path) -> Self {
+    pub(crate) fn dir(mut self, directory: &Path) -> Self {
         self.command.current_dir(directory);
         self
     }
 
     /// Fails unless the program ends with success.
     pub(crate) fn run(mut self) -> Result<(), String> {
-        let mut child = self.spawn()?;
-        self.finish(child.wait())
+        println!("    $ {}", self.shown);
+        let status = self.command.status();
+        self.finish(status)
     }
 
     /// The program's output. Its errors go to the terminal.
     pub(crate) fn output(mut self) -> Result<String, String> {
-        self.command.stdout(Stdio::piped());
-        let output = self.spawn()?.wait_with_output();
-        let text = output
-            .as_ref()
-            .map(|it| String::from_utf8_lossy(&it.stdout).into_owned());
-        let text = text.unwrap_or_default();
-        self.finish(output.map(|it| it.status))?;
-        Ok(text)
+        println!("    $ {}", self.shown);
+        let output = self.command.stderr(Stdio::inherit()).output();
+        let output = self.started(output)?;
+        self.finish(Ok(output.status))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// As `run`, and adds up the closing lines of test programs. Fails if no test ran.
     pub(crate) fn run_tests(mut self, tally: &mut Tally) -> Result<(), String> {
         let before = tally.passed + tally.failed;
-        self.command.stdout(Stdio::piped());
-        let mut child = self.spawn()?;
-        let output = child.stdout.take().into_iter();
-        for line in output.flat_map(|output| BufReader::new(output).split(b'\n')) {
-            let line = line.map_err(|error| format!("the output was lost: {error}"))?;
-            tally.read(&String::from_utf8_lossy(&line));
+        let mut running = self.start_piped()?;
+        for line in running.lines() {
+            tally.read(&line);
             // Reading goes on after a failed write: a full pipe would stop the tests for ever.
-            let _ = std::io::stdout().write_all(&[&line[..], b"\n"].concat());
+            let _ = writeln!(std::io::stdout(), "{line}");
         }
-        self.finish(child.wait())?;
+        self.finish(running.0.wait())?;
         if tally.passed + tally.failed == before {
             return Err(format!("`{}` ran no test", self.shown));
         }
@@ -106,8 +109,16 @@ impl Line {
 
     /// Starts the program, and gives its output line by line. Its errors are not shown.
     pub(crate) fn start(mut self) -> Result<Running, String> {
-        self.command.stdout(Stdio::piped()).stderr(Stdio::null());
-        Ok(Running(self.spawn()?))
+        self.command.stderr(Stdio::null());
+        self.start_piped()
+    }
+
+    /// Starts the program with a process group of its own. Nothing that it prints is shown.
+    pub(crate) fn start_aside(mut self) -> Result<Aside, String> {
+        self.command.stdout(Stdio::null()).stderr(Stdio::null());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut self.command, 0);
+        Ok(Aside(self.spawn()?))
     }
 
     /// Whether the program starts and succeeds. Prints nothing.
@@ -116,19 +127,33 @@ impl Line {
         self.command.status().is_ok_and(|status| status.success())
     }
 
+    fn start_piped(&mut self) -> Result<Running, String> {
+        self.command.stdout(Stdio::piped());
+        Ok(Running(self.spawn()?))
+    }
+
     fn spawn(&mut self) -> Result<Child, String> {
         println!("    $ {}", self.shown);
         let child = self.command.spawn();
-        child.map_err(|error| format!("`{}` could not be started: {error}", self.shown))
+        self.started(child)
+    }
+
+    fn started<T>(&self, result: std::io::Result<T>) -> Result<T, String> {
+        result.map_err(|error| format!("`{}` could not be run: {error}", self.shown))
     }
 
     fn finish(&self, status: std::io::Result<ExitStatus>) -> Result<(), String> {
-        match status {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(format!("`{}` ended with {status}", self.shown)),
-            Err(error) => Err(format!("`{}` was lost: {error}", self.shown)),
+        let status = self.started(status)?;
+        if !status.success() {
+            return Err(format!("`{}` ended with {status}", self.shown));
         }
+        Ok(())
     }
+}
+
+/// The cargo that started this program, or else the one on the path.
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// A program that runs until this is dropped.
@@ -137,9 +162,9 @@ pub(crate) struct Running(Child);
 impl Running {
     pub(crate) fn lines(&mut self) -> impl Iterator<Item = String> {
         let output = self.0.stdout.take().into_iter();
-        output
-            .flat_map(|output| BufReader::new(output).lines())
-            .map_while(Result::ok)
+        let lines = output.flat_map(|output| BufReader::new(output).split(b'\n'));
+        let lines = lines.map_while(Result::ok);
+        lines.map(|line| String::from_utf8_lossy(&line).into_owned())
     }
 }
 
@@ -147,6 +172,24 @@ impl Drop for Running {
     fn drop(&mut self) {
         // The program may have ended by itself.
         let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A build that runs beside others until this is dropped.
+pub(crate) struct Aside(Child);
+
+impl Drop for Aside {
+    /// Ends cargo and the compilers that it started, so that none of them still writes while another
+    /// cargo goes on with the build.
+    fn drop(&mut self) {
+        if let Ok(Some(_)) = self.0.try_wait() {
+            return;
+        }
+        let group = format!("kill -s TERM -- -{}", self.0.id());
+        if !cfg!(unix) || !Line::program("sh").arg("-c").arg(group).succeeds() {
+            let _ = self.0.kill();
+        }
         let _ = self.0.wait();
     }
 }
@@ -161,13 +204,13 @@ pub(crate) struct Tally {
 
 impl Tally {
     fn read(&mut self, line: &str) {
-        let Some(counts) = line.strip_prefix("test result: ") else {
-            return;
-        };
-        let words: Vec<&str> = counts.split([' ', ';']).collect();
-        for (number, name) in words.iter().zip(words.iter().skip(1)) {
+        let counts = line.strip_prefix("test result: ").unwrap_or_default();
+        for (number, name) in counts
+            .split([';', '.'])
+            .filter_map(|it| it.trim().split_once(' '))
+        {
             let count = number.parse::<u64>().unwrap_or_default();
-            match *name {
+            match name {
                 "passed" => self.passed += count,
                 "failed" => self.failed += count,
                 "ignored" => self.skipped += count,
@@ -193,13 +236,10 @@ mod tests {
 
     #[test]
     fn a_line_is_printed_as_a_user_would_type_it() {
-        let line = Line::cargo("doc --workspace")
-            .env("RUSTDOCFLAGS", "-D warnings")
-            .arg("-p");
-        assert_eq!(
-            line.shown,
-            "RUSTDOCFLAGS=\"-D warnings\" cargo doc --workspace -p"
-        );
+        let line = Line::cargo("doc --workspace").arg("-p");
+        let line = line.env("RUSTDOCFLAGS", "-D warnings");
+        let expected = "RUSTDOCFLAGS=\"-D warnings\" cargo doc --workspace -p";
+        assert_eq!(line.shown, expected);
     }
 
     #[test]
@@ -211,15 +251,39 @@ mod tests {
         assert!(version().succeeds() && !bad().succeeds());
         let first = version().start().unwrap().lines().next();
         assert!(first.unwrap().starts_with("cargo "));
-        let message = bad().run().unwrap_err();
-        assert!(
-            message.contains("cargo --no-such-option --quiet` ended with "),
-            "{message}"
-        );
-        assert!(bad().output().is_err());
-        assert!(Line::program("no/such/program").run().is_err());
-        let message = version().run_tests(&mut Tally::default()).unwrap_err();
-        assert_eq!(message, "`cargo --version` ran no test");
+        let tests = |line: Line| line.run_tests(&mut Tally::default());
+        for (result, expected) in [
+            (bad().run(), "cargo --no-such-option --quiet` ended with "),
+            (bad().output().map(drop), "--quiet` ended with "),
+            (tests(bad()), "--quiet` ended with "),
+            (tests(version()), "`cargo --version` ran no test"),
+            (
+                Line::program("no/such").run(),
+                "`no/such` could not be run: ",
+            ),
+        ] {
+            let message = result.unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    /// The child of the shell has the writing end of the pipe too, so the pipe ends when both have ended.
+    #[cfg(unix)]
+    #[test]
+    fn a_build_aside_ends_with_all_that_it_started() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut line = Line::program("sh");
+        line.command.stdin(writer);
+        let line = line
+            .arg("-c")
+            .arg("exec 3>&0; sh -c 'echo started >&3; sleep 3600' & wait");
+        let aside = line.start_aside().unwrap();
+        let mut started = [0; 8];
+        std::io::Read::read_exact(&mut reader, &mut started).unwrap();
+        drop(aside);
+        let mut rest = Vec::new();
+        std::io::Read::read_to_end(&mut reader, &mut rest).unwrap();
+        assert_eq!((started, rest), (*b"started\n", Vec::new()));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The workspace as `cargo metadata` describes it.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use cargo_metadata::{Metadata, MetadataCommand, Package};
@@ -11,23 +10,11 @@ impl Workspace {
     /// Reads the workspace and makes its root the current directory, so that all other code can
     /// use paths relative to the root. Compiles nothing and needs no network.
     pub(crate) fn enter() -> Result<Self, String> {
-        let metadata = MetadataCommand::new()
-            .cargo_path(cargo())
-            .no_deps()
-            .exec()
-            .map_err(|error| format!("`cargo metadata` failed: {error}"))?;
+        let metadata = MetadataCommand::new().no_deps().exec();
+        let metadata = metadata.map_err(|error| format!("`cargo metadata` failed: {error}"))?;
         std::env::set_current_dir(&metadata.workspace_root)
             .map_err(|error| format!("{}: {error}", metadata.workspace_root))?;
         Ok(Self(metadata))
-    }
-
-    #[cfg(test)]
-    pub(crate) fn of(packages: &[Package]) -> Self {
-        let metadata = serde_json::json!({
-            "packages": packages, "workspace_members": [], "resolve": null,
-            "workspace_root": "/w", "target_directory": "/w/target", "version": 1,
-        });
-        Self(serde_json::from_value(metadata).unwrap())
     }
 
     pub(crate) fn target(&self) -> PathBuf {
@@ -61,7 +48,32 @@ impl Workspace {
     }
 }
 
-/// The cargo that started this program, or else the one on the path.
-pub(crate) fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+#[cfg(test)]
+pub(crate) mod testing {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    impl Workspace {
+        pub(crate) fn of(packages: &[Package]) -> Self {
+            let metadata = json!({
+                "packages": packages, "workspace_members": [], "resolve": null,
+                "workspace_root": "/w", "target_directory": "/w/target", "version": 1,
+            });
+            Self(serde_json::from_value(metadata).unwrap())
+        }
+    }
+
+    /// A library without dependencies, with some members of its metadata replaced.
+    pub(crate) fn package(name: &str, changes: Value) -> Package {
+        let mut package = json!({
+            "name": name, "version": "0.1.0", "id": name,
+            "manifest_path": format!("/w/crates/{name}/Cargo.toml"),
+            "dependencies": [], "targets": [], "features": {}, "publish": null,
+        });
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            package[name] = value.clone();
+        }
+        serde_json::from_value(package).unwrap()
+    }
 }

@@ -1,5 +1,5 @@
 //! A logger at TRACE receives no credential. It belongs to the whole process, so these tests have a
-//! file of their own.
+//! program of their own.
 #![cfg(any(feature = "ureq", feature = "reqwest"))]
 
 #[macro_use]

@@ -14,8 +14,30 @@ use crate::fixture::{AUDIENCE, Failure, Fixture, METHOD, URL};
 /// The children are measured once in so many rounds.
 pub(crate) const EVERY: usize = 5;
 
+/// The names of the peers that an option stands for, and their command lines. `path` is the program, or
+/// for Node.js the script.
+pub(crate) fn commands<'a>(option: &str, path: &'a str) -> Vec<(&'static str, Vec<&'a str>)> {
+    let python = "crates/bench-peers/peers/python/peer.py";
+    match option {
+        "--jwt-simple" => vec![("jwt-simple (boring)", vec![path])],
+        "--node" => vec![
+            ("jose, Node.js", vec!["node", path, "jose"]),
+            ("fast-jwt, Node.js", vec!["node", path, "fast-jwt"]),
+            (
+                "fast-jwt with its cache, seen before",
+                vec!["node", path, "fast-jwt-cache"],
+            ),
+        ],
+        "--python" => vec![
+            ("auth0-api-python, Bearer", vec![path, python, "bearer"]),
+            ("auth0-api-python, DPoP", vec![path, python, "dpop"]),
+        ],
+        _ => Vec::new(),
+    }
+}
+
 pub(crate) struct Peer {
-    pub(crate) name: String,
+    pub(crate) name: &'static str,
     /// Whether it verifies requests with a proof.
     pub(crate) dpop: bool,
     child: Child,
@@ -25,12 +47,14 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Starts the peer that `line` describes: a name, a command and its arguments, separated by `|`.
-    pub(crate) fn start(line: &str, fixture: &Fixture) -> Result<Self, Failure> {
-        let mut parts = line.split('|');
-        let name = parts.next().ok_or("no name")?.to_owned();
-        let mut child = Command::new(parts.next().ok_or("no command")?)
-            .args(parts)
+    pub(crate) fn start(
+        name: &'static str,
+        command: &[&str],
+        fixture: &Fixture,
+    ) -> Result<Self, Failure> {
+        let (program, arguments) = command.split_first().ok_or("no command")?;
+        let mut child = Command::new(program)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -22,7 +22,8 @@ use table::{Line, Table};
 /// The default number of rounds.
 const ROUNDS: usize = 200;
 
-const USAGE: &str = "use `bench-peers [--check] [--rounds N] [--only TEXT] [--peer LINE]..`, or `cargo xtask bench`";
+const USAGE: &str = "use `bench-peers [--check] [--rounds N] [--only TEXT] [--jwt-simple PROGRAM] [--node SCRIPT] \
+                     [--python PROGRAM]`, or `cargo xtask bench`";
 
 fn main() -> ExitCode {
     match run() {
@@ -39,8 +40,8 @@ struct Arguments {
     check: bool,
     rounds: usize,
     only: Option<String>,
-    /// The peers with a process of their own: see [`Peer::start`].
-    peers: Vec<String>,
+    /// What the peers with a process of their own need: options and paths, see [`children::commands`].
+    programs: Vec<(String, String)>,
 }
 
 fn arguments() -> Result<Arguments, Failure> {
@@ -48,15 +49,18 @@ fn arguments() -> Result<Arguments, Failure> {
         check: false,
         rounds: ROUNDS,
         only: None,
-        peers: Vec::new(),
+        programs: Vec::new(),
     };
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
         match name.as_str() {
             "--check" => arguments.check = true,
             "--rounds" => arguments.rounds = given.next().ok_or(USAGE)?.parse()?,
-            "--peer" => arguments.peers.push(given.next().ok_or(USAGE)?),
             "--only" => arguments.only = Some(given.next().ok_or(USAGE)?),
+            "--jwt-simple" | "--node" | "--python" => {
+                let path = given.next().ok_or(USAGE)?;
+                arguments.programs.push((name, path));
+            }
             _ => return Err(USAGE.into()),
         }
     }
@@ -72,10 +76,12 @@ fn run() -> Result<bool, Failure> {
         keep(&mut rows, only);
     }
     let mut children = Vec::new();
-    for line in &arguments.peers {
-        match Peer::start(line, &fixture) {
-            Ok(peer) => children.push(peer),
-            Err(error) => println!("left out: {error}"),
+    for (option, path) in &arguments.programs {
+        for (name, command) in children::commands(option, path) {
+            match Peer::start(name, &command, &fixture) {
+                Ok(peer) => children.push(peer),
+                Err(error) => println!("left out: {error}"),
+            }
         }
     }
     let all = rows.iter();
@@ -103,7 +109,7 @@ fn run() -> Result<bool, Failure> {
     }
     let children = children.into_iter().map(|mut child| {
         let times = std::mem::take(&mut child.times);
-        (child.name.clone(), child.dpop, median(times))
+        (child.name.to_owned(), child.dpop, median(times))
     });
     let table = Table::new(&rows, &times, &children.collect::<Vec<_>>());
     table.print();

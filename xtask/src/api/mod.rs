@@ -10,20 +10,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::workspace::Workspace;
-use crate::{Command, expect_no_arguments};
-
-pub(crate) const COMMAND: Command = Command {
-    name: "api",
-    about: "Lists the public items of every library in docs/api.md",
-    usage: "",
-    help: "Reads the sources and compiles nothing. `cargo xtask ci --only api` writes nothing and fails when the
-page is out of date.",
-    run: |arguments| {
-        expect_no_arguments(arguments)?;
-        let page = page(&Workspace::enter()?)?;
-        Ok(std::fs::write(PAGE, page).map_err(|error| format!("{PAGE}: {error}"))?)
-    },
-};
 
 const PAGE: &str = "docs/api.md";
 
@@ -35,6 +21,11 @@ sorted by name, without documentation. `{}` stands for a body and `_private` for
 items of a private module stand where the module would; `pub use` says under which path a user finds
 them.
 ";
+
+pub(crate) fn write(workspace: &Workspace) -> Result<(), String> {
+    let page = page(workspace)?;
+    std::fs::write(PAGE, page).map_err(|error| format!("{PAGE}: {error}"))
+}
 
 pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
     let old = std::fs::read_to_string(PAGE).map_err(|error| format!("{PAGE}: {error}"))?;

@@ -1,14 +1,16 @@
 //! The dependencies, checked by cargo-deny with `deny.toml`.
 
+use std::path::PathBuf;
+
 use super::Ci;
 use crate::process::Line;
+use crate::workspace::Workspace;
 
 const VERSION: &str = "0.20.2";
 
 pub(super) fn deny(ci: &mut Ci) -> Result<(), String> {
-    let tools = ci.workspace.target().join("tools");
-    let own = tools.join(format!("bin/cargo-deny{}", std::env::consts::EXE_SUFFIX));
-    let installed = Line::cargo("deny --version").succeeds();
+    let own = own(&ci.workspace);
+    let installed = is_installed();
     let deny = || {
         if installed {
             Line::cargo("deny")
@@ -17,14 +19,8 @@ pub(super) fn deny(ci: &mut Ci) -> Result<(), String> {
         }
     };
     if !deny().arg("--version").succeeds() {
-        println!("    building cargo-deny {VERSION} once, which takes about two minutes");
-        // Without optimization and debug information: both take longer than all checks.
-        Line::cargo("install cargo-deny --debug --locked --version")
-            .arg(VERSION)
-            .arg("--root")
-            .arg(&tools)
-            .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            .run()?;
+        println!("    building cargo-deny {VERSION} once, which takes about a minute");
+        install(Line::cargo("install"), &ci.workspace).run()?;
     }
     // The trees of dependants are long, and `cargo tree --invert` shows them too.
     deny()
@@ -35,4 +31,33 @@ pub(super) fn deny(ci: &mut Ci) -> Result<(), String> {
         return ci.leave_out("advisories, because the database could not be fetched");
     }
     deny().args("check advisories").run()
+}
+
+pub(super) fn install_when_idle(workspace: &Workspace) -> Option<Line> {
+    let exists = is_installed() || own(workspace).exists();
+    (!exists).then(|| install(Line::cargo_when_idle("install"), workspace))
+}
+
+/// Whether there is a cargo-deny besides the one that `install` builds.
+fn is_installed() -> bool {
+    Line::cargo("deny --version").succeeds()
+}
+
+/// The cargo-deny that `install` builds.
+fn own(workspace: &Workspace) -> PathBuf {
+    let name = format!("tools/bin/cargo-deny{}", std::env::consts::EXE_SUFFIX);
+    workspace.target().join(name)
+}
+
+/// Without optimization and debug information: both take longer than all checks.
+fn install(line: Line, workspace: &Workspace) -> Line {
+    let tools = workspace.target().join("tools");
+    line.args("cargo-deny --debug --locked --version")
+        .arg(VERSION)
+        .arg("--root")
+        .arg(&tools)
+        // A build in the target directory of the workspace would wait for the other builds there.
+        .arg("--target-dir")
+        .arg(tools.join("build"))
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
 }

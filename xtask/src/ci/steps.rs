@@ -4,7 +4,6 @@
 //! workspace all turn on the same features, and xtask is built alone, as `cargo xtask` builds it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use cargo_metadata::Package;
 
@@ -16,6 +15,16 @@ pub(super) struct Step {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     pub(super) run: fn(&mut Ci) -> Result<(), String>,
+    /// A build that can run beside the steps before this one, because it has a target directory or a
+    /// profile of its own.
+    pub(super) ahead: fn(&Workspace) -> Option<Line>,
+}
+
+impl Step {
+    pub(super) const fn built_ahead_by(mut self, ahead: fn(&Workspace) -> Option<Line>) -> Self {
+        self.ahead = ahead;
+        self
+    }
 }
 
 #[rustfmt::skip]
@@ -29,12 +38,15 @@ pub(super) const STEPS: &[Step] = &[
     step("codings", "a0-http if another crate turns on gzip and brotli in its clients", codings),
     step("doctest", "the examples in the documentation", doctest),
     step("parity", "the same cases through the Python package", parity),
-    step("recipes", "the recipes for other frameworks", |ci| recipes::test(&ci.workspace, &mut ci.tally)),
-    step("quickstart", "the first example of the README, run with the default features", quickstart),
-    step("instructions", "the instructions of a verification without its cryptography", instructions),
     step("doc", "the documentation and its links", doc),
     step("package", "the contents of the packages", package),
-    step("deny", "licences, sources and advisories of all dependencies", deny::deny),
+    step("recipes", "the recipes for other frameworks", |ci| recipes::test(&ci.workspace, &mut ci.tally))
+        .built_ahead_by(|workspace| Some(recipes::build_when_idle(workspace))),
+    step("quickstart", "the first example of the README, run with the default features", quickstart)
+        .built_ahead_by(|_| Some(instructions::build_when_idle())),
+    step("instructions", "the instructions of a verification without its cryptography", instructions),
+    step("deny", "licences, sources and advisories of all dependencies", deny::deny)
+        .built_ahead_by(deny::install_when_idle),
 ];
 
 pub(super) const VENDORED: &[Step] = &[step(
@@ -43,12 +55,18 @@ pub(super) const VENDORED: &[Step] = &[step(
     vendored,
 )];
 
-const fn step(
+pub(super) const fn step(
     name: &'static str,
     about: &'static str,
     run: fn(&mut Ci) -> Result<(), String>,
 ) -> Step {
-    Step { name, about, run }
+    let ahead = |_: &Workspace| None;
+    Step {
+        name,
+        about,
+        run,
+        ahead,
+    }
 }
 
 /// The workspace with all features; then each library as it is for a user who depends on it alone,
@@ -116,11 +134,9 @@ fn parity(ci: &mut Ci) -> Result<(), String> {
         Err(message) => return ci.leave_out(&message),
     };
     build_programs(ci)?;
-    parity::compare(
-        Line::program(built(ci, "a0-parity")),
-        &python,
-        parity::DEFAULTS,
-    )
+    let program = format!("debug/a0-parity{}", std::env::consts::EXE_SUFFIX);
+    let program = Line::program(ci.workspace.target().join(program));
+    parity::compare(program, &python, &parity::DEFAULTS)
 }
 
 fn instructions(ci: &mut Ci) -> Result<(), String> {
@@ -195,43 +211,23 @@ fn is_checked(feature: &str) -> bool {
     feature != "default" && !feature.starts_with("vendored")
 }
 
-/// The path of a program that `cargo build` has built.
-fn built(ci: &Ci, name: &str) -> PathBuf {
-    let name = format!("debug/{name}{}", std::env::consts::EXE_SUFFIX);
-    ci.workspace.target().join(name)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::workspace::testing::package;
 
     #[test]
     fn all_features_are_checked_but_vendored_ones() {
-        let package = |name: &str, features: serde_json::Value, publish: Option<&[&str]>| {
-            let package = json!({
-                "name": name, "version": "0.1.0", "id": name, "manifest_path": "/w/Cargo.toml",
-                "dependencies": [], "targets": [], "features": features, "publish": publish,
-            });
-            serde_json::from_value(package).unwrap()
-        };
+        let http = json!({"default": ["ureq"], "ureq": [], "async": []});
+        let jose = json!({"vendored-openssl": [], "aws-lc-rs": []});
         let workspace = Workspace::of(&[
-            package(
-                "a0-http",
-                json!({"default": ["ureq"], "ureq": [], "async": []}),
-                None,
-            ),
-            package(
-                "a0-jose",
-                json!({"vendored-openssl": [], "aws-lc-rs": []}),
-                None,
-            ),
-            package("tool", json!({"x": []}), Some(&[])),
+            package("a0-http", json!({ "features": http })),
+            package("a0-jose", json!({ "features": jose })),
+            package("tool", json!({"features": {"x": []}, "publish": []})),
         ]);
-        assert_eq!(
-            features(&workspace),
-            ["a0-http/async", "a0-http/ureq", "a0-jose/aws-lc-rs"]
-        );
+        let expected = ["a0-http/async", "a0-http/ureq", "a0-jose/aws-lc-rs"];
+        assert_eq!(features(&workspace), expected);
     }
 }

@@ -1,98 +1,61 @@
-//! The rules for the manifest and the files of each crate.
-
-use syn::Meta;
+//! The rule for the files of each crate.
 
 use super::Project;
 
-/// The lints that the header of each library raises. Most do not belong in the workspace's table,
-/// where they would also apply to tests and examples.
-const LINTS: &[&str] = &[
-    "unsafe_code",
-    "missing_docs",
-    "clippy::unwrap_used",
-    "clippy::expect_used",
-    "clippy::indexing_slicing",
-    "clippy::panic",
-    "clippy::print_stdout",
+/// Lines of every manifest. These tables have no spaces, as sources differ in them.
+const MANIFEST: &[&str] = &["rust-version.workspace=true", "[lints]\nworkspace=true"];
+
+/// Beginnings of lines in the manifest of a library. `cargo package` and cargo-deny check that the
+/// README exists and that there is a licence.
+const LIBRARY: &[&str] = &[
+    "description=\"",
+    "readme=\"",
+    "keywords=[\"",
+    "categories=[\"",
+    "[package.metadata.docs.rs]",
 ];
 
-/// `cargo package` and cargo-deny check that the README exists and that there is a licence.
-pub(super) fn manifests(project: &Project) -> Vec<String> {
-    let mut findings = Vec::new();
-    for package in project.workspace.packages() {
-        let path = project.workspace.file(package, "Cargo.toml");
-        // The metadata does not say whether a package inherits the lints of the workspace.
-        let text = project.tree.text(&path).unwrap_or_default();
-        let is_tool = package.publish.is_some();
-        let wanted = [
-            (
-                text.contains("\n[lints]\nworkspace = true\n"),
-                "[lints] workspace = true",
-            ),
-            (
-                package.rust_version.is_some(),
-                "rust-version.workspace = true",
-            ),
-            (
-                is_tool || package.description.is_some(),
-                "description = \"...\"",
-            ),
-            (
-                is_tool || package.readme.is_some(),
-                "readme = \"README.md\"",
-            ),
-            (
-                is_tool || (1..=5).contains(&package.keywords.len()),
-                "keywords = [\"...\"]",
-            ),
-            (
-                is_tool || !package.categories.is_empty(),
-                "categories = [\"...\"]",
-            ),
-            (
-                is_tool || package.metadata.pointer("/docs/rs").is_some(),
-                "[package.metadata.docs.rs]",
-            ),
-        ];
-        let lacking = wanted.iter().filter(|(is_there, _)| !is_there);
-        findings.extend(lacking.map(|(_, line)| format!("{path}: is incomplete: add `{line}`")));
-    }
-    findings
-}
+/// The lints that the header of a library raises. Most do not belong in the workspace's table, where
+/// they would also apply to tests and examples.
+const HEADER: &[&str] = &[
+    "#![forbid(unsafe_code)]",
+    "#![deny(missing_docs)]",
+    "#![deny(\nclippy::unwrap_used,\nclippy::expect_used,\nclippy::indexing_slicing,\n\
+     clippy::panic,\nclippy::print_stdout",
+];
 
-pub(super) fn licences(project: &Project) -> Vec<String> {
+pub(super) fn crates(project: &Project) -> Vec<String> {
+    let mut findings = Vec::new();
     let licence = project.tree.text("LICENSE");
-    let libraries = project.workspace.libraries();
-    let files = libraries.map(|package| project.workspace.file(package, "LICENSE"));
-    let other = files.filter(|file| licence.is_none() || project.tree.text(file) != licence);
-    let remedy = "make it a link: `ln -s ../../LICENSE`";
-    other
-        .map(|file| format!("{file}: is not the licence of the project: {remedy}"))
-        .collect()
-}
-
-pub(super) fn lints(project: &Project) -> Vec<String> {
-    let mut findings = Vec::new();
-    for package in project.workspace.libraries() {
-        let path = project.workspace.file(package, "src/lib.rs");
-        let source = syn::parse_file(project.tree.text(&path).unwrap_or_default());
-        let mut raised = String::new();
-        for attribute in source.map_or(Vec::new(), |file| file.attrs) {
-            let Meta::List(list) = attribute.meta else {
-                continue;
-            };
-            let lints = list.tokens.to_string().replace([' ', '\n'], "");
-            if list.path.is_ident("deny") || list.path.is_ident("forbid") {
-                raised += &format!("{lints},");
-            } else if let Some(lints) = lints.strip_prefix("not(test),deny(") {
-                raised += &lints.replace(')', ",");
+    for package in project.workspace.packages() {
+        let is_library = package.publish.is_none();
+        let mut wanted = vec![("Cargo.toml", MANIFEST)];
+        if is_library {
+            wanted.extend([("Cargo.toml", LIBRARY), ("src/lib.rs", HEADER)]);
+        }
+        for (file, lines) in wanted {
+            let path = project.workspace.file(package, file);
+            let text = project.tree.text(&path).unwrap_or_default();
+            let text = text.replace(' ', "");
+            // Unit tests may do what their library must not.
+            let text = text.replace("#![cfg_attr(\nnot(test),\ndeny(\n", "#![deny(\n");
+            for line in lines {
+                if !text.contains(&format!("\n{line}")) {
+                    let wrong = format!("lacks `{}`", line.replace('\n', " "));
+                    findings.push(format!("{path}: {wrong}: write it as in the other crates"));
+                }
             }
         }
-        let raised: Vec<&str> = raised.split(',').collect();
-        for lint in LINTS.iter().filter(|lint| !raised.contains(lint)) {
-            findings.push(format!(
-                "{path}: the header lacks `#![deny({lint})]`: write it"
-            ));
+        if package.keywords.len() > 5 {
+            let path = project.workspace.file(package, "Cargo.toml");
+            let remedy = "keep five, as crates.io refuses more";
+            findings.push(format!("{path}: has too many keywords: {remedy}"));
+        }
+        let path = project.workspace.file(package, "LICENSE");
+        if is_library && (licence.is_none() || project.tree.text(&path) != licence) {
+            let wrong = "is not the licence of the project";
+            let remedy = "make it a link: `ln -s ../../LICENSE`";
+            findings.push(format!("{path}: {wrong}: {remedy}"));
         }
     }
     findings
@@ -102,76 +65,57 @@ pub(super) fn lints(project: &Project) -> Vec<String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::testing::{assert_finds, package};
+    use super::super::testing::assert_finds;
     use super::*;
+    use crate::workspace::testing::package;
 
     #[test]
     #[rustfmt::skip]
-    fn a_manifest_is_complete() {
-        let good = "[package]\n\n[lints]\nworkspace = true\n";
-        for (change, text, lacks) in [
-            (json!({}), good, ""),
-            (json!({"description": null, "keywords": [], "publish": []}), good, ""),
-            (json!({"description": null}), good, "description"),
-            (json!({"readme": null}), good, "readme"),
-            (json!({"rust_version": null, "publish": []}), good, "rust-version"),
-            (json!({"keywords": []}), good, "keywords"),
-            (json!({"keywords": ["a", "b", "c", "d", "e", "f"]}), good, "keywords"),
-            (json!({"categories": []}), good, "categories"),
-            (json!({"metadata": null}), good, "[package.metadata.docs.rs]"),
-            (json!({}), "[package]\nworkspace = true\n[lints]\n", "[lints]"),
+    fn a_crate_has_its_manifest_its_licence_and_its_lints() {
+        let manifest = "[package]\nrust-version.workspace = true\ndescription = \"A\"\nreadme = \"R\"
+keywords = [\"a\"]\ncategories = [\"a\"]\n[package.metadata.docs.rs]\n[lints]\nworkspace = true\n";
+        let header = "//! A.\n#![forbid(unsafe_code)]\n#![deny(missing_docs)]\n#![deny(
+            clippy::unwrap_used,\n clippy::expect_used,\n clippy::indexing_slicing,
+            clippy::panic,\n clippy::print_stdout,\n clippy::exhaustive_enums\n)]";
+        let check = |changes, from: &str, to: &str, expected: &str| {
+            let own = "MIT".replace(from, to);
+            let (manifest, header) = (manifest.replace(from, to), header.replace(from, to));
+            let licences = [("LICENSE", "MIT"), ("crates/a/LICENSE", &own)];
+            let files = [("crates/a/Cargo.toml", &*manifest), ("crates/a/src/lib.rs", &header)];
+            let files = [licences, files].concat();
+            assert_finds(crates, &[package("a", changes)], &files, expected);
+        };
+        for line in ["rust-version", "[lints]"] {
+            let expected = format!("crates/a/Cargo.toml: lacks `{line}");
+            check(json!({}), line, "#", &expected);
+            check(json!({"publish": []}), line, "#", &expected);
+        }
+        let lints = "src/lib.rs: lacks `#![deny( clippy::";
+        for (from, to, expected) in [
+            ("description", "#", "Cargo.toml: lacks `description"),
+            ("readme", "#", "Cargo.toml: lacks `readme"),
+            ("keywords", "#", "Cargo.toml: lacks `keywords"),
+            ("categories", "#", "Cargo.toml: lacks `categories"),
+            ("[package.metadata", "#", "Cargo.toml: lacks `[package.metadata"),
+            ("MIT", "Apache", "LICENSE: is not the licence"),
+            ("forbid", "deny", "src/lib.rs: lacks `#![forbid(unsafe_code)]"),
+            ("deny(missing", "warn(missing", "src/lib.rs: lacks `#![deny(missing_docs)]"),
+            ("deny(\n", "warn(\n", lints),
+            ("deny(\n", "cfg_attr(\n    unix,\n    deny(\n", lints),
+            ("clippy::unwrap_used", "", lints),
+            ("clippy::expect_used", "", lints),
+            ("clippy::indexing_slicing", "", lints),
+            ("clippy::panic", "", lints),
+            ("clippy::print_stdout", "", lints),
         ] {
-            let expected = format!("crates/a/Cargo.toml: is incomplete: add `{lacks}");
-            let expected = if lacks.is_empty() { "" } else { &expected };
-            assert_finds(manifests, &[package("a", change)], &[("crates/a/Cargo.toml", text)], expected);
+            check(json!({}), from, to, &format!("crates/a/{expected}"));
+            check(json!({"publish": []}), from, to, "");
         }
-    }
-
-    #[test]
-    fn every_library_has_the_same_licence() {
-        let packages = [
-            package("a", json!({})),
-            package("tool", json!({ "publish": [] })),
-        ];
-        let other = "crates/a/LICENSE: is not the licence";
-        for (own, expected) in [("MIT", ""), ("Apache", other)] {
-            let files = [("LICENSE", "MIT"), ("crates/a/LICENSE", own)];
-            assert_finds(licences, &packages, &files, expected);
-        }
-        assert_finds(licences, &packages, &[("LICENSE", "MIT")], other);
-        assert_finds(licences, &packages, &[], other);
-    }
-
-    #[test]
-    fn every_library_denies_what_it_must_not_do() {
-        let header = format!(
-            "//! A.\n#![forbid(unsafe_code)]\n#![deny({})]\n",
-            LINTS[1..].join(", ")
-        );
-        let path = "crates/a/src/lib.rs";
-        let start = format!("{path}: the header lacks `#![deny(");
-        let packages = [
-            package("a", json!({})),
-            package("tool", json!({ "publish": [] })),
-        ];
-        let outside_tests = header.replace("#![deny(", "#![cfg_attr(not(test), deny(");
-        let outside_tests = outside_tests.replace("out)]", "out))]");
-        assert_finds(lints, &packages, &[(path, &header)], "");
-        assert_finds(lints, &packages, &[(path, &outside_tests)], "");
-        for lint in LINTS {
-            let lacking = header.replace(lint, "x");
-            assert_finds(
-                lints,
-                &packages,
-                &[(path, &lacking)],
-                &format!("{start}{lint})"),
-            );
-        }
-        let weak = header.replace("deny", "warn");
-        let expected: Vec<String> = LINTS[1..]
-            .iter()
-            .map(|lint| format!("{start}{lint})"))
-            .collect();
-        assert_finds(lints, &packages, &[(path, &weak)], &expected.join("\n"));
+        let files = [("crates/a/Cargo.toml", manifest), ("crates/a/src/lib.rs", header)];
+        let expected = "crates/a/LICENSE: is not the licence";
+        assert_finds(crates, &[package("a", json!({}))], &files, expected);
+        let keywords = |count: usize| json!({ "keywords": vec!["a"; count] });
+        check(keywords(5), "deny(\n", "cfg_attr(\n    not(test),\n    deny(\n", "");
+        check(keywords(6), "", "", "crates/a/Cargo.toml: has too many keywords");
     }
 }

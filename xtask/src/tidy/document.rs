@@ -13,6 +13,8 @@ pub(super) struct Document {
     pub(super) anchors: Vec<String>,
     /// Blocks of Rust code: the line, the words after the fence, and the code.
     pub(super) rust: Vec<(usize, String, String)>,
+    /// The last cell of each row in a table: the line, the cell above in the head, and the cell.
+    pub(super) last_cells: Vec<(usize, String, String)>,
 }
 
 impl Document {
@@ -21,10 +23,11 @@ impl Document {
         let mut document = Self::default();
         let mut heading: Option<String> = None;
         let mut is_in_rust = false;
+        let (mut head, mut cell) = ("", "");
         let mut events = Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter();
         for (event, range) in events.by_ref() {
-            if let (Event::Text(text) | Event::Code(text), Some(heading)) = (&event, &mut heading) {
-                heading.push_str(text);
+            if let (Event::Text(part) | Event::Code(part), Some(heading)) = (&event, &mut heading) {
+                heading.push_str(part);
             }
             match event {
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
@@ -40,9 +43,15 @@ impl Document {
                     document.rust.extend(is_in_rust.then_some(block));
                 }
                 Event::End(TagEnd::CodeBlock) => is_in_rust = false,
-                Event::Text(text) if is_in_rust => {
+                Event::Text(part) if is_in_rust => {
                     let block = document.rust.last_mut().into_iter();
-                    block.for_each(|(_, _, code)| code.push_str(&text));
+                    block.for_each(|(_, _, code)| code.push_str(&part));
+                }
+                Event::End(TagEnd::TableCell) => cell = text[range].trim(),
+                Event::End(TagEnd::TableHead) => head = cell,
+                Event::End(TagEnd::TableRow) => {
+                    let row = (line(range.start), head.to_owned(), cell.to_owned());
+                    document.last_cells.push(row);
                 }
                 Event::Code(span) => document.code.push((line(range.start), span.into_string())),
                 _ => {}
@@ -67,13 +76,16 @@ impl Document {
         document
     }
 
-    /// The comments of a source as a document, each on its own line.
+    /// The comments of a source as a document, each on its own line. rustdoc checks their links.
     pub(super) fn of_comments(source: &str) -> Self {
         let comment = |line: &str| {
             let text = line.trim_start().strip_prefix("//").unwrap_or_default();
             text.trim_start_matches(['/', '!']).trim_start().to_owned() + "\n"
         };
-        Self::read(&source.lines().map(comment).collect::<String>())
+        Self {
+            links: Vec::new(),
+            ..Self::read(&source.lines().map(comment).collect::<String>())
+        }
     }
 }
 

@@ -11,32 +11,18 @@ mod pages;
 mod texts;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::workspace::Workspace;
-use crate::{Command, expect_no_arguments};
+use document::Document;
 use tree::Tree;
-
-pub(crate) const COMMAND: Command = Command {
-    name: "tidy",
-    about: "Checks the rules of this project: arrows between crates, shape, texts, links",
-    usage: "",
-    help:
-        "Reads the manifests and every file outside target folders. Compiles nothing. Prints each finding
-as `path:line: what is wrong: what to do`.",
-    run: |arguments| {
-        expect_no_arguments(arguments)?;
-        Ok(check(&Workspace::enter()?)?)
-    },
-};
 
 type Rule = fn(&Project) -> Vec<String>;
 
 const RULES: &[(&str, Rule)] = &[
     ("arrows between crates", arrows::arrows),
-    ("manifests", crates::manifests),
-    ("licence of each crate", crates::licences),
-    ("lints of each crate", crates::lints),
+    ("manifest, licence and lints of each crate", crates::crates),
     ("top-level entries", texts::top_level),
     ("length of files", texts::length),
     ("links and paths in texts", texts::links),
@@ -51,11 +37,27 @@ const RULES: &[(&str, Rule)] = &[
 struct Project<'a> {
     workspace: &'a Workspace,
     tree: &'a Tree,
+    /// The Markdown files, and the comments of each Rust source.
+    documents: BTreeMap<&'a str, Document>,
+}
+
+impl<'a> Project<'a> {
+    fn new(workspace: &'a Workspace, tree: &'a Tree) -> Self {
+        let pages = tree.texts(".md");
+        let pages = pages.map(|(path, text)| (path, Document::read(text)));
+        let sources = tree.texts(".rs");
+        let comments = sources.map(|(path, text)| (path, Document::of_comments(text)));
+        Self {
+            workspace,
+            tree,
+            documents: pages.chain(comments).collect(),
+        }
+    }
 }
 
 pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
-    let tree = &Tree::load(Path::new("."))?;
-    let project = Project { workspace, tree };
+    let tree = Tree::load(Path::new(".")).map_err(|error| format!("the files: {error}"))?;
+    let project = Project::new(workspace, &tree);
     let mut count = 0;
     for (name, rule) in RULES {
         let findings = rule(&project);
@@ -65,22 +67,17 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
         count += findings.len();
     }
     if count > 0 {
-        return Err(format!(
-            "tidy has {count} findings: each line above says what to do"
-        ));
+        let next = "each line above says what to do";
+        return Err(format!("tidy has {count} findings: {next}"));
     }
-    println!(
-        "    {} rules, {} files: tidy",
-        RULES.len(),
-        tree.paths().count()
-    );
+    let (rules, files) = (RULES.len(), tree.paths().count());
+    println!("    {rules} rules, {files} files: tidy");
     Ok(())
 }
 
 #[cfg(test)]
 mod testing {
     use cargo_metadata::Package;
-    use serde_json::{Value, json};
 
     use super::*;
 
@@ -92,28 +89,18 @@ mod testing {
         files: &[(&str, &str)],
         expected: &str,
     ) {
-        let workspace = &Workspace::of(packages);
-        let tree = &Tree::of(files);
-        let found = rule(&Project { workspace, tree });
+        let workspace = Workspace::of(packages);
+        let tree = Tree::of(files);
+        let found = rule(&Project::new(&workspace, &tree));
         let expected: Vec<&str> = expected.lines().collect();
         let mut pairs = found.iter().zip(&expected);
         let same = found.len() == expected.len() && pairs.all(|(it, start)| it.starts_with(start));
         assert!(same, "{files:#?}\nfound {found:#?}\nexpected {expected:#?}");
     }
 
-    /// A package that breaks no rule, with some members of its metadata replaced.
-    pub(super) fn package(name: &str, changes: Value) -> Package {
-        let mut package = json!({
-            "name": name, "version": "0.1.0", "id": name, "authors": [], "edition": "2024",
-            "manifest_path": format!("/w/crates/{name}/Cargo.toml"),
-            "description": "x", "license": "MIT", "readme": "README.md", "rust_version": "1.88.0",
-            "keywords": ["jwt"], "categories": ["authentication"],
-            "metadata": {"docs": {"rs": {}}},
-            "dependencies": [], "targets": [], "features": {},
-        });
-        for (name, value) in changes.as_object().into_iter().flatten() {
-            package[name] = value.clone();
-        }
-        serde_json::from_value(package).unwrap()
+    /// Each finding with its place before it.
+    pub(super) fn at(place: &str, findings: &str) -> String {
+        let findings = findings.lines();
+        findings.map(|it| format!("{place}: {it}\n")).collect()
     }
 }

@@ -20,27 +20,19 @@ const WITHOUT_A_TEST: &[&str] = &["by type", "the case of its row"];
 /// Each test that is named after a standard has a row, and each row has its test.
 pub(super) fn conformance(project: &Project) -> Vec<String> {
     let tests = tests(project);
-    let page = Document::read(project.tree.text(CONFORMANCE).unwrap_or_default());
-    let rows: BTreeMap<&str, usize> = page
-        .code
-        .iter()
-        .map(|(line, span)| (split_name(span).1, *line))
-        .filter(|(name, _)| names_a_standard(name))
-        .rev()
-        .collect();
+    let page = project.documents.get(CONFORMANCE);
+    let rows = page.map_or(Vec::new(), named).into_iter().rev();
+    let rows: BTreeMap<String, usize> = rows.filter(|(test, _)| names_a_standard(test)).collect();
     let mut findings = Vec::new();
-    for ((_, name), (path, line)) in tests.iter().filter(|((_, name), _)| names_a_standard(name)) {
-        if !rows.contains_key(name) {
-            findings.push(format!(
-                "{path}:{line}: `{name}` has no row in {CONFORMANCE}: add one"
-            ));
+    for (test, (path, line)) in &tests {
+        if names_a_standard(test) && !rows.contains_key(test) {
+            let wrong = format!("`{test}` has no row in {CONFORMANCE}");
+            findings.push(format!("{path}:{line}: {wrong}: add one"));
         }
     }
-    for (name, line) in rows {
-        if !tests.keys().any(|(_, test)| *test == name) {
-            let remedy = "use the name that the test has now, or remove the row";
-            findings.push(format!("{CONFORMANCE}:{line}: no test `{name}`: {remedy}"));
-        }
+    for (test, line) in rows.iter().filter(|(test, _)| !tests.contains_key(*test)) {
+        let remedy = "use the name that the test has now, or remove the row";
+        findings.push(format!("{CONFORMANCE}:{line}: no test `{test}`: {remedy}"));
     }
     findings
 }
@@ -49,17 +41,16 @@ pub(super) fn conformance(project: &Project) -> Vec<String> {
 pub(super) fn parity(project: &Project) -> Vec<String> {
     let tests = tests(project);
     let mut findings = Vec::new();
-    for (line, cell) in last_cells(project.tree.text(PARITY).unwrap_or_default()) {
+    let cells = project.documents.get(PARITY).into_iter();
+    let cells = cells.flat_map(|page| &page.last_cells);
+    for (line, _, cell) in cells.filter(|(_, head, _)| SHOWN_BY.contains(&head.as_str())) {
         let document = Document::read(cell);
-        let named = document.code.iter().map(|(_, span)| split_name(span));
-        let named: Vec<_> = named.filter(|(_, name)| is_name(name)).collect();
-        for (of, name) in named.iter().filter(|test| !tests.contains_key(*test)) {
+        let named = named(&document);
+        for (test, _) in named.iter().filter(|(test, _)| !tests.contains_key(test)) {
             let remedy = "use the name that the test has now";
-            findings.push(format!(
-                "{PARITY}:{line}: {of} has no test `{name}`: {remedy}"
-            ));
+            findings.push(format!("{PARITY}:{line}: no test `{test}`: {remedy}"));
         }
-        if named.len() + document.links.len() == 0 && !WITHOUT_A_TEST.contains(&cell) {
+        if named.len() + document.links.len() == 0 && !WITHOUT_A_TEST.contains(&cell.as_str()) {
             let remedy = "name a test, an example or a section";
             findings.push(format!("{PARITY}:{line}: nothing shows this row: {remedy}"));
         }
@@ -67,30 +58,10 @@ pub(super) fn parity(project: &Project) -> Vec<String> {
     findings
 }
 
-/// The last cell of each row, with its line.
-fn last_cells(page: &str) -> Vec<(usize, &str)> {
-    let mut cells = Vec::new();
-    let mut checked = None;
-    for (index, line) in page.lines().enumerate() {
-        let Some(row) = line.strip_prefix('|') else {
-            checked = None;
-            continue;
-        };
-        let row = row.trim_end().trim_end_matches('|');
-        let last = row.rsplit('|').next().unwrap_or_default().trim();
-        match checked {
-            None => checked = Some(SHOWN_BY.contains(&last)),
-            Some(true) if !last.starts_with("---") => cells.push((index + 1, last)),
-            Some(_) => {}
-        }
-    }
-    cells
-}
-
-/// Crate and name of each function that runs as a test, with its place: a function with a test
+/// Each function that runs as a test, as `crate: name`, with its place: a function with a test
 /// attribute, or a scenario, which runs with each driver. An unused scenario is dead code, which
 /// the compiler reports; so is a function named after a standard that lost its attribute.
-fn tests<'a>(project: &'a Project<'_>) -> BTreeMap<(&'a str, &'a str), (&'a str, usize)> {
+fn tests<'a>(project: &'a Project<'_>) -> BTreeMap<String, (&'a str, usize)> {
     let mut found = BTreeMap::new();
     for (path, source) in project.tree.texts(".rs") {
         let parts: Vec<&str> = path.split('/').collect();
@@ -98,16 +69,16 @@ fn tests<'a>(project: &'a Project<'_>) -> BTreeMap<(&'a str, &'a str), (&'a str,
             continue;
         };
         let mut is_test = false;
-        for (index, line) in source.lines().enumerate() {
-            let line = line.trim_start();
-            if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
-                is_test = true;
-            } else if let Some(name) = function(line) {
-                if is_test || line.contains("<D: Driver>()") || names_a_standard(name) {
-                    found.entry((krate, name)).or_insert((path, index + 1));
-                }
-                is_test = false;
+        for (index, line) in source.lines().map(str::trim_start).enumerate() {
+            is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+            let Some(name) = function(line) else {
+                continue;
+            };
+            let test = format!("{krate}: {name}");
+            if is_test || line.contains("<D: Driver>()") || names_a_standard(&test) {
+                found.entry(test).or_insert((path, index + 1));
             }
+            is_test = false;
         }
     }
     found
@@ -116,79 +87,65 @@ fn tests<'a>(project: &'a Project<'_>) -> BTreeMap<(&'a str, &'a str), (&'a str,
 /// The name of the function that begins on this line.
 fn function(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("fn ")?;
-    let qualifier = |word: &str| word.starts_with("pub") || matches!(word, "async" | "const");
-    let end = after.find(|it: char| !(it.is_ascii_alphanumeric() || it == '_'))?;
-    before
-        .split_whitespace()
-        .all(qualifier)
-        .then(|| &after[..end])
+    let (name, _) = after.split_once(['(', '<'])?;
+    (is_name(name) && !before.contains(['/', '"'])).then_some(name)
 }
 
-/// The crate and the name of `crate: name` or `name`.
-fn split_name(span: &str) -> (&str, &str) {
-    span.split_once(": ").unwrap_or((CRATE, span))
+/// Each test that a document names by `crate: name` or `name`, as `crate: name`, with its line.
+fn named(document: &Document) -> Vec<(String, usize)> {
+    let spans = document.code.iter().filter_map(|(line, span)| {
+        let (krate, name) = span.split_once(": ").unwrap_or((CRATE, span));
+        is_name(name).then(|| (format!("{krate}: {name}"), *line))
+    });
+    spans.collect()
 }
 
 /// `rfc`, a number, `_`, and more.
-fn names_a_standard(name: &str) -> bool {
-    let rest = name
-        .strip_prefix("rfc")
-        .and_then(|rest| rest.split_once('_'));
-    is_name(name)
-        && rest.is_some_and(|(number, rest)| number.parse::<u32>().is_ok() && !rest.is_empty())
+fn names_a_standard(test: &str) -> bool {
+    let after = test
+        .split_once(": rfc")
+        .and_then(|(_, it)| it.split_once('_'));
+    after.is_some_and(|(number, rest)| number.parse::<u32>().is_ok() && !rest.is_empty())
 }
 
 fn is_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
     text.starts_with(|it: char| it.is_ascii_lowercase())
-        && text
-            .bytes()
-            .all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        && bytes.all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::assert_finds;
+    use super::super::testing::{assert_finds, at};
     use super::*;
 
-    const FILES: [(&str, &str); 5] = [
-        (
-            "crates/a0-jose/examples/x.rs",
-            "#[test]\nfn rfc9_9_example() {\n",
-        ),
-        (
-            "crates/a0-jose/src/x.rs",
-            "    #[test]\n    #[cfg(unix)]\n    fn two() {\n",
-        ),
-        (
-            "crates/a0-jose/src/y.rs",
-            "fn helper() {\n// fn rfc1_2_c() {\n    rfc1_2_c();\n",
-        ),
+    #[rustfmt::skip]
+    const FILES: &[(&str, &str)] = &[
+        ("crates/a0-jose/examples/x.rs", "#[test]\nfn rfc9_9_x() {\n"),
+        ("crates/a0-jose/src/x.rs", "    #[test]\n    #[cfg(unix)]\n    fn two() {\n"),
+        ("crates/a0-jose/src/y.rs", "fn helper() {\n// fn rfc1_2_c() {\n    rfc1_2_c();\n"),
         ("crates/a0-jose/tests/z/z.rs", "#[test]\nfn rfc1_2_a() {\n"),
-        (
-            "crates/auth0-api/tests/scenarios/x.rs",
-            "pub(crate) async fn one<D: Driver>() {\n",
-        ),
+        ("crates/auth0-api/tests/scenarios/x.rs", "pub(crate) async fn one<D: Driver>() {\n"),
     ];
 
     #[test]
     #[rustfmt::skip]
     fn each_test_of_a_standard_has_its_row_and_each_row_its_test() {
-        let missing = "crates/a0-jose/tests/z/z.rs:2: `rfc1_2_a` has no row in docs/conformance.md";
+        let missing = &*at("crates/a0-jose/tests/z/z.rs:2", "`a0-jose: rfc1_2_a` has no row");
         for (page, no_row, no_test) in [
             ("| RFC 1 section 2 | a | `a0-jose: rfc1_2_a` |\n", "", ""),
-            ("`rfc1_2_a` `rfc_2_a` `rfc7515` `rfc7515_` `rfc75x_2` `my_rfc1_2_a`\n", "", ""),
+            ("`a0-jose: rfc1_2_a` `rfc_2_a` `rfc7515` `rfc7515_` `rfc75x_2` `my_rfc1_2_a`\n", "", ""),
             ("none\n", missing, ""),
-            ("`a0-jose: rfc1_2_ab`\n", missing, "1: no test `rfc1_2_ab`"),
-            ("`rfc1_2_a`\n\n`rfc1_2_gone`\n`rfc1_2_gone`\n", "", "3: no test `rfc1_2_gone`"),
-            ("`rfc1_2_a` `rfc1_2_c`\n", "", "1: no test `rfc1_2_c`"),
-            ("`rfc1_2_a` `rfc9_9_example`\n", "", "1: no test `rfc9_9_example`"),
+            ("`rfc1_2_a`\n", missing, "no test `auth0-api: rfc1_2_a`"),
+            ("`a0-jose: rfc1_2_ab`\n", missing, "no test `a0-jose: rfc1_2_ab`"),
+            ("`rfc1_2_z` `a0-jose: rfc1_2_a`\n\n`rfc1_2_z`\n", "", "no test `auth0-api: rfc1_2_z`"),
+            ("`a0-jose: rfc1_2_a` `a0-jose: rfc1_2_c`\n", "", "no test `a0-jose: rfc1_2_c`"),
+            ("`a0-jose: rfc1_2_a` `a0-jose: rfc9_9_x`\n", "", "no test `a0-jose: rfc9_9_x`"),
         ] {
-            let no_test = no_test.lines().map(|it| format!("docs/conformance.md:{it}"));
-            let expected: Vec<String> = no_row.lines().map(str::to_owned).chain(no_test).collect();
-            let files = [&FILES[..], &[(CONFORMANCE, page)]].concat();
-            assert_finds(conformance, &[], &files, &expected.join("\n"));
+            let expected = no_row.to_owned() + &at("docs/conformance.md:1", no_test);
+            assert_finds(conformance, &[], &[FILES, &[(CONFORMANCE, page)]].concat(), &expected);
         }
-        assert_finds(conformance, &[], &FILES, missing);
+        assert_finds(conformance, &[], FILES, missing);
         assert_finds(conformance, &[], &[], "");
     }
 
@@ -205,20 +162,19 @@ mod tests {
             ("", "nothing shows"),
             ("by types", "nothing shows"),
             ("`crates/a0-jose/src/x.rs`", "nothing shows"),
-            ("`gone`", "auth0-api has no test `gone`"),
-            ("`two`", "auth0-api has no test `two`"),
-            ("`a0-jose: one`", "a0-jose has no test `one`"),
-            ("`a0-jose: helper`", "a0-jose has no test `helper`"),
-            ("`one`, `gone`", "auth0-api has no test `gone`"),
+            ("`gone`", "no test `auth0-api: gone`"),
+            ("`two`", "no test `auth0-api: two`"),
+            ("`a0-jose: one`", "no test `a0-jose: one`"),
+            ("`a0-jose: helper`", "no test `a0-jose: helper`"),
+            ("`one`, `gone`", "no test `auth0-api: gone`"),
         ] {
             for head in ["test", "shown by"] {
                 let page = format!("# P\n\n| a | {head} |\n|---|---|\n| `\\|` | {last} |\n");
-                let files = [&FILES[..], &[(PARITY, &page)]].concat();
-                let expected = expected.lines().map(|it| format!("docs/parity.md:5: {it}"));
-                assert_finds(parity, &[], &files, &expected.collect::<String>());
+                let files = [FILES, &[(PARITY, &page)]].concat();
+                assert_finds(parity, &[], &files, &at("docs/parity.md:5", expected));
             }
         }
         let two = "| a | test |\n|---|---|\n| x | `one` |\n\n| a | b |\n|---|---|\n| x | `gone` |\n";
-        assert_finds(parity, &[], &[&FILES[..], &[(PARITY, two)]].concat(), "");
+        assert_finds(parity, &[], &[FILES, &[(PARITY, two)]].concat(), "");
     }
 }

@@ -1,20 +1,11 @@
 //! The rules for the shape of the tree and for its texts: links, anchors, named paths, code.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Project;
 use super::document::Document;
 
-const TOP_LEVEL: &[&str] = &[
-    "Cargo.toml",
-    "Cargo.lock",
-    "crates",
-    "xtask",
-    "docs",
-    "README.md",
-    "LICENSE",
-    "deny.toml",
-];
+const TOP_LEVEL: &str = "Cargo.toml Cargo.lock crates xtask docs README.md LICENSE deny.toml";
 
 const MAX_LINES: usize = 400;
 
@@ -24,7 +15,8 @@ const FROM_ROOT: &[&str] = &["crates/", "docs/", "xtask/", ".ci/", ".cargo/"];
 pub(super) fn top_level(project: &Project) -> Vec<String> {
     let paths = project.tree.paths();
     let entries: BTreeSet<&str> = paths.filter_map(|path| path.split('/').next()).collect();
-    let unknown = |entry: &&str| !entry.starts_with('.') && !TOP_LEVEL.contains(entry);
+    let known: Vec<&str> = TOP_LEVEL.split(' ').collect();
+    let unknown = |entry: &&str| !entry.starts_with('.') && !known.contains(entry);
     let remedy = "move it into one of crates, docs and xtask";
     let finding = |entry| format!("{entry}: does not belong at the top level: {remedy}");
     entries.into_iter().filter(unknown).map(finding).collect()
@@ -43,54 +35,37 @@ pub(super) fn length(project: &Project) -> Vec<String> {
 
 /// Paths and headings in links, and paths in code spans of pages and of comments.
 pub(super) fn links(project: &Project) -> Vec<String> {
-    let pages = project.tree.texts(".md");
-    let pages: BTreeMap<_, _> = pages
-        .map(|(path, text)| (path, Document::read(text)))
-        .collect();
     let mut findings = Vec::new();
-    for (file, page) in &pages {
-        for (line, link) in page.links.iter().filter(|(_, link)| !is_url(link)) {
-            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let target = match path {
-                "" => Some((*file).to_owned()),
-                path => resolve(file, path),
-            };
-            let target = target.filter(|target| project.tree.exists(target));
-            let page = target.as_deref().and_then(|target| pages.get(target));
-            if target.is_none() {
-                findings.push(missing(file, *line, path));
-            } else if !anchor.is_empty()
-                // An anchor into a source is a line.
-                && page.is_some_and(|page| !page.anchors.iter().any(|it| it == anchor))
-            {
+    for (file, document) in &project.documents {
+        let links = document.links.iter().filter(|(_, link)| !is_url(link));
+        let links = links.map(|(line, link)| (line, *file, link));
+        let spans = document.code.iter().filter_map(|(line, span)| {
+            let is_relative = span.starts_with("../") && file.ends_with(".md");
+            let from = if is_relative { *file } else { "" };
+            (is_relative || is_path(span)).then_some((line, from, span))
+        });
+        for (line, from, target) in links.chain(spans) {
+            // The end of `path.rs:12`, `path.rs::item` and `path.md#anchor` is no part of the path.
+            let path = target.split([':', '#']).next().unwrap_or_default();
+            let anchor = target.split_once('#').map_or("", |(_, anchor)| anchor);
+            let found = resolve(from, path).filter(|found| project.tree.exists(found));
+            // An anchor into a source is a line.
+            let page = found.as_deref().filter(|found| found.ends_with(".md"));
+            let page = page.and_then(|page| project.documents.get(page));
+            let lacks = |page: &Document| !page.anchors.iter().any(|it| it == anchor);
+            let (wrong, remedy) = if found.is_none() {
+                let remedy = "name the path it has now, or remove the sentence";
+                (format!("`{path}` does not exist"), remedy)
+            } else if !anchor.is_empty() && page.is_some_and(lacks) {
                 let remedy = "name the heading it has now";
-                findings.push(format!(
-                    "{file}:{line}: `{link}` leads to no heading: {remedy}"
-                ));
-            }
-        }
-    }
-    let comments = project.tree.texts(".rs");
-    let comments = comments.map(|(file, text)| (file, Document::of_comments(text)));
-    for (file, document) in pages.into_iter().chain(comments) {
-        for (line, span) in document.code {
-            let from = match &span {
-                span if is_path(span) => "",
-                span if span.starts_with("../") && file.ends_with(".md") => file,
-                _ => continue,
+                (format!("`{target}` leads to no heading"), remedy)
+            } else {
+                continue;
             };
-            let path = path_of(&span);
-            if !resolve(from, path).is_some_and(|target| project.tree.exists(&target)) {
-                findings.push(missing(file, line, path));
-            }
+            findings.push(format!("{file}:{line}: {wrong}: {remedy}"));
         }
     }
     findings
-}
-
-fn missing(file: &str, line: usize, path: &str) -> String {
-    let remedy = "name the path it has now, or remove the sentence";
-    format!("{file}:{line}: `{path}` does not exist: {remedy}")
 }
 
 /// The READMEs of the libraries and all pages with Rust code, so that the code keeps compiling.
@@ -102,18 +77,15 @@ pub(super) fn doc_tests(project: &Project) -> Vec<String> {
             included.extend(page.split('"').next().and_then(|page| resolve(path, page)));
         }
     }
-    let libraries = project.workspace.libraries();
-    let readmes: Vec<_> = libraries
-        .map(|it| project.workspace.file(it, "README.md"))
-        .collect();
-    let wanted = |path: &str, text: &str| {
-        let is_page = path == "README.md" || path.starts_with("docs/");
-        readmes.iter().any(|it| it == path) || is_page && !Document::read(text).rust.is_empty()
-    };
+    let readme = |it| project.workspace.file(it, "README.md");
+    let readmes: Vec<_> = project.workspace.libraries().map(readme).collect();
+    let pages = project.documents.iter().filter(|(path, document)| {
+        let is_page = **path == "README.md" || path.starts_with("docs/");
+        readmes.iter().any(|it| it == *path) || is_page && !document.rust.is_empty()
+    });
     let remedy = "include it in a lib.rs, with `#[cfg(doctest)]`, as the other pages are";
-    let pages = project.tree.texts(".md");
     pages
-        .filter(|(path, text)| wanted(path, text) && !included.contains(*path))
+        .filter(|(path, _)| !included.contains(**path))
         .map(|(path, _)| format!("{path}: is not among the doc tests of a crate: {remedy}"))
         .collect()
 }
@@ -121,8 +93,8 @@ pub(super) fn doc_tests(project: &Project) -> Vec<String> {
 /// rustdoc leaves out functions with a test attribute, unless the block is a test harness.
 pub(super) fn tests_in_examples(project: &Project) -> Vec<String> {
     let mut findings = Vec::new();
-    for (path, text) in project.tree.texts(".md") {
-        for (line, words, code) in Document::read(text).rust {
+    for (path, document) in &project.documents {
+        for (line, words, code) in &document.rust {
             let is_test = code.contains("#[test]") || code.contains("#[tokio::test");
             if is_test && !words.contains("test_harness") {
                 let remedy = "begin the block with ```rust,test_harness";
@@ -146,10 +118,8 @@ pub(super) fn test_modules(project: &Project) -> Vec<String> {
             continue;
         };
         let declared = format!("mod {name};");
-        let mut siblings = project
-            .tree
-            .texts(".rs")
-            .filter(|(it, _)| it.starts_with(krate));
+        let sources = project.tree.texts(".rs");
+        let mut siblings = sources.filter(|(it, _)| it.starts_with(krate));
         if !siblings.any(|(_, text)| text.lines().any(|line| line.ends_with(&declared))) {
             let remedy = format!("write `{declared}` in the main.rs of its folder");
             findings.push(format!("{path}: belongs to no test program: {remedy}"));
@@ -168,17 +138,16 @@ fn is_path(span: &str) -> bool {
     FROM_ROOT.iter().any(|start| span.starts_with(start)) && !is_pattern && !span.contains("...")
 }
 
-/// The path of `path.rs:12`, `path.rs::item` and `path.md#anchor`.
-fn path_of(span: &str) -> &str {
-    span.split([':', '#']).next().unwrap_or_default()
-}
-
-/// The path from the root, or `None` if it leads out of the repository.
+/// The path from the root, or `None` if it leads out of the repository. An empty path is the file.
 fn resolve(file: &str, path: &str) -> Option<String> {
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let folder = if path.starts_with('/') { "" } else { folder };
+    let start = match path {
+        "" => file,
+        path if path.starts_with('/') => "",
+        _ => folder,
+    };
     let mut parts: Vec<&str> = Vec::new();
-    for part in folder.split('/').chain(path.split('/')) {
+    for part in start.split('/').chain(path.split('/')) {
         match part {
             "" | "." => {}
             ".." => drop(parts.pop()?),
@@ -192,35 +161,42 @@ fn resolve(file: &str, path: &str) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::testing::{assert_finds, package};
+    use super::super::Rule;
+    use super::super::testing::assert_finds;
     use super::*;
-
-    #[test]
-    fn the_top_level_is_closed() {
-        for (path, expected) in [
-            ("Cargo.toml", ""),
-            (".ci/run", ""),
-            ("docs/deep/x.md", ""),
-            ("notes.md", "notes.md: does not belong"),
-            ("scripts/a.sh", "scripts: does not belong"),
-        ] {
-            assert_finds(top_level, &[], &[(path, "")], expected);
-        }
-    }
+    use crate::workspace::testing::package;
 
     #[test]
     #[rustfmt::skip]
-    fn sources_end_at_four_hundred_lines() {
+    fn the_shape_of_the_tree_is_kept() {
         let long = "//\n".repeat(MAX_LINES + 1);
-        for (path, text, expected) in [
-            ("crates/a/src/x.rs", &long[3..], ""),
-            ("crates/a/tests/it/long.rs", &long, ""),
-            ("crates/a/benches/long.rs", &long, ""),
-            ("docs/long.md", &long, ""),
-            ("crates/a/src/x.rs", &long, "crates/a/src/x.rs: has 401 lines"),
-            ("crates/a/src/tests.rs", &long, "crates/a/src/tests.rs: has 401 lines"),
+        let fitting = &long[3..];
+        let main = ("crates/a/tests/it/main.rs", "//! A.\n\n#[cfg(x)]\nmod x;\npub mod common;\n");
+        for (rule, path, text, expected) in [
+            (top_level as Rule, "Cargo.toml", "", ""),
+            (top_level, ".ci/run", "", ""),
+            (top_level, "docs/deep/x.md", "", ""),
+            (top_level, "notes.md", "", "notes.md: does not belong"),
+            (top_level, "scripts/a.sh", "", "scripts: does not belong"),
+            (length, "crates/a/src/x.rs", fitting, ""),
+            (length, "crates/a/tests/it/long.rs", &long, ""),
+            (length, "crates/a/benches/long.rs", &long, ""),
+            (length, "docs/long.md", &long, ""),
+            (length, "crates/a/src/x.rs", &long, "crates/a/src/x.rs: has 401 lines"),
+            (length, "crates/a/src/tests.rs", &long, "crates/a/src/tests.rs: has 401 lines"),
+            (test_modules, "crates/a/tests/it/x.rs", "", ""),
+            (test_modules, "crates/a/tests/it/common/mod.rs", "", ""),
+            (test_modules, "crates/a/tests/y.rs", "", ""),
+            (test_modules, "crates/a/src/y.rs", "", ""),
+            (test_modules, "crates/a/tests/it/y.rs", "", "crates/a/tests/it/y.rs: belongs"),
+            (test_modules, "crates/b/tests/it/x.rs", "", "crates/b/tests/it/x.rs: belongs"),
+            (tests_in_examples, "a.md", "\n```rust,test_harness\n#[test]\n```", ""),
+            (tests_in_examples, "a.md", "\n```rust\nfn f() {}\n```\n\n#[test]\n", ""),
+            (tests_in_examples, "a.md", "\n```text\n#[test]\n```", ""),
+            (tests_in_examples, "a.md", "\n```rust\n    #[test]\n```", "a.md:2: a test"),
+            (tests_in_examples, "a.md", "\n```rust,ignore\n#[tokio::test]", "a.md:2: a test"),
         ] {
-            assert_finds(length, &[], &[(path, text)], expected);
+            assert_finds(rule, &[], &[main, (path, text)], expected);
         }
     }
 
@@ -241,7 +217,7 @@ mod tests {
             "[a](../README.md) [b](page.md) [c](/README.md) [d](./page.md) [e](../crates)",
             "[a](https://example.com/x#y) [b](mailto:a@b.c) [c](//example.com) [`C`](crate::C)",
             "[a](../crates/a0-act/src/lib.rs#L3) [b](../README.md#use)",
-            "`crates/a0-act/src/lib.rs` `crates/a0-act/` `docs/page.md#x` `xtask/src/main.rs:7`",
+            "`crates/a0-act/src/lib.rs` `crates/a0-act/` `../README.md#use` `xtask/src/main.rs:7`",
             "`../README.md` `crates/*/src` `crates/a0-*/src/*.rs` `xtask/src/main.rs::main`",
             "`crates/<name>/src` `docs/{a,b}.md` `crates/a b` `src/gone.rs` `a/b` `docs/...`",
             "```\n[a](gone.md)\n```\n``[a](gone.md)``",
@@ -252,29 +228,26 @@ mod tests {
         ] {
             check(good, "");
         }
-        for (bad, line, path) in [
-            ("[a](gone.md)", 1, "gone.md"),
-            ("![a [b] `c`](gone.png \"title\")", 1, "gone.png"),
-            ("[a](../docs)[b](gone/)", 1, "gone/"),
-            ("[a]: gone.md", 1, "gone.md"),
-            ("[a]: gone.md\n\n[a]", 3, "gone.md"),
-            ("[a](README.md)", 1, "README.md"),
-            ("[a](gone.md#use)", 1, "gone.md"),
-            ("[a](../../README.md)", 1, "../../README.md"),
-            ("|a|\n|-|\n|`crates/gone`|", 3, "crates/gone"),
-            ("`crates/a0-act/src/li`", 1, "crates/a0-act/src/li"),
-            ("`../gone.md`", 1, "../gone.md"),
-            ("`crates/*/benches`", 1, "crates/*/benches"),
-            ("`.ci/gone:1`", 1, ".ci/gone"),
+        for (bad, expected) in [
+            ("[a](gone.md)", "1: `gone.md` does not exist"),
+            ("![a [b] `c`](gone.png \"title\")", "1: `gone.png` does not exist"),
+            ("[a](../docs)[b](gone/)", "1: `gone/` does not exist"),
+            ("[a]: gone.md", "1: `gone.md` does not exist"),
+            ("[a]: gone.md\n\n[a]", "3: `gone.md` does not exist"),
+            ("[a](README.md)", "1: `README.md` does not exist"),
+            ("[a](gone.md#use)", "1: `gone.md` does not exist"),
+            ("[a](../../README.md)", "1: `../../README.md` does not exist"),
+            ("|a|\n|-|\n|`crates/gone`|", "3: `crates/gone` does not exist"),
+            ("`crates/a0-act/src/li`", "1: `crates/a0-act/src/li` does not exist"),
+            ("`../gone.md`", "1: `../gone.md` does not exist"),
+            ("`crates/*/benches`", "1: `crates/*/benches` does not exist"),
+            ("`.ci/gone:1`", "1: `.ci/gone` does not exist"),
+            ("# Here\n[a](#there)", "2: `#there` leads to no heading"),
+            ("[a](../README.md#Use)", "1: `../README.md#Use` leads to no heading"),
+            ("`docs/page.md#gone`", "1: `docs/page.md#gone` leads to no heading"),
+            ("```\n# No\n```\n[a](#no)", "4: `#no` leads to no heading"),
         ] {
-            check(bad, &format!("docs/page.md:{line}: `{path}` does not exist: "));
-        }
-        for (bad, line, link) in [
-            ("# Here\n[a](#there)", 2, "#there"),
-            ("[a](../README.md#Use)", 1, "../README.md#Use"),
-            ("```\n# No\n```\n[a](#no)", 4, "#no"),
-        ] {
-            check(bad, &format!("docs/page.md:{line}: `{link}` leads to no heading: "));
+            check(bad, &format!("docs/page.md:{expected}"));
         }
         for (source, expected) in [
             ("//! See `docs/a.md`,\n//! and `../gone`.\n", ""),
@@ -305,37 +278,6 @@ mod tests {
         ] {
             let files = [(page, text), ("crates/a/src/lib.rs", source)];
             assert_finds(doc_tests, &[package("a", json!({}))], &files, expected);
-        }
-    }
-
-    #[test]
-    #[rustfmt::skip]
-    fn tests_in_examples_are_compiled() {
-        for (fence, line, expected) in [
-            ("rust,test_harness", "#[test]", ""),
-            ("rust", "fn f() {}", ""),
-            ("text", "#[test]", ""),
-            ("rust", "    #[test]", "docs/a.md:3: a test is not compiled"),
-            ("rust,no_run", "#[tokio::test]", "docs/a.md:3: a test is not compiled"),
-        ] {
-            let page = format!("# A\n\n```{fence}\n{line}\nfn a_test() {{}}\n```\n\n#[test]\n");
-            assert_finds(tests_in_examples, &[], &[("docs/a.md", &page)], expected);
-        }
-    }
-
-    #[test]
-    #[rustfmt::skip]
-    fn a_test_program_names_its_files() {
-        let main = ("crates/a/tests/it/main.rs", "//! A.\n\n#[cfg(x)]\nmod x;\npub mod common;\n");
-        for (path, expected) in [
-            ("crates/a/tests/it/x.rs", ""),
-            ("crates/a/tests/it/common/mod.rs", ""),
-            ("crates/a/tests/y.rs", ""),
-            ("crates/a/src/y.rs", ""),
-            ("crates/a/tests/it/y.rs", "crates/a/tests/it/y.rs: belongs to no test program"),
-            ("crates/b/tests/it/x.rs", "crates/b/tests/it/x.rs: belongs to no test program"),
-        ] {
-            assert_finds(test_modules, &[], &[main, (path, "")], expected);
         }
     }
 }

@@ -9,16 +9,15 @@ use wildmatch::WildMatch;
 const SKIPPED: &[&str] = &[".git", "target"];
 
 /// Files by their paths, relative to the workspace, with `/` between the parts. The value is `None`
-/// if the file is not text.
+/// if the file is not text, or a link to a folder.
 #[derive(Debug, Default)]
 pub(super) struct Tree(BTreeMap<String, Option<String>>);
 
 impl Tree {
     /// Reads all files below the folder.
-    pub(super) fn load(root: &Path) -> Result<Self, String> {
+    pub(super) fn load(root: &Path) -> std::io::Result<Self> {
         let mut tree = Self::default();
-        tree.add_folder(root, "")
-            .map_err(|error| format!("{}: {error}", root.display()))?;
+        tree.add_folder(root, "")?;
         Ok(tree)
     }
 
@@ -28,11 +27,8 @@ impl Tree {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = [folder, &name].join(if folder.is_empty() { "" } else { "/" });
             if !entry.file_type()?.is_dir() {
-                // A link may lead to a folder.
-                let bytes = std::fs::read(entry.path()).unwrap_or_default();
-                let text = Some(bytes).filter(|bytes| !bytes.contains(&0));
                 self.0
-                    .insert(path, text.and_then(|bytes| String::from_utf8(bytes).ok()));
+                    .insert(path, std::fs::read_to_string(entry.path()).ok());
             } else if !SKIPPED.contains(&name.as_str()) {
                 self.add_folder(root, &path)?;
             }
@@ -54,10 +50,8 @@ impl Tree {
 
     /// The path and the text of each text file whose name ends with `ending`.
     pub(super) fn texts<'a>(&'a self, ending: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let files = self
-            .0
-            .iter()
-            .filter(move |(path, _)| path.ends_with(ending));
+        let files = self.0.iter();
+        let files = files.filter(move |(path, _)| path.ends_with(ending));
         files.filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)))
     }
 
@@ -91,7 +85,6 @@ mod tests {
             (".ci/run", b"text"),
             (".git/z.rs", b"text"),
             ("a/x.rs", b"text"),
-            ("bytes", b"a\0b"),
             ("latin", b"\xff"),
         ] {
             fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
@@ -99,12 +92,11 @@ mod tests {
         }
         let tree = Tree::load(&root).unwrap();
         let _ = fs::remove_dir_all(&root);
-        assert!(
-            tree.paths().eq([".ci/run", "a/x.rs", "bytes", "latin"]),
-            "{tree:?}"
+        assert!(tree.paths().eq([".ci/run", "a/x.rs", "latin"]), "{tree:?}");
+        assert_eq!(
+            (tree.text("a/x.rs"), tree.text("latin")),
+            (Some("text"), None)
         );
-        assert_eq!(tree.texts("").count(), 2);
-        assert_eq!(tree.text("a/x.rs"), Some("text"));
         assert!(Tree::load(&root).is_err());
     }
 
