@@ -1,7 +1,7 @@
 //! Token endpoints on this machine that fail, each in its own way. Both sides send their requests to
 //! the same one, each with its own HTTP client.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::OnceLock;
 
@@ -99,26 +99,11 @@ fn relay(client: TcpStream, server: SocketAddr, bytes: u64) -> io::Result<()> {
     let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
     for (from, to, limit) in [(from_client, to_server, u64::MAX), (server, client, bytes)] {
         std::thread::Builder::new().spawn(move || {
-            let _ = passed_on(&from, &to, limit);
+            let _ = io::copy(&mut (&from).take(limit), &mut &to);
             for stream in [from, to] {
                 let _ = stream.shutdown(Shutdown::Both);
             }
         })?;
-    }
-    Ok(())
-}
-
-fn passed_on(mut from: &TcpStream, mut to: &TcpStream, limit: u64) -> io::Result<()> {
-    let mut left = limit;
-    let mut buffer = [0; 1024];
-    while left > 0 {
-        let read = from.read(&mut buffer)?;
-        let now = usize::try_from(left).unwrap_or(usize::MAX).min(read);
-        let Some(part @ [_, ..]) = buffer.get(..now) else {
-            break;
-        };
-        to.write_all(part)?;
-        left = left.saturating_sub(u64::try_from(now).unwrap_or(u64::MAX));
     }
     Ok(())
 }
