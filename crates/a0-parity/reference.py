@@ -1,4 +1,4 @@
-"""Puts cases through the reference: reads one case a line and writes one outcome a line.
+"""Puts cases through the reference: prints what it offers, then one outcome for each line of input.
 
 A case brings its own clock and the answers of its servers. Only `network.py` uses the network, on this
 machine. A case may have calls `before` its own, given by what is different about them. Their outcomes
@@ -19,6 +19,7 @@ warnings.showwarning = lambda *_, **__: None
 import auth0_api_python.cache
 import httpx
 import network
+import surface
 from auth0_api_python import ApiClient, ApiClientOptions
 from auth0_api_python import get_current_actor, get_delegation_chain
 from auth0_api_python.errors import BaseAuthError
@@ -239,5 +240,6 @@ def encoded(outcome):
         return json.dumps({**outcome, "value": "not JSON"})
 
 
+print(json.dumps(surface.offered()))
 for line in sys.stdin:
     print(encoded(asyncio.run(outcome_of(json.loads(line)))), flush=False)

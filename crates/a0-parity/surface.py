@@ -1,4 +1,4 @@
-"""Prints what the reference offers: names by kind, as JSON.
+"""What the reference offers: names by kind.
 
 A member follows its owner and a dot: `verify_access_token.required_claims`.
 """
@@ -6,13 +6,8 @@ A member follows its owner and a dot: `verify_access_token.required_claims`.
 import ast
 import importlib
 import inspect
-import json
 import pathlib
 import pkgutil
-import warnings
-
-# A dependency of the reference turns its own deprecations on again.
-warnings.showwarning = lambda *_, **__: None
 
 import auth0_api_python as package
 from auth0_api_python import ApiClient, ApiClientOptions, errors
@@ -89,11 +84,12 @@ def headers():
                 yield key.value.lower()
 
 
-kinds = {
-    "Options": parameters(ApiClientOptions),
-    "Methods": methods(),
-    "Errors": error_names(),
-    "Helpers": helpers(),
-    "HTTP headers": headers(),
-}
-print(json.dumps({kind: sorted(set(names)) for kind, names in kinds.items()}))
+def offered():
+    kinds = {
+        "Options": parameters(ApiClientOptions),
+        "Methods": methods(),
+        "Errors": error_names(),
+        "Helpers": helpers(),
+        "HTTP headers": headers(),
+    }
+    return {kind: sorted(set(names)) for kind, names in kinds.items()}

@@ -1,6 +1,8 @@
 //! The deviations that are meant, each with the cases that show it and the rules for what it explains.
 //! `docs/parity.md` says what they are and why.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use wildmatch::WildMatchPattern;
 
@@ -21,22 +23,20 @@ pub(crate) struct Ledger {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Row {
     pub(crate) id: String,
-    /// An additional condition of each rule.
-    #[serde(default)]
-    when: Patterns,
     /// Names of cases that show the row.
     pub(crate) pins: Vec<String>,
+    /// The members of the row itself. Its conditions hold for its other rules too.
+    #[serde(flatten)]
+    rule: Rule,
+    #[serde(default)]
     rules: Vec<Rule>,
 }
 
 /// The differences that a row explains.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Rule {
-    field: Patterns,
     /// Patterns for the case's base or one of its mutations.
     #[serde(default)]
     when: Patterns,
@@ -46,11 +46,15 @@ struct Rule {
     /// Only for cases with several mutations, in which the order of the checks can show.
     #[serde(default)]
     several: bool,
-    reference: Patterns,
-    own: Patterns,
+    /// Explains a challenge that is the reference's with each first text replaced by the second.
+    #[serde(default)]
+    challenge_edits: Vec<(String, String)>,
+    /// For each field the reference's value, then the own one.
+    #[serde(flatten)]
+    fields: BTreeMap<String, [Patterns; 2]>,
 }
 
-/// One pattern, or any of a list. `*` stands for any characters.
+/// One pattern, or any of a list. `*` stands for any characters, and `(a|b)` for `a` or `b`.
 #[derive(Default, Deserialize)]
 #[serde(from = "Texts")]
 struct Patterns(Vec<WildMatchPattern<'*', '\0'>>);
@@ -68,8 +72,21 @@ impl From<Texts> for Patterns {
             Texts::One(text) => vec![text],
             Texts::Many(texts) => texts,
         };
-        Patterns(texts.iter().map(|it| WildMatchPattern::new(it)).collect())
+        let texts = texts.iter().flat_map(|text| alternatives(text));
+        Patterns(texts.map(|text| WildMatchPattern::new(&text)).collect())
     }
+}
+
+/// Returns the text with each choice in place of its first group, and so on for the groups behind.
+fn alternatives(text: &str) -> Vec<String> {
+    if let Some((before, rest)) = text.split_once('(')
+        && let Some((choices, after)) = rest.split_once(')')
+        && choices.contains('|')
+    {
+        let texts = choices.split('|').map(|it| format!("{before}{it}{after}"));
+        return texts.flat_map(|text| alternatives(&text)).collect();
+    }
+    vec![text.to_owned()]
 }
 
 impl Patterns {
@@ -106,12 +123,10 @@ impl Ledger {
     /// Returns the first row that explains the difference. The order of the checks explains only
     /// what nothing else does.
     pub(crate) fn explanation(&self, case: &Case, difference: &Difference) -> Option<&Row> {
-        let explains = |row: &&Row, several| {
-            let mut rules = row.rules_for(case, difference);
-            rules.any(|rule| rule.several == several)
-        };
-        let by_itself = self.rows.iter().find(|row| explains(row, false));
-        by_itself.or_else(|| self.rows.iter().find(|row| explains(row, true)))
+        let rows = self.rows.iter();
+        let found = rows.filter_map(|row| Some((row.explains(case, difference)?, row)));
+        let first = found.min_by_key(|(by_order, _)| *by_order);
+        first.map(|(_, row)| row)
     }
 }
 
@@ -120,43 +135,51 @@ impl Row {
         if !DIRECTIONS.iter().any(|known| direction.starts_with(known)) {
             return Err("has no known direction");
         }
-        if self.rules.is_empty() || self.pins.is_empty() {
-            return Err("has no `rules`, or no `pins` that show it");
+        let is_empty = |it: &Rule| it.fields.is_empty() && it.challenge_edits.is_empty();
+        if self.all_rules().all(is_empty) || self.pins.is_empty() {
+            return Err("explains nothing, or has no `pins` that show it");
         }
-        for rule in &self.rules {
-            let [reference, own] = [&rule.reference, &rule.own].map(|it| it.matches("accepted"));
-            let verdict = rule.field.matches("verdict");
-            if verdict && own && !direction.contains("looser") {
-                return Err("lets this accept more and does not say `looser`");
-            }
-            if NEVER_MEANT.iter().any(|field| rule.field.matches(field)) {
+        for rule in self.all_rules() {
+            if NEVER_MEANT.iter().any(|it| rule.fields.contains_key(*it)) {
                 return Err("explains what no row may");
             }
-            if verdict && rule.several && (reference || own) {
+            let Some(verdicts) = rule.fields.get("verdict") else {
+                continue;
+            };
+            let [reference, own] = verdicts.each_ref().map(|it| it.matches("accepted"));
+            if own && !direction.contains("looser") {
+                return Err("lets this accept more and does not say `looser`");
+            }
+            if rule.several && (reference || own) {
                 return Err("explains an acceptance by an order of checks");
             }
         }
         Ok(())
     }
 
-    pub(crate) fn explains(&self, case: &Case, difference: &Difference) -> bool {
-        self.rules_for(case, difference).next().is_some()
+    fn all_rules(&self) -> impl Iterator<Item = &Rule> {
+        std::iter::once(&self.rule).chain(&self.rules)
     }
 
-    fn rules_for(&self, case: &Case, difference: &Difference) -> impl Iterator<Item = &Rule> {
-        let rules = self.rules.iter().filter(|_| self.when.meet(case));
-        rules.filter(move |rule| rule.fits(case, difference))
+    /// Returns whether only the order of the checks explains the difference, or `None` if nothing does.
+    pub(crate) fn explains(&self, case: &Case, difference: &Difference) -> Option<bool> {
+        let rules = self.all_rules().filter(|_| self.rule.is_for(case));
+        let rules = rules.filter(|it| it.is_for(case) && it.explains(difference));
+        rules.map(|rule| rule.several).min()
     }
 }
 
 impl Rule {
-    fn fits(&self, case: &Case, difference: &Difference) -> bool {
-        self.field.matches(difference.field)
-            && (!self.several || case.mutations.len() > 1)
-            && self.when.meet(case)
-            && self.also.meet(case)
-            && self.reference.matches(&difference.reference)
-            && self.own.matches(&difference.own)
+    fn is_for(&self, case: &Case) -> bool {
+        (!self.several || case.mutations.len() > 1) && self.when.meet(case) && self.also.meet(case)
+    }
+
+    fn explains(&self, it: &Difference) -> bool {
+        let edits = self.challenge_edits.iter();
+        let edited = |text: &String| edits.fold(text.clone(), |text, (a, b)| text.replace(a, b));
+        let fits = |[a, b]: &[Patterns; 2]| a.matches(&it.reference) && b.matches(&it.own);
+        self.fields.get(it.field).is_some_and(fits)
+            || it.field == "challenge" && edited(&it.reference) == it.own
     }
 }
 
@@ -167,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stars_stand_for_any_characters() {
+    fn stars_stand_for_any_characters_and_groups_for_their_choices() {
         for (pattern, text, expected) in [
             ("*", "", true),
             ("a*c", "abc", true),
@@ -178,6 +201,10 @@ mod tests {
             ("abc", "abcd", false),
             ("a?c", "abc", false),
             ("", "x", false),
+            ("(a|b*)(|c)", "a", true),
+            ("(a|b*)(|c)", "bxc", true),
+            ("(a|b*)(|c)", "ab", false),
+            ("a(b)c", "a(b)c", true),
         ] {
             let patterns = Patterns::from(Texts::One(pattern.to_owned()));
             assert_eq!(patterns.matches(text), expected, "{pattern} {text}");
@@ -189,15 +216,20 @@ mod tests {
             id: "D0".to_owned(),
             direction: direction.to_owned(),
         };
-        let mut row = json!({"id": "D0", "pins": ["token: x"], "rules": [
-            {"field": "verdict", "when": ["x*"], "reference": "accepted", "own": "refused: *"},
-        ]});
+        let rules = json!([{"when": "x*", "verdict": ["accepted", "refused: *"]}]);
+        let mut row = json!({"id": "D0", "pins": ["token: x"], "rules": rules});
         change(&mut row);
         Ledger::read(&json!([row]).to_string(), &[deviation])
     }
 
-    fn row(change: impl FnOnce(&mut Value)) -> Result<Ledger, Failure> {
-        row_of("stricter", change)
+    /// A row with this member in place of what it has.
+    fn row(member: &str, value: Value) -> Result<Ledger, Failure> {
+        row_of("stricter", |row| row[member] = value)
+    }
+
+    /// A row with this member of its rule in place of what the rule has.
+    fn rule(member: &str, value: Value) -> Result<Ledger, Failure> {
+        row_of("stricter", |row| row["rules"][0][member] = value)
     }
 
     #[test]
@@ -218,14 +250,18 @@ mod tests {
         let looser = difference("verdict", "refused: X: y", "accepted");
         let other_field = difference("status", "accepted", "refused: X: y");
         let another = difference("verdict", "refused: Y: z", "refused: X: y");
-        let one = row(|_| ()).unwrap();
-        let also = row(|row| row["rules"][0]["also"] = "a*".into()).unwrap();
-        let several = row(|row| {
+        let edited = difference("challenge", "A a, B", "A x, B");
+        let edited_further = difference("challenge", "A a, B", "A x, C");
+        let one = rule("when", "x*".into()).unwrap();
+        let also = rule("also", "a*".into()).unwrap();
+        let of_row = row("when", "a*".into()).unwrap();
+        let in_row = row("status", json!(["accepted", "refused: *"])).unwrap();
+        let edits = rule("challenge_edits", json!([["a", "b"], ["b", "x"]])).unwrap();
+        let several = row_of("stricter", |row| {
             row["rules"][0]["several"] = true.into();
-            row["rules"][0]["reference"] = "refused: *".into();
+            row["rules"][0]["verdict"][0] = "refused: *".into();
         });
         let several = several.unwrap();
-        let of_row = row(|row| row["when"] = "a*".into()).unwrap();
         for (ledger, mutations, difference, explained) in [
             (&one, &["x1"][..], &stricter, true),
             (&one, &["a", "x1"], &stricter, true),
@@ -237,6 +273,11 @@ mod tests {
             (&of_row, &["x1"], &stricter, false),
             (&of_row, &["a"], &stricter, false),
             (&of_row, &["x1", "a"], &stricter, true),
+            (&in_row, &["a"], &other_field, true),
+            (&in_row, &["a"], &stricter, false),
+            (&edits, &["x1"], &edited, true),
+            (&edits, &["x1"], &edited_further, false),
+            (&edits, &["a"], &edited, false),
             (&several, &["x1"], &another, false),
             (&several, &["x1", "x2"], &another, true),
         ] {
@@ -247,28 +288,27 @@ mod tests {
 
     #[test]
     fn a_row_is_whole() {
-        assert!(row(|_| ()).is_ok());
+        assert!(row_of("stricter", |_| ()).is_ok());
         assert!(row_of("sideways", |_| ()).is_err());
         for member in ["id", "rules", "pins"] {
-            let removed = row(|row| {
+            let removed = row_of("stricter", |row| {
                 row.as_object_mut().unwrap().remove(member);
             });
             assert!(removed.is_err(), "{member}");
         }
-        assert!(row(|row| row["id"] = "D1".into()).is_err());
-        let rule = |member: &'static str, value: &'static str| {
-            move |row: &mut Value| row["rules"][0][member] = value.into()
-        };
-        assert!(row(rule("own", "accepted")).is_err());
-        assert!(row(rule("own", "*")).is_err());
-        assert!(row_of("looser", rule("own", "*")).is_ok());
-        assert!(row(|row| row["rules"][0]["several"] = true.into()).is_err());
-        assert!(row(rule("else", "x")).is_err());
-        for member in ["rules", "pins"] {
-            assert!(row(|row| row[member] = json!([])).is_err(), "{member}");
-        }
-        for field in NEVER_MEANT.iter().chain(&["*"]) {
-            assert!(row(rule("field", field)).is_err(), "{field}");
+        let pair = |own: &str| json!(["accepted", own]);
+        assert!(row("id", "D1".into()).is_err());
+        assert!(row("rules", json!([])).is_err());
+        assert!(row("pins", json!([])).is_err());
+        assert!(row("verdict", pair("*")).is_err());
+        assert!(rule("verdict", pair("accepted")).is_err());
+        assert!(rule("verdict", pair("*")).is_err());
+        assert!(rule("several", true.into()).is_err());
+        assert!(rule("else", "x".into()).is_err());
+        let looser = row_of("looser", |row| row["rules"][0]["verdict"] = pair("*"));
+        assert!(looser.is_ok());
+        for field in NEVER_MEANT {
+            assert!(rule(field, pair("*")).is_err(), "{field}");
         }
     }
 }

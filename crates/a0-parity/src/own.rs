@@ -197,7 +197,11 @@ fn kind(error: &Error) -> String {
 }
 
 fn text<'v>(value: &'v Value, name: &str) -> &'v str {
-    value[name].as_str().unwrap_or_default()
+    string(&value[name])
+}
+
+fn string(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 fn texts(value: &Value) -> Vec<String> {
