@@ -20,27 +20,15 @@ import auth0_api_python.cache
 import httpx
 import network
 import surface
-from auth0_api_python import ApiClient, ApiClientOptions
+from auth0_api_python import ApiClient, ApiClientOptions, utils
 from auth0_api_python import get_current_actor, get_delegation_chain
 from auth0_api_python.errors import BaseAuthError
-from auth0_api_python.utils import calculate_jwk_thumbprint, get_unverified_header
-from auth0_api_python.utils import get_unverified_payload, normalize_domain
-from auth0_api_python.utils import parse_cache_control_max_age
 
 WITH_PROOFS = ("allowed", "required")
-PLAIN_OPTIONS = (
-    "domain",
-    "audience",
-    "cache_ttl_seconds",
-    "cache_max_entries",
-    "dpop_enabled",
-    "dpop_required",
-    "dpop_iat_leeway",
-    "dpop_iat_offset",
-    "client_id",
-    "client_secret",
-    "timeout",
-)
+PLAIN_OPTIONS = """
+    domain audience client_id client_secret timeout cache_ttl_seconds cache_max_entries
+    dpop_enabled dpop_required dpop_iat_leeway dpop_iat_offset
+""".split()
 RealClient = httpx.AsyncClient
 
 
@@ -111,26 +99,24 @@ def cached(case):
     return seen
 
 
+def max_age(case):
+    return utils.parse_cache_control_max_age({"cache-control": case["text"]})
+
+
 CACHE_KEYS = ("a", "b", "c", "d")
-HELPERS = {
-    "normalize_domain": lambda case: normalize_domain(case["text"]),
-    "calculate_jwk_thumbprint": lambda case: calculate_jwk_thumbprint(case["key"]),
-    "parse_cache_control_max_age": lambda case: parse_cache_control_max_age(
-        {"cache-control": case["text"]}
-    ),
-    "get_unverified_header": lambda case: get_unverified_header(case["token"]),
-    "get_unverified_payload": lambda case: get_unverified_payload(case["token"]),
+# Their errors have no kind of their own.
+WITHOUT_KINDS = {
+    "normalize_domain": lambda case: utils.normalize_domain(case["text"]),
+    "calculate_jwk_thumbprint": lambda case: utils.calculate_jwk_thumbprint(case["key"]),
+    "get_unverified_header": lambda case: utils.get_unverified_header(case["token"]),
+    "get_unverified_payload": lambda case: utils.get_unverified_payload(case["token"]),
+}
+HELPERS = WITHOUT_KINDS | {
+    "parse_cache_control_max_age": max_age,
     "InMemoryCache": cached,
     "get_current_actor": lambda case: get_current_actor(case["claims"]),
     "get_delegation_chain": lambda case: get_delegation_chain(case["claims"]),
 }
-# Their errors have no kind of their own.
-WITHOUT_KINDS = (
-    "normalize_domain",
-    "calculate_jwk_thumbprint",
-    "get_unverified_header",
-    "get_unverified_payload",
-)
 
 
 async def call(client, case):

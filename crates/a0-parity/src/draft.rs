@@ -157,9 +157,6 @@ impl Draft {
         ] {
             case[name] = value;
         }
-        remove_if_empty(&mut case, "own");
-        remove_if_empty(&mut case["arguments"], "extra");
-        remove_if_empty(&mut case, "arguments");
         Ok(case)
     }
 }
@@ -173,11 +170,12 @@ fn jws(jws: &Value, edits: &Value, keys: &Keys) -> Result<String, Failure> {
     let unknown = |edit: &str| format!("there is no edit `{edit}`");
     let segment = |place: &str, members: &Value| {
         let mut json = members.to_string();
-        let (of_json, of_segment): (Vec<&str>, Vec<&str>) = names(place)
-            .into_iter()
-            .partition(|edit| edits::json(edit, &json).is_some());
-        for edit in of_json {
-            json = edits::json(edit, &json).ok_or_else(|| unknown(edit))?;
+        let mut of_segment = Vec::new();
+        for edit in names(place) {
+            match edits::json(edit, &json) {
+                Some(edited) => json = edited,
+                None => of_segment.push(edit),
+            }
         }
         let mut segment = encode(json.as_bytes());
         for edit in of_segment {
@@ -241,14 +239,4 @@ fn documents(draft: &Value) -> Value {
     let endpoint = url("token_endpoint").unwrap_or(TOKEN_ENDPOINT);
     documents.insert(endpoint.to_owned(), draft["endpoint"].clone());
     Value::Object(documents)
-}
-
-fn remove_if_empty(of: &mut Value, name: &str) {
-    if let Some(members) = of.as_object_mut()
-        && members
-            .get(name)
-            .is_some_and(|value| value.is_null() || *value == json!({}))
-    {
-        members.remove(name);
-    }
 }

@@ -84,9 +84,8 @@ impl Generator {
     /// Returns a base with one to three mutations.
     pub(crate) fn random(&self, random: &mut fastrand::Rng) -> Result<Case, Failure> {
         let weighted = self.bases.iter().flat_map(|base| vec![base; base.weight]);
-        let base = random
-            .choice(weighted.collect::<Vec<_>>())
-            .ok_or("no base")?;
+        let base = random.choice(weighted.collect::<Vec<_>>());
+        let base = base.ok_or("no base")?;
         let mut mutations = Vec::new();
         for _ in 0..random.usize(1..=3) {
             // The part is chosen first, so that a small part is as frequent as a large one.

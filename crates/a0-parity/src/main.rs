@@ -64,7 +64,8 @@ fn run(python: &str, seed: u64, count: usize) -> Result<bool, Failure> {
     stale.extend(page.unnamed(&reference.offered));
 
     let mut tally = Tally::default();
-    tally.add(&generator.fixed()?, &ledger, &mut reference)?;
+    let fixed = generator.fixed()?;
+    tally.add(&fixed, found(&fixed, &mut reference)?, &ledger);
     let mut random = fastrand::Rng::with_seed(seed);
     let mut next = generator.single()?;
     if next.len() > count / 2 {
@@ -74,7 +75,7 @@ fn run(python: &str, seed: u64, count: usize) -> Result<bool, Failure> {
     }
     while !next.is_empty() {
         let rest = next.split_off(next.len().min(BATCH));
-        tally.add(&next, &ledger, &mut reference)?;
+        tally.add(&next, found(&next, &mut reference)?, &ledger);
         if tally.cases % 5000 < BATCH && tally.cases >= 5000 {
             eprintln!("    {} of {count} cases", tally.cases);
         }
@@ -83,11 +84,7 @@ fn run(python: &str, seed: u64, count: usize) -> Result<bool, Failure> {
             next.push(generator.random(&mut random)?);
         }
     }
-    println!(
-        "{} cases, seed {seed}: {} agree",
-        tally.cases, tally.agreeing
-    );
-    tally.report();
+    tally.report(seed);
     for fault in &stale {
         println!("  {}", shortened(fault));
     }
@@ -153,13 +150,8 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(
-        &mut self,
-        cases: &[Case],
-        ledger: &Ledger,
-        reference: &mut Reference,
-    ) -> Result<(), Failure> {
-        for (case, differences) in cases.iter().zip(found(cases, reference)?) {
+    fn add(&mut self, cases: &[Case], found: Vec<Vec<Difference>>, ledger: &Ledger) {
+        for (case, differences) in cases.iter().zip(found) {
             self.cases += 1;
             self.agreeing += usize::from(differences.is_empty());
             let mut is_unexplained = false;
@@ -178,17 +170,15 @@ impl Tally {
             }
             self.unexplained_cases += usize::from(is_unexplained);
         }
-        Ok(())
     }
 
-    fn report(&self) {
+    fn report(&self, seed: u64) {
+        let (cases, agreeing, unexplained) = (self.cases, self.agreeing, self.unexplained_cases);
+        println!("{cases} cases, seed {seed}: {agreeing} agree");
         let rows = self.explained.iter();
         let rows: Vec<String> = rows.map(|(id, count)| format!("{id} {count}")).collect();
         println!("differences explained: {}", rows.join(", "));
-        println!(
-            "cases with a difference that no row explains: {}",
-            self.unexplained_cases
-        );
+        println!("cases with a difference that no row explains: {unexplained}");
         let shown = std::env::var("A0_PARITY_SHOWN").ok();
         let shown = shown.and_then(|it| it.parse().ok()).unwrap_or(SHOWN);
         for (difference, (case, count)) in self.unexplained.iter().take(shown) {

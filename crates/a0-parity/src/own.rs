@@ -154,21 +154,16 @@ fn call(client: &ApiClient, case: &Value) -> Result<Value, Refusal> {
         "get_token_on_behalf_of" => {
             let request = OnBehalfOf::new(argument("access_token"), argument("audience"))
                 .scope(argument("scope"));
-            Ok(issued(&client.get_token_on_behalf_of(&request)?))
+            Ok(issued(&client.get_token_on_behalf_of(&request)?, &[]))
         }
         _ => {
             let request = exchange(arguments)?;
             let response = client.get_token_by_exchange_profile(&request)?;
-            let mut value = issued(&response);
-            for (name, text) in [
+            let more = [
                 ("id_token", response.id_token()),
                 ("refresh_token", response.refresh_token()),
-            ] {
-                if let Some(text) = text {
-                    value[name] = text.into();
-                }
-            }
-            Ok(value)
+            ];
+            Ok(issued(&response, &more))
         }
     }
 }

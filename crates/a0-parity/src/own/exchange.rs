@@ -54,19 +54,20 @@ const _: () = {
     let () = <Value as IsNone<_>>::IS_NONE;
 };
 
-pub(super) fn issued(token: &IssuedToken) -> Value {
+pub(super) fn issued(token: &IssuedToken, more: &[(&str, Option<&str>)]) -> Value {
     let mut value = json!({
         "access_token": token.access_token(),
         "expires_in": token.expires_in(),
         "expires_at": token.expires_at(),
     });
-    for (name, text) in [
+    let texts = [
         ("scope", token.scope()),
         ("token_type", token.token_type()),
         ("issued_token_type", token.issued_token_type()),
-    ] {
+    ];
+    for (name, text) in texts.iter().chain(more) {
         if let Some(text) = text {
-            value[name] = text.into();
+            value[*name] = (*text).into();
         }
     }
     value

@@ -27,12 +27,9 @@ impl Store {
         let keys_at = store.get("keys_at").and_then(Value::as_str).unwrap_or(JWKS);
         // The documents are ten seconds old at the first call.
         let fetched_at = case["before"][0]["now"].as_i64().unwrap_or(NOW) - 10;
+        let metadata_at = format!("{issuer}.well-known/openid-configuration");
         for (name, key, url) in [
-            (
-                "metadata",
-                "metadata",
-                &*format!("{issuer}.well-known/openid-configuration"),
-            ),
+            ("metadata", "metadata", &*metadata_at),
             ("keys", "jwks", keys_at),
         ] {
             if let Some(document) = store.get(name) {
