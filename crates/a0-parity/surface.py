@@ -3,11 +3,11 @@
 A member follows its owner and a dot: `verify_access_token.required_claims`.
 """
 
-import ast
 import importlib
 import inspect
 import pathlib
 import pkgutil
+import re
 
 import auth0_api_python as package
 from auth0_api_python import ApiClient, ApiClientOptions, errors
@@ -68,20 +68,10 @@ def helpers():
 
 def headers():
     """Header names of requests and answers: the keys of anything called headers."""
-
-    def of_headers(node):
-        name = getattr(node, "attr", getattr(node, "id", ""))
-        return name.endswith("headers")
-
     for module in modules():
-        for node in ast.walk(ast.parse(pathlib.Path(module.__file__).read_text())):
-            key = None
-            if isinstance(node, ast.Subscript) and of_headers(node.value):
-                key = node.slice
-            elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "get":
-                key = node.args[0] if of_headers(node.func.value) else None
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                yield key.value.lower()
+        source = pathlib.Path(module.__file__).read_text()
+        for key in re.findall(r"""headers(?:\.get\(|\[)\s*["']([^"']+)""", source):
+            yield key.lower()
 
 
 def offered():

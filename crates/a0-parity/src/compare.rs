@@ -20,23 +20,17 @@ pub(crate) struct Difference {
 
 impl Difference {
     fn new(field: &'static str, reference: impl Into<String>, own: impl Into<String>) -> Self {
+        let (reference, own) = (reference.into(), own.into());
         Difference {
             field,
-            reference: reference.into(),
-            own: own.into(),
+            reference,
+            own,
         }
     }
 
-    /// An acceptance after other calls that no row may explain.
-    pub(crate) fn mixture() -> Self {
-        let reference = "refused by a new client with the documents of each call";
-        Difference::new("sequence", reference, ACCEPTED)
-    }
-
-    /// An acceptance with an option that no row may explain.
-    pub(crate) fn beyond_options() -> Self {
-        let reference = "refused by this SDK without its own options";
-        Difference::new("option", reference, ACCEPTED)
+    /// An acceptance that no row may explain.
+    pub(crate) fn unmeant(field: &'static str, reference: &str) -> Self {
+        Difference::new(field, reference, ACCEPTED)
     }
 }
 

@@ -83,7 +83,7 @@ impl Draft {
             "options": {
                 "call": call, "mode": "allowed", "domain": "tenant.example", "audience": AUDIENCE,
                 "now": NOW, "method": "GET", "url": URL, "client_id": "client",
-                "client_secret": "secret", "own": {},
+                "client_secret": "secret", "own": {}, "before": [],
             },
             "token": {
                 "header": {"alg": "RS256", "typ": "JWT", "kid": keys.kid("tenant")?},
@@ -118,11 +118,7 @@ impl Draft {
 
     /// Adds a call on the same client before this one, given by what is different about it.
     pub(crate) fn precede(&mut self, step: Value) {
-        let before = &mut self.0["options"]["before"];
-        if before.is_null() {
-            *before = json!([]);
-        }
-        if let Some(steps) = before.as_array_mut() {
+        if let Some(steps) = self.0["options"]["before"].as_array_mut() {
             steps.push(step);
             // Two mutations may add one each, and time goes forward.
             steps.sort_by_key(|step| step["now"].as_i64().unwrap_or(NOW));

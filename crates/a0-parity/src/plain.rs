@@ -1,9 +1,5 @@
-//! A case without the options that only this SDK has. What such an option lets in is corrected: a
-//! token that expired within the leeway gets an `exp` in the future, one for another audience gets the
-//! one that is left, and so on. Every other fault of the case stays.
-//!
-//! This SDK has to accept the plain case too if it accepts the case with the option. So a row for an
-//! option cannot hide an acceptance that the option does not cause.
+//! A case without the options that only this SDK has, and without what such an option lets in. Every
+//! other fault of the case stays, so this SDK has to accept it too if it accepts the case.
 
 use a0_testkit::Algorithm;
 use serde_json::Value;

@@ -12,8 +12,7 @@ use auth0_api::{
 use http::{Method, Request};
 use serde_json::{Map, Value, json};
 
-use super::store::Store;
-use super::world::{Shared, answer, locked};
+use super::world::{Shared, Store, answer, locked};
 use super::{string, text, texts};
 use crate::draft::{NONCE_PERIOD, NONCE_SECRET};
 
