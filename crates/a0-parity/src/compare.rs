@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-const ACCEPTED: &str = "accepted";
+pub(crate) const ACCEPTED: &str = "accepted";
+/// What a refusal begins with.
+pub(crate) const REFUSED: &str = "refused: ";
 
 /// One value that differs, in the words of each side.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,18 +21,17 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    fn new(field: &'static str, reference: impl Into<String>, own: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        field: &'static str,
+        reference: impl Into<String>,
+        own: impl Into<String>,
+    ) -> Self {
         let (reference, own) = (reference.into(), own.into());
         Difference {
             field,
             reference,
             own,
         }
-    }
-
-    /// An acceptance that no row may explain.
-    pub(crate) fn unmeant(field: &'static str, reference: &str) -> Self {
-        Difference::new(field, reference, ACCEPTED)
     }
 }
 
@@ -126,7 +127,7 @@ fn verdict(outcome: &Value) -> String {
     } else if outcome["kind"].is_null() {
         ACCEPTED.to_owned()
     } else {
-        format!("refused: {}: ", text(outcome, "kind"))
+        format!("{REFUSED}{}: ", text(outcome, "kind"))
     }
 }
 

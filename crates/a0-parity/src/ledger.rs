@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use wildmatch::WildMatchPattern;
 
-use crate::compare::Difference;
+use crate::compare::{ACCEPTED, Difference, REFUSED};
 use crate::draft::Failure;
 use crate::generate::Case;
 use crate::page::Deviation;
@@ -46,6 +46,12 @@ struct Rule {
     /// Only for cases with several mutations, in which the order of the checks can show.
     #[serde(default)]
     several: bool,
+    /// Own refusals of what the reference accepts.
+    #[serde(default)]
+    refused: Patterns,
+    /// The reference's verdicts on what this SDK accepts.
+    #[serde(default)]
+    accepted: Patterns,
     /// Explains a challenge that is the reference's with each first text replaced by the second.
     #[serde(default)]
     challenge_edits: Vec<(String, String)>,
@@ -135,18 +141,17 @@ impl Row {
         if !DIRECTIONS.iter().any(|known| direction.starts_with(known)) {
             return Err("has no known direction");
         }
-        let is_empty = |it: &Rule| it.fields.is_empty() && it.challenge_edits.is_empty();
-        if self.all_rules().all(is_empty) || self.pins.is_empty() {
+        if self.all_rules().all(Rule::is_empty) || self.pins.is_empty() {
             return Err("explains nothing, or has no `pins` that show it");
         }
         for rule in self.all_rules() {
             if NEVER_MEANT.iter().any(|it| rule.fields.contains_key(*it)) {
                 return Err("explains what no row may");
             }
-            let Some(verdicts) = rule.fields.get("verdict") else {
-                continue;
-            };
-            let [reference, own] = verdicts.each_ref().map(|it| it.matches("accepted"));
+            let verdicts = rule.fields.get("verdict");
+            let accepts = |side: usize| verdicts.is_some_and(|it| it[side].matches(ACCEPTED));
+            let reference = !rule.refused.0.is_empty() || accepts(0);
+            let own = !rule.accepted.0.is_empty() || accepts(1);
             if own && !direction.contains("looser") {
                 return Err("lets this accept more and does not say `looser`");
             }
@@ -170,16 +175,26 @@ impl Row {
 }
 
 impl Rule {
+    fn is_empty(&self) -> bool {
+        let no_verdict = self.refused.0.is_empty() && self.accepted.0.is_empty();
+        no_verdict && self.fields.is_empty() && self.challenge_edits.is_empty()
+    }
+
     fn is_for(&self, case: &Case) -> bool {
         (!self.several || case.mutations.len() > 1) && self.when.meet(case) && self.also.meet(case)
     }
 
     fn explains(&self, it: &Difference) -> bool {
+        let fits = |[a, b]: &[Patterns; 2]| a.matches(&it.reference) && b.matches(&it.own);
         let edits = self.challenge_edits.iter();
         let edited = |text: &String| edits.fold(text.clone(), |text, (a, b)| text.replace(a, b));
-        let fits = |[a, b]: &[Patterns; 2]| a.matches(&it.reference) && b.matches(&it.own);
-        self.fields.get(it.field).is_some_and(fits)
-            || it.field == "challenge" && edited(&it.reference) == it.own
+        let by_itself = match (it.field, it.own.strip_prefix(REFUSED)) {
+            ("verdict", Some(refusal)) => it.reference == ACCEPTED && self.refused.matches(refusal),
+            ("verdict", None) => it.own == ACCEPTED && self.accepted.matches(&it.reference),
+            ("challenge", _) => edited(&it.reference) == it.own,
+            _ => false,
+        };
+        by_itself || self.fields.get(it.field).is_some_and(fits)
     }
 }
 
@@ -216,7 +231,7 @@ mod tests {
             id: "D0".to_owned(),
             direction: direction.to_owned(),
         };
-        let rules = json!([{"when": "x*", "verdict": ["accepted", "refused: *"]}]);
+        let rules = json!([{"when": "x*", "refused": "X: *"}]);
         let mut row = json!({"id": "D0", "pins": ["token: x"], "rules": rules});
         change(&mut row);
         Ledger::read(&json!([row]).to_string(), &[deviation])
@@ -241,12 +256,9 @@ mod tests {
             input: Value::Null,
             plain: None,
         };
-        let difference = |field, reference: &str, own: &str| Difference {
-            field,
-            reference: reference.to_owned(),
-            own: own.to_owned(),
-        };
+        let difference = |field, reference, own| Difference::new(field, reference, own);
         let stricter = difference("verdict", "accepted", "refused: X: y");
+        let other_refusal = difference("verdict", "accepted", "refused: Y: z");
         let looser = difference("verdict", "refused: X: y", "accepted");
         let other_field = difference("status", "accepted", "refused: X: y");
         let another = difference("verdict", "refused: Y: z", "refused: X: y");
@@ -256,16 +268,18 @@ mod tests {
         let also = rule("also", "a*".into()).unwrap();
         let of_row = row("when", "a*".into()).unwrap();
         let in_row = row("status", json!(["accepted", "refused: *"])).unwrap();
+        let pair = rule("verdict", json!(["refused: Y*", "refused: X*"])).unwrap();
+        let accepted = row_of("looser", |row| row["accepted"] = "refused: X*".into()).unwrap();
         let edits = rule("challenge_edits", json!([["a", "b"], ["b", "x"]])).unwrap();
-        let several = row_of("stricter", |row| {
-            row["rules"][0]["several"] = true.into();
-            row["rules"][0]["verdict"][0] = "refused: *".into();
-        });
-        let several = several.unwrap();
+        let several =
+            json!({"when": "x*", "several": true, "verdict": ["refused: *", "refused: *"]});
+        let several = row("rules", json!([several])).unwrap();
         for (ledger, mutations, difference, explained) in [
             (&one, &["x1"][..], &stricter, true),
             (&one, &["a", "x1"], &stricter, true),
             (&one, &["a"], &stricter, false),
+            (&one, &["x1"], &other_refusal, false),
+            (&one, &["x1"], &another, false),
             (&one, &["x1"], &looser, false),
             (&one, &["x1"], &other_field, false),
             (&also, &["x1"], &stricter, false),
@@ -275,6 +289,10 @@ mod tests {
             (&of_row, &["x1", "a"], &stricter, true),
             (&in_row, &["a"], &other_field, true),
             (&in_row, &["a"], &stricter, false),
+            (&pair, &["x1"], &another, true),
+            (&pair, &["x1"], &other_refusal, false),
+            (&accepted, &["a"], &looser, true),
+            (&accepted, &["a"], &other_refusal, false),
             (&edits, &["x1"], &edited, true),
             (&edits, &["x1"], &edited_further, false),
             (&edits, &["a"], &edited, false),
@@ -304,9 +322,12 @@ mod tests {
         assert!(rule("verdict", pair("accepted")).is_err());
         assert!(rule("verdict", pair("*")).is_err());
         assert!(rule("several", true.into()).is_err());
+        assert!(rule("accepted", pair("*")).is_err());
         assert!(rule("else", "x".into()).is_err());
-        let looser = row_of("looser", |row| row["rules"][0]["verdict"] = pair("*"));
-        assert!(looser.is_ok());
+        for member in ["verdict", "accepted"] {
+            let looser = row_of("looser", |row| row["rules"][0][member] = pair("*"));
+            assert!(looser.is_ok(), "{member}");
+        }
         for field in NEVER_MEANT {
             assert!(rule(field, pair("*")).is_err(), "{field}");
         }

@@ -18,7 +18,7 @@ mod reference;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use compare::{Difference, differences};
+use compare::{ACCEPTED, Difference, differences};
 use draft::Failure;
 use generate::{Case, Generator};
 use ledger::Ledger;
@@ -126,14 +126,14 @@ fn found(cases: &[Case], reference: &mut Reference) -> Result<Vec<Vec<Difference
         let mut found = differences(reference, own);
         if own::accepts_a_mixture(&case.input, own) {
             let reference = "refused by a new client with the documents of each call";
-            found.push(Difference::unmeant("sequence", reference));
+            found.push(Difference::new("sequence", reference, ACCEPTED));
         }
         if let Some(plain) = &case.plain
             && !own::is_acceptance(reference)
             && own::accepts_beyond_its_options(plain, own)
         {
             let reference = "refused by this SDK without its own options";
-            found.push(Difference::unmeant("option", reference));
+            found.push(Difference::new("option", reference, ACCEPTED));
         }
         found
     });
