@@ -182,9 +182,10 @@ fn resolved(value: &Value, keys: &Keys) -> Result<Value, Failure> {
     let good = || Draft::new("verify_access_token", keys)?.finish(keys);
     let mut object = json!({});
     for (name, it) in members {
+        let key = || keys.get(it.as_str().unwrap_or_default());
         match name.as_str() {
-            "$jwk" => object = keys.get(it)?.public_jwk(),
-            "$entry" => object = keys.get(it)?.jwks_entry(Algorithm::Rs256),
+            "$jwk" => object = key()?.public_jwk(),
+            "$entry" => object = key()?.jwks_entry(Algorithm::Rs256),
             "$metadata" => object = metadata(),
             "$documents" => {
                 object = good()?["documents"].take();
@@ -193,12 +194,12 @@ fn resolved(value: &Value, keys: &Keys) -> Result<Value, Failure> {
                 }
             }
             "$token" => return Ok(good()?["token"].take()),
-            "$kid" => return Ok(keys.get(it)?.kid().into()),
-            "$jkt" => return Ok(a0_testkit::thumbprint(&keys.get(it)?.public_jwk())?.into()),
+            "$kid" => return Ok(key()?.kid().into()),
+            "$jkt" => return Ok(a0_testkit::thumbprint(&key()?.public_jwk())?.into()),
             // A member of a public key, with a prefix and a suffix.
             "$member" => {
                 let [key, member, before, after]: [String; 4] = serde_json::from_value(it.clone())?;
-                let jwk = keys.public(&key)?;
+                let jwk = keys.get(&key)?.public_jwk();
                 let member = jwk[member].as_str().ok_or("no such member")?;
                 return Ok(format!("{before}{member}{after}").into());
             }

@@ -1,7 +1,7 @@
 //! A case without the options that only this SDK has, and without what such an option lets in. Every
 //! other fault of the case stays, so this SDK has to accept it too if it accepts the case.
 
-use a0_testkit::Algorithm;
+use a0_testkit::{Algorithm, SigningKey};
 use serde_json::Value;
 
 use crate::draft::{AUDIENCE, Draft, Failure, Keys, NOW};
@@ -89,7 +89,7 @@ fn token_key(draft: &mut Value, allowed: &Value, keys: &Keys) -> Result<(), Fail
     {
         return Ok(());
     }
-    let (wrong, right) = (keys.public("elliptic")?, keys.public("tenant")?);
+    let [wrong, right] = [keys.get("elliptic")?, keys.get("tenant")?].map(SigningKey::public_jwk);
     for entry in draft["keys"]["keys"].as_array_mut().into_iter().flatten() {
         if is_elliptic && is_of(entry, &wrong) {
             put_key(entry, &right);
@@ -121,7 +121,7 @@ fn proof_key(draft: &mut Value, keys: &Keys) -> Result<(), Failure> {
     if proof["algorithm"] != name || proof["header"]["alg"] != name {
         return Ok(());
     }
-    let [wrong, right] = [keys.public("P-384")?, keys.public("proof")?];
+    let [wrong, right] = [keys.get("P-384")?, keys.get("proof")?].map(SigningKey::public_jwk);
     let header = &mut proof["header"];
     if is_of(&header["jwk"], &wrong) {
         for member in ["crv", "x", "y"] {
@@ -176,7 +176,7 @@ mod tests {
         let wrong = json!({"kid": "k", "use": "enc", "key_ops": ["sign"]});
         for (alg, plain) in [("ES256", "RS256"), ("RS256", "ES256"), ("ES384", "ES384")] {
             let with = |key: &str, alg: &str| {
-                let mut entry = keys.public(key).unwrap();
+                let mut entry = keys.get(key).unwrap().public_jwk();
                 for (member, value) in wrong.as_object().into_iter().flatten() {
                     entry[member] = value.clone();
                 }
