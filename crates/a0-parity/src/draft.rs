@@ -137,15 +137,11 @@ impl Draft {
         }
         let (headers, documents) = (headers(&draft, &token, &proof), documents(&draft));
         let mut case = draft["options"].take();
-        for (name, value) in [
-            ("claims", draft["token"]["claims"].take()),
-            ("token", json!(token)),
-            ("proof", json!(proof)),
-            ("headers", headers),
-            ("documents", documents),
-        ] {
-            case[name] = value;
-        }
+        case["claims"] = draft["token"]["claims"].take();
+        case["token"] = token.into();
+        case["proof"] = proof.into();
+        case["headers"] = headers;
+        case["documents"] = documents;
         Ok(case)
     }
 }
@@ -177,9 +173,8 @@ fn jws(jws: &Value, edits: &Value, keys: &Keys) -> Result<String, Failure> {
     let mut algorithms = Algorithm::ALL.into_iter();
     let algorithm = algorithms.find(|known| jws["algorithm"] == known.name());
     let algorithm = algorithm.ok_or("an unknown algorithm")?;
-    let mut signature = keys
-        .get(jws["key"].as_str().unwrap_or_default())?
-        .sign(algorithm, signed.as_bytes())?;
+    let key = keys.get(jws["key"].as_str().unwrap_or_default())?;
+    let mut signature = key.sign(algorithm, signed.as_bytes())?;
     for edit in names("signature") {
         signature = edits::signature(edit, &signature).ok_or_else(|| unknown(edit))?;
     }
@@ -195,9 +190,8 @@ fn headers(draft: &Value, token: &str, proof: &str) -> Value {
     let credentials = &draft["authorization"];
     if credentials.is_object() {
         let part = |name: &str| credentials[name].as_str().unwrap_or_default();
-        let [before, scheme, separator, after] =
-            ["before", "scheme", "separator", "after"].map(part);
-        let value = format!("{before}{scheme}{separator}{token}{after}");
+        let before = ["before", "scheme", "separator"].map(part).concat();
+        let value = format!("{before}{token}{}", part("after"));
         headers.push(json!([credentials["name"], value]));
     }
     if draft["proof"].is_object() {
@@ -220,11 +214,9 @@ fn documents(draft: &Value) -> Value {
     for (url, name) in [(jwks_uri, "keys"), (METADATA, "metadata")] {
         let [instead, missing] = ["answer", "missing"].map(|what| &draft[format!("{name}_{what}")]);
         if *missing == false {
-            let answer = match instead {
-                Value::Null => answer(&draft[name]),
-                instead => instead.clone(),
-            };
-            documents.insert(url.to_owned(), answer);
+            let usual = || answer(&draft[name]);
+            let instead = instead.as_object().cloned().map(Value::Object);
+            documents.insert(url.to_owned(), instead.unwrap_or_else(usual));
         }
     }
     let endpoint = url("token_endpoint").unwrap_or(TOKEN_ENDPOINT);

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::draft::{Failure, Keys};
 use crate::mutations::{Base, Mutation, catalogue};
-use crate::plain::{is_plain, make_plain};
+use crate::plain::plain;
 
 pub(crate) struct Case {
     /// The base and its mutations: `dpop: token claim exp=null; proof header alg absent`.
@@ -46,19 +46,14 @@ impl Generator {
         for mutation in mutations {
             mutation.apply(&mut draft);
         }
-        let mut plain = None;
-        if !is_plain(&draft) {
-            let mut changed = draft.clone();
-            make_plain(&mut changed, &self.keys)?;
-            plain = Some(changed.finish(&self.keys)?);
-        }
+        let plain = plain(&draft, &self.keys)?.map(|plain| plain.finish(&self.keys));
         let mutations: Vec<String> = mutations.iter().map(|it| it.name.clone()).collect();
         Ok(Case {
             name: format!("{}: {}", base.name, mutations.join("; ")),
             base: base.name.clone(),
             mutations,
             input: draft.finish(&self.keys)?,
-            plain,
+            plain: plain.transpose()?,
         })
     }
 

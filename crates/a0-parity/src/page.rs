@@ -202,8 +202,8 @@ mod tests {
         let page = page_of("H", "| reference | here | test |", &rows).unwrap();
         let unnamed = |heading: &str, names: &[&str]| {
             let names = names.iter().map(|name| name.to_string()).collect();
-            page.unnamed(&BTreeMap::from([(heading.to_owned(), names)]))
-                .len()
+            let offered = BTreeMap::from([(heading.to_owned(), names)]);
+            page.unnamed(&offered).len()
         };
         let all = ["one", "Two", "Two.a", "Two.b", "Two.c"];
         assert_eq!(unnamed("H", &all), 0);

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::draft::Failure;
 use crate::generate::Case;
+use crate::own;
 
 pub(crate) struct Reference {
     // The process ends with its input.
@@ -38,18 +39,15 @@ impl Reference {
         })
     }
 
-    /// Returns the outcomes of both sides. `own` runs while the reference works.
-    pub(crate) fn outcomes(
-        &mut self,
-        cases: &[Case],
-        own: impl FnOnce() -> Vec<Value>,
-    ) -> Result<Vec<(Value, Value)>, Failure> {
+    /// Returns the outcomes of the reference, then of this SDK, which works at the same time.
+    pub(crate) fn outcomes(&mut self, cases: &[Case]) -> Result<Vec<(Value, Value)>, Failure> {
         let lines: String = cases.iter().map(|it| format!("{}\n", it.input)).collect();
         std::thread::scope(|scope| {
             // The cases may be larger than the buffer of a pipe, and so may the outcomes.
             let (mut input, output) = (&self.input, &mut self.output);
             scope.spawn(move || input.write_all(lines.as_bytes()));
-            let outcomes = own().into_iter().zip(cases);
+            let owns: Vec<Value> = cases.iter().map(|case| own::outcome(&case.input)).collect();
+            let outcomes = owns.into_iter().zip(cases);
             let outcomes = outcomes.map(|(own, case)| Ok((line(output, &case.name)?, own)));
             outcomes.collect()
         })
