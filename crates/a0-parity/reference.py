@@ -6,6 +6,7 @@ do not count.
 """
 
 import asyncio
+import contextlib
 import json
 import ssl
 import sys
@@ -24,7 +25,6 @@ from auth0_api_python import ApiClient, ApiClientOptions, utils
 from auth0_api_python import get_current_actor, get_delegation_chain
 from auth0_api_python.errors import BaseAuthError
 
-WITH_PROOFS = ("allowed", "required")
 PLAIN_OPTIONS = """
     domain audience client_id client_secret timeout cache_ttl_seconds cache_max_entries
     dpop_enabled dpop_required dpop_iat_leeway dpop_iat_offset
@@ -78,7 +78,7 @@ def client_of(case, given, **options):
     if "store" in case:
         options["cache_adapter"] = Store(case)
     options |= {
-        "dpop_enabled": case["mode"] in WITH_PROOFS,
+        "dpop_enabled": case["mode"] != "disabled",
         "dpop_required": case["mode"] == "required",
     }
     options |= {name: case[name] for name in PLAIN_OPTIONS if name in case}
@@ -143,21 +143,16 @@ async def seen_of(case):
 
     async def call_at(domain):
         client = client_of({**case, "domain": domain}, {})
-        try:
+        # No server answers, and the error is not compared.
+        with contextlib.suppress(Exception):
             await call(client, case)
-        except Exception:  # noqa: BLE001 - no server answers, and the error is not compared
-            pass
 
     if case["network"] == "proxy variables":
         httpx.AsyncClient = RealClient
         return {"metadata": await network.route(call_at)}
 
     silence = network.Silence(case, lambda url: answer_of(case, url))
-
-    def transported(**options):
-        return RealClient(transport=silence.transport, **options)
-
-    httpx.AsyncClient = transported
+    httpx.AsyncClient = lambda **options: RealClient(transport=silence.transport, **options)
     await call_at(case["domain"])
     return {case["network"]: silence.patience}
 
@@ -193,10 +188,9 @@ async def outcome_of(whole):
             api = client_of(case, given, custom_fetch=fetch)
             for step in steps[:-1]:
                 case.update(step)
-                try:
+                # Only the last call is compared.
+                with contextlib.suppress(Exception):
                     await call(api, case)
-                except Exception:  # noqa: BLE001 - only the last call is compared
-                    pass
             case.update(steps[-1])
             sent.clear()
             given.clear()

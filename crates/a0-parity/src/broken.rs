@@ -16,21 +16,13 @@ pub(crate) fn endpoint(name: &str) -> Result<Value, Failure> {
     static ENDPOINTS: OnceLock<Result<Vec<Broken>, String>> = OnceLock::new();
     let endpoints = ENDPOINTS.get_or_init(|| all().map_err(|error| error.to_string()));
     let mut endpoints = endpoints.as_ref().map_err(String::as_str)?.iter();
-    let found = endpoints.find(|endpoint| endpoint.name == name);
-    let found = found.ok_or_else(|| format!("there is no endpoint `{name}`"))?;
-    let origin = format!("https://{}", found.address);
-    let url = format!("{origin}/oauth/token");
-    Ok(json!({"origin": origin, "url": url, "roots": found.roots}))
+    let found = endpoints.find(|(known, ..)| *known == name);
+    let (_, endpoint, _) = found.ok_or_else(|| format!("there is no endpoint `{name}`"))?;
+    Ok(endpoint.clone())
 }
 
-struct Broken {
-    name: &'static str,
-    /// Where clients connect to: the server, or what stands in front of it.
-    address: SocketAddr,
-    /// The authority that the client trusts, in PEM.
-    roots: String,
-    _server: TenantServer,
-}
+/// The name of an endpoint, where clients find it, and the server, which ends with this value.
+type Broken = (&'static str, Value, TenantServer);
 
 fn all() -> io::Result<Vec<Broken>> {
     let large = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(2 << 20));
@@ -56,6 +48,7 @@ fn all() -> io::Result<Vec<Broken>> {
         let server = TenantServer::start()?;
         server.tenant().misbehave(Endpoint::Token, fault);
         let mut roots = server.ca_pem().to_owned();
+        // Where clients connect to: the server, or what stands in front of it.
         let address = match name {
             "has an unknown certificate" => {
                 roots = TenantServer::start()?.ca_pem().to_owned();
@@ -69,12 +62,13 @@ fn all() -> io::Result<Vec<Broken>> {
             "refuses connections" => TcpListener::bind("127.0.0.1:0")?.local_addr()?,
             _ => server.address(),
         };
-        broken.push(Broken {
+        let origin = format!("https://{address}");
+        let url = format!("{origin}/oauth/token");
+        broken.push((
             name,
-            address,
-            roots,
-            _server: server,
-        });
+            json!({"origin": origin, "url": url, "roots": roots}),
+            server,
+        ));
     }
     Ok(broken)
 }

@@ -19,11 +19,8 @@ struct Table {
     rows: Vec<Vec<String>>,
 }
 
-/// A row of the table of deviations. The ledger has its rules and the cases that show it.
-pub(crate) struct Deviation {
-    pub(crate) id: String,
-    pub(crate) direction: String,
-}
+/// Id and direction of a deviation. The ledger has its rules and the cases that show it.
+pub(crate) type Deviation = (String, String);
 
 impl Page {
     pub(crate) fn load() -> Result<Self, Failure> {
@@ -75,8 +72,7 @@ impl Page {
             if row.iter().any(String::is_empty) || !seen.insert(&row[id]) {
                 return Err(format!("{} is not whole, or there twice", row[id]).into());
             }
-            let (id, direction) = (row[id].clone(), row[direction].clone());
-            Ok(Deviation { id, direction })
+            Ok((row[id].clone(), row[direction].clone()))
         });
         deviations.collect()
     }
@@ -182,7 +178,7 @@ mod tests {
         let ids = |rows: &[&str]| {
             let page = page_of(DEVIATIONS, "| id | direction | test |", rows).unwrap();
             let ids = page.deviations().ok()?.into_iter();
-            let ids = ids.map(|it| format!("{} {}", it.id, it.direction));
+            let ids = ids.map(|(id, direction)| format!("{id} {direction}"));
             Some(ids.collect::<Vec<_>>())
         };
         let two = ["| D1 | looser | t |", "| D2 | stricter | t |"];

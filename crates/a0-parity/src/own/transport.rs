@@ -20,7 +20,6 @@ use crate::draft::{Failure, JWKS, encode};
 pub(crate) const ALONE: &str = "--call";
 
 const PROXY_VARIABLES: [&str; 4] = ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"];
-const PROXY_EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 /// How long a server stays silent before it hangs up: longer than the `timeout` of a case, and shorter
 /// than the 5 s of the reference's HTTP library and this SDK's default of 10 s.
@@ -39,14 +38,10 @@ fn route(case: &Value) -> io::Result<String> {
     let (tenant, proxy) = (silent_server()?, silent_server()?);
     let url = format!("http://{}", proxy.local_addr()?);
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(ALONE).stdin(Stdio::piped());
-    for name in PROXY_EXCEPTIONS {
-        command.env_remove(name);
-    }
+    command.envs(PROXY_VARIABLES.map(|name| (name, &url)));
+    command.env_remove("NO_PROXY").env_remove("no_proxy");
     // A process of its own, since all threads of this one share its variables.
-    let mut process = command
-        .envs(PROXY_VARIABLES.map(|name| (name, &url)))
-        .spawn()?;
+    let mut process = command.arg(ALONE).stdin(Stdio::piped()).spawn()?;
     if let Some(mut input) = process.stdin.take() {
         let case = at(case, tenant.local_addr()?);
         input.write_all(case.to_string().as_bytes())?;
