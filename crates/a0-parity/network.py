@@ -7,7 +7,6 @@ from unittest import mock
 import httpx
 
 PROXY_VARIABLES = ("ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy")
-PROXY_EXCEPTIONS = ("NO_PROXY", "no_proxy")
 
 
 async def route(call_at):
@@ -25,7 +24,7 @@ async def route(call_at):
         addresses = ["%s:%s" % it.sockets[0].getsockname() for it in (tenant, proxy)]
         variables = {name: f"http://{addresses[1]}" for name in PROXY_VARIABLES}
         with mock.patch.dict(os.environ, variables):
-            for name in PROXY_EXCEPTIONS:
+            for name in ("NO_PROXY", "no_proxy"):
                 os.environ.pop(name, None)
             await call_at(addresses[0])
     return {

@@ -58,10 +58,9 @@ def helpers():
             defined = getattr(it, "__module__", None) == module.__name__
             if name[0] == "_" or not defined or it in known:
                 continue
-            if inspect.isfunction(it):
+            if inspect.isfunction(it) or inspect.isclass(it):
                 yield name
-            elif inspect.isclass(it):
-                yield name
+            if inspect.isclass(it):
                 yield from below(name, public_methods(it))
                 yield from below(name, vars(it).get("__annotations__", {}))
 

@@ -92,13 +92,12 @@ impl Generator {
 
     /// Returns the case of that name, as in a row of the ledger.
     pub(crate) fn named(&self, name: &str) -> Result<Case, Failure> {
-        let (wanted, rest) = name
-            .split_once(": ")
-            .unwrap_or((name.trim_end_matches(':'), ""));
+        let (wanted, rest) = name.split_once(':').unwrap_or((name, ""));
         let base = self.bases.iter().find(|base| base.name == wanted);
         let base = base.ok_or_else(|| format!("there is no base `{wanted}`"))?;
         let parts = || base.parts.iter().chain(&base.fixed_parts);
-        let mutations = rest.split("; ").filter(|it| !it.is_empty()).map(|wanted| {
+        let wanted = rest.trim_start().split("; ").filter(|it| !it.is_empty());
+        let mutations = wanted.map(|wanted| {
             let found = self.mutations_of(parts()).find(|it| it.name == wanted);
             found.ok_or_else(|| format!("{} has no mutation `{wanted}`", base.name))
         });

@@ -10,7 +10,7 @@ use auth0_api::{
     Refresh, ResolverContext, TokenProfile, TransportError, UreqClient,
 };
 use http::{Method, Request};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::world::{Shared, Store, answer, locked};
 use super::{string, text, texts};
@@ -125,14 +125,12 @@ impl ReplayStore for Broken {
 
 /// Returns what a resolver sees of the request, with the values of each field by its name.
 fn given(context: &ResolverContext<'_>) -> Value {
-    let mut given = Map::new();
-    given.insert("iss".to_owned(), context.unverified_iss().into());
-    given.insert("url".to_owned(), context.request_url().into());
+    let mut given = json!({"iss": context.unverified_iss(), "url": context.request_url()});
     for (name, value) in context.request_headers() {
-        let values = given.entry(format!("field {name}")).or_insert(json!([]));
-        if let Some(values) = values.as_array_mut() {
-            values.push(value.into());
-        }
+        let field = &mut given[format!("field {name}")];
+        let mut values = field.as_array().cloned().unwrap_or_default();
+        values.push(value.into());
+        *field = values.into();
     }
-    Value::Object(given)
+    given
 }

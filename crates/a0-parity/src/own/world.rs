@@ -92,10 +92,8 @@ impl Store {
                 let _ = inner.set(&key, &entry, Duration::MAX);
             }
         }
-        Some(Store {
-            inner,
-            fails: text(&case["store"], "fails").to_owned(),
-        })
+        let fails = text(&case["store"], "fails").to_owned();
+        Some(Store { inner, fails })
     }
 
     fn working(&self, to: &str) -> Result<(), CacheAdapterError> {
