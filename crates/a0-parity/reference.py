@@ -1,4 +1,4 @@
-"""Puts cases through the reference: reads one case a line and writes one outcome a line.
+"""Puts cases through the reference: prints what it offers, then one outcome for each line of input.
 
 A case brings its own clock and the answers of its servers. Only `network.py` uses the network, on this
 machine. A case may have calls `before` its own, given by what is different about them. Their outcomes
@@ -6,6 +6,7 @@ do not count.
 """
 
 import asyncio
+import contextlib
 import json
 import ssl
 import sys
@@ -19,27 +20,15 @@ warnings.showwarning = lambda *_, **__: None
 import auth0_api_python.cache
 import httpx
 import network
-from auth0_api_python import ApiClient, ApiClientOptions
+import surface
+from auth0_api_python import ApiClient, ApiClientOptions, utils
 from auth0_api_python import get_current_actor, get_delegation_chain
 from auth0_api_python.errors import BaseAuthError
-from auth0_api_python.utils import calculate_jwk_thumbprint, get_unverified_header
-from auth0_api_python.utils import get_unverified_payload, normalize_domain
-from auth0_api_python.utils import parse_cache_control_max_age
 
-WITH_PROOFS = ("allowed", "required")
-PLAIN_OPTIONS = (
-    "domain",
-    "audience",
-    "cache_ttl_seconds",
-    "cache_max_entries",
-    "dpop_enabled",
-    "dpop_required",
-    "dpop_iat_leeway",
-    "dpop_iat_offset",
-    "client_id",
-    "client_secret",
-    "timeout",
-)
+PLAIN_OPTIONS = """
+    domain audience client_id client_secret timeout cache_ttl_seconds cache_max_entries
+    dpop_enabled dpop_required dpop_iat_leeway dpop_iat_offset
+""".split()
 RealClient = httpx.AsyncClient
 
 
@@ -89,7 +78,7 @@ def client_of(case, given, **options):
     if "store" in case:
         options["cache_adapter"] = Store(case)
     options |= {
-        "dpop_enabled": case["mode"] in WITH_PROOFS,
+        "dpop_enabled": case["mode"] != "disabled",
         "dpop_required": case["mode"] == "required",
     }
     options |= {name: case[name] for name in PLAIN_OPTIONS if name in case}
@@ -110,26 +99,24 @@ def cached(case):
     return seen
 
 
+def max_age(case):
+    return utils.parse_cache_control_max_age({"cache-control": case["text"]})
+
+
 CACHE_KEYS = ("a", "b", "c", "d")
-HELPERS = {
-    "normalize_domain": lambda case: normalize_domain(case["text"]),
-    "calculate_jwk_thumbprint": lambda case: calculate_jwk_thumbprint(case["key"]),
-    "parse_cache_control_max_age": lambda case: parse_cache_control_max_age(
-        {"cache-control": case["text"]}
-    ),
-    "get_unverified_header": lambda case: get_unverified_header(case["token"]),
-    "get_unverified_payload": lambda case: get_unverified_payload(case["token"]),
+# Their errors have no kind of their own.
+WITHOUT_KINDS = {
+    "normalize_domain": lambda case: utils.normalize_domain(case["text"]),
+    "calculate_jwk_thumbprint": lambda case: utils.calculate_jwk_thumbprint(case["key"]),
+    "get_unverified_header": lambda case: utils.get_unverified_header(case["token"]),
+    "get_unverified_payload": lambda case: utils.get_unverified_payload(case["token"]),
+}
+HELPERS = WITHOUT_KINDS | {
+    "parse_cache_control_max_age": max_age,
     "InMemoryCache": cached,
     "get_current_actor": lambda case: get_current_actor(case["claims"]),
     "get_delegation_chain": lambda case: get_delegation_chain(case["claims"]),
 }
-# Their errors have no kind of their own.
-WITHOUT_KINDS = (
-    "normalize_domain",
-    "calculate_jwk_thumbprint",
-    "get_unverified_header",
-    "get_unverified_payload",
-)
 
 
 async def call(client, case):
@@ -156,21 +143,16 @@ async def seen_of(case):
 
     async def call_at(domain):
         client = client_of({**case, "domain": domain}, {})
-        try:
+        # No server answers, and the error is not compared.
+        with contextlib.suppress(Exception):
             await call(client, case)
-        except Exception:  # noqa: BLE001 - no server answers, and the error is not compared
-            pass
 
     if case["network"] == "proxy variables":
         httpx.AsyncClient = RealClient
         return {"metadata": await network.route(call_at)}
 
     silence = network.Silence(case, lambda url: answer_of(case, url))
-
-    def transported(**options):
-        return RealClient(transport=silence.transport, **options)
-
-    httpx.AsyncClient = transported
+    httpx.AsyncClient = lambda **options: RealClient(transport=silence.transport, **options)
     await call_at(case["domain"])
     return {case["network"]: silence.patience}
 
@@ -206,10 +188,9 @@ async def outcome_of(whole):
             api = client_of(case, given, custom_fetch=fetch)
             for step in steps[:-1]:
                 case.update(step)
-                try:
+                # Only the last call is compared.
+                with contextlib.suppress(Exception):
                     await call(api, case)
-                except Exception:  # noqa: BLE001 - only the last call is compared
-                    pass
             case.update(steps[-1])
             sent.clear()
             given.clear()
@@ -239,5 +220,6 @@ def encoded(outcome):
         return json.dumps({**outcome, "value": "not JSON"})
 
 
+print(json.dumps(surface.offered()))
 for line in sys.stdin:
     print(encoded(asyncio.run(outcome_of(json.loads(line)))), flush=False)

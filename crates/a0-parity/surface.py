@@ -1,18 +1,13 @@
-"""Prints what the reference offers: names by kind, as JSON.
+"""What the reference offers: names by kind.
 
 A member follows its owner and a dot: `verify_access_token.required_claims`.
 """
 
-import ast
 import importlib
 import inspect
-import json
 import pathlib
 import pkgutil
-import warnings
-
-# A dependency of the reference turns its own deprecations on again.
-warnings.showwarning = lambda *_, **__: None
+import re
 
 import auth0_api_python as package
 from auth0_api_python import ApiClient, ApiClientOptions, errors
@@ -63,37 +58,27 @@ def helpers():
             defined = getattr(it, "__module__", None) == module.__name__
             if name[0] == "_" or not defined or it in known:
                 continue
-            if inspect.isfunction(it):
+            if inspect.isfunction(it) or inspect.isclass(it):
                 yield name
-            elif inspect.isclass(it):
-                yield name
+            if inspect.isclass(it):
                 yield from below(name, public_methods(it))
                 yield from below(name, vars(it).get("__annotations__", {}))
 
 
 def headers():
     """Header names of requests and answers: the keys of anything called headers."""
-
-    def of_headers(node):
-        name = getattr(node, "attr", getattr(node, "id", ""))
-        return name.endswith("headers")
-
     for module in modules():
-        for node in ast.walk(ast.parse(pathlib.Path(module.__file__).read_text())):
-            key = None
-            if isinstance(node, ast.Subscript) and of_headers(node.value):
-                key = node.slice
-            elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "get":
-                key = node.args[0] if of_headers(node.func.value) else None
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                yield key.value.lower()
+        source = pathlib.Path(module.__file__).read_text()
+        for key in re.findall(r"""headers(?:\.get\(|\[)\s*["']([^"']+)""", source):
+            yield key.lower()
 
 
-kinds = {
-    "Options": parameters(ApiClientOptions),
-    "Methods": methods(),
-    "Errors": error_names(),
-    "Helpers": helpers(),
-    "HTTP headers": headers(),
-}
-print(json.dumps({kind: sorted(set(names)) for kind, names in kinds.items()}))
+def offered():
+    kinds = {
+        "Options": parameters(ApiClientOptions),
+        "Methods": methods(),
+        "Errors": error_names(),
+        "Helpers": helpers(),
+        "HTTP headers": headers(),
+    }
+    return {kind: sorted(set(names)) for kind, names in kinds.items()}

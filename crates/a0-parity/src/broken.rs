@@ -1,7 +1,7 @@
 //! Token endpoints on this machine that fail, each in its own way. Both sides send their requests to
 //! the same one, each with its own HTTP client.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::OnceLock;
 
@@ -16,23 +16,13 @@ pub(crate) fn endpoint(name: &str) -> Result<Value, Failure> {
     static ENDPOINTS: OnceLock<Result<Vec<Broken>, String>> = OnceLock::new();
     let endpoints = ENDPOINTS.get_or_init(|| all().map_err(|error| error.to_string()));
     let mut endpoints = endpoints.as_ref().map_err(String::as_str)?.iter();
-    let found = endpoints.find(|endpoint| endpoint.name == name);
-    let found = found.ok_or_else(|| format!("there is no endpoint `{name}`"))?;
-    let origin = format!("https://{}", found.address);
-    Ok(json!({
-        "origin": origin, "url": format!("{origin}/oauth/token"),
-        "roots": found.roots.as_ref().unwrap_or(&found.server).ca_pem(),
-    }))
+    let found = endpoints.find(|(known, ..)| *known == name);
+    let (_, endpoint, _) = found.ok_or_else(|| format!("there is no endpoint `{name}`"))?;
+    Ok(endpoint.clone())
 }
 
-struct Broken {
-    name: &'static str,
-    /// Where clients connect to: the server, or what stands in front of it.
-    address: SocketAddr,
-    server: TenantServer,
-    /// Another server, whose authority the client trusts instead.
-    roots: Option<TenantServer>,
-}
+/// The name of an endpoint, where clients find it, and the server, which ends with this value.
+type Broken = (&'static str, Value, TenantServer);
 
 fn all() -> io::Result<Vec<Broken>> {
     let large = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(2 << 20));
@@ -57,10 +47,11 @@ fn all() -> io::Result<Vec<Broken>> {
     ] {
         let server = TenantServer::start()?;
         server.tenant().misbehave(Endpoint::Token, fault);
-        let mut roots = None;
+        let mut roots = server.ca_pem().to_owned();
+        // Where clients connect to: the server, or what stands in front of it.
         let address = match name {
             "has an unknown certificate" => {
-                roots = Some(TenantServer::start()?);
+                roots = TenantServer::start()?.ca_pem().to_owned();
                 server.address()
             }
             "closes in the TLS handshake" => cut(server.address(), 0)?,
@@ -71,12 +62,13 @@ fn all() -> io::Result<Vec<Broken>> {
             "refuses connections" => TcpListener::bind("127.0.0.1:0")?.local_addr()?,
             _ => server.address(),
         };
-        broken.push(Broken {
+        let origin = format!("https://{address}");
+        let url = format!("{origin}/oauth/token");
+        broken.push((
             name,
-            address,
+            json!({"origin": origin, "url": url, "roots": roots}),
             server,
-            roots,
-        });
+        ));
     }
     Ok(broken)
 }
@@ -99,26 +91,11 @@ fn relay(client: TcpStream, server: SocketAddr, bytes: u64) -> io::Result<()> {
     let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
     for (from, to, limit) in [(from_client, to_server, u64::MAX), (server, client, bytes)] {
         std::thread::Builder::new().spawn(move || {
-            let _ = passed_on(&from, &to, limit);
+            let _ = io::copy(&mut (&from).take(limit), &mut &to);
             for stream in [from, to] {
                 let _ = stream.shutdown(Shutdown::Both);
             }
         })?;
-    }
-    Ok(())
-}
-
-fn passed_on(mut from: &TcpStream, mut to: &TcpStream, limit: u64) -> io::Result<()> {
-    let mut left = limit;
-    let mut buffer = [0; 1024];
-    while left > 0 {
-        let read = from.read(&mut buffer)?;
-        let now = usize::try_from(left).unwrap_or(usize::MAX).min(read);
-        let Some(part @ [_, ..]) = buffer.get(..now) else {
-            break;
-        };
-        to.write_all(part)?;
-        left = left.saturating_sub(u64::try_from(now).unwrap_or(u64::MAX));
     }
     Ok(())
 }

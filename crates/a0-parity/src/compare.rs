@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-const ACCEPTED: &str = "accepted";
+pub(crate) const ACCEPTED: &str = "accepted";
+/// What a refusal begins with.
+pub(crate) const REFUSED: &str = "refused: ";
 
 /// One value that differs, in the words of each side.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,79 +21,73 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    fn new(field: &'static str, reference: impl Into<String>, own: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        field: &'static str,
+        reference: impl Into<String>,
+        own: impl Into<String>,
+    ) -> Self {
+        let (reference, own) = (reference.into(), own.into());
         Difference {
             field,
-            reference: reference.into(),
-            own: own.into(),
+            reference,
+            own,
         }
-    }
-
-    /// An acceptance after other calls that no row may explain.
-    pub(crate) fn mixture() -> Self {
-        let reference = "refused by a new client with the documents of each call";
-        Difference::new("sequence", reference, ACCEPTED)
-    }
-
-    /// An acceptance with an option that no row may explain.
-    pub(crate) fn beyond_options() -> Self {
-        let reference = "refused by this SDK without its own options";
-        Difference::new("option", reference, ACCEPTED)
     }
 }
 
 pub(crate) fn differences(reference: &Value, own: &Value) -> Vec<Difference> {
-    let verdicts = [verdict(reference), verdict(own)];
-    if verdicts[0].0 != verdicts[1].0 {
-        let [reference, own] = verdicts.map(|(kind, text)| format!("{kind}{text}"));
+    let verdicts = [reference, own].map(verdict);
+    if verdicts[0] != verdicts[1] {
+        let texts = [reference, own].map(|outcome| text(outcome, "text"));
+        let [reference, own] = [0, 1].map(|side| format!("{}{}", verdicts[side], texts[side]));
         return vec![Difference::new("verdict", reference, own)];
     }
-    let accepted = verdicts[0].0 == ACCEPTED;
-    let mut found = Vec::new();
-    let mut compare = |field, reference: String, own: String| {
-        if reference != own {
-            found.push(Difference::new(field, reference, own));
-        }
+    let both_have = |name: &str| !reference[name].is_null() && !own[name].is_null();
+    let is_compared = |field| match field {
+        // The errors of the helpers have no status, code or challenge.
+        "status" | "code" | "challenge" => both_have("status"),
+        // A side that refuses before it calls the resolver gives it nothing.
+        "resolver" => verdicts[0] == ACCEPTED || both_have("given"),
+        _ => true,
     };
-    let [reference_text, own_text] = verdicts.map(|(_, text)| text);
-    compare("text", reference_text, own_text);
-    for (reference, own) in by_member(&reference["value"], &own["value"]) {
-        compare("claims", reference, own);
-    }
-    // The errors of the helpers have no status, code or challenge.
-    if !reference["status"].is_null() && !own["status"].is_null() {
-        let kind = reference["kind"].as_str().unwrap_or_default();
-        for field in ["status", "code"] {
-            let [reference, own] =
-                [reference, own].map(|outcome| format!("{kind} {}", outcome[field]));
-            compare(field, reference, own);
-        }
-        compare("challenge", challenge(reference), challenge(own));
-    }
-    let forms = [reference, own].map(|outcome| form(&outcome["sent"][0]["form"]));
-    for (reference, own) in by_member(&forms[0], &forms[1]) {
-        compare("form", reference, own);
-    }
-    let [reference_pair, own_pair] =
-        [reference, own].map(|outcome| credentials(&outcome["sent"][0]["authorization"]));
-    compare("authorization", reference_pair, own_pair);
-    for (reference, own) in by_member(&reference["network"], &own["network"]) {
-        compare("network", reference, own);
-    }
-    // A side that refuses before it calls the resolver gives it nothing.
-    let given = [reference, own].map(|outcome| &outcome["given"]);
-    if accepted || given.iter().all(|given| given.is_object()) {
-        for (reference, own) in by_member(given[0], given[1]) {
-            compare("resolver", reference, own);
+    let mut found = Vec::new();
+    for ((field, reference), (_, own)) in parts(reference).into_iter().zip(parts(own)) {
+        if is_compared(field) {
+            let pairs = by_member(&reference, &own).into_iter();
+            let different = pairs.filter(|[reference, own]| reference != own);
+            found.extend(different.map(|[reference, own]| Difference::new(field, reference, own)));
         }
     }
     found
 }
 
+fn parts(outcome: &Value) -> [(&'static str, Value); 9] {
+    let of_kind = |name: &str| format!("{} {}", text(outcome, "kind"), outcome[name]).into();
+    let (value, sent) = (&outcome["value"], &outcome["sent"][0]);
+    // A text in place of claims stays JSON, in which it differs from a number.
+    let json = |it: &Value| it.as_str().map(|_| it.to_string().into());
+    [
+        ("text", text(outcome, "text").into()),
+        ("claims", json(value).unwrap_or(value.clone())),
+        ("status", of_kind("status")),
+        ("code", of_kind("code")),
+        ("challenge", challenge(outcome).into()),
+        ("form", form(text(sent, "form"))),
+        ("authorization", credentials(&sent["authorization"]).into()),
+        ("network", outcome["network"].clone()),
+        ("resolver", outcome["given"].clone()),
+    ]
+}
+
+fn text<'v>(of: &'v Value, name: &str) -> &'v str {
+    of[name].as_str().unwrap_or_default()
+}
+
 /// Returns the members of two objects by name, or the two values if one is no object.
-fn by_member(reference: &Value, own: &Value) -> Vec<(String, String)> {
+fn by_member(reference: &Value, own: &Value) -> Vec<[String; 2]> {
     let (Some(references), Some(owns)) = (reference.as_object(), own.as_object()) else {
-        return vec![(reference.to_string(), own.to_string())];
+        let shown = |it: &Value| it.as_str().map_or(it.to_string(), str::to_owned);
+        return vec![[shown(reference), shown(own)]];
     };
     let names: BTreeSet<&String> = references.keys().chain(owns.keys()).collect();
     let pairs = names.into_iter().map(|name| {
@@ -100,13 +96,12 @@ fn by_member(reference: &Value, own: &Value) -> Vec<(String, String)> {
             None => format!("{name} absent"),
         })
     });
-    pairs.map(|[reference, own]| (reference, own)).collect()
+    pairs.collect()
 }
 
 /// Returns the parameters of a form, each with its values in their order.
-fn form(text: &Value) -> Value {
+fn form(text: &str) -> Value {
     let mut parameters = Map::new();
-    let text = text.as_str().unwrap_or_default();
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {
         let values = parameters.entry(name).or_insert_with(|| json!([]));
         if let Some(values) = values.as_array_mut() {
@@ -119,26 +114,20 @@ fn form(text: &Value) -> Value {
 /// Returns the decoded credentials of the scheme Basic, or the field as it is.
 fn credentials(field: &Value) -> String {
     let field = field.as_str().unwrap_or("none");
-    let pair = field
-        .strip_prefix("Basic ")
-        .and_then(|pair| STANDARD.decode(pair).ok());
-    pair.map_or(field.to_owned(), |pair| {
-        String::from_utf8_lossy(&pair).into_owned()
-    })
+    let pair = field.strip_prefix("Basic ").map(|it| STANDARD.decode(it));
+    match pair {
+        Some(Ok(pair)) => String::from_utf8_lossy(&pair).into_owned(),
+        _ => field.to_owned(),
+    }
 }
 
-/// Returns the kind of the outcome, and its text.
-fn verdict(outcome: &Value) -> (String, String) {
-    let text = |name: &str| outcome[name].as_str().unwrap_or_default();
+fn verdict(outcome: &Value) -> String {
     if !outcome["failed"].is_null() {
-        (format!("failed: {}", text("failed")), String::new())
+        format!("failed: {}", text(outcome, "failed"))
     } else if outcome["kind"].is_null() {
-        (ACCEPTED.to_owned(), String::new())
+        ACCEPTED.to_owned()
     } else {
-        (
-            format!("refused: {}: ", text("kind")),
-            text("text").to_owned(),
-        )
+        format!("{REFUSED}{}: ", text(outcome, "kind"))
     }
 }
 
@@ -149,16 +138,10 @@ fn challenge(outcome: &Value) -> String {
         return challenge.to_owned();
     };
     // A description of the reference may contain quotes: it ends where the next parameter begins.
-    let end = [
-        rest.find("\", algs="),
-        rest.find("\", DPoP"),
-        rest.rfind('"'),
-    ]
-    .into_iter()
-    .flatten()
-    .min()
-    .unwrap_or_default();
-    format!("{before}{}", rest.get(end + 1..).unwrap_or_default())
+    let next = ["\", algs=", "\", DPoP"].map(|next| rest.find(next));
+    let end = next.into_iter().chain([rest.rfind('"')]).flatten().min();
+    let after = rest.get(end.unwrap_or_default() + 1..);
+    format!("{before}{}", after.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -166,11 +149,9 @@ mod tests {
     use super::*;
 
     fn fields(reference: Value, own: Value) -> Vec<String> {
-        let found = differences(&reference, &own);
-        let shown = found.iter();
-        shown
-            .map(|it| format!("{}: {} / {}", it.field, it.reference, it.own))
-            .collect()
+        let found = differences(&reference, &own).into_iter();
+        let shown = found.map(|it| format!("{}: {} / {}", it.field, it.reference, it.own));
+        shown.collect()
     }
 
     fn refusal(change: impl FnOnce(&mut Value)) -> Value {
@@ -238,6 +219,8 @@ mod tests {
                 "authorization: id:s / id:t",
             ]
         );
+        let [one, text] = [json!({"value": 1}), json!({"value": "1"})];
+        assert_eq!(fields(one, text), ["claims: 1 / \"1\""]);
     }
 
     #[test]

@@ -43,18 +43,10 @@ impl Keys {
         ]))
     }
 
-    pub(crate) fn get(&self, name: &Value) -> Result<&SigningKey, Failure> {
-        let found = self.0.iter().find(|(known, _)| known == name);
-        let (_, key) = found.ok_or_else(|| format!("there is no key {name}"))?;
+    pub(crate) fn get(&self, name: &str) -> Result<&SigningKey, Failure> {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        let (_, key) = found.ok_or_else(|| format!("there is no key `{name}`"))?;
         Ok(key)
-    }
-
-    pub(crate) fn public(&self, name: &str) -> Result<Value, Failure> {
-        Ok(self.get(&name.into())?.public_jwk())
-    }
-
-    pub(crate) fn kid(&self, name: &str) -> Result<&str, Failure> {
-        Ok(self.get(&name.into())?.kid())
     }
 }
 
@@ -78,15 +70,16 @@ pub(crate) struct Draft(pub(crate) Value);
 
 impl Draft {
     pub(crate) fn new(call: &str, keys: &Keys) -> Result<Self, Failure> {
+        let tenant = keys.get("tenant")?;
         Ok(Draft(json!({
             // The options of the client and the arguments of the call, by their names in the case.
             "options": {
                 "call": call, "mode": "allowed", "domain": "tenant.example", "audience": AUDIENCE,
                 "now": NOW, "method": "GET", "url": URL, "client_id": "client",
-                "client_secret": "secret", "own": {},
+                "client_secret": "secret", "own": {}, "before": [],
             },
             "token": {
-                "header": {"alg": "RS256", "typ": "JWT", "kid": keys.kid("tenant")?},
+                "header": {"alg": "RS256", "typ": "JWT", "kid": tenant.kid()},
                 "claims": {
                     "iss": ISSUER, "sub": "auth0|user", "aud": AUDIENCE, "iat": NOW - 60,
                     "exp": NOW + 3600, "scope": "read:orders", "azp": "client",
@@ -103,10 +96,9 @@ impl Draft {
                 "name": "authorization", "before": "", "scheme": "Bearer", "separator": " ",
                 "after": "",
             },
-            "proof_name": "dpop",
-            "more_headers": [],
+            "proof_name": "dpop", "more_headers": [],
             "metadata": metadata(), "metadata_answer": null, "metadata_missing": false,
-            "keys": {"keys": [keys.get(&"tenant".into())?.jwks_entry(Algorithm::Rs256)]},
+            "keys": {"keys": [tenant.jwks_entry(Algorithm::Rs256)]},
             "keys_answer": null, "keys_missing": false,
             "endpoint": answer(&json!({
                 "access_token": "issued", "expires_in": 600, "token_type": "Bearer",
@@ -118,11 +110,7 @@ impl Draft {
 
     /// Adds a call on the same client before this one, given by what is different about it.
     pub(crate) fn precede(&mut self, step: Value) {
-        let before = &mut self.0["options"]["before"];
-        if before.is_null() {
-            *before = json!([]);
-        }
-        if let Some(steps) = before.as_array_mut() {
+        if let Some(steps) = self.0["options"]["before"].as_array_mut() {
             steps.push(step);
             // Two mutations may add one each, and time goes forward.
             steps.sort_by_key(|step| step["now"].as_i64().unwrap_or(NOW));
@@ -148,18 +136,11 @@ impl Draft {
         }
         let (headers, documents) = (headers(&draft, &token, &proof), documents(&draft));
         let mut case = draft["options"].take();
-        for (name, value) in [
-            ("claims", draft["token"]["claims"].take()),
-            ("token", json!(token)),
-            ("proof", json!(proof)),
-            ("headers", headers),
-            ("documents", documents),
-        ] {
-            case[name] = value;
-        }
-        remove_if_empty(&mut case, "own");
-        remove_if_empty(&mut case["arguments"], "extra");
-        remove_if_empty(&mut case, "arguments");
+        case["claims"] = draft["token"]["claims"].take();
+        case["token"] = token.into();
+        case["proof"] = proof.into();
+        case["headers"] = headers;
+        case["documents"] = documents;
         Ok(case)
     }
 }
@@ -173,11 +154,12 @@ fn jws(jws: &Value, edits: &Value, keys: &Keys) -> Result<String, Failure> {
     let unknown = |edit: &str| format!("there is no edit `{edit}`");
     let segment = |place: &str, members: &Value| {
         let mut json = members.to_string();
-        let (of_json, of_segment): (Vec<&str>, Vec<&str>) = names(place)
-            .into_iter()
-            .partition(|edit| edits::json(edit, &json).is_some());
-        for edit in of_json {
-            json = edits::json(edit, &json).ok_or_else(|| unknown(edit))?;
+        let mut of_segment = Vec::new();
+        for edit in names(place) {
+            match edits::json(edit, &json) {
+                Some(edited) => json = edited,
+                None => of_segment.push(edit),
+            }
         }
         let mut segment = encode(json.as_bytes());
         for edit in of_segment {
@@ -190,7 +172,8 @@ fn jws(jws: &Value, edits: &Value, keys: &Keys) -> Result<String, Failure> {
     let mut algorithms = Algorithm::ALL.into_iter();
     let algorithm = algorithms.find(|known| jws["algorithm"] == known.name());
     let algorithm = algorithm.ok_or("an unknown algorithm")?;
-    let mut signature = keys.get(&jws["key"])?.sign(algorithm, signed.as_bytes())?;
+    let key = keys.get(jws["key"].as_str().unwrap_or_default())?;
+    let mut signature = key.sign(algorithm, signed.as_bytes())?;
     for edit in names("signature") {
         signature = edits::signature(edit, &signature).ok_or_else(|| unknown(edit))?;
     }
@@ -206,9 +189,8 @@ fn headers(draft: &Value, token: &str, proof: &str) -> Value {
     let credentials = &draft["authorization"];
     if credentials.is_object() {
         let part = |name: &str| credentials[name].as_str().unwrap_or_default();
-        let [before, scheme, separator, after] =
-            ["before", "scheme", "separator", "after"].map(part);
-        let value = format!("{before}{scheme}{separator}{token}{after}");
+        let before = ["before", "scheme", "separator"].map(part).concat();
+        let value = format!("{before}{token}{}", part("after"));
         headers.push(json!([credentials["name"], value]));
     }
     if draft["proof"].is_object() {
@@ -231,24 +213,12 @@ fn documents(draft: &Value) -> Value {
     for (url, name) in [(jwks_uri, "keys"), (METADATA, "metadata")] {
         let [instead, missing] = ["answer", "missing"].map(|what| &draft[format!("{name}_{what}")]);
         if *missing == false {
-            let answer = match instead {
-                Value::Null => answer(&draft[name]),
-                instead => instead.clone(),
-            };
-            documents.insert(url.to_owned(), answer);
+            let usual = || answer(&draft[name]);
+            let instead = instead.as_object().cloned().map(Value::Object);
+            documents.insert(url.to_owned(), instead.unwrap_or_else(usual));
         }
     }
     let endpoint = url("token_endpoint").unwrap_or(TOKEN_ENDPOINT);
     documents.insert(endpoint.to_owned(), draft["endpoint"].clone());
     Value::Object(documents)
-}
-
-fn remove_if_empty(of: &mut Value, name: &str) {
-    if let Some(members) = of.as_object_mut()
-        && members
-            .get(name)
-            .is_some_and(|value| value.is_null() || *value == json!({}))
-    {
-        members.remove(name);
-    }
 }

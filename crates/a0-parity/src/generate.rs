@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::draft::{Failure, Keys};
 use crate::mutations::{Base, Mutation, catalogue};
-use crate::plain::{is_plain, make_plain};
+use crate::plain::plain;
 
 pub(crate) struct Case {
     /// The base and its mutations: `dpop: token claim exp=null; proof header alg absent`.
@@ -46,19 +46,14 @@ impl Generator {
         for mutation in mutations {
             mutation.apply(&mut draft);
         }
-        let mut plain = None;
-        if !is_plain(&draft) {
-            let mut changed = draft.clone();
-            make_plain(&mut changed, &self.keys)?;
-            plain = Some(changed.finish(&self.keys)?);
-        }
+        let plain = plain(&draft, &self.keys)?.map(|plain| plain.finish(&self.keys));
         let mutations: Vec<String> = mutations.iter().map(|it| it.name.clone()).collect();
         Ok(Case {
             name: format!("{}: {}", base.name, mutations.join("; ")),
             base: base.name.clone(),
             mutations,
             input: draft.finish(&self.keys)?,
-            plain,
+            plain: plain.transpose()?,
         })
     }
 
@@ -84,9 +79,8 @@ impl Generator {
     /// Returns a base with one to three mutations.
     pub(crate) fn random(&self, random: &mut fastrand::Rng) -> Result<Case, Failure> {
         let weighted = self.bases.iter().flat_map(|base| vec![base; base.weight]);
-        let base = random
-            .choice(weighted.collect::<Vec<_>>())
-            .ok_or("no base")?;
+        let base = random.choice(weighted.collect::<Vec<_>>());
+        let base = base.ok_or("no base")?;
         let mut mutations = Vec::new();
         for _ in 0..random.usize(1..=3) {
             // The part is chosen first, so that a small part is as frequent as a large one.
@@ -98,13 +92,12 @@ impl Generator {
 
     /// Returns the case of that name, as in a row of the ledger.
     pub(crate) fn named(&self, name: &str) -> Result<Case, Failure> {
-        let (wanted, rest) = name
-            .split_once(": ")
-            .unwrap_or((name.trim_end_matches(':'), ""));
+        let (wanted, rest) = name.split_once(':').unwrap_or((name, ""));
         let base = self.bases.iter().find(|base| base.name == wanted);
         let base = base.ok_or_else(|| format!("there is no base `{wanted}`"))?;
         let parts = || base.parts.iter().chain(&base.fixed_parts);
-        let mutations = rest.split("; ").filter(|it| !it.is_empty()).map(|wanted| {
+        let wanted = rest.trim_start().split("; ").filter(|it| !it.is_empty());
+        let mutations = wanted.map(|wanted| {
             let found = self.mutations_of(parts()).find(|it| it.name == wanted);
             found.ok_or_else(|| format!("{} has no mutation `{wanted}`", base.name))
         });

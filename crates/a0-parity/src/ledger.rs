@@ -1,10 +1,12 @@
 //! The deviations that are meant, each with the cases that show it and the rules for what it explains.
 //! `docs/parity.md` says what they are and why.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use wildmatch::WildMatchPattern;
 
-use crate::compare::Difference;
+use crate::compare::{ACCEPTED, Difference, REFUSED};
 use crate::draft::Failure;
 use crate::generate::Case;
 use crate::page::Deviation;
@@ -21,22 +23,20 @@ pub(crate) struct Ledger {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Row {
     pub(crate) id: String,
-    /// An additional condition of each rule.
-    #[serde(default)]
-    when: Patterns,
     /// Names of cases that show the row.
     pub(crate) pins: Vec<String>,
+    /// The members of the row itself. Its conditions hold for its other rules too.
+    #[serde(flatten)]
+    rule: Rule,
+    #[serde(default)]
     rules: Vec<Rule>,
 }
 
 /// The differences that a row explains.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Rule {
-    field: Patterns,
     /// Patterns for the case's base or one of its mutations.
     #[serde(default)]
     when: Patterns,
@@ -46,11 +46,21 @@ struct Rule {
     /// Only for cases with several mutations, in which the order of the checks can show.
     #[serde(default)]
     several: bool,
-    reference: Patterns,
-    own: Patterns,
+    /// Own refusals of what the reference accepts.
+    #[serde(default)]
+    refused: Patterns,
+    /// The reference's verdicts on what this SDK accepts.
+    #[serde(default)]
+    accepted: Patterns,
+    /// Explains a challenge that is the reference's with each first text replaced by the second.
+    #[serde(default)]
+    challenge_edits: Vec<(String, String)>,
+    /// For each field the reference's value, then the own one.
+    #[serde(flatten)]
+    fields: BTreeMap<String, [Patterns; 2]>,
 }
 
-/// One pattern, or any of a list. `*` stands for any characters.
+/// One pattern, or any of a list. `*` stands for any characters, and `(a|b)` for `a` or `b`.
 #[derive(Default, Deserialize)]
 #[serde(from = "Texts")]
 struct Patterns(Vec<WildMatchPattern<'*', '\0'>>);
@@ -68,8 +78,21 @@ impl From<Texts> for Patterns {
             Texts::One(text) => vec![text],
             Texts::Many(texts) => texts,
         };
-        Patterns(texts.iter().map(|it| WildMatchPattern::new(it)).collect())
+        let texts = texts.iter().flat_map(|text| alternatives(text));
+        Patterns(texts.map(|text| WildMatchPattern::new(&text)).collect())
     }
+}
+
+/// Returns the text with each choice in place of its first group, and so on for the groups behind.
+fn alternatives(text: &str) -> Vec<String> {
+    if let Some((before, rest)) = text.split_once('(')
+        && let Some((choices, after)) = rest.split_once(')')
+        && choices.contains('|')
+    {
+        let texts = choices.split('|').map(|it| format!("{before}{it}{after}"));
+        return texts.flat_map(|text| alternatives(&text)).collect();
+    }
+    vec![text.to_owned()]
 }
 
 impl Patterns {
@@ -93,12 +116,12 @@ impl Ledger {
     fn read(text: &str, deviations: &[Deviation]) -> Result<Self, Failure> {
         let rows: Vec<Row> = serde_json::from_str(text)?;
         let ids = rows.iter().map(|row| &row.id);
-        if !ids.eq(deviations.iter().map(|deviation| &deviation.id)) {
+        if !ids.eq(deviations.iter().map(|(id, _)| id)) {
             return Err("its rows are not those of docs/parity.md, in their order".into());
         }
-        for (row, deviation) in rows.iter().zip(deviations) {
-            row.check(&deviation.direction)
-                .map_err(|error| format!("{} {error}", row.id))?;
+        for (row, (id, direction)) in rows.iter().zip(deviations) {
+            let whole = row.check(direction);
+            whole.map_err(|error| format!("{id} {error}"))?;
         }
         Ok(Ledger { rows })
     }
@@ -106,12 +129,10 @@ impl Ledger {
     /// Returns the first row that explains the difference. The order of the checks explains only
     /// what nothing else does.
     pub(crate) fn explanation(&self, case: &Case, difference: &Difference) -> Option<&Row> {
-        let explains = |row: &&Row, several| {
-            let mut rules = row.rules_for(case, difference);
-            rules.any(|rule| rule.several == several)
-        };
-        let by_itself = self.rows.iter().find(|row| explains(row, false));
-        by_itself.or_else(|| self.rows.iter().find(|row| explains(row, true)))
+        let rows = self.rows.iter();
+        let found = rows.filter_map(|row| Some((row.explains(case, difference)?, row)));
+        let first = found.min_by_key(|(by_order, _)| *by_order);
+        first.map(|(_, row)| row)
     }
 }
 
@@ -120,43 +141,60 @@ impl Row {
         if !DIRECTIONS.iter().any(|known| direction.starts_with(known)) {
             return Err("has no known direction");
         }
-        if self.rules.is_empty() || self.pins.is_empty() {
-            return Err("has no `rules`, or no `pins` that show it");
+        if self.all_rules().all(Rule::is_empty) || self.pins.is_empty() {
+            return Err("explains nothing, or has no `pins` that show it");
         }
-        for rule in &self.rules {
-            let [reference, own] = [&rule.reference, &rule.own].map(|it| it.matches("accepted"));
-            let verdict = rule.field.matches("verdict");
-            if verdict && own && !direction.contains("looser") {
-                return Err("lets this accept more and does not say `looser`");
-            }
-            if NEVER_MEANT.iter().any(|field| rule.field.matches(field)) {
+        for rule in self.all_rules() {
+            if NEVER_MEANT.iter().any(|it| rule.fields.contains_key(*it)) {
                 return Err("explains what no row may");
             }
-            if verdict && rule.several && (reference || own) {
+            let verdicts = rule.fields.get("verdict");
+            let accepts = |side: usize| verdicts.is_some_and(|it| it[side].matches(ACCEPTED));
+            let reference = !rule.refused.0.is_empty() || accepts(0);
+            let own = !rule.accepted.0.is_empty() || accepts(1);
+            if own && !direction.contains("looser") {
+                return Err("lets this accept more and does not say `looser`");
+            }
+            if rule.several && (reference || own) {
                 return Err("explains an acceptance by an order of checks");
             }
         }
         Ok(())
     }
 
-    pub(crate) fn explains(&self, case: &Case, difference: &Difference) -> bool {
-        self.rules_for(case, difference).next().is_some()
+    fn all_rules(&self) -> impl Iterator<Item = &Rule> {
+        std::iter::once(&self.rule).chain(&self.rules)
     }
 
-    fn rules_for(&self, case: &Case, difference: &Difference) -> impl Iterator<Item = &Rule> {
-        let rules = self.rules.iter().filter(|_| self.when.meet(case));
-        rules.filter(move |rule| rule.fits(case, difference))
+    /// Returns whether only the order of the checks explains the difference, or `None` if nothing does.
+    pub(crate) fn explains(&self, case: &Case, difference: &Difference) -> Option<bool> {
+        let rules = self.all_rules().filter(|_| self.rule.is_for(case));
+        let rules = rules.filter(|it| it.is_for(case) && it.explains(difference));
+        rules.map(|rule| rule.several).min()
     }
 }
 
 impl Rule {
-    fn fits(&self, case: &Case, difference: &Difference) -> bool {
-        self.field.matches(difference.field)
-            && (!self.several || case.mutations.len() > 1)
-            && self.when.meet(case)
-            && self.also.meet(case)
-            && self.reference.matches(&difference.reference)
-            && self.own.matches(&difference.own)
+    fn is_empty(&self) -> bool {
+        let no_verdict = self.refused.0.is_empty() && self.accepted.0.is_empty();
+        no_verdict && self.fields.is_empty() && self.challenge_edits.is_empty()
+    }
+
+    fn is_for(&self, case: &Case) -> bool {
+        (!self.several || case.mutations.len() > 1) && self.when.meet(case) && self.also.meet(case)
+    }
+
+    fn explains(&self, it: &Difference) -> bool {
+        let fits = |[a, b]: &[Patterns; 2]| a.matches(&it.reference) && b.matches(&it.own);
+        let edits = self.challenge_edits.iter();
+        let edited = |text: &String| edits.fold(text.clone(), |text, (a, b)| text.replace(a, b));
+        let by_itself = match (it.field, it.own.strip_prefix(REFUSED)) {
+            ("verdict", Some(refusal)) => it.reference == ACCEPTED && self.refused.matches(refusal),
+            ("verdict", None) => it.own == ACCEPTED && self.accepted.matches(&it.reference),
+            ("challenge", _) => edited(&it.reference) == it.own,
+            _ => false,
+        };
+        by_itself || self.fields.get(it.field).is_some_and(fits)
     }
 }
 
@@ -167,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stars_stand_for_any_characters() {
+    fn stars_stand_for_any_characters_and_groups_for_their_choices() {
         for (pattern, text, expected) in [
             ("*", "", true),
             ("a*c", "abc", true),
@@ -178,6 +216,10 @@ mod tests {
             ("abc", "abcd", false),
             ("a?c", "abc", false),
             ("", "x", false),
+            ("(a|b*)(|c)", "a", true),
+            ("(a|b*)(|c)", "bxc", true),
+            ("(a|b*)(|c)", "ab", false),
+            ("a(b)c", "a(b)c", true),
         ] {
             let patterns = Patterns::from(Texts::One(pattern.to_owned()));
             assert_eq!(patterns.matches(text), expected, "{pattern} {text}");
@@ -185,19 +227,21 @@ mod tests {
     }
 
     fn row_of(direction: &str, change: impl FnOnce(&mut Value)) -> Result<Ledger, Failure> {
-        let deviation = Deviation {
-            id: "D0".to_owned(),
-            direction: direction.to_owned(),
-        };
-        let mut row = json!({"id": "D0", "pins": ["token: x"], "rules": [
-            {"field": "verdict", "when": ["x*"], "reference": "accepted", "own": "refused: *"},
-        ]});
+        let deviation = ("D0".to_owned(), direction.to_owned());
+        let rules = json!([{"when": "x*", "refused": "X: *"}]);
+        let mut row = json!({"id": "D0", "pins": ["token: x"], "rules": rules});
         change(&mut row);
         Ledger::read(&json!([row]).to_string(), &[deviation])
     }
 
-    fn row(change: impl FnOnce(&mut Value)) -> Result<Ledger, Failure> {
-        row_of("stricter", change)
+    /// A row with this member in place of what it has.
+    fn row(member: &str, value: Value) -> Result<Ledger, Failure> {
+        row_of("stricter", |row| row[member] = value)
+    }
+
+    /// A row with this member of its rule in place of what the rule has.
+    fn rule(member: &str, value: Value) -> Result<Ledger, Failure> {
+        row_of("stricter", |row| row["rules"][0][member] = value)
     }
 
     #[test]
@@ -209,27 +253,30 @@ mod tests {
             input: Value::Null,
             plain: None,
         };
-        let difference = |field, reference: &str, own: &str| Difference {
-            field,
-            reference: reference.to_owned(),
-            own: own.to_owned(),
-        };
+        let difference = |field, reference, own| Difference::new(field, reference, own);
         let stricter = difference("verdict", "accepted", "refused: X: y");
+        let other_refusal = difference("verdict", "accepted", "refused: Y: z");
         let looser = difference("verdict", "refused: X: y", "accepted");
         let other_field = difference("status", "accepted", "refused: X: y");
         let another = difference("verdict", "refused: Y: z", "refused: X: y");
-        let one = row(|_| ()).unwrap();
-        let also = row(|row| row["rules"][0]["also"] = "a*".into()).unwrap();
-        let several = row(|row| {
-            row["rules"][0]["several"] = true.into();
-            row["rules"][0]["reference"] = "refused: *".into();
-        });
-        let several = several.unwrap();
-        let of_row = row(|row| row["when"] = "a*".into()).unwrap();
+        let edited = difference("challenge", "A a, B", "A x, B");
+        let edited_further = difference("challenge", "A a, B", "A x, C");
+        let one = rule("when", "x*".into()).unwrap();
+        let also = rule("also", "a*".into()).unwrap();
+        let of_row = row("when", "a*".into()).unwrap();
+        let in_row = row("status", json!(["accepted", "refused: *"])).unwrap();
+        let pair = rule("verdict", json!(["refused: Y*", "refused: X*"])).unwrap();
+        let accepted = row_of("looser", |row| row["accepted"] = "refused: X*".into()).unwrap();
+        let edits = rule("challenge_edits", json!([["a", "b"], ["b", "x"]])).unwrap();
+        let several =
+            json!({"when": "x*", "several": true, "verdict": ["refused: *", "refused: *"]});
+        let several = row("rules", json!([several])).unwrap();
         for (ledger, mutations, difference, explained) in [
             (&one, &["x1"][..], &stricter, true),
             (&one, &["a", "x1"], &stricter, true),
             (&one, &["a"], &stricter, false),
+            (&one, &["x1"], &other_refusal, false),
+            (&one, &["x1"], &another, false),
             (&one, &["x1"], &looser, false),
             (&one, &["x1"], &other_field, false),
             (&also, &["x1"], &stricter, false),
@@ -237,6 +284,15 @@ mod tests {
             (&of_row, &["x1"], &stricter, false),
             (&of_row, &["a"], &stricter, false),
             (&of_row, &["x1", "a"], &stricter, true),
+            (&in_row, &["a"], &other_field, true),
+            (&in_row, &["a"], &stricter, false),
+            (&pair, &["x1"], &another, true),
+            (&pair, &["x1"], &other_refusal, false),
+            (&accepted, &["a"], &looser, true),
+            (&accepted, &["a"], &other_refusal, false),
+            (&edits, &["x1"], &edited, true),
+            (&edits, &["x1"], &edited_further, false),
+            (&edits, &["a"], &edited, false),
             (&several, &["x1"], &another, false),
             (&several, &["x1", "x2"], &another, true),
         ] {
@@ -247,28 +303,30 @@ mod tests {
 
     #[test]
     fn a_row_is_whole() {
-        assert!(row(|_| ()).is_ok());
+        assert!(row_of("stricter", |_| ()).is_ok());
         assert!(row_of("sideways", |_| ()).is_err());
         for member in ["id", "rules", "pins"] {
-            let removed = row(|row| {
+            let removed = row_of("stricter", |row| {
                 row.as_object_mut().unwrap().remove(member);
             });
             assert!(removed.is_err(), "{member}");
         }
-        assert!(row(|row| row["id"] = "D1".into()).is_err());
-        let rule = |member: &'static str, value: &'static str| {
-            move |row: &mut Value| row["rules"][0][member] = value.into()
-        };
-        assert!(row(rule("own", "accepted")).is_err());
-        assert!(row(rule("own", "*")).is_err());
-        assert!(row_of("looser", rule("own", "*")).is_ok());
-        assert!(row(|row| row["rules"][0]["several"] = true.into()).is_err());
-        assert!(row(rule("else", "x")).is_err());
-        for member in ["rules", "pins"] {
-            assert!(row(|row| row[member] = json!([])).is_err(), "{member}");
+        let pair = |own: &str| json!(["accepted", own]);
+        assert!(row("id", "D1".into()).is_err());
+        assert!(row("rules", json!([])).is_err());
+        assert!(row("pins", json!([])).is_err());
+        assert!(row("verdict", pair("*")).is_err());
+        assert!(rule("verdict", pair("accepted")).is_err());
+        assert!(rule("verdict", pair("*")).is_err());
+        assert!(rule("several", true.into()).is_err());
+        assert!(rule("accepted", pair("*")).is_err());
+        assert!(rule("else", "x".into()).is_err());
+        for member in ["verdict", "accepted"] {
+            let looser = row_of("looser", |row| row["rules"][0][member] = pair("*"));
+            assert!(looser.is_ok(), "{member}");
         }
-        for field in NEVER_MEANT.iter().chain(&["*"]) {
-            assert!(row(rule("field", field)).is_err(), "{field}");
+        for field in NEVER_MEANT {
+            assert!(rule(field, pair("*")).is_err(), "{field}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The calls that both sides accept, and the mutations of them, read from `cases.json`.
 
+use std::collections::BTreeMap;
+
 use a0_testkit::Algorithm;
 use auth0_api::NumericDate;
 use auth0_api::proof::NonceIssuer;
@@ -7,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::draft::{Draft, Failure, JWKS, Keys, METADATA, NONCE_PERIOD, NONCE_SECRET, metadata};
+use crate::draft::{self, Draft, Failure, JWKS, Keys, METADATA, NONCE_PERIOD, NONCE_SECRET};
 
 const DATA: &str = include_str!("../cases.json");
 
@@ -18,7 +20,6 @@ pub(crate) struct Base {
     pub(crate) name: String,
     pub(crate) call: String,
     /// How often random cases start from it. It follows the size of what can go wrong.
-    #[serde(default = "one")]
     pub(crate) weight: usize,
     /// The parts that can be changed, by the first word of a mutation's name.
     pub(crate) parts: Vec<String>,
@@ -27,10 +28,6 @@ pub(crate) struct Base {
     pub(crate) fixed_parts: Vec<String>,
     #[serde(default)]
     set: Map<String, Value>,
-}
-
-fn one() -> usize {
-    1
 }
 
 /// Changes of a draft at paths such as `token/claims/exp`. A path without a parent changes nothing.
@@ -49,91 +46,102 @@ pub(crate) struct Mutation {
     precede: Option<Value>,
 }
 
-/// The content of `cases.json`. An entry of `mutations` is a template.
+/// The content of `cases.json`. An entry of `bases` or `mutations` is a template.
 ///
-/// It gives a mutation for each of its `rows`: `{0}` stands for the first column, and `{0?}` for its
-/// JSON. With `each` it does so for each of these, in place of `@`. An entry with `values` sets each
-/// member `at` its path to each of its values, and removes it.
+/// It gives one for each of its `rows`: `{0}` stands for the first column, and `{0?}` for its JSON. With
+/// `each` it does so for each of these, in place of `@`. An entry with `values` sets each member `at`
+/// its path to each of its values, and removes it unless `remove` is false. `$odd` stands for the rows,
+/// or values, named `odd`.
 #[derive(Deserialize)]
 struct Data {
+    rows: BTreeMap<String, Vec<Value>>,
     bases: Vec<Value>,
-    mutations: Vec<Map<String, Value>>,
+    mutations: Vec<Value>,
 }
 
 pub(crate) fn catalogue(keys: &Keys) -> Result<(Vec<Base>, Vec<Mutation>), Failure> {
     let data: Data = serde_json::from_str(DATA)?;
-    let bases = data.bases.iter().map(|base| read(base, keys));
-    let bases = bases.collect::<Result<Vec<Base>, Failure>>()?;
-    let mut mutations = Vec::new();
-    for mut entry in data.mutations {
-        let Some(Value::Object(members)) = entry.remove("values") else {
-            add(entry, &mut mutations, keys)?;
+    let (mut bases, mut mutations) = (Vec::new(), Vec::new());
+    for base in &data.bases {
+        bases.extend(data.expanded(base, keys)?);
+    }
+    for entry in &data.mutations {
+        let Some(members) = entry["values"].as_object() else {
+            mutations.extend(data.expanded(entry, keys)?);
             continue;
         };
-        let [part, at] = ["part", "at"].map(|name| entry.get(name).and_then(Value::as_str));
+        let [part, at] = ["part", "at"].map(|name| entry[name].as_str());
         let (part, at) = part.zip(at).ok_or("values without `part` and `at`")?;
         for (member, values) in members {
             let values = values.as_array().ok_or("values are no list")?;
             let rows: Vec<Value> = values.iter().map(|value| json!([value])).collect();
-            let path = format!("{at}/{member}");
-            for template in [
-                json!({
-                    "name": format!("{part} {member}={{0?}}"), "rows": rows, "set": {&path: "{0}"},
-                }),
-                json!({"name": format!("{part} {member} absent"), "remove": [path]}),
-            ] {
-                add(serde_json::from_value(template)?, &mut mutations, keys)?;
+            let (name, path) = (format!("{part} {member}"), format!("{at}/{member}"));
+            let set =
+                json!({"name": format!("{name}={{0?}}"), "rows": rows, "set": {&path: "{0}"}});
+            mutations.extend(data.expanded(&set, keys)?);
+            if entry["remove"] != false {
+                let remove = json!({"name": format!("{name} absent"), "remove": [path]});
+                mutations.extend(data.expanded(&remove, keys)?);
             }
         }
     }
     Ok((bases, mutations))
 }
 
-/// Adds the mutations of one template.
-fn add(
-    mut template: Map<String, Value>,
-    mutations: &mut Vec<Mutation>,
-    keys: &Keys,
-) -> Result<(), Failure> {
-    let mut list = |name, one| match template.remove(name) {
-        Some(Value::Array(list)) => list,
-        _ => vec![one],
-    };
-    let (each, rows) = (list("each", json!("@")), list("rows", json!([])));
-    let template = Value::Object(template);
-    for each in each.iter().filter_map(Value::as_str) {
+impl Data {
+    /// Returns what one template gives.
+    fn expanded<T: DeserializeOwned>(
+        &self,
+        template: &Value,
+        keys: &Keys,
+    ) -> Result<Vec<T>, Failure> {
         let mut template = template.clone();
-        let name = template["name"].as_str().unwrap_or_default();
-        template["name"] = name.replace('@', &each.replace('/', " ")).into();
-        let template = replaced(&template, &[("@".to_owned(), each.into())]);
-        for columns in rows.iter().flat_map(columns) {
-            let mut places = Vec::new();
-            for (at, column) in columns.iter().enumerate() {
-                let column = resolved(column, keys)?;
-                places.push((format!("{{{at}?}}"), shown(&column).into()));
-                places.push((format!("{{{at}}}"), column));
+        let mut list = |name, one| match template.as_object_mut().and_then(|it| it.remove(name)) {
+            Some(Value::Array(list)) => list,
+            Some(value) => vec![value],
+            None => vec![one],
+        };
+        let (each, rows) = (list("each", json!("@")), list("rows", json!([])));
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| self.columns(row))
+            .collect::<Result<_, _>>()?;
+        let mut expanded = Vec::new();
+        for each in each.iter().filter_map(Value::as_str) {
+            let mut template = template.clone();
+            let name = template["name"].as_str().unwrap_or_default();
+            template["name"] = name.replace('@', &each.replace('/', " ")).into();
+            let template = replaced(&template, &[("@".to_owned(), each.into())]);
+            for columns in rows.iter().flatten() {
+                let mut places = Vec::new();
+                for (at, column) in columns.iter().enumerate() {
+                    let column = resolved(column, keys)?;
+                    places.push((format!("{{{at}?}}"), shown(&column).into()));
+                    places.push((format!("{{{at}}}"), column));
+                }
+                let value = resolved(&replaced(&template, &places), keys)?;
+                expanded.push(serde_json::from_value(value)?);
             }
-            mutations.push(read(&replaced(&template, &places), keys)?);
         }
+        Ok(expanded)
     }
-    Ok(())
-}
 
-fn read<T: DeserializeOwned>(value: &Value, keys: &Keys) -> Result<T, Failure> {
-    Ok(serde_json::from_value(resolved(value, keys)?)?)
-}
-
-/// Returns the columns of a row; a row that is not a list has one. `$odd` stands for several rows, with
-/// values that hardly any member may have.
-fn columns(row: &Value) -> Vec<Vec<Value>> {
-    let odd = json!([null, "", true, 0, 5, 1.5, [], {}]);
-    match row {
-        row if *row == "$odd" || *row == json!(["$odd"]) => {
-            let odd = odd.as_array().into_iter().flatten();
-            odd.map(|value| vec![value.clone()]).collect()
-        }
-        Value::Array(columns) => vec![columns.clone()],
-        value => vec![vec![value.clone()]],
+    /// Returns the columns of a row; a row that is not a list has one. A name stands for several rows.
+    fn columns(&self, row: &Value) -> Result<Vec<Vec<Value>>, Failure> {
+        let one = row.as_array().cloned().unwrap_or_else(|| vec![row.clone()]);
+        let name = match one.as_slice() {
+            [Value::String(text)] => text.strip_prefix('$'),
+            _ => None,
+        };
+        let Some(name) = name else {
+            return Ok(vec![one]);
+        };
+        let rows = self
+            .rows
+            .get(name)
+            .ok_or_else(|| format!("there are no rows `{name}`"))?;
+        let rows: Result<Vec<_>, _> = rows.iter().map(|row| self.columns(row)).collect();
+        Ok(rows?.concat())
     }
 }
 
@@ -174,23 +182,25 @@ fn resolved(value: &Value, keys: &Keys) -> Result<Value, Failure> {
     let good = || Draft::new("verify_access_token", keys)?.finish(keys);
     let mut object = json!({});
     for (name, it) in members {
+        let key = || keys.get(it.as_str().unwrap_or_default());
         match name.as_str() {
-            "$jwk" => object = keys.get(it)?.public_jwk(),
-            "$entry" => object = keys.get(it)?.jwks_entry(Algorithm::Rs256),
-            "$metadata" => object = metadata(),
+            "$jwk" => object = key()?.public_jwk(),
+            "$entry" => object = key()?.jwks_entry(Algorithm::Rs256),
+            "$metadata" => object = draft::metadata(),
             "$documents" => {
                 object = good()?["documents"].take();
                 for url in [METADATA, JWKS].iter().filter(|_| !it.is_null()) {
                     object[url]["cache"] = format!("public, max-age={it}").into();
                 }
             }
+            "$answer" => return Ok(draft::answer(it)),
             "$token" => return Ok(good()?["token"].take()),
-            "$kid" => return Ok(keys.get(it)?.kid().into()),
-            "$jkt" => return Ok(a0_testkit::thumbprint(&keys.get(it)?.public_jwk())?.into()),
+            "$kid" => return Ok(key()?.kid().into()),
+            "$jkt" => return Ok(a0_testkit::thumbprint(&key()?.public_jwk())?.into()),
             // A member of a public key, with a prefix and a suffix.
             "$member" => {
                 let [key, member, before, after]: [String; 4] = serde_json::from_value(it.clone())?;
-                let jwk = keys.public(&key)?;
+                let jwk = keys.get(&key)?.public_jwk();
                 let member = jwk[member].as_str().ok_or("no such member")?;
                 return Ok(format!("{before}{member}{after}").into());
             }
@@ -314,19 +324,8 @@ mod tests {
         let (bases, mutations) = catalogue(&keys).unwrap();
         let drafts: Vec<Draft> = bases.iter().map(|it| it.draft(&keys).unwrap()).collect();
         // Any member may be added to these.
-        let open = [
-            "header",
-            "claims",
-            "cnf",
-            "jwk",
-            "metadata",
-            "body",
-            "options",
-            "own",
-            "arguments",
-            "extra",
-            "key",
-        ];
+        let open = "header claims cnf jwk metadata body options own arguments extra key";
+        let open: Vec<&str> = open.split(' ').collect();
         for mutation in &mutations {
             let paths = mutation.remove.iter().chain(mutation.set.keys());
             let paths = paths.chain(mutation.push.iter().map(|(path, _)| path));

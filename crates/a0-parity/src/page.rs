@@ -11,9 +11,7 @@ const REFERENCE: &str = "reference";
 
 const DEVIATIONS: &str = "Deviations";
 
-pub(crate) struct Page {
-    tables: Vec<Table>,
-}
+pub(crate) struct Page(Vec<Table>);
 
 struct Table {
     heading: String,
@@ -21,11 +19,8 @@ struct Table {
     rows: Vec<Vec<String>>,
 }
 
-/// A row of the table of deviations. The ledger has its rules and the cases that show it.
-pub(crate) struct Deviation {
-    pub(crate) id: String,
-    pub(crate) direction: String,
-}
+/// Id and direction of a deviation. The ledger has its rules and the cases that show it.
+pub(crate) type Deviation = (String, String);
 
 impl Page {
     pub(crate) fn load() -> Result<Self, Failure> {
@@ -34,39 +29,40 @@ impl Page {
 
     /// Reads the tables. Each row needs all its cells, and something in the last one, which shows it.
     fn read(text: &str) -> Result<Self, Failure> {
-        let mut page = Page { tables: Vec::new() };
+        let mut tables = Vec::new();
         let mut heading = "";
-        let mut lines = text.lines().peekable();
-        while let Some(line) = lines.next() {
-            if line.starts_with('#') {
+        let lines: Vec<&str> = text.lines().collect();
+        for block in lines.chunk_by(|a, b| a.starts_with('|') == b.starts_with('|')) {
+            if let Some(line) = block.iter().rfind(|line| line.starts_with('#')) {
                 heading = line.trim_start_matches('#').trim();
             }
-            if !line.starts_with('|') {
+            let [columns, _, rows @ ..] = block else {
+                continue;
+            };
+            if !columns.starts_with('|') {
                 continue;
             }
-            let columns = cells(line);
-            let mut rows = Vec::new();
-            while let Some(line) = lines.next_if(|line| line.starts_with('|')) {
-                let row = cells(line);
-                if row.len() != columns.len() || row.last().is_none_or(String::is_empty) {
-                    return Err(format!("{heading}: a row is not whole: {line}").into());
-                }
-                rows.push(row);
+            let columns = cells(columns);
+            let rows: Vec<Vec<String>> = rows.iter().map(|line| cells(line)).collect();
+            let is_whole = |row: &Vec<String>| {
+                row.len() == columns.len() && row.last().is_some_and(|cell| !cell.is_empty())
+            };
+            if let Some(row) = rows.iter().find(|row| !is_whole(row)) {
+                return Err(format!("{heading}: a row is not whole: {}", row.join(" | ")).into());
             }
-            rows.drain(..rows.len().min(1));
-            page.tables.push(Table {
-                heading: heading.to_owned(),
+            let heading = heading.to_owned();
+            tables.push(Table {
+                heading,
                 columns,
                 rows,
             });
         }
-        Ok(page)
+        Ok(Page(tables))
     }
 
     /// Returns the table of deviations, each with an id of its own and every cell filled.
     pub(crate) fn deviations(&self) -> Result<Vec<Deviation>, Failure> {
-        let mut tables = self.tables.iter();
-        let table = tables.find(|table| table.heading == DEVIATIONS);
+        let table = self.0.iter().find(|table| table.heading == DEVIATIONS);
         let table = table.ok_or("there is no table of deviations")?;
         let place = |name| table.columns.iter().position(|column| column == name);
         let (id, direction) = (place("id"), place("direction"));
@@ -76,10 +72,7 @@ impl Page {
             if row.iter().any(String::is_empty) || !seen.insert(&row[id]) {
                 return Err(format!("{} is not whole, or there twice", row[id]).into());
             }
-            Ok(Deviation {
-                id: row[id].clone(),
-                direction: row[direction].clone(),
-            })
+            Ok((row[id].clone(), row[direction].clone()))
         });
         deviations.collect()
     }
@@ -87,11 +80,9 @@ impl Page {
     /// Returns a message for each name of the reference that no row has, and for each name of a row that
     /// the reference does not have.
     pub(crate) fn unnamed(&self, offered: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
-        let tables = self.tables.iter();
-        let tables = tables.filter(|table| table.columns[0] == REFERENCE);
-        let named: BTreeMap<String, BTreeSet<String>> = tables
-            .map(|table| (table.heading.clone(), table.names()))
-            .collect();
+        let tables = self.0.iter().filter(|it| it.columns[0] == REFERENCE);
+        let named = tables.map(|table| (table.heading.clone(), table.names()));
+        let named: BTreeMap<String, BTreeSet<String>> = named.collect();
         let none = BTreeSet::new();
         let mut found = Vec::new();
         let headings: BTreeSet<&String> = named.keys().chain(offered.keys()).collect();
@@ -114,12 +105,12 @@ impl Table {
     fn names(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for row in &self.rows {
-            let mut owner: Option<String> = None;
+            let mut owner = String::new();
             let mut last = String::new();
             for (at, part) in row[0].split('`').enumerate() {
                 if at % 2 == 0 {
-                    if part.contains(':') && owner.is_none() {
-                        owner = Some(last.clone());
+                    if part.contains(':') && owner.is_empty() {
+                        owner = format!("{last}.");
                     }
                     continue;
                 }
@@ -128,8 +119,7 @@ impl Table {
                     "HTTP headers" => part.to_ascii_lowercase(),
                     _ => part.to_owned(),
                 };
-                let owner = owner.as_deref();
-                names.insert(owner.map_or(last.clone(), |owner| format!("{owner}.{last}")));
+                names.insert(format!("{owner}{last}"));
             }
         }
         names
@@ -187,22 +177,16 @@ mod tests {
     fn a_deviation_is_whole_and_there_once() {
         let ids = |rows: &[&str]| {
             let page = page_of(DEVIATIONS, "| id | direction | test |", rows).unwrap();
-            let deviations = page.deviations().ok()?;
-            let ids = deviations
-                .iter()
-                .map(|it| format!("{} {}", it.id, it.direction));
+            let ids = page.deviations().ok()?.into_iter();
+            let ids = ids.map(|(id, direction)| format!("{id} {direction}"));
             Some(ids.collect::<Vec<_>>())
         };
         let two = ["| D1 | looser | t |", "| D2 | stricter | t |"];
         assert_eq!(ids(&two).unwrap(), ["D1 looser", "D2 stricter"]);
         assert!(ids(&[two[0], two[0]]).is_none());
         assert!(ids(&["| D1 | | t |"]).is_none());
-        assert!(
-            page_of("H", "| a | b | c |", &[])
-                .unwrap()
-                .deviations()
-                .is_err()
-        );
+        let no_such_table = page_of("H", "| a | b | c |", &[]).unwrap();
+        assert!(no_such_table.deviations().is_err());
     }
 
     #[test]
@@ -214,8 +198,8 @@ mod tests {
         let page = page_of("H", "| reference | here | test |", &rows).unwrap();
         let unnamed = |heading: &str, names: &[&str]| {
             let names = names.iter().map(|name| name.to_string()).collect();
-            page.unnamed(&BTreeMap::from([(heading.to_owned(), names)]))
-                .len()
+            let offered = BTreeMap::from([(heading.to_owned(), names)]);
+            page.unnamed(&offered).len()
         };
         let all = ["one", "Two", "Two.a", "Two.b", "Two.c"];
         assert_eq!(unnamed("H", &all), 0);

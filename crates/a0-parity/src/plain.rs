@@ -1,11 +1,7 @@
-//! A case without the options that only this SDK has. What such an option lets in is corrected: a
-//! token that expired within the leeway gets an `exp` in the future, one for another audience gets the
-//! one that is left, and so on. Every other fault of the case stays.
-//!
-//! This SDK has to accept the plain case too if it accepts the case with the option. So a row for an
-//! option cannot hide an acceptance that the option does not cause.
+//! A case without the options that only this SDK has, and without what such an option lets in. Every
+//! other fault of the case stays, so this SDK has to accept it too if it accepts the case.
 
-use a0_testkit::Algorithm;
+use a0_testkit::{Algorithm, SigningKey};
 use serde_json::Value;
 
 use crate::draft::{AUDIENCE, Draft, Failure, Keys, NOW};
@@ -19,22 +15,26 @@ const KEEP_OUT: [&str; 4] = [
     "replay_fail_open",
 ];
 
-/// Returns whether the case has no options to remove.
-pub(crate) fn is_plain(Draft(draft): &Draft) -> bool {
-    let own = draft["options"]["own"].as_object();
-    let mut options = own.into_iter().flat_map(|own| own.keys());
-    options.all(|option| KEEP_OUT.contains(&option.as_str())) && !has_bad_store(draft)
-}
-
-pub(crate) fn make_plain(Draft(draft): &mut Draft, keys: &Keys) -> Result<(), Failure> {
-    if has_bad_store(draft)
-        && let Some(options) = draft["options"].as_object_mut()
-    {
+/// Returns the plain case, or `None` if there is nothing to remove.
+pub(crate) fn plain(draft: &Draft, keys: &Keys) -> Result<Option<Draft>, Failure> {
+    let mut plain = draft.clone();
+    let Draft(draft) = &mut plain;
+    let Some(options) = draft["options"].as_object_mut() else {
+        return Ok(None);
+    };
+    // A store that fails, or has documents that the checks refuse.
+    let has_bad_store = options
+        .get("store")
+        .is_some_and(|it| it["is_taken"] != true);
+    if has_bad_store {
         options.remove("store");
     }
-    let own = draft["options"]["own"].clone();
-    if let Some(left) = draft["options"]["own"].as_object_mut() {
+    let own = options["own"].clone();
+    if let Some(left) = options["own"].as_object_mut() {
         left.retain(|option, _| KEEP_OUT.contains(&option.as_str()));
+    }
+    if options["own"] == own && !has_bad_store {
+        return Ok(None);
     }
     audience(draft, &own["audiences"]);
     times(draft, own["leeway"].as_i64().unwrap_or_default());
@@ -42,20 +42,12 @@ pub(crate) fn make_plain(Draft(draft): &mut Draft, keys: &Keys) -> Result<(), Fa
     if own["dpop_algorithms"].is_array() {
         proof_key(draft, keys)?;
     }
-    Ok(())
-}
-
-/// Returns whether the store fails, or has documents that the checks refuse.
-fn has_bad_store(draft: &Value) -> bool {
-    let store = draft["options"].get("store");
-    store.is_some_and(|store| store["is_taken"] != true)
+    Ok(Some(plain))
 }
 
 fn audience(draft: &mut Value, more: &Value) {
-    let left = match &draft["options"]["audience"] {
-        Value::Null => AUDIENCE.into(),
-        audience => audience.clone(),
-    };
+    let left = draft["options"]["audience"].as_str();
+    let left = Value::from(left.unwrap_or(AUDIENCE));
     let is_more = |aud: &Value| more.as_array().is_some_and(|more| more.contains(aud));
     match draft["token"]["claims"].get_mut("aud") {
         Some(Value::Array(audiences)) => {
@@ -93,7 +85,7 @@ fn token_key(draft: &mut Value, allowed: &Value, keys: &Keys) -> Result<(), Fail
     {
         return Ok(());
     }
-    let (wrong, right) = (keys.public("elliptic")?, keys.public("tenant")?);
+    let [wrong, right] = [keys.get("elliptic")?, keys.get("tenant")?].map(SigningKey::public_jwk);
     for entry in draft["keys"]["keys"].as_array_mut().into_iter().flatten() {
         if is_elliptic && is_of(entry, &wrong) {
             put_key(entry, &right);
@@ -125,7 +117,7 @@ fn proof_key(draft: &mut Value, keys: &Keys) -> Result<(), Failure> {
     if proof["algorithm"] != name || proof["header"]["alg"] != name {
         return Ok(());
     }
-    let [wrong, right] = [keys.public("P-384")?, keys.public("proof")?];
+    let [wrong, right] = [keys.get("P-384")?, keys.get("proof")?].map(SigningKey::public_jwk);
     let header = &mut proof["header"];
     if is_of(&header["jwk"], &wrong) {
         for member in ["crv", "x", "y"] {
@@ -167,20 +159,19 @@ mod tests {
         let keys = Keys::generate().unwrap();
         let keeps_out = json!({"token_profile": "rfc9068"});
         let mut draft = draft(&keys, &keeps_out);
-        assert!(is_plain(&draft));
+        assert!(plain(&draft, &keys).unwrap().is_none());
         draft.0["options"]["own"]["a new one"] = true.into();
-        assert!(!is_plain(&draft));
-        make_plain(&mut draft, &keys).unwrap();
-        assert_eq!(draft.0["options"]["own"], keeps_out);
+        let plain = plain(&draft, &keys).unwrap().unwrap();
+        assert_eq!(plain.0["options"]["own"], keeps_out);
     }
 
     #[test]
     fn what_is_wrong_about_the_key_of_a_token_stays_wrong() {
         let keys = Keys::generate().unwrap();
         let wrong = json!({"kid": "k", "use": "enc", "key_ops": ["sign"]});
-        for (alg, plain) in [("ES256", "RS256"), ("RS256", "ES256"), ("ES384", "ES384")] {
+        for (alg, plain_alg) in [("ES256", "RS256"), ("RS256", "ES256"), ("ES384", "ES384")] {
             let with = |key: &str, alg: &str| {
-                let mut entry = keys.public(key).unwrap();
+                let mut entry = keys.get(key).unwrap().public_jwk();
                 for (member, value) in wrong.as_object().into_iter().flatten() {
                     entry[member] = value.clone();
                 }
@@ -192,9 +183,9 @@ mod tests {
             draft.0["token"]["algorithm"] = "ES256".into();
             draft.0["token"]["header"]["alg"] = "ES256".into();
             draft.0["keys"] = with("elliptic", alg);
-            make_plain(&mut draft, &keys).unwrap();
-            assert_eq!(draft.0["keys"], with("tenant", plain), "{alg}");
-            assert_eq!(draft.0["token"]["header"]["alg"], "RS256");
+            let plain = plain(&draft, &keys).unwrap().unwrap();
+            assert_eq!(plain.0["keys"], with("tenant", plain_alg), "{alg}");
+            assert_eq!(plain.0["token"]["header"]["alg"], "RS256");
         }
     }
 }

@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::draft::Failure;
 use crate::generate::Case;
+use crate::own;
 
 pub(crate) struct Reference {
-    child: Child,
-    /// `None` once it is closed, which ends the process.
-    input: Option<ChildStdin>,
+    // The process ends with its input.
+    input: ChildStdin,
     output: BufReader<ChildStdout>,
+    /// The names of what the reference offers, by kind.
+    pub(crate) offered: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Reference {
@@ -25,58 +28,38 @@ impl Reference {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{python} could not be started: {error}"))?;
-        let input = child.stdin.take();
-        let output = child.stdout.take().ok_or("the reference has no output")?;
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let (input, output) = pipes.ok_or("the reference has no input or output")?;
+        let mut output = BufReader::new(output);
+        let offered = line(&mut output, "its names")?;
         Ok(Reference {
-            child,
             input,
-            output: BufReader::new(output),
+            output,
+            offered,
         })
     }
 
-    /// Returns the outcomes of both sides. `own` runs while the reference works.
-    pub(crate) fn outcomes(
-        &mut self,
-        cases: &[Case],
-        own: impl FnOnce() -> Vec<Value>,
-    ) -> Result<Vec<(Value, Value)>, Failure> {
-        let ended = || "the reference ended early: its own message stands above";
-        let input = self.input.as_mut().ok_or_else(ended)?;
+    /// Returns the outcomes of the reference, then of this SDK, which works at the same time.
+    pub(crate) fn outcomes(&mut self, cases: &[Case]) -> Result<Vec<(Value, Value)>, Failure> {
         let lines: String = cases.iter().map(|it| format!("{}\n", it.input)).collect();
         std::thread::scope(|scope| {
             // The cases may be larger than the buffer of a pipe, and so may the outcomes.
+            let (mut input, output) = (&self.input, &mut self.output);
             scope.spawn(move || input.write_all(lines.as_bytes()));
-            let outcomes = own().into_iter().zip(cases).map(|(own, case)| {
-                let mut line = String::new();
-                if !matches!(self.output.read_line(&mut line), Ok(1..)) {
-                    return Err(ended().into());
-                }
-                let outcome = serde_json::from_str(&line).map_err(|error| {
-                    format!("no outcome of the reference for {}: {error}", case.name)
-                })?;
-                Ok((outcome, own))
-            });
+            let owns: Vec<Value> = cases.iter().map(|case| own::outcome(&case.input)).collect();
+            let outcomes = owns.into_iter().zip(cases);
+            let outcomes = outcomes.map(|(own, case)| Ok((line(output, &case.name)?, own)));
             outcomes.collect()
         })
     }
 }
 
-/// Returns the names of what the reference offers, by kind.
-pub(crate) fn offered(python: &str) -> Result<BTreeMap<String, BTreeSet<String>>, Failure> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/surface.py");
-    let output = Command::new(python)
-        .arg(script)
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| format!("{python} could not be started: {error}"))?;
-    let named = serde_json::from_slice(&output.stdout);
-    named.map_err(|error| format!("the reference does not say what it offers: {error}").into())
-}
-
-impl Drop for Reference {
-    fn drop(&mut self) {
-        // The process ends with its input.
-        drop(self.input.take());
-        let _ = self.child.wait();
+/// Reads one line of the reference.
+fn line<T: DeserializeOwned>(output: &mut impl BufRead, of: &str) -> Result<T, Failure> {
+    let mut line = String::new();
+    if !matches!(output.read_line(&mut line), Ok(1..)) {
+        return Err("the reference ended early: its own message stands above".into());
     }
+    let value = serde_json::from_str(&line);
+    value.map_err(|error| format!("the reference says nothing of {of}: {error}").into())
 }

@@ -10,32 +10,22 @@ use auth0_api::{
     Refresh, ResolverContext, TokenProfile, TransportError, UreqClient,
 };
 use http::{Method, Request};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::store::Store;
-use super::world::{Shared, answer, locked};
-use super::{text, texts};
+use super::world::{Shared, Store, answer, locked};
+use super::{string, text, texts};
 use crate::draft::{NONCE_PERIOD, NONCE_SECRET};
-
-type Set = fn(Builder, Duration) -> Builder;
 
 pub(super) fn client(case: &Value, world: &Shared) -> Result<ApiClient, Error> {
     let servers = Arc::clone(world);
-    let answered = move |request: &Request<Vec<u8>>| answer(&mut locked(&servers), request);
-    let builder = options(case, world);
-    let endpoint = &case["endpoint"];
-    if !endpoint.is_object() {
-        let transport = move |request| answered(&request);
-        return builder.http_client(transport).build();
-    }
-    // Only the token endpoint is a server.
-    let posts = default_client(case, text(endpoint, "roots"));
-    let transport = move |request: Request<Vec<u8>>| match *request.method() {
-        Method::POST => posts.exchange(request),
-        _ => answered(&request).map_err(TransportError::from),
+    // Only the token endpoint is a server, and only if it is one that fails.
+    let roots = case["endpoint"]["roots"].as_str();
+    let server = roots.map(|roots| default_client(case, roots));
+    let transport = move |request: Request<Vec<u8>>| match &server {
+        Some(client) if request.method() == Method::POST => client.exchange(request),
+        _ => answer(&mut locked(&servers), &request).map_err(TransportError::from),
     };
-    let builder = builder.trusted_endpoints([text(endpoint, "origin")]);
-    builder.http_client(transport).build()
+    options(case, world).http_client(transport).build()
 }
 
 /// Returns the client that is the default, which trusts this authority.
@@ -56,25 +46,6 @@ pub(super) fn options(case: &Value, world: &Shared) -> Builder {
         .clock(move || UNIX_EPOCH + Duration::from_secs(locked(&clock).now))
         // The end of a refresh on a thread would depend on chance.
         .cache_refresh(Refresh::Inline);
-    if let Some(audience) = case["audience"].as_str() {
-        builder = builder.audience(audience);
-    }
-    let seconds = |name: &str| case[name].as_u64().map(Duration::from_secs);
-    for (value, set) in [
-        (seconds("cache_ttl_seconds"), Builder::cache_ttl as Set),
-        (seconds("dpop_iat_leeway"), Builder::dpop_iat_leeway),
-        (seconds("dpop_iat_offset"), Builder::dpop_iat_offset),
-    ] {
-        if let Some(value) = value {
-            builder = set(builder, value);
-        }
-    }
-    if let Some(entries) = case["cache_max_entries"].as_u64() {
-        builder = builder.cache_max_entries(usize::try_from(entries).unwrap_or_default());
-    }
-    if let Some(entries) = case["token_cache"].as_u64() {
-        builder = builder.token_cache(usize::try_from(entries).unwrap_or_default());
-    }
     let flags = ["dpop_enabled", "dpop_required"].map(|name| case[name].as_bool());
     builder = match (flags, text(case, "mode")) {
         // Only the environment has the two flags.
@@ -87,66 +58,56 @@ pub(super) fn options(case: &Value, world: &Shared) -> Builder {
         (_, "required") => builder.dpop(DpopMode::Required),
         _ => builder.dpop(DpopMode::Allowed),
     };
-    if let Some(domain) = case["domain"].as_str() {
-        builder = builder.domain(domain);
-    }
-    if case["domains"].is_array() {
-        builder = builder.domains(texts(&case["domains"]));
-    }
-    if case["resolver"].is_array() {
-        let (domains, resolver) = (texts(&case["resolver"]), Arc::clone(world));
-        builder = builder.domains_resolver(move |context| {
-            locked(&resolver).given = given(context);
-            Ok::<_, std::io::Error>(domains.clone())
-        });
-    }
-    if let Some(id) = case["client_id"].as_str() {
-        builder = builder.client_id(id);
-    }
-    if let Some(secret) = case["client_secret"].as_str() {
-        builder = builder.client_secret(secret);
+    let own = &case["own"];
+    let members = [case, own].into_iter().filter_map(Value::as_object);
+    for (name, value) in members.flatten() {
+        builder = match name.as_str() {
+            "audience" => builder.audience(string(value)),
+            "domain" => builder.domain(string(value)),
+            "endpoint" => builder.trusted_endpoints(value["origin"].as_str()),
+            "domains" => builder.domains(texts(value)),
+            "client_id" => builder.client_id(string(value)),
+            "client_secret" => builder.client_secret(string(value)),
+            "cache_ttl_seconds" => builder.cache_ttl(seconds(value)),
+            "cache_max_entries" => builder.cache_max_entries(count(value)),
+            "token_cache" => builder.token_cache(count(value)),
+            "dpop_iat_leeway" => builder.dpop_iat_leeway(seconds(value)),
+            "dpop_iat_offset" => builder.dpop_iat_offset(seconds(value)),
+            "resolver" => {
+                let (domains, resolver) = (texts(value), Arc::clone(world));
+                builder.domains_resolver(move |context| {
+                    locked(&resolver).given = given(context);
+                    Ok::<_, std::io::Error>(domains.clone())
+                })
+            }
+            // The options in `own`. Where the audience is missing, this SDK has none either.
+            "audiences" if case["audience"].is_string() => {
+                texts(value).into_iter().fold(builder, Builder::audience)
+            }
+            "algorithms" => builder.algorithms(texts(value)),
+            "leeway" => builder.leeway(seconds(value)),
+            "token_profile" => builder.token_profile(TokenProfile::Rfc9068),
+            "trusted_endpoints" => builder.trusted_endpoints(texts(value)),
+            "dpop_algorithms" => builder.dpop_algorithms(texts(value)),
+            "dpop_nonces" => builder.dpop_nonces(NonceIssuer::new(NONCE_SECRET, NONCE_PERIOD)),
+            "replay_store_fails" => builder.replay_store(Broken),
+            "replay_fail_open" if *value == true => builder.replay_fail_open(),
+            _ => builder,
+        };
     }
     if let Some(store) = Store::of(case, world) {
         // The cases write entries without a MAC, as the reference does.
         builder = builder.cache(store, EntryAuthentication::unauthenticated_entries());
     }
-    own_options(builder, case)
+    builder
 }
 
-/// Sets the options that the reference does not have.
-fn own_options(mut builder: Builder, case: &Value) -> Builder {
-    let own = &case["own"];
-    // Without the option that both have, an audience has to be missing on both sides.
-    if case["audience"].is_string() {
-        for audience in texts(&own["audiences"]) {
-            builder = builder.audience(audience);
-        }
-    }
-    if own["algorithms"].is_array() {
-        builder = builder.algorithms(texts(&own["algorithms"]));
-    }
-    if let Some(seconds) = own["leeway"].as_u64() {
-        builder = builder.leeway(Duration::from_secs(seconds));
-    }
-    if text(own, "token_profile") == "rfc9068" {
-        builder = builder.token_profile(TokenProfile::Rfc9068);
-    }
-    if own["dpop_algorithms"].is_array() {
-        builder = builder.dpop_algorithms(texts(&own["dpop_algorithms"]));
-    }
-    if own["dpop_nonces"] == true {
-        builder = builder.dpop_nonces(NonceIssuer::new(NONCE_SECRET, NONCE_PERIOD));
-    }
-    if own["trusted_endpoints"].is_array() {
-        builder = builder.trusted_endpoints(texts(&own["trusted_endpoints"]));
-    }
-    if own["replay_store_fails"] == true {
-        builder = builder.replay_store(Broken);
-    }
-    if own["replay_fail_open"] == true {
-        builder = builder.replay_fail_open();
-    }
-    builder
+fn count(value: &Value) -> usize {
+    usize::try_from(value.as_u64().unwrap_or_default()).unwrap_or_default()
+}
+
+fn seconds(value: &Value) -> Duration {
+    Duration::from_secs(value.as_u64().unwrap_or_default())
 }
 
 struct Broken;
@@ -164,14 +125,12 @@ impl ReplayStore for Broken {
 
 /// Returns what a resolver sees of the request, with the values of each field by its name.
 fn given(context: &ResolverContext<'_>) -> Value {
-    let mut given = Map::new();
-    given.insert("iss".to_owned(), context.unverified_iss().into());
-    given.insert("url".to_owned(), context.request_url().into());
+    let mut given = json!({"iss": context.unverified_iss(), "url": context.request_url()});
     for (name, value) in context.request_headers() {
-        let values = given.entry(format!("field {name}")).or_insert(json!([]));
-        if let Some(values) = values.as_array_mut() {
-            values.push(value.into());
-        }
+        let field = &mut given[format!("field {name}")];
+        let mut values = field.as_array().cloned().unwrap_or_default();
+        values.push(value.into());
+        *field = values.into();
     }
-    Value::Object(given)
+    given
 }

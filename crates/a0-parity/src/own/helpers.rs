@@ -1,5 +1,6 @@
 //! The functions that need no client.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
@@ -8,7 +9,7 @@ use auth0_api::discovery::{CacheAdapterError, InMemoryCache, max_age};
 use auth0_api::jose::{Jwk, unverified_header, unverified_payload};
 use auth0_api::{CacheAdapter, get_current_actor, get_delegation_chain, normalize_domain};
 use http::header::CACHE_CONTROL;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Refusal, text};
 
@@ -18,45 +19,39 @@ const MAX_TOKEN_SIZE: usize = 16 << 10;
 /// The keys that a case of the cache ends with a look at.
 const CACHE_KEYS: [&str; 4] = ["a", "b", "c", "d"];
 
-/// Returns the outcome of a helper, or `None` for a call of the client.
-pub(super) fn helped(case: &Value) -> Option<Result<Value, Refusal>> {
-    let no_claims = Map::new();
-    let claims = case["claims"].as_object().unwrap_or(&no_claims);
-    let plain = |error: &dyn std::fmt::Display| Refusal::Plain("BaseAuth", error.to_string());
-    let actor =
-        |error: auth0_api::act::ActError| Refusal::Plain("VerifyAccessToken", error.to_string());
-    let outcome = match text(case, "call") {
-        "normalize_domain" => normalize_domain(text(case, "text"))
-            .map(|issuer| issuer.as_str().into())
-            .map_err(|error| plain(&error)),
-        "get_current_actor" => get_current_actor(claims)
-            .map(|current| json!(current.map(|actor| actor.sub())))
-            .map_err(actor),
-        "get_delegation_chain" => get_delegation_chain(claims)
-            .map(|chain| chain.iter().map(|actor| actor.sub()).collect())
-            .map_err(actor),
-        "calculate_jwk_thumbprint" => {
-            let key = case["key"].as_object().unwrap_or(&no_claims);
-            let key = Jwk::from_object(key).map_err(|error| plain(&error));
-            key.map(|key| key.thumbprint().to_string().into())
+/// Returns the value of a helper, or `None` for a call of the client.
+pub(super) fn helped(case: &Value) -> Result<Option<Value>, Refusal> {
+    let object = |name: &str| case[name].as_object().cloned().unwrap_or_default();
+    let (claims, key, token) = (object("claims"), object("key"), text(case, "token"));
+    Ok(Some(match text(case, "call") {
+        "normalize_domain" => base(normalize_domain(text(case, "text")))?.as_str().into(),
+        "get_current_actor" => json!(act(get_current_actor(&claims))?.map(|actor| actor.sub())),
+        "get_delegation_chain" => {
+            let chain = act(get_delegation_chain(&claims))?;
+            chain.iter().map(|actor| actor.sub()).collect()
         }
-        "get_unverified_header" => unverified_header(text(case, "token"), MAX_TOKEN_SIZE)
-            .map(Value::Object)
-            .map_err(|error| plain(&error)),
-        "get_unverified_payload" => unverified_payload(text(case, "token"), MAX_TOKEN_SIZE)
-            .map(Value::Object)
-            .map_err(|error| plain(&error)),
-        "InMemoryCache" => cached(case).map_err(|error| plain(&error)),
+        "calculate_jwk_thumbprint" => base(Jwk::from_object(&key))?
+            .thumbprint()
+            .to_string()
+            .into(),
+        "get_unverified_header" => base(unverified_header(token, MAX_TOKEN_SIZE))?.into(),
+        "get_unverified_payload" => base(unverified_payload(token, MAX_TOKEN_SIZE))?.into(),
+        "InMemoryCache" => base(cached(case))?,
         "parse_cache_control_max_age" => {
-            let fields = text(case, "text")
-                .parse()
-                .map(|field| (CACHE_CONTROL, field));
-            let age = max_age(&fields.into_iter().collect());
-            Ok(json!(age.map(|age| age.as_secs())))
+            let field = text(case, "text").parse();
+            let fields = field.into_iter().map(|field| (CACHE_CONTROL, field));
+            json!(max_age(&fields.collect()).map(|age| age.as_secs()))
         }
-        _ => return None,
-    };
-    Some(outcome)
+        _ => return Ok(None),
+    }))
+}
+
+fn base<T>(result: Result<T, impl Display>) -> Result<T, Refusal> {
+    result.map_err(|error| Refusal::Plain("BaseAuth", error.to_string()))
+}
+
+fn act<T>(result: Result<T, impl Display>) -> Result<T, Refusal> {
+    result.map_err(|error| Refusal::Plain("VerifyAccessToken", error.to_string()))
 }
 
 /// Returns what a cache returns at each `get` of the case, and for each key at the end.

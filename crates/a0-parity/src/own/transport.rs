@@ -2,15 +2,13 @@
 //! is measured.
 
 use std::error::Error as _;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
-use std::thread::JoinHandle;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use auth0_api::transport::{TransportError, TransportErrorKind};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::client::options;
@@ -22,9 +20,8 @@ use crate::draft::{Failure, JWKS, encode};
 pub(crate) const ALONE: &str = "--call";
 
 const PROXY_VARIABLES: [&str; 4] = ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"];
-const PROXY_EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-/// How long the server stays silent before it hangs up: longer than the `timeout` of a case, and shorter
+/// How long a server stays silent before it hangs up: longer than the `timeout` of a case, and shorter
 /// than the 5 s of the reference's HTTP library and this SDK's default of 10 s.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -38,26 +35,23 @@ pub(super) fn seen(case: &Value) -> Value {
 }
 
 fn route(case: &Value) -> io::Result<String> {
-    let (mut tenant, mut proxy) = (Silence::start()?, Silence::start()?);
-    let url = format!("http://{}", proxy.address);
+    let (tenant, proxy) = (silent_server()?, silent_server()?);
+    let url = format!("http://{}", proxy.local_addr()?);
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(ALONE).stdin(Stdio::piped());
-    for name in PROXY_EXCEPTIONS {
-        command.env_remove(name);
-    }
+    command.envs(PROXY_VARIABLES.map(|name| (name, &url)));
+    command.env_remove("NO_PROXY").env_remove("no_proxy");
     // A process of its own, since all threads of this one share its variables.
-    let mut process = command
-        .envs(PROXY_VARIABLES.map(|name| (name, &url)))
-        .spawn()?;
+    let mut process = command.arg(ALONE).stdin(Stdio::piped()).spawn()?;
     if let Some(mut input) = process.stdin.take() {
-        input.write_all(at(case, tenant.address).to_string().as_bytes())?;
+        let case = at(case, tenant.local_addr()?);
+        input.write_all(case.to_string().as_bytes())?;
     }
     process.wait()?;
-    let route = match (tenant.end()?.is_empty(), proxy.end()?.is_empty()) {
-        (false, true) => "straight to the tenant",
-        (true, false) => "to the proxy of the variables",
-        (false, false) => "to both",
-        (true, true) => "to nobody",
+    let route = match (connections(&tenant)?, connections(&proxy)?) {
+        (1.., 0) => "straight to the tenant",
+        (0, 1..) => "to the proxy of the variables",
+        (0, 0) => "to nobody",
+        _ => "to both",
     };
     Ok(route.to_owned())
 }
@@ -70,25 +64,44 @@ pub(crate) fn alone_in_its_process() -> Result<(), Failure> {
 }
 
 fn patience(case: &Value) -> io::Result<String> {
-    let (mut tenant, mut other) = (Silence::start()?, Silence::start()?);
-    let mut case = at(case, tenant.address);
-    if text(&case, "network") != "metadata" {
-        know_documents(&mut case, other.address);
+    let (tenant, other) = (silent_server()?, silent_server()?);
+    let mut case = at(case, tenant.local_addr()?);
+    let is_about_metadata = text(&case, "network") == "metadata";
+    if !is_about_metadata {
+        know_documents(&mut case, other.local_addr()?);
     }
+    let (call, end_of_call) = mpsc::channel::<()>();
+    let servers = std::thread::spawn(move || {
+        let _ = end_of_call.recv_timeout(PATIENCE);
+        // The end of the two servers resets connections that are still open.
+        Ok::<_, io::Error>([connections(&tenant)?, connections(&other)?])
+    });
     let outcome = made(&case);
-    let timed_out = matches!(&outcome, Err(Refusal::Sdk(error)) if timed_out(error));
-    let (tenant, other) = (tenant.end()?, other.end()?);
-    let asked = match text(&case, "network") {
-        "metadata" if other.is_empty() => tenant,
-        _ if tenant.is_empty() => other,
+    drop(call);
+    let servers = servers.join();
+    let [tenant, other] = servers.unwrap_or_else(|_| Err(io::Error::other("a panic")))?;
+    let asked = match (is_about_metadata, tenant, other) {
+        (true, asked, 0) | (false, 0, asked) => asked,
         _ => return Ok("another exchange came first".to_owned()),
     };
-    let patience = match (timed_out, asked.as_slice()) {
-        (true, [End::ByClient]) => "given up after `timeout`",
-        (_, []) => "nobody asked",
+    let timed_out = matches!(&outcome, Err(Refusal::Sdk(error)) if timed_out(error));
+    let patience = match (timed_out, asked) {
+        (true, 1) => "given up after `timeout`",
+        (_, 0) => "nobody asked",
         _ => "given up by the server",
     };
     Ok(patience.to_owned())
+}
+
+/// Returns a server to which clients can connect, and which never answers.
+fn silent_server() -> io::Result<TcpListener> {
+    TcpListener::bind("127.0.0.1:0")
+}
+
+/// Returns how many connections the server has got.
+fn connections(server: &TcpListener) -> io::Result<usize> {
+    server.set_nonblocking(true)?;
+    Ok(server.incoming().take_while(Result::is_ok).count())
 }
 
 /// Puts metadata and keys into a store, so that another exchange meets the silence. That exchange goes
@@ -122,14 +135,9 @@ fn made(case: &Value) -> Result<Value, Refusal> {
 }
 
 fn timed_out(error: &auth0_api::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<TransportError>() {
-            return error.kind() == TransportErrorKind::Timeout;
-        }
-        cause = error.source();
-    }
-    false
+    let mut causes = std::iter::successors(error.source(), |error| (*error).source());
+    let error = causes.find_map(|error| error.downcast_ref::<TransportError>());
+    error.is_some_and(|error| error.kind() == TransportErrorKind::Timeout)
 }
 
 /// Returns the case for a tenant at this address. Its token has no valid signature, which nobody checks
@@ -138,95 +146,11 @@ fn at(case: &Value, address: SocketAddr) -> Value {
     let issuer = format!("https://{address}/");
     let mut case = case.clone();
     case["domain"] = address.to_string().into();
-    let [header, payload, signature] = segments(text(&case, "token"));
-    let mut claims = decoded(payload);
-    claims["iss"] = issuer.clone().into();
-    case["token"] = format!(
-        "{header}.{}.{signature}",
-        encode(claims.to_string().as_bytes())
-    )
-    .into();
+    case["claims"]["iss"] = issuer.clone().into();
     case["issuer"] = issuer.into();
+    let payload = encode(case["claims"].to_string().as_bytes());
+    let mut token: Vec<&str> = text(&case, "token").split('.').collect();
+    token[1] = &payload;
+    case["token"] = token.join(".").into();
     case
-}
-
-fn segments(token: &str) -> [&str; 3] {
-    let mut segments = token.split('.');
-    [(); 3].map(|()| segments.next().unwrap_or_default())
-}
-
-fn decoded(segment: &str) -> Value {
-    let bytes = URL_SAFE_NO_PAD.decode(segment).unwrap_or_default();
-    serde_json::from_slice(&bytes).unwrap_or_default()
-}
-
-/// A server that accepts connections and never answers.
-struct Silence {
-    address: SocketAddr,
-    /// `None` once it has ended.
-    thread: Option<JoinHandle<io::Result<Vec<End>>>>,
-}
-
-/// How a connection ended.
-enum End {
-    ByClient,
-    ByServer,
-}
-
-/// A client that sends this and nothing else ends the server.
-const ENOUGH: &[u8] = b"enough";
-
-impl Silence {
-    fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        Ok(Silence {
-            address: listener.local_addr()?,
-            thread: Some(std::thread::spawn(move || {
-                let mut ends = Vec::new();
-                loop {
-                    let (stream, _) = listener.accept()?;
-                    match until_end(stream) {
-                        Some(end) => ends.push(end),
-                        None => return Ok(ends),
-                    }
-                }
-            })),
-        })
-    }
-
-    /// Stops the server and returns how each connection ended.
-    fn end(&mut self) -> io::Result<Vec<End>> {
-        let Some(thread) = self.thread.take() else {
-            return Ok(Vec::new());
-        };
-        TcpStream::connect(self.address)?.write_all(ENOUGH)?;
-        let ended = thread.join();
-        ended.unwrap_or_else(|_| Err(io::Error::other("the server panicked")))
-    }
-}
-
-/// Ends the thread when an error comes before `end`.
-impl Drop for Silence {
-    fn drop(&mut self) {
-        let _ = self.end();
-    }
-}
-
-fn until_end(mut stream: TcpStream) -> Option<End> {
-    let mut received: Vec<u8> = Vec::new();
-    let mut buffer = [0; 1024];
-    if stream.set_read_timeout(Some(PATIENCE)).is_err() {
-        return Some(End::ByServer);
-    }
-    loop {
-        match stream.read(&mut buffer) {
-            Ok(0) if received == ENOUGH => return None,
-            Ok(0) => return Some(End::ByClient),
-            Ok(read) => received.extend(buffer.iter().take(read)),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                return Some(End::ByClient);
-            }
-            Err(_) => return Some(End::ByServer),
-        }
-    }
 }
