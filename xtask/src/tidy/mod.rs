@@ -31,6 +31,7 @@ const RULES: &[(&str, Rule)] = &[
     ("modules of tests", texts::test_modules),
     ("tests of standards and their page", pages::conformance),
     ("tests in the parity page", pages::parity),
+    ("tests in the text of pages", pages::prose),
 ];
 
 /// Everything that the rules may look at.

@@ -1,12 +1,19 @@
 //! The rules for the pages whose rows name tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Project;
 use super::document::Document;
 
 const CONFORMANCE: &str = "docs/conformance.md";
 const PARITY: &str = "docs/parity.md";
+
+/// The pages that name tests in their text.
+const PROSE: &[&str] = &[
+    "docs/architecture.md",
+    "docs/decisions.md",
+    "docs/threat-model.md",
+];
 
 /// The heading of the last column in the tables of the parity page that are checked.
 const SHOWN_BY: &[&str] = &["test", "shown by"];
@@ -53,6 +60,25 @@ pub(super) fn parity(project: &Project) -> Vec<String> {
         if named.len() + document.links.len() == 0 && !WITHOUT_A_TEST.contains(&cell.as_str()) {
             let remedy = "name a test, an example or a section";
             findings.push(format!("{PARITY}:{line}: nothing shows this row: {remedy}"));
+        }
+    }
+    findings
+}
+
+/// Each name of five or more words in the text of a page is a function's. Nearly all of them are tests.
+pub(super) fn prose(project: &Project) -> Vec<String> {
+    let sources = project.tree.texts(".rs");
+    let functions = sources.flat_map(|(_, source)| source.lines().filter_map(function));
+    let functions: BTreeSet<&str> = functions.collect();
+    let mut findings = Vec::new();
+    for path in PROSE {
+        let spans = project.documents.get(path).into_iter();
+        for (line, name) in spans.flat_map(|page| &page.code) {
+            let is_long = is_name(name) && name.matches('_').count() > 3;
+            if is_long && !functions.contains(name.as_str()) {
+                let remedy = "use the name that it has now";
+                findings.push(format!("{path}:{line}: no function `{name}`: {remedy}"));
+            }
         }
     }
     findings
@@ -147,6 +173,16 @@ mod tests {
         }
         assert_finds(conformance, &[], FILES, missing);
         assert_finds(conformance, &[], &[], "");
+    }
+
+    #[test]
+    fn each_long_name_in_a_text_is_a_functions() {
+        let page = "`a_b_c_d_e` `a_b_c_f` `A_b_c_d_f`\n\n| a |\n|---|\n| `a_b_c_d_f` |\n";
+        let source = "    async fn a_b_c_d_e<T>() {}\n// fn a_b_c_d_f() {}\n";
+        let files = [("docs/decisions.md", page), ("crates/a/src/x.rs", source)];
+        let expected = at("docs/decisions.md:5", "no function `a_b_c_d_f`");
+        assert_finds(prose, &[], &files, &expected);
+        assert_finds(prose, &[], &[("docs/other.md", page)], "");
     }
 
     #[test]
