@@ -75,9 +75,7 @@ mod htu;
 mod nonce;
 mod proof;
 mod replay;
-mod unverified_proof;
-mod verified_header;
-mod verified_proof;
+mod signature;
 
 pub use create::{CreateProofError, NewProof};
 pub use error::ProofError;
@@ -85,9 +83,7 @@ pub use htu::{Htu, InvalidHtu};
 pub use nonce::NonceIssuer;
 pub use proof::{MAX_JTI, ProofRules, Target, one_proof};
 pub use replay::{InMemoryReplayStore, ReplayKey, ReplayStore, ReplayStoreError, Seen};
-pub use unverified_proof::UnverifiedProof;
-pub use verified_header::{MAX_VERIFIED_HEADER, VerifiedHeader};
-pub use verified_proof::VerifiedProof;
+pub use signature::{MAX_VERIFIED_HEADER, UnverifiedProof, VerifiedHeader, VerifiedProof};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -14,8 +14,7 @@ use crate::error::ProofError;
 use crate::htu::Htu;
 use crate::nonce::NonceIssuer;
 use crate::replay::ReplayKey;
-use crate::unverified_proof::{Replay, UnverifiedProof};
-use crate::verified_header::VerifiedHeader;
+use crate::signature::{Replay, UnverifiedProof, VerifiedHeader};
 
 /// The longest `jti`, in bytes.
 pub const MAX_JTI: usize = 256;

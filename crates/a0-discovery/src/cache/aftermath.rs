@@ -6,7 +6,6 @@ use a0_jose::NumericDate;
 
 use super::claim::{Claim, Release};
 use super::record::Outcome;
-use super::round::Rules;
 use super::second_level::{Entry, SecondLevel};
 use super::step::{Change, Found, Step};
 use crate::error::Document;
@@ -16,34 +15,30 @@ use crate::policy::CachePolicy;
 const MAX_COMPARISONS: u32 = 3;
 
 /// The duties that a round leaves in the second level.
-#[derive(Default)]
-pub(crate) struct Aftermath {
+pub(crate) struct Aftermath<'r> {
+    store: &'r SecondLevel,
+    policy: &'r CachePolicy,
     entries: VecDeque<Entry>,
     release: Option<(Claim, Release)>,
     /// Whether the store took the keys of the round.
     keys_are_stored: bool,
 }
 
-/// The inputs of the steps.
-#[derive(Clone, Copy)]
-struct Inputs<'r> {
-    store: &'r SecondLevel,
-    policy: &'r CachePolicy,
-    now: NumericDate,
-}
-
-impl Aftermath {
+impl<'r> Aftermath<'r> {
     pub(super) fn new<T>(
+        store: &'r SecondLevel,
+        policy: &'r CachePolicy,
         outcome: &Outcome<T>,
         entries: Vec<Entry>,
         claim: Option<Claim>,
-        policy: &CachePolicy,
     ) -> Self {
         let release = claim.map(|claim| {
             let release = claim.release(outcome, policy);
             (claim, release)
         });
         Aftermath {
+            store,
+            policy,
             entries: entries.into(),
             release,
             keys_are_stored: false,
@@ -52,35 +47,24 @@ impl Aftermath {
 
     /// The first step. `is_newest` says whether the result of the round counts. The claim is given
     /// back last, so that processes that wait for it find the documents.
-    pub(super) fn begin(
-        mut self,
-        rules: &Rules,
-        is_newest: bool,
-        now: NumericDate,
-    ) -> Step<'_, ()> {
-        match &rules.second_level {
-            None => Step::Done(()),
-            Some(store) => {
-                if !is_newest {
-                    self.entries.clear();
-                }
-                let policy = &rules.policy;
-                self.write_next(Inputs { store, policy, now })
-            }
+    pub(super) fn begin(mut self, is_newest: bool, now: NumericDate) -> Step<'r, ()> {
+        if !is_newest {
+            self.entries.clear();
         }
+        self.write_next(now)
     }
 
-    fn write_next(mut self, inputs: Inputs<'_>) -> Step<'_, ()> {
+    fn write_next(mut self, now: NumericDate) -> Step<'r, ()> {
         match self.entries.pop_front() {
-            Some(entry) => self.write(entry, MAX_COMPARISONS, inputs),
-            None => self.give_back(inputs),
+            Some(entry) => self.write(entry, MAX_COMPARISONS, now),
+            None => self.give_back(now),
         }
     }
 
     /// Writes an entry unless a newer one is stored.
-    fn write(mut self, entry: Entry, comparisons: u32, inputs: Inputs<'_>) -> Step<'_, ()> {
+    fn write(mut self, entry: Entry, comparisons: u32, now: NumericDate) -> Step<'r, ()> {
         let Some(left) = comparisons.checked_sub(1) else {
-            return self.write_next(inputs);
+            return self.write_next(now);
         };
         let name = entry.name.clone();
         let then = move |found| {
@@ -90,7 +74,7 @@ impl Aftermath {
                     value: entry.value.clone(),
                     ttl: entry.ttl,
                 },
-                Found::Value(stored) if inputs.store.may_replace(&entry, &stored, inputs.now) => {
+                Found::Value(stored) if self.store.may_replace(&entry, &stored, now) => {
                     Change::SetIfEqual {
                         name: entry.name.clone(),
                         expected: stored,
@@ -99,23 +83,23 @@ impl Aftermath {
                     }
                 }
                 // The unreadable entry may hold a newer document.
-                Found::Value(_) | Found::Away => return self.write_next(inputs),
+                Found::Value(_) | Found::Away => return self.write_next(now),
             };
             let then = move |changed| match changed {
                 // Another process has stored a document meanwhile.
-                Some(false) => self.write(entry, left, inputs),
+                Some(false) => self.write(entry, left, now),
                 Some(true) => {
                     self.keys_are_stored |= entry.document == Document::Jwks;
-                    self.write_next(inputs)
+                    self.write_next(now)
                 }
-                None => self.write_next(inputs),
+                None => self.write_next(now),
             };
             Step::Change(change, Box::new(then))
         };
         Step::Read(name, Box::new(then))
     }
 
-    fn give_back(self, inputs: Inputs<'_>) -> Step<'_, ()> {
+    fn give_back(self, now: NumericDate) -> Step<'r, ()> {
         let Some((claim, release)) = self.release else {
             return Step::Done(());
         };
@@ -124,8 +108,7 @@ impl Aftermath {
             Release::CoolDown if !self.keys_are_stored => Release::Delete,
             release => release,
         };
-        let Inputs { store, policy, now } = inputs;
-        let last = claim.last_value(release, store, policy, now);
+        let last = claim.last_value(release, self.store, self.policy, now);
         let Claim { name, held, .. } = claim;
         let change = match last {
             None => Change::DeleteIfEqual {

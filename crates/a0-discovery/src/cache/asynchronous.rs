@@ -19,7 +19,7 @@ use super::builder::KeyCacheBuilder;
 use super::entry_keys::EntryAuthentication;
 use super::flight::{Flight, Slot};
 use super::observer::RefreshEnd;
-use super::query::{Goal, Next};
+use super::query::{Goal, Next, Query};
 use super::refreshes::{BegunRefresh, Refreshable};
 use super::round::Fetchable;
 use super::shared;
@@ -175,8 +175,9 @@ impl KeyCache {
         goal: Goal<'q>,
         now: NumericDate,
     ) -> Result<Arc<T>, Unavailable> {
-        let sleep = self.shared.fetcher.sleep.as_deref();
-        let mut next = self.shared.query(slot, goal, now).begin();
+        let Fetcher { rules, sleep, .. } = &*self.shared.fetcher;
+        let sleep = sleep.as_deref();
+        let mut next = Query::begin(slot, rules, goal, now);
         loop {
             next = match next {
                 Next::Done(answer) => return answer,
@@ -285,15 +286,17 @@ impl Fetcher {
     ) {
         let mut watched = self.watch::<T>(issuer);
         let (since, began) = (self.clock.now(), flight.began());
-        let step = self.begin(&flight, issuer);
+        let step = T::begin(flight.plan(&self.rules, issuer));
         let round = pin!(self.run(step, client, began));
         let round = watched.scoped_async(round).await;
         let at = self.clock.now();
         let end = RefreshEnd::new(&round, at);
         let is_newest = flight.finish(round.outcome, since, at);
         watched.end(&end);
-        let step = round.aftermath.begin(&self.rules, is_newest, at);
-        self.run(step, client, began).await;
+        if let Some(aftermath) = round.aftermath {
+            self.run(aftermath.begin(is_newest, at), client, began)
+                .await;
+        }
     }
 
     /// Carries out steps to the last. They belong to a round that began at `began`.

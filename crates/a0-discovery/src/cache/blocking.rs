@@ -14,7 +14,7 @@ use super::builder::KeyCacheBuilder;
 use super::entry_keys::EntryAuthentication;
 use super::flight::{Flight, Slot};
 use super::observer::RefreshEnd;
-use super::query::{Goal, Next};
+use super::query::{Goal, Next, Query};
 use super::refreshes::{BegunRefresh, Refreshable};
 use super::round::Fetchable;
 use super::shared;
@@ -192,7 +192,7 @@ impl KeyCache {
         now: NumericDate,
     ) -> Result<Arc<T>, Unavailable> {
         let fetcher = &self.0.fetcher;
-        let mut next = self.0.query(slot, goal, now).begin();
+        let mut next = Query::begin(slot, &fetcher.rules, goal, now);
         loop {
             next = match next {
                 Next::Done(answer) => return answer,
@@ -254,14 +254,15 @@ impl Fetcher {
     fn carry_out<T: Fetchable>(&self, flight: Flight<T>, client: &dyn HttpClient, issuer: &Issuer) {
         let mut watched = self.watch::<T>(issuer);
         let (since, began) = (self.clock.now(), flight.began());
-        let step = self.begin(&flight, issuer);
+        let step = T::begin(flight.plan(&self.rules, issuer));
         let round = watched.scoped(|| self.run(step, client, began));
         let at = self.clock.now();
         let end = RefreshEnd::new(&round, at);
         let is_newest = flight.finish(round.outcome, since, at);
         watched.end(&end);
-        let step = round.aftermath.begin(&self.rules, is_newest, at);
-        self.run(step, client, began);
+        if let Some(aftermath) = round.aftermath {
+            self.run(aftermath.begin(is_newest, at), client, began);
+        }
     }
 
     /// Carries out steps to the last. They belong to a round that began at `began`.

@@ -77,7 +77,7 @@ pub struct RefreshEnd {
 }
 
 impl RefreshEnd {
-    pub(super) fn new<T: Cached>(round: &End<T>, at: NumericDate) -> Self {
+    pub(super) fn new<T: Cached>(round: &End<'_, T>, at: NumericDate) -> Self {
         let outcome = &round.outcome;
         let age = |value: &T| {
             let [_, keys] = value.stamps();

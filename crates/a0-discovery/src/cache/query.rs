@@ -8,11 +8,11 @@ use a0_jose::{Algorithm, NumericDate};
 use a0_single_flight::{Round, Running};
 
 use super::decision::{Decision, Good};
-use super::flight::{Class, Flight, Permits, Slot, WantedKey, limit};
+use super::flight::{Class, Flight, Slot, WantedKey, limit};
 use super::record::{Purpose, Record, moment};
-use super::round::{Cached, Sharing};
+use super::round::{Cached, Rules, Sharing};
 use crate::error::{Document, FetchError, FetchFailure, Unavailable};
-use crate::policy::{CachePolicy, Refresh};
+use crate::policy::Refresh;
 
 /// During the first second of a search any caller may wait for it, so that a key rotation refuses
 /// none.
@@ -52,19 +52,12 @@ pub(crate) enum Next<'q, T: Cached> {
     Lead(Flight<T>, Waiting<'q, T>),
 }
 
-/// The inputs of a query.
+/// The query of one call.
 pub(crate) struct Query<'q, T> {
-    pub(crate) slot: &'q Arc<Slot<T>>,
-    pub(crate) policy: &'q CachePolicy,
-    pub(crate) permits: &'q Arc<Permits>,
-    pub(crate) sharing: Sharing,
-    pub(crate) goal: Goal<'q>,
-    pub(crate) now: NumericDate,
-}
-
-/// A query that has begun.
-struct Begun<'q, T> {
-    query: Query<'q, T>,
+    slot: &'q Arc<Slot<T>>,
+    rules: &'q Rules,
+    goal: Goal<'q>,
+    now: NumericDate,
     /// The number of rounds that had begun before the call.
     rounds_before: Round,
     /// Whether the wanted key is missing from the keys in memory.
@@ -75,7 +68,7 @@ struct Begun<'q, T> {
 
 /// A query that waits for a round.
 pub(crate) struct Waiting<'q, T> {
-    begun: Begun<'q, T>,
+    query: Query<'q, T>,
     round: Round,
     /// When the caller stops waiting.
     leave_at: Instant,
@@ -96,26 +89,32 @@ impl Goal<'_> {
 
 impl<'q, T: Cached> Query<'q, T> {
     /// Takes the first decision.
-    pub(crate) fn begin(self) -> Next<'q, T> {
-        let mut record = self.slot.lock();
-        record.observe_clock(self.now);
-        let begun = Begun {
+    pub(crate) fn begin(
+        slot: &'q Arc<Slot<T>>,
+        rules: &'q Rules,
+        goal: Goal<'q>,
+        now: NumericDate,
+    ) -> Next<'q, T> {
+        let mut record = slot.lock();
+        record.observe_clock(now);
+        let query = Query {
+            slot,
+            rules,
+            goal,
+            now,
             rounds_before: record.rounds.begun(),
-            query: self,
             searching: false,
             waiting_since: None,
         };
-        begun.decide(record)
+        query.decide(record)
     }
-}
 
-impl<'q, T: Cached> Begun<'q, T> {
     fn decide(mut self, record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
-        let Query { policy, goal, .. } = self.query;
-        let has_second_level = self.query.sharing != Sharing::Nothing;
+        let Query { rules, now, .. } = self;
+        let policy = &rules.policy;
+        let has_second_level = rules.sharing::<T>() != Sharing::Nothing;
         loop {
-            let now = self.query.now;
-            let decision = match goal {
+            let decision = match self.goal {
                 Goal::Newest => record.decide_reload(now),
                 _ if self.searching => {
                     record.decide_search(self.rounds_before, policy, has_second_level, now)
@@ -146,20 +145,17 @@ impl<'q, T: Cached> Begun<'q, T> {
         fallback: Option<Good<T>>,
     ) -> Next<'q, T> {
         let Query {
-            slot,
-            policy,
-            permits,
-            sharing,
-            ..
-        } = self.query;
-        let now = self.query.now;
-        let limit = limit(purpose, policy, sharing.longest_wait(purpose, policy));
+            slot, rules, now, ..
+        } = self;
+        let policy = &rules.policy;
+        let longest_wait = rules.sharing::<T>().longest_wait(purpose, policy);
+        let limit = limit(purpose, policy, longest_wait);
         let class = if record.good.is_some() && record.failures == 0 {
             Class::Proven
         } else {
             Class::Unproven
         };
-        let Some(permit) = permits.take(class, moment(now), limit) else {
+        let Some(permit) = rules.permits.take(class, moment(now), limit) else {
             return match fallback {
                 Some(good) if self.is_enough(&good) => Next::Done(Ok(good.value)),
                 _ => self.refuse(&record, FetchFailure::Overloaded),
@@ -167,11 +163,11 @@ impl<'q, T: Cached> Begun<'q, T> {
         };
         let round = record.begin(purpose, now, limit);
         drop(record);
-        let wanted = self.query.goal.wanted_key();
+        let wanted = self.goal.wanted_key();
         let flight = Flight::new(slot, round, purpose, wanted, now, permit);
         let leave_at = after(Instant::now(), limit);
         let waiting = Waiting {
-            begun: self,
+            query: self,
             round,
             leave_at,
             overdue_at: None,
@@ -184,12 +180,24 @@ impl<'q, T: Cached> Begun<'q, T> {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
         let began = running.began().monotonic();
         Next::Wait(Waiting {
-            leave_at: after(since, self.query.policy.max_wait),
+            leave_at: after(since, self.rules.policy.max_wait),
             round: running.round(),
             overdue_at: running.overdue_at(),
             open_until: self.searching.then(|| after(began, OPEN_SEARCH)),
-            begun: self,
+            query: self,
         })
+    }
+
+    /// Stops waiting for a round that takes too long, and returns a value if one may be served.
+    fn leave(self, record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
+        let servable = match self.goal {
+            Goal::Newest => None,
+            Goal::Fresh | Goal::Key(..) => record.servable(&self.rules.policy, self.now),
+        };
+        match servable.filter(|good| self.has_wanted_key(good)) {
+            Some(good) => Next::Done(Ok(good.value)),
+            None => self.refuse(&record, FetchFailure::NotInTime),
+        }
     }
 
     /// Refuses a caller that ran out of time or got no permit.
@@ -211,7 +219,7 @@ impl<'q, T: Cached> Begun<'q, T> {
     }
 
     fn has_wanted_key(&self, good: &Good<T>) -> bool {
-        match self.query.goal {
+        match self.goal {
             Goal::Key(key_id, algorithm) => good.value.has_key(key_id, algorithm),
             Goal::Fresh | Goal::Newest => true,
         }
@@ -219,8 +227,8 @@ impl<'q, T: Cached> Begun<'q, T> {
 
     /// The result of a finished round for this caller; `None` if the caller must decide again.
     fn settle(&self, record: &mut Record<T>, round: Round) -> Option<Result<Good<T>, Unavailable>> {
-        let (policy, now) = (self.query.policy, self.query.now);
-        match self.query.goal {
+        let (policy, now) = (&self.rules.policy, self.now);
+        match self.goal {
             // A round that began before the call may have missed the newest keys, and so may the
             // second level.
             Goal::Newest => {
@@ -251,7 +259,7 @@ impl<'q, T: Cached> Begun<'q, T> {
 impl<'q, T: Cached> Waiting<'q, T> {
     /// Blocks the thread until the round is over or the caller's time is up.
     pub(crate) fn wait_blocking(self) -> Next<'q, T> {
-        let slot = self.begun.query.slot;
+        let slot = self.query.slot;
         let ended = |until: Instant| slot.wait(until, self.is_over()).is_some();
         let until = self.until();
         let open_until = self.open_until.filter(|open_until| *open_until < until);
@@ -259,7 +267,7 @@ impl<'q, T: Cached> Waiting<'q, T> {
             None => ended(until),
             Some(open_until) if ended(open_until) => true,
             Some(_) if slot.lock().join_late(self.round, MAX_LATE_WAITERS) => ended(until),
-            Some(_) => return self.begun.refuse(&slot.lock(), FetchFailure::Overloaded),
+            Some(_) => return self.query.refuse(&slot.lock(), FetchFailure::Overloaded),
         };
         self.woken(ended)
     }
@@ -267,25 +275,25 @@ impl<'q, T: Cached> Waiting<'q, T> {
     /// Waits in a task until the round is over or the caller's time is up.
     #[cfg(feature = "async")]
     pub(crate) async fn wait_async(self, sleep: Option<&SleepFn>) -> Next<'q, T> {
-        let slot = self.begun.query.slot;
+        let slot = self.query.slot;
         let ended = slot.wait_async(self.until(), sleep, self.is_over()).await;
         self.woken(ended.is_some())
     }
 
     /// Continues after the round has ended.
     pub(crate) fn ended(self) -> Next<'q, T> {
-        let mut record = self.begun.query.slot.lock();
-        match self.begun.settle(&mut record, self.round) {
-            Some(Ok(good)) if self.begun.is_enough(&good) => Next::Done(Ok(good.value)),
+        let mut record = self.query.slot.lock();
+        match self.query.settle(&mut record, self.round) {
+            Some(Ok(good)) if self.query.is_enough(&good) => Next::Done(Ok(good.value)),
             Some(Err(error)) => Next::Done(Err(error)),
             Some(Ok(_)) => {
-                let searching = Begun {
+                let searching = Query {
                     searching: true,
-                    ..self.begun
+                    ..self.query
                 };
                 searching.decide(record)
             }
-            None => self.begun.decide(record),
+            None => self.query.decide(record),
         }
     }
 
@@ -295,11 +303,11 @@ impl<'q, T: Cached> Waiting<'q, T> {
         }
         let now = Instant::now();
         let is_overdue = self.overdue_at.is_some_and(|at| at <= now);
-        let record = self.begun.query.slot.lock();
+        let record = self.query.slot.lock();
         if is_overdue && now < self.leave_at {
-            self.begun.decide(record)
+            self.query.decide(record)
         } else {
-            self.begun.leave(record)
+            self.query.leave(record)
         }
     }
 
@@ -311,20 +319,6 @@ impl<'q, T: Cached> Waiting<'q, T> {
     fn is_over(&self) -> impl Fn(&mut Record<T>) -> Option<()> + use<T> {
         let round = self.round;
         move |record| (!record.rounds.is_running(round)).then_some(())
-    }
-}
-
-impl<'q, T: Cached> Begun<'q, T> {
-    /// Stops waiting for a round that takes too long, and returns a value if one may be served.
-    fn leave(self, record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
-        let servable = match self.query.goal {
-            Goal::Newest => None,
-            Goal::Fresh | Goal::Key(..) => record.servable(self.query.policy, self.query.now),
-        };
-        match servable.filter(|good| self.has_wanted_key(good)) {
-            Some(good) => Next::Done(Ok(good.value)),
-            None => self.refuse(&record, FetchFailure::NotInTime),
-        }
     }
 }
 

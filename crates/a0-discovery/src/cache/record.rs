@@ -9,19 +9,7 @@ use a0_single_flight::{Ending, Moment, Round, Rounds};
 use super::decision::Good;
 use super::round::Cached;
 use crate::error::{FetchError, Unavailable};
-use crate::policy::{CachePolicy, elapsed};
-
-/// The back-off after the first failure. Each further failure doubles it.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
-
-const MAX_BACK_OFF: Duration = Duration::from_secs(60);
-
-/// The longest `Retry-After` that is honoured while keys can be served.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
-
-/// The longest `Retry-After` that is honoured while no keys can be served. Every request fails
-/// then, so a recovered tenant must be noticed soon.
-const MAX_RETRY_AFTER_UNSERVED: Duration = Duration::from_secs(30);
+use crate::policy::CachePolicy;
 
 /// How many rounds in a row may be abandoned without a back-off.
 const TOLERATED_ABANDONMENTS: u32 = 1;
@@ -335,60 +323,6 @@ impl<T: Cached> Record<T> {
         let has_room = self.late_waiters.1 < limit;
         self.late_waiters.1 += usize::from(has_room);
         has_room
-    }
-
-    /// The last good value, if it may be served.
-    pub(crate) fn servable(&self, policy: &CachePolicy, now: NumericDate) -> Option<Good<T>> {
-        let good = self.good.as_ref()?;
-        good.may_be_served(policy, now).then(|| good.clone())
-    }
-
-    /// The last failure, if the issuer is failing: no round has succeeded since.
-    pub(super) fn ongoing_failure(&self) -> Option<&Failure> {
-        self.failure.as_ref().filter(|_| self.failures > 0)
-    }
-
-    /// The error for a caller that cannot be served, if the issuer is failing.
-    pub(super) fn unavailable(
-        &self,
-        policy: &CachePolicy,
-        now: NumericDate,
-    ) -> Option<Unavailable> {
-        let failure = self.ongoing_failure()?;
-        Some(Unavailable {
-            error: failure.error.clone(),
-            retry_in: self.back_off_left(policy, now),
-        })
-    }
-
-    /// How much of the back-off is left.
-    pub(crate) fn back_off_left(&self, policy: &CachePolicy, now: NumericDate) -> Duration {
-        let Some(failure) = self.ongoing_failure() else {
-            return Duration::ZERO;
-        };
-        let doublings = 2_u32.saturating_pow(self.failures.saturating_sub(1));
-        let own = FIRST_BACK_OFF.saturating_mul(doublings).min(MAX_BACK_OFF);
-        let good = self.good.as_ref();
-        let max_retry_after = if good.is_some_and(|good| good.may_be_served(policy, now)) {
-            MAX_RETRY_AFTER
-        } else {
-            MAX_RETRY_AFTER_UNSERVED
-        };
-        let retry_after = failure.error.retry_after().unwrap_or_default();
-        let back_off = own.max(retry_after.min(max_retry_after));
-        back_off.saturating_sub(elapsed(failure.at, now))
-    }
-
-    /// How long an unknown `kid` will not cause a fetch.
-    pub(crate) fn cool_down(&self, policy: &CachePolicy, now: NumericDate) -> Duration {
-        let since = self.search.map(|(_, at)| elapsed(at, now));
-        let left = since.map(|since| policy.kid_cooldown.saturating_sub(since));
-        let left = left.unwrap_or_default();
-        if self.is_left_alone(policy, now) {
-            left.max(self.back_off_left(policy, now))
-        } else {
-            left
-        }
     }
 }
 

@@ -76,11 +76,12 @@ impl Sharing {
 }
 
 /// How a round ends.
-pub(crate) struct End<T> {
+pub(crate) struct End<'r, T> {
     pub(crate) outcome: Outcome<T>,
     /// The entries of the second level that were ignored.
     pub(crate) refused: Vec<RefusedEntry>,
-    pub(crate) aftermath: Aftermath,
+    /// `None` without a second level.
+    pub(crate) aftermath: Option<Aftermath<'r>>,
 }
 
 /// The inputs of a round for `issuer`.
@@ -103,18 +104,18 @@ pub(crate) struct Plan<'r, T> {
 
 /// A value that a round can fetch.
 pub(crate) trait Fetchable: Cached {
-    fn begin(plan: Plan<'_, Self>) -> Step<'_, End<Self>>;
+    fn begin(plan: Plan<'_, Self>) -> Step<'_, End<'_, Self>>;
 }
 
 impl Fetchable for ServerMetadata {
-    fn begin(plan: Plan<'_, Self>) -> Step<'_, End<Self>> {
+    fn begin(plan: Plan<'_, Self>) -> Step<'_, End<'_, Self>> {
         run_conversation(
             FetchMetadata::start(plan.issuer.clone(), Arc::clone(&plan.rules.fetch), plan.now),
             |fetched| {
                 Step::Done(End {
                     outcome: fetched.into(),
                     refused: Vec::new(),
-                    aftermath: Aftermath::default(),
+                    aftermath: None,
                 })
             },
         )
@@ -122,7 +123,7 @@ impl Fetchable for ServerMetadata {
 }
 
 impl Fetchable for IssuerKeys {
-    fn begin(plan: Plan<'_, Self>) -> Step<'_, End<Self>> {
+    fn begin(plan: Plan<'_, Self>) -> Step<'_, End<'_, Self>> {
         match &plan.rules.second_level {
             Some(store) if plan.purpose != Purpose::Reload => SharedRound::begin(plan, store),
             _ => plan.request(Shared::default()),
@@ -144,7 +145,7 @@ pub(super) struct Shared {
 impl<'r> Plan<'r, IssuerKeys> {
     /// Requests the keys from the issuer, and the metadata before them unless metadata in memory or
     /// in the stored value will do.
-    pub(super) fn request(self, shared: Shared) -> Step<'r, End<IssuerKeys>> {
+    pub(super) fn request(self, shared: Shared) -> Step<'r, End<'r, IssuerKeys>> {
         let known = shared.stored.as_ref().or(self.current.as_ref());
         let has_known_age = shared.stored.is_some() || self.has_known_age;
         let is_usable = |source: &&Arc<KeySource>| match self.purpose {
@@ -181,9 +182,12 @@ impl<'r> Plan<'r, IssuerKeys> {
         outcome: Outcome<IssuerKeys>,
         entries: Vec<Entry>,
         shared: Shared,
-    ) -> End<IssuerKeys> {
+    ) -> End<'r, IssuerKeys> {
+        let rules = self.rules;
+        let aftermath =
+            |store| Aftermath::new(store, &rules.policy, &outcome, entries, shared.claim);
         End {
-            aftermath: Aftermath::new(&outcome, entries, shared.claim, &self.rules.policy),
+            aftermath: rules.second_level.as_ref().map(aftermath),
             outcome,
             refused: shared.refused,
         }

@@ -10,14 +10,12 @@ use a0_jose::NumericDate;
 use lru::LruCache;
 
 use super::decision::Good;
-use super::flight::{Flight, Slot};
+use super::flight::Slot;
 use super::observer::{RefreshObserver, Watched};
-use super::query::{Goal, Query};
 use super::refreshes::{BegunRefresh, Refreshes, Target};
-use super::round::{Cached, End, Fetchable, Rules};
+use super::round::{Cached, Fetchable, Rules};
 use super::second_level::AdapterFailures;
 use super::status::IssuerStatus;
-use super::step::Step;
 use crate::error::{TokenEndpointError, Unavailable};
 use crate::fetch::{IssuerKeys, ServerMetadata};
 use crate::issuer::Issuer;
@@ -52,15 +50,6 @@ impl<C: ?Sized, A: ?Sized> Fetcher<C, A> {
     pub(super) fn watch<T: Fetchable>(&self, issuer: &Issuer) -> Watched {
         let observer = self.observer.as_ref().filter(|_| T::HAS_KEYS);
         Watched(observer.map(|observer| observer.begin(issuer)))
-    }
-
-    /// The first step of a round.
-    pub(super) fn begin<'r, T: Fetchable>(
-        &'r self,
-        flight: &Flight<T>,
-        issuer: &'r Issuer,
-    ) -> Step<'r, End<T>> {
-        T::begin(flight.plan(&self.rules, issuer))
     }
 }
 
@@ -107,23 +96,6 @@ impl<C: ?Sized, A: ?Sized> Shared<C, A> {
         now: NumericDate,
     ) -> Arc<Slot<ServerMetadata>> {
         self.metadata.slot(issuer, self.policy(), now)
-    }
-
-    pub(super) fn query<'q, T: Cached>(
-        &'q self,
-        slot: &'q Arc<Slot<T>>,
-        goal: Goal<'q>,
-        now: NumericDate,
-    ) -> Query<'q, T> {
-        let rules = &self.fetcher.rules;
-        Query {
-            slot,
-            policy: &rules.policy,
-            permits: &rules.permits,
-            sharing: rules.sharing::<T>(),
-            goal,
-            now,
-        }
     }
 
     /// Queues a background refresh.

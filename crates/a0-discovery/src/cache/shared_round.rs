@@ -40,13 +40,13 @@ pub(super) struct SharedRound<'r> {
     searched_at: Option<NumericDate>,
 }
 
-type Ended = End<IssuerKeys>;
+type Ended<'r> = End<'r, IssuerKeys>;
 
 /// Continues a round whose stored keys are not enough.
-type NotEnough<'r> = fn(SharedRound<'r>) -> Step<'r, Ended>;
+type NotEnough<'r> = fn(SharedRound<'r>) -> Step<'r, Ended<'r>>;
 
 impl<'r> SharedRound<'r> {
-    pub(super) fn begin(plan: Plan<'r, IssuerKeys>, store: &'r SecondLevel) -> Step<'r, Ended> {
+    pub(super) fn begin(plan: Plan<'r, IssuerKeys>, store: &'r SecondLevel) -> Step<'r, Ended<'r>> {
         let not_enough: NotEnough<'r> = match plan.purpose {
             Purpose::Reread => SharedRound::end_without_request,
             Purpose::Refresh | Purpose::Search | Purpose::Reload => SharedRound::claim,
@@ -65,7 +65,7 @@ impl<'r> SharedRound<'r> {
         round.read_metadata(not_enough)
     }
 
-    fn read_metadata(mut self, not_enough: NotEnough<'r>) -> Step<'r, Ended> {
+    fn read_metadata(mut self, not_enough: NotEnough<'r>) -> Step<'r, Ended<'r>> {
         let name = self.store.name_of(self.plan.issuer, Document::Metadata);
         let then = move |found| {
             let stored = match found {
@@ -83,7 +83,11 @@ impl<'r> SharedRound<'r> {
         Step::Read(name, Box::new(then))
     }
 
-    fn read_keys(mut self, source: Arc<KeySource>, not_enough: NotEnough<'r>) -> Step<'r, Ended> {
+    fn read_keys(
+        mut self,
+        source: Arc<KeySource>,
+        not_enough: NotEnough<'r>,
+    ) -> Step<'r, Ended<'r>> {
         let name = self.store.name_of(self.plan.issuer, Document::Jwks);
         let then = move |found| {
             let stored = match found {
@@ -151,7 +155,7 @@ impl<'r> SharedRound<'r> {
     }
 
     /// Claims the fetch for this process.
-    fn claim(self) -> Step<'r, Ended> {
+    fn claim(self) -> Step<'r, Ended<'r>> {
         let Plan {
             rules,
             issuer,
@@ -179,13 +183,13 @@ impl<'r> SharedRound<'r> {
     }
 
     /// Continues as the holder of the claim. Another process may have finished just before.
-    fn hold(mut self, claim: Claim) -> Step<'r, Ended> {
+    fn hold(mut self, claim: Claim) -> Step<'r, Ended<'r>> {
         self.shared.claim = Some(claim);
         self.read_metadata(SharedRound::request)
     }
 
     /// Looks who holds the claim.
-    fn look_at(self, claim: Claim) -> Step<'r, Ended> {
+    fn look_at(self, claim: Claim) -> Step<'r, Ended<'r>> {
         let name = claim.name.clone();
         let then = move |found| {
             let value = match found {
@@ -217,7 +221,7 @@ impl<'r> SharedRound<'r> {
 
     /// Takes the claim from a holder that has not finished in time. One of the waiting processes
     /// succeeds, and the others wait for it a little.
-    fn take_over(self, claim: Claim, found: String) -> Step<'r, Ended> {
+    fn take_over(self, claim: Claim, found: String) -> Step<'r, Ended<'r>> {
         let Plan { rules, purpose, .. } = self.plan;
         let change = Change::SetIfEqual {
             name: claim.name.clone(),
@@ -234,7 +238,7 @@ impl<'r> SharedRound<'r> {
     }
 
     /// Waits for the holder of the claim, then reads the documents again.
-    fn wait(mut self) -> Step<'r, Ended> {
+    fn wait(mut self) -> Step<'r, Ended<'r>> {
         if self.plan.is_background {
             return self.read_metadata(SharedRound::end_without_request);
         }
@@ -273,7 +277,7 @@ impl<'r> SharedRound<'r> {
     /// Ends a search that a cool-down forbids, if this process has the keys of that search or later
     /// ones. Otherwise only the issuer can tell whether it has the wanted key: the store may have lost
     /// them.
-    fn cool_down(mut self) -> Step<'r, Ended> {
+    fn cool_down(mut self) -> Step<'r, Ended<'r>> {
         let known = self.shared.stored.as_ref().or(self.plan.current.as_ref());
         match self.searched_at.zip(known) {
             Some((at, keys)) if keys_requested_at(keys) >= at => {
@@ -286,11 +290,11 @@ impl<'r> SharedRound<'r> {
         }
     }
 
-    fn request(self) -> Step<'r, Ended> {
+    fn request(self) -> Step<'r, Ended<'r>> {
         self.plan.request(self.shared)
     }
 
-    fn end_without_request(self) -> Step<'r, Ended> {
+    fn end_without_request(self) -> Step<'r, Ended<'r>> {
         let outcome = Outcome {
             value: self.shared.stored.clone(),
             error: None,

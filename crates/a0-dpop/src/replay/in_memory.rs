@@ -8,8 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use a0_jose::NumericDate;
 
 use super::contract::{ReplayKey, ReplayStore, ReplayStoreError, Seen};
-use super::queues::Entry;
-use super::shard::Shard;
+use super::shard::{Entry, Shard};
 
 /// A bounded [`ReplayStore`] for one process. It never fails.
 ///

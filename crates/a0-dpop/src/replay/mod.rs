@@ -2,7 +2,6 @@
 
 mod contract;
 mod in_memory;
-mod queues;
 mod shard;
 
 pub use contract::{ReplayKey, ReplayStore, ReplayStoreError, Seen};

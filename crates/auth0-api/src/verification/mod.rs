@@ -1,7 +1,6 @@
 //! The verification of requests, tokens and proofs. [`order`] has the whole order, top-down; every other
 //! file owns one concern.
 
-mod certificate;
 pub(crate) mod confirmation;
 pub(crate) mod credentials;
 pub(crate) mod detail;

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, Method, Request, Uri, request::Parts};
 
 use crate::error::{ArgumentSource, ErrorKind};
 
-use super::certificate::ClientCertificate;
+use super::confirmation::ClientCertificate;
 
 /// The parts of a request that a verification uses.
 ///
