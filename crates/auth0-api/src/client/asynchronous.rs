@@ -51,7 +51,7 @@ use crate::options::asynchronous::AsyncResolver;
 use crate::options::builder::{Builder, Replay};
 use crate::resource_metadata::document::ProtectedResourceMetadata;
 use crate::verification::credentials::{DpopMode, Scheme};
-use crate::verification::encrypted::Decrypted;
+use crate::verification::presented::Decrypted;
 use crate::verification::proof::DpopProof;
 use crate::verification::request::{RequestContext, TokenOptions};
 use crate::verification::token_cache::TokenCacheStatus;

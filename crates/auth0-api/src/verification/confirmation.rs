@@ -12,7 +12,7 @@ use super::Verifier;
 use super::credentials::{DpopMode, RequestShape, Scheme, refuse_proof};
 use super::detail::Detail;
 use super::order::ProofPlace;
-use super::token_cache::PresentedToken;
+use super::presented::PresentedToken;
 use super::verified::VerifiedToken;
 
 /// What the request proved about its sender.

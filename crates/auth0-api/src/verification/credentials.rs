@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, SchemeError};
 
 use super::Verifier;
 use super::detail::Detail;
-use super::encrypted::Decrypted;
+use super::presented::Decrypted;
 use super::request::RequestContext;
 
 /// 1. A request with credentials in a scheme that the API accepts and, with the scheme DPoP, one proof and

@@ -4,9 +4,9 @@
 pub(crate) mod confirmation;
 pub(crate) mod credentials;
 pub(crate) mod detail;
-pub(crate) mod encrypted;
 pub(crate) mod issuers;
 mod order;
+pub(crate) mod presented;
 pub(crate) mod proof;
 pub(crate) mod request;
 mod times;
@@ -29,8 +29,8 @@ pub(crate) use order::Need;
 pub(crate) use proof::ReplayCheck;
 
 use credentials::Scheme;
-use encrypted::Decryption;
 use issuers::{AllowedAlgorithms, Issuers};
+use presented::Decryption;
 use proof::DpopSettings;
 use token_cache::{TokenCache, TokenCacheStatus};
 

@@ -36,11 +36,11 @@ use super::Verifier;
 use super::confirmation::Proven;
 use super::credentials::{RequestShape, Scheme};
 use super::detail::Detail;
-use super::encrypted::Decrypted;
 use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
+use super::presented::Decrypted;
+use super::presented::{PresentedToken, SignedToken, TokenDigest};
 use super::proof::ReplayCheck;
 use super::request::TokenOptions;
-use super::token_cache::{PresentedToken, SignedToken, TokenDigest};
 use super::verified::VerifiedToken;
 
 /// What a verification needs next. Each variant is resumed with the answer.

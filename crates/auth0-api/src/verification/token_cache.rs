@@ -1,73 +1,14 @@
-//! Tokens before and after their signature was verified, and a cache of the latter.
+//! A cache of tokens whose signature was verified.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use a0_discovery::{CachePolicy, Lease};
-use a0_dpop::VerifiedHeader;
-use a0_jose::{Algorithm, Claims, HeaderError, NumericDate, VerifiedJws};
+use a0_discovery::CachePolicy;
+use a0_jose::NumericDate;
 use lru::LruCache;
-use zeroize::Zeroizing;
-
-use crate::authorization::resource_server::ResourceServer;
 
 use super::Verifier;
-use super::encrypted::{NewToken, OuterToken};
-
-/// A token with an acceptable form.
-pub(crate) enum PresentedToken<'t> {
-    New(NewToken<'t>),
-    /// The same token came before, and its signature was verified then.
-    Cached {
-        signed: Arc<SignedToken>,
-        outer: OuterToken<'t>,
-        digest: TokenDigest,
-    },
-}
-
-impl PresentedToken<'_> {
-    pub(crate) fn claims(&self) -> &Claims {
-        match self {
-            PresentedToken::New(new) => new.verifiable.claims(),
-            PresentedToken::Cached { signed, .. } => signed.token.claims(),
-        }
-    }
-
-    /// The key of the token in the token cache, and the value of `ath` in its proofs.
-    pub(crate) fn digest(&mut self) -> &TokenDigest {
-        match self {
-            PresentedToken::New(new) => {
-                let verifiable = &mut new.verifiable;
-                new.digest.get_or_insert_with(|| verifiable.sha256().into())
-            }
-            PresentedToken::Cached { digest, .. } => digest,
-        }
-    }
-
-    /// The header of a proof that was verified with this token before.
-    pub(crate) fn proof_header(&self) -> Option<&VerifiedHeader> {
-        match self {
-            PresentedToken::New(_) => None,
-            PresentedToken::Cached { signed, .. } => signed.proof_header.get(),
-        }
-    }
-
-    pub(crate) fn algorithm(&self) -> Algorithm {
-        match self {
-            PresentedToken::New(new) => new.verifiable.algorithm(),
-            PresentedToken::Cached { signed, .. } => signed.token.algorithm(),
-        }
-    }
-
-    /// The `kid` and the algorithm of the token.
-    pub(crate) fn key(&self) -> Result<(&str, Algorithm), HeaderError> {
-        let header = match self {
-            PresentedToken::New(new) => new.verifiable.header(),
-            PresentedToken::Cached { signed, .. } => signed.token.header(),
-        };
-        Ok((header.key_id()?, self.algorithm()))
-    }
-}
+use super::presented::{SignedToken, TokenDigest};
 
 /// A bounded cache of verified tokens. At the bound, the least recently used token of a shard is evicted.
 ///
@@ -77,24 +18,6 @@ impl PresentedToken<'_> {
 pub(crate) struct TokenCache {
     policy: CachePolicy,
     shards: Vec<Mutex<Shard>>,
-}
-
-/// The key of a token: the SHA-256 of its whole text as the client sent it, signature included.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct TokenDigest([u8; 32]);
-
-/// A token whose signature was verified.
-pub(crate) struct SignedToken {
-    pub(crate) token: VerifiedJws,
-    /// The lease of the keys that verified it.
-    pub(crate) lease: Lease,
-    /// `None` if the API configures nothing of it, so that most tokens need no reference. It is here and not
-    /// in each `VerifiedToken`, so that a cached token needs none either.
-    pub(crate) resource_server: Option<Arc<ResourceServer>>,
-    /// The text of the signed token, if it came encrypted and the client keeps access tokens.
-    pub(crate) decrypted: Option<Arc<Zeroizing<String>>>,
-    /// The header of the first proof that came with it. Most proofs that follow have the same header.
-    pub(crate) proof_header: OnceLock<VerifiedHeader>,
 }
 
 /// With smaller shards, evictions would depend too much on how the tokens spread over them.
@@ -156,8 +79,8 @@ impl TokenCache {
     }
 
     fn shard(&self, digest: &TokenDigest) -> Option<MutexGuard<'_, Shard>> {
-        let [first, ..] = digest.0;
-        let index = usize::from(first) % self.shards.len().max(1);
+        let [first, ..] = digest.octets();
+        let index = usize::from(*first) % self.shards.len().max(1);
         self.shards.get(index).map(lock)
     }
 }
@@ -174,18 +97,6 @@ impl<R, S> Verifier<R, S> {
 /// A panic while the lock is held leaves the entries consistent, so poisoning is ignored.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl From<[u8; 32]> for TokenDigest {
-    fn from(octets: [u8; 32]) -> Self {
-        TokenDigest(octets)
-    }
-}
-
-impl TokenDigest {
-    pub(crate) fn octets(&self) -> &[u8; 32] {
-        &self.0
-    }
 }
 
 /// The size and the hit counts of the [`token_cache`](crate::Builder::token_cache).

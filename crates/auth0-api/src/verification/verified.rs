@@ -19,7 +19,7 @@ use crate::error::{Error, TokenError};
 use super::confirmation::Proven;
 use super::credentials::Scheme;
 use super::detail::Detail;
-use super::token_cache::SignedToken;
+use super::presented::SignedToken;
 use super::typed::Verified;
 
 /// The claims of a verified access token. Only a verification creates one.
