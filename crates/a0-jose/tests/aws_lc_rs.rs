@@ -1,4 +1,4 @@
-//! Runs every test with AWS-LC.
+//! Runs every test with AWS-LC. The backend is a constant of the program.
 
 mod suite;
 

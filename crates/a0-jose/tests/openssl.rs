@@ -1,4 +1,4 @@
-//! Runs every test with OpenSSL.
+//! Runs every test with OpenSSL. The backend is a constant of the program.
 
 mod suite;
 

@@ -1,4 +1,5 @@
 //! A body takes memory in proportion to its length, whatever it is made of.
+//! The counting allocator belongs to the whole process, so this is a program of its own.
 
 mod common;
 

@@ -3,6 +3,8 @@
 //! With two threads, `loom` explores every order in which they can take the locks. With three
 //! threads, it explores every order with at most four preemptions. A lost wake-up is a deadlock
 //! here, on which `loom` fails, because its `wait_timeout` never times out.
+//!
+//! The sources are compiled with the locks of `loom` as `crate::sync`, so this is a program of its own.
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Counts what the layer itself allocates: all but the verification and the inner service.
+//! The counting allocator belongs to the whole process, so this is a program of its own.
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! Counts the allocations of a verification. OpenSSL's own allocations are not counted, because they do
 //! not go through Rust's allocator.
+//! The counting allocator belongs to the whole process, so this is a program of its own.
 
 use a0_testkit::{AccessTokenBuilder, LocalTenant, ProofKey};
 use auth0_api::{ApiClient, Policy};
