@@ -257,6 +257,7 @@ mod tests {
         let stricter = difference("verdict", "accepted", "refused: X: y");
         let other_refusal = difference("verdict", "accepted", "refused: Y: z");
         let looser = difference("verdict", "refused: X: y", "accepted");
+        let failed = difference("verdict", "refused: X: y", "failed: Z");
         let other_field = difference("status", "accepted", "refused: X: y");
         let another = difference("verdict", "refused: Y: z", "refused: X: y");
         let edited = difference("challenge", "A a, B", "A x, B");
@@ -290,6 +291,7 @@ mod tests {
             (&pair, &["x1"], &other_refusal, false),
             (&accepted, &["a"], &looser, true),
             (&accepted, &["a"], &other_refusal, false),
+            (&accepted, &["a"], &failed, false),
             (&edits, &["x1"], &edited, true),
             (&edits, &["x1"], &edited_further, false),
             (&edits, &["a"], &edited, false),
