@@ -11,9 +11,9 @@ use http_body::Body;
 use crate::answer;
 use crate::body::{McpBody, read};
 use crate::headers;
-use crate::layer::Settings;
 use crate::message::{Message, Messages};
 use crate::session::{LAST_EVENT, Owner, SESSION};
+use crate::settings::Settings;
 use crate::stream::{Arrived, Ending};
 
 /// A response, boxed because it is large.

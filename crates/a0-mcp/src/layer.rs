@@ -13,6 +13,7 @@ use crate::operations::Operations;
 use crate::origin::Origin;
 use crate::service::{GateService, McpService};
 use crate::session::Binding;
+use crate::settings::Settings;
 
 /// The largest body that is read, in octets; that of `rmcp`.
 const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -94,16 +95,6 @@ pub struct McpAuth {
     auth: Auth,
     metadata: ProtectedResourceMetadata,
     settings: Arc<Settings>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) operations: Operations,
-    pub(crate) origins: Vec<Origin>,
-    pub(crate) max_body: usize,
-    pub(crate) body_timeout: Duration,
-    pub(crate) binding: Binding,
-    pub(crate) resumes_streams: bool,
 }
 
 /// Why a server cannot be protected as it is configured.

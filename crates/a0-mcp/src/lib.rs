@@ -73,6 +73,7 @@ mod operations;
 mod origin;
 mod service;
 mod session;
+mod settings;
 mod stream;
 
 /// The crate whose types are in the public items of this one.

@@ -16,8 +16,8 @@ use tower_service::Service;
 use crate::answer;
 use crate::body::McpBody;
 use crate::gate::decide;
-use crate::layer::Settings;
 use crate::origin::is_allowed;
+use crate::settings::Settings;
 use crate::stream::{AnswerBody, Arrived, until};
 
 /// The outermost service: it refuses pages of strangers' origins before anything else is looked at.

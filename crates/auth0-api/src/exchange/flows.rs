@@ -9,8 +9,8 @@ use a0_dpop::NewProof;
 use a0_http::Step;
 use a0_jose::{NumericDate, Signer, unverified_payload};
 use a0_token_exchange::{
-    ClientAuth, ClientInfo, ExchangeError, IssuedToken, Pending, ProofRequest, RequestError,
-    TokenClient, TokenRequest,
+    ClientAuth, ClientInfo, ExchangeError, IssuedToken, OnBehalfOf, Pending, ProofRequest,
+    RequestError, TokenClient, TokenRequest,
 };
 
 use serde_json::Value;
@@ -19,7 +19,7 @@ use crate::error::api_error::{ApiError, ClientFlowError};
 use crate::error::{ArgumentSource, Error, ErrorKind};
 use crate::observer::event::issuer_host;
 
-use super::obo_cache::OboCache;
+use super::obo_cache::{OboCache, OboEntry};
 
 /// The configuration of client flows.
 pub(crate) struct ClientFlows {
@@ -46,6 +46,20 @@ impl ClientFlows {
     /// The issuer whose token endpoint the flows use.
     pub(crate) fn issuer(&self, kind: IntoErrorKind) -> Result<&Issuer, Error> {
         self.credentials(kind).map(|(issuer, _)| issuer)
+    }
+
+    /// Returns the cache entry of a request, or `None` if the cache is off or the access token does not
+    /// say when it expires.
+    pub(crate) fn obo_entry(
+        &self,
+        request: &OnBehalfOf<'_>,
+        max_token_size: usize,
+        now: NumericDate,
+        kind: IntoErrorKind,
+    ) -> Result<Option<OboEntry<'_>>, Error> {
+        let issuer = self.issuer(kind)?;
+        let cache = self.obo_cache.as_ref();
+        Ok(cache.and_then(|cache| OboEntry::new(cache, issuer, request, max_token_size, now)))
     }
 
     pub(crate) fn issuer_host(&self) -> Option<&str> {

@@ -8,7 +8,6 @@ use a0_token_exchange::{ExchangeError, IssuedToken, OnBehalfOf};
 use crate::error::api_error::ApiError;
 use crate::error::{Error, ErrorKind};
 
-use super::flows::{ClientFlows, IntoErrorKind};
 use super::single_flight::{SingleFlight, Stranded};
 
 /// Exchanged tokens, until shortly before they expire.
@@ -25,31 +24,23 @@ pub(crate) struct OboEntry<'f> {
     now: NumericDate,
 }
 
-impl ClientFlows {
-    /// Returns the cache entry of a request, or `None` if the cache is off or the access token does not
-    /// say when it expires.
-    pub(crate) fn obo_entry(
-        &self,
+impl<'f> OboEntry<'f> {
+    /// `None` if the access token does not say when it expires.
+    pub(super) fn new(
+        cache: &'f OboCache,
+        issuer: &Issuer,
         request: &OnBehalfOf<'_>,
         max_token_size: usize,
         now: NumericDate,
-        kind: IntoErrorKind,
-    ) -> Result<Option<OboEntry<'_>>, Error> {
-        let issuer = self.issuer(kind)?;
-        let Some(cache) = &self.obo_cache else {
-            return Ok(None);
-        };
-        let expires_at = unverified_expiry(request.access_token(), max_token_size);
-        Ok(expires_at.map(|subject_expires_at| OboEntry {
+    ) -> Option<Self> {
+        Some(OboEntry {
             cache,
             key: entry_key(issuer, request),
-            subject_expires_at,
+            subject_expires_at: unverified_expiry(request.access_token(), max_token_size)?,
             now,
-        }))
+        })
     }
-}
 
-impl OboEntry<'_> {
     /// Returns a check whether a cached token may still be returned.
     pub(crate) fn is_usable(&self) -> impl Fn(&IssuedToken) -> bool + use<> {
         let (now, subject_expires_at) = (self.now, self.subject_expires_at);
