@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use a0_dpop::{ProofError, Target};
+use a0_dpop::{ProofError, Target, VerifiedProof};
 use a0_jose::json::{Members, Node};
 use a0_jose::{Claims, NumericDate, Thumbprint, is_digest, sha256};
 
@@ -24,6 +24,28 @@ pub(super) struct Proven {
     certificate: bool,
 }
 
+/// A sender that was checked, up to the signature of its proof.
+pub(super) enum CheckedSender<'v> {
+    /// No proof belongs to the request, or the sender was not checked.
+    WithoutProof(Proven),
+    /// The proof in this place must still be verified.
+    Proof(&'v mut ProofPlace<'v>, KeyToProve),
+}
+
+/// What the request proves once the signature of its proof is verified.
+pub(super) struct KeyToProve {
+    certificate: bool,
+}
+
+impl KeyToProve {
+    pub(super) fn proven_by(self, _proof: &VerifiedProof) -> Proven {
+        Proven {
+            key: true,
+            certificate: self.certificate,
+        }
+    }
+}
+
 impl<R, S> Verifier<R, S> {
     /// Checks that the scheme, the proof and the certificate of the request are those that `cnf` requires.
     /// Puts the proof, whose signature is not verified yet, into its place.
@@ -32,8 +54,8 @@ impl<R, S> Verifier<R, S> {
         token: &mut PresentedToken<'_>,
         request: &RequestShape<'v>,
         now: NumericDate,
-        place: &mut ProofPlace<'v>,
-    ) -> Result<Proven, Refusal> {
+        place: &'v mut ProofPlace<'v>,
+    ) -> Result<CheckedSender<'v>, Refusal> {
         let Some(proof) = &request.proof else {
             let proven = match request.credentials.scheme {
                 Scheme::Bearer => {
@@ -43,7 +65,7 @@ impl<R, S> Verifier<R, S> {
                 }
                 Scheme::Dpop => self.check_certificate_alone(token.claims(), request)?,
             };
-            return Ok(proven);
+            return Ok(CheckedSender::WithoutProof(proven));
         };
         let (jkt, x5t) = dpop_binding(token.claims())?;
         let certificate = match x5t {
@@ -60,10 +82,7 @@ impl<R, S> Verifier<R, S> {
             return Err(ConfirmationError::Mismatch.into());
         }
         *place = Some(unverified);
-        Ok(Proven {
-            key: true,
-            certificate,
-        })
+        Ok(CheckedSender::Proof(place, KeyToProve { certificate }))
     }
 
     /// Checks a token of the scheme Bearer. If it is bound to a key, it is refused, because no key is proven.

@@ -24,7 +24,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use a0_discovery::{Issuer, IssuerKeys, Unavailable};
-use a0_dpop::UnverifiedProof;
+use a0_dpop::{ProofError, UnverifiedProof};
 use a0_jose::{Algorithm, NumericDate, sha256};
 use zeroize::Zeroizing;
 
@@ -33,7 +33,7 @@ use crate::error::refusal::Refusal;
 use crate::error::{ArgumentSource, ErrorKind, IssuerError, Outage};
 
 use super::Verifier;
-use super::confirmation::Proven;
+use super::confirmation::{CheckedSender, Proven};
 use super::credentials::{RequestShape, Scheme};
 use super::detail::Detail;
 use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
@@ -222,10 +222,7 @@ struct CheckedRequest<'v, R, S> {
     access_token: Option<&'v str>,
     challenger: Challenger,
     scheme: Scheme,
-    /// The request's proof. It passed every check except its signature and replay.
-    proof: Option<&'v mut ProofPlace<'v>>,
-    /// What the request proves about its sender, once the signature of the proof is verified.
-    proven: Proven,
+    sender: CheckedSender<'v>,
     /// The time of the verification.
     now: NumericDate,
 }
@@ -254,24 +251,25 @@ impl<'v, R, S> Trusted<'v, R, S> {
         verifier.check_subject(subject)?;
         // These octets are ASCII: they were decoded, in this call or before they came into the token cache.
         let text = || str::from_utf8(parsed.text).ok();
-        let mut request = CheckedRequest {
+        let (challenger, scheme, sender) = match parsed.sender {
+            Sender::Any(options) => {
+                token.claims().require(&options.required_claims)?;
+                let sender = CheckedSender::WithoutProof(Proven::default());
+                (verifier.challenger, Scheme::Bearer, sender)
+            }
+            Sender::Bound(sent, place) => {
+                let sender = verifier.check_sender(&mut token, sent, now, place)?;
+                (sent.challenger, sent.credentials.scheme, sender)
+            }
+        };
+        let request = CheckedRequest {
             verifier,
             access_token: verifier.keep_access_tokens.then(text).flatten(),
-            challenger: verifier.challenger,
-            scheme: Scheme::Bearer,
-            proof: None,
-            proven: Proven::default(),
+            challenger,
+            scheme,
+            sender,
             now,
         };
-        match parsed.sender {
-            Sender::Any(options) => token.claims().require(&options.required_claims)?,
-            Sender::Bound(sent, place) => {
-                request.challenger = sent.challenger;
-                request.scheme = sent.credentials.scheme;
-                request.proven = verifier.check_sender(&mut token, sent, now, place)?;
-                request.proof = Some(place);
-            }
-        }
         let keys_now = parsed.keys_now;
         // The signature of a cached token needs no key, while the keys that verified it are current.
         match token {
@@ -350,21 +348,28 @@ impl<'v, R, S> CheckedRequest<'v, R, S> {
     /// 7. Verifies the signature of the proof, by the key in the proof.
     fn verify_proof(self, signed: Arc<SignedToken>) -> Result<Need<'v, R, S>, Refusal> {
         let verifier = self.verifier;
-        let sent = (self.challenger, self.scheme, self.proven);
-        let token = VerifiedToken::new(signed, self.access_token, sent, self.now);
-        let Some(proof) = self.proof.and_then(Option::take) else {
-            return Ok(Need::Done(token));
+        let verified = |signed, proven| {
+            let sent = (self.challenger, self.scheme, proven);
+            VerifiedToken::new(signed, self.access_token, sent, self.now)
         };
+        let (place, key) = match self.sender {
+            CheckedSender::WithoutProof(proven) => {
+                return Ok(Need::Done(verified(signed, proven)));
+            }
+            CheckedSender::Proof(place, key) => (place, key),
+        };
+        let proof = place.take().ok_or(ProofError::Missing)?;
         let proof = match &verifier.tokens {
             None => proof.verify()?,
             Some(_) => {
                 let (proof, header) = proof.verify_and_keep_header()?;
                 if let Some(header) = header {
-                    token.signed().proof_header.get_or_init(|| header);
+                    signed.proof_header.get_or_init(|| header);
                 }
                 proof
             }
         };
+        let token = verified(signed, key.proven_by(&proof));
         // 8. Whether the proof was used before.
         Ok(Need::Replay(verifier.replay_check(proof, self.now, token)))
     }

@@ -65,10 +65,6 @@ impl VerifiedToken {
         self.proven
     }
 
-    pub(super) fn signed(&self) -> &SignedToken {
-        &self.signed
-    }
-
     /// The value of a claim that is a string.
     pub(crate) fn text_claim(&self, name: &str) -> Option<&str> {
         self.claims().members().get(name).and_then(Node::as_str)
