@@ -113,12 +113,10 @@ impl Line {
         self.start_piped()
     }
 
-    /// Starts the program with a process group of its own. Nothing that it prints is shown.
-    pub(crate) fn start_aside(mut self) -> Result<Aside, String> {
+    /// Starts the program. Nothing that it prints is shown.
+    pub(crate) fn start_aside(mut self) -> Result<Running, String> {
         self.command.stdout(Stdio::null()).stderr(Stdio::null());
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut self.command, 0);
-        Ok(Aside(self.spawn()?))
+        Ok(Running(self.spawn()?))
     }
 
     /// Whether the program starts and succeeds. Prints nothing.
@@ -160,6 +158,11 @@ fn cargo() -> OsString {
 pub(crate) struct Running(Child);
 
 impl Running {
+    /// Waits until the program ends, however it ends.
+    pub(crate) fn wait(mut self) {
+        let _ = self.0.wait();
+    }
+
     pub(crate) fn lines(&mut self) -> impl Iterator<Item = String> {
         let output = self.0.stdout.take().into_iter();
         let lines = output.flat_map(|output| BufReader::new(output).split(b'\n'));
@@ -172,24 +175,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         // The program may have ended by itself.
         let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A build that runs beside others until this is dropped.
-pub(crate) struct Aside(Child);
-
-impl Drop for Aside {
-    /// Ends cargo and the compilers that it started, so that none of them still writes while another
-    /// cargo goes on with the build.
-    fn drop(&mut self) {
-        if let Ok(Some(_)) = self.0.try_wait() {
-            return;
-        }
-        let group = format!("kill -s TERM -- -{}", self.0.id());
-        if !cfg!(unix) || !Line::program("sh").arg("-c").arg(group).succeeds() {
-            let _ = self.0.kill();
-        }
         let _ = self.0.wait();
     }
 }
@@ -265,25 +250,6 @@ mod tests {
             let message = result.unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
-    }
-
-    /// The child of the shell has the writing end of the pipe too, so the pipe ends when both have ended.
-    #[cfg(unix)]
-    #[test]
-    fn a_build_aside_ends_with_all_that_it_started() {
-        let (mut reader, writer) = std::io::pipe().unwrap();
-        let mut line = Line::program("sh");
-        line.command.stdin(writer);
-        let line = line
-            .arg("-c")
-            .arg("exec 3>&0; sh -c 'echo started >&3; sleep 3600' & wait");
-        let aside = line.start_aside().unwrap();
-        let mut started = [0; 8];
-        std::io::Read::read_exact(&mut reader, &mut started).unwrap();
-        drop(aside);
-        let mut rest = Vec::new();
-        std::io::Read::read_to_end(&mut reader, &mut rest).unwrap();
-        assert_eq!((started, rest), (*b"started\n", Vec::new()));
     }
 
     #[test]

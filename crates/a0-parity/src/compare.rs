@@ -13,8 +13,7 @@ pub(crate) const REFUSED: &str = "refused: ";
 /// One value that differs, in the words of each side.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Difference {
-    /// `verdict`, `text`, `status`, `code`, `claims`, `challenge`, `form`, `authorization`,
-    /// `resolver`, `network`, `sequence` or `option`.
+    /// `verdict` or a field of [`parts`]; or `sequence` or `option`, which no row explains.
     pub(crate) field: &'static str,
     pub(crate) reference: String,
     pub(crate) own: String,

@@ -6,7 +6,7 @@ mod steps;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::process::{Aside, Tally};
+use crate::process::{Running, Tally};
 use crate::workspace::Workspace;
 use steps::{STEPS, Step};
 
@@ -58,7 +58,7 @@ struct Ci {
     /// What the step left out, for the summary.
     remark: String,
     /// What runs already for later steps, by their names.
-    ahead: BTreeMap<&'static str, Aside>,
+    ahead: BTreeMap<&'static str, Running>,
 }
 
 impl Ci {
@@ -77,7 +77,7 @@ impl Ci {
     }
 
     /// Starts builds of later steps. They take the time in which the steps before them leave a core idle.
-    /// What is not finished or failed is built by its step, which reports the error.
+    /// What failed is built again by its step, which reports the error.
     fn start_ahead(&mut self, steps: &[Step]) -> Result<(), String> {
         for step in steps.iter().skip(1) {
             if let Some(line) = (step.ahead)(&self.workspace) {
@@ -113,8 +113,10 @@ fn run_steps(steps: &[Step], ci: &mut Ci) -> Result<(), String> {
         } = step;
         println!("\n==> [{}/{}] {name}: {about}", index + 1, steps.len());
         let start = Instant::now();
-        // If the build has not ended, the step goes on with it, and with all cores.
-        ci.ahead.remove(name);
+        // The step would wait for the lock of the same target directory, and report an error by itself.
+        if let Some(build) = ci.ahead.remove(name) {
+            build.wait();
+        }
         let outcome = run(ci);
         let seconds = start.elapsed().as_secs_f64();
         let remark = match &outcome {

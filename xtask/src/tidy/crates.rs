@@ -36,7 +36,10 @@ pub(super) fn crates(project: &Project) -> Vec<String> {
         for (file, lines) in wanted {
             let path = project.workspace.file(package, file);
             let text = project.tree.text(&path).unwrap_or_default();
-            let text = text.replace(' ', "");
+            // The lints of a file stand before its items, and not in a comment.
+            let items = ["\n/*", "\nmod ", "\nuse ", "\npub "];
+            let end = items.iter().filter_map(|it| text.find(it)).min();
+            let text = text[..end.unwrap_or(text.len())].replace(' ', "");
             // Unit tests may do what their library must not.
             let text = text.replace("#![cfg_attr(\nnot(test),\ndeny(\n", "#![deny(\n");
             for line in lines {
@@ -102,6 +105,8 @@ keywords = [\"a\"]\ncategories = [\"a\"]\n[package.metadata.docs.rs]\n[lints]\nw
             ("deny(missing", "warn(missing", "src/lib.rs: lacks `#![deny(missing_docs)]"),
             ("deny(\n", "warn(\n", lints),
             ("deny(\n", "cfg_attr(\n    unix,\n    deny(\n", lints),
+            ("#![deny(\n", "/*\n#![deny(\n", lints),
+            ("#![deny(\n", "mod m {\n    #![deny(\n", lints),
             ("clippy::unwrap_used", "", lints),
             ("clippy::expect_used", "", lints),
             ("clippy::indexing_slicing", "", lints),

@@ -15,6 +15,8 @@ pub(super) struct Document {
     pub(super) rust: Vec<(usize, String, String)>,
     /// The last cell of each row in a table: the line, the cell above in the head, and the cell.
     pub(super) last_cells: Vec<(usize, String, String)>,
+    /// Lines of paragraphs that begin like a table.
+    pub(super) broken_tables: Vec<usize>,
 }
 
 impl Document {
@@ -34,6 +36,9 @@ impl Document {
                     document
                         .links
                         .push((line(range.start), dest_url.into_string()));
+                }
+                Event::Start(Tag::Paragraph) if text[range.clone()].starts_with('|') => {
+                    document.broken_tables.push(line(range.start));
                 }
                 Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
                 Event::End(TagEnd::Heading(_)) => document.anchors.extend(heading.take()),

@@ -29,6 +29,7 @@ const RULES: &[(&str, Rule)] = &[
     ("texts with code as doc tests", texts::doc_tests),
     ("tests in examples", texts::tests_in_examples),
     ("modules of tests", texts::test_modules),
+    ("tables", pages::tables),
     ("tests of standards and their page", pages::conformance),
     ("tests in the parity page", pages::parity),
     ("tests in the text of pages", pages::prose),

@@ -65,6 +65,16 @@ pub(super) fn parity(project: &Project) -> Vec<String> {
     findings
 }
 
+/// A table whose second line lacks a cell is a paragraph, whose rows no rule reads.
+pub(super) fn tables(project: &Project) -> Vec<String> {
+    let pages = project.documents.iter();
+    let pages = pages.filter(|(path, _)| path.ends_with(".md"));
+    let lines = pages.flat_map(|(path, page)| page.broken_tables.iter().map(move |it| (path, it)));
+    let remedy = "give its second line a cell for each column";
+    let findings = lines.map(|(path, line)| format!("{path}:{line}: no table: {remedy}"));
+    findings.collect()
+}
+
 /// Each name of five or more words in the text of a page is a function's. Nearly all of them are tests.
 pub(super) fn prose(project: &Project) -> Vec<String> {
     let sources = project.tree.texts(".rs");
@@ -173,6 +183,15 @@ mod tests {
         }
         assert_finds(conformance, &[], FILES, missing);
         assert_finds(conformance, &[], &[], "");
+    }
+
+    #[test]
+    fn a_broken_table_is_found() {
+        let whole = "| a | b |\n|---|---|\n| c | d |\n";
+        assert_finds(tables, &[], &[("docs/x.md", whole)], "");
+        let broken = whole.replace("|---|---|", "|---|");
+        let expected = at("docs/x.md:1", "no table");
+        assert_finds(tables, &[], &[("docs/x.md", &broken)], &expected);
     }
 
     #[test]
