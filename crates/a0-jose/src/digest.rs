@@ -72,35 +72,60 @@ pub fn constant_time_eq(left: &[u8], right: &[u8]) -> bool {
 pub struct Thumbprint([u8; 32]);
 
 impl Thumbprint {
-    /// Hashes an RSA key. `e` and `n` are the texts in the JWK.
-    pub(crate) fn rsa(e: &str, n: &str) -> Self {
-        Thumbprint::hash_parts(&[r#"{"e":""#, e, r#"","kty":"RSA","n":""#, n, r#""}"#])
+    /// Hashes an RSA key. `e` and `n` have no leading zeros.
+    pub(crate) fn rsa(e: &[u8], n: &[u8]) -> Self {
+        use Part::{Octets, Text};
+        Thumbprint::hash_parts(&[
+            Text(r#"{"e":""#),
+            Octets(e),
+            Text(r#"","kty":"RSA","n":""#),
+            Octets(n),
+            Text(r#""}"#),
+        ])
     }
 
-    /// Hashes a key on a NIST curve.
-    pub(crate) fn ec(crv: &str, x: &str, y: &str) -> Self {
+    /// Hashes a key on a NIST curve. The coordinates have their full length.
+    pub(crate) fn ec(crv: &str, x: &[u8], y: &[u8]) -> Self {
+        use Part::{Octets, Text};
         Thumbprint::hash_parts(&[
-            r#"{"crv":""#,
-            crv,
-            r#"","kty":"EC","x":""#,
-            x,
-            r#"","y":""#,
-            y,
-            r#""}"#,
+            Text(r#"{"crv":""#),
+            Text(crv),
+            Text(r#"","kty":"EC","x":""#),
+            Octets(x),
+            Text(r#"","y":""#),
+            Octets(y),
+            Text(r#""}"#),
         ])
     }
 
     /// Hashes a key on an Edwards curve.
-    pub(crate) fn edwards(crv: &str, x: &str) -> Self {
-        Thumbprint::hash_parts(&[r#"{"crv":""#, crv, r#"","kty":"OKP","x":""#, x, r#""}"#])
+    pub(crate) fn edwards(crv: &str, x: &[u8]) -> Self {
+        use Part::{Octets, Text};
+        Thumbprint::hash_parts(&[
+            Text(r#"{"crv":""#),
+            Text(crv),
+            Text(r#"","kty":"OKP","x":""#),
+            Octets(x),
+            Text(r#""}"#),
+        ])
     }
 
     /// Hashes the required members, in order and without white space (RFC 7638 section 3.2). Curve
-    /// names come from a table and numbers are canonical base64url, so nothing needs escaping.
-    fn hash_parts(parts: &[&str]) -> Self {
+    /// names come from a table and numbers are base64url, so nothing needs escaping.
+    fn hash_parts(parts: &[Part<'_>]) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
-            hash.update(part);
+            match part {
+                Part::Text(text) => hash.update(text),
+                Part::Octets(octets) => {
+                    // Every proof has a key with two coordinates, and they need no allocation.
+                    let mut buffer = [0; COORDINATE_LETTERS];
+                    match base64url::encode_into(octets, &mut buffer) {
+                        Some(text) => hash.update(text),
+                        None => hash.update(base64url::encode(octets)),
+                    }
+                }
+            }
         }
         Thumbprint(hash.finalize().into())
     }
@@ -110,6 +135,16 @@ impl Thumbprint {
         &self.0
     }
 }
+
+/// A part of the text that a thumbprint is the hash of.
+enum Part<'p> {
+    Text(&'p str),
+    /// The octets of a number, which the text has as base64url.
+    Octets(&'p [u8]),
+}
+
+/// The base64url letters of the longest coordinate, one of P-521.
+const COORDINATE_LETTERS: usize = 88;
 
 impl PartialEq for Thumbprint {
     fn eq(&self, other: &Self) -> bool {

@@ -1,7 +1,5 @@
 //! Public JSON Web Keys, RFC 7517, RFC 7518 section 6 and RFC 8037 section 2.
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value};
 
 use crate::algorithm::{Algorithm, Curve, EdwardsCurve};
@@ -44,7 +42,6 @@ pub struct Jwk {
     pub(crate) declared_algorithm: DeclaredAlgorithm,
     pub(crate) for_signatures: bool,
     pub(crate) parameters: KeyParameters,
-    thumbprint: Thumbprint,
 }
 
 /// The `alg` member of a key.
@@ -113,7 +110,7 @@ impl Jwk {
         let [kty, kid, alg, use_, key_ops, crv, x, y, n, e] = jwk.find([
             "kty", "kid", "alg", "use", "key_ops", "crv", "x", "y", "n", "e",
         ]);
-        let (parameters, thumbprint) = match string(kty, "kty")? {
+        let parameters = match string(kty, "kty")? {
             "RSA" => rsa(n, e, source)?,
             "EC" => ec(crv, x, y)?,
             "OKP" => edwards(crv, x)?,
@@ -132,7 +129,6 @@ impl Jwk {
             },
             for_signatures: for_signatures(use_, key_ops, source),
             parameters,
-            thumbprint,
         })
     }
 
@@ -142,8 +138,17 @@ impl Jwk {
     }
 
     /// The thumbprint, RFC 7638 section 3. It does not cover `kid`, `alg` or `use`.
+    ///
+    /// It is computed here, because nobody asks for those of an issuer's keys.
     pub fn thumbprint(&self) -> Thumbprint {
-        self.thumbprint
+        match &self.parameters {
+            KeyParameters::Rsa { modulus, exponent } => Thumbprint::rsa(exponent, modulus),
+            KeyParameters::Ec { curve, point } => {
+                let (x, y) = point.coordinates();
+                Thumbprint::ec(curve.name(), x, y)
+            }
+            KeyParameters::Edwards { curve, x } => Thumbprint::edwards(curve.name(), x),
+        }
     }
 }
 
@@ -169,9 +174,9 @@ fn rsa(
     n: Option<Node<'_>>,
     e: Option<Node<'_>>,
     source: Source,
-) -> Result<(KeyParameters, Thumbprint), JwkError> {
-    let (n, modulus) = unsigned(n, "n", source)?;
-    let (e, exponent) = unsigned(e, "e", source)?;
+) -> Result<KeyParameters, JwkError> {
+    let modulus = unsigned(n, "n", source)?;
+    let exponent = unsigned(e, "e", source)?;
     if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits(&modulus)) {
         return Err(JwkError::ModulusSize);
     }
@@ -184,8 +189,7 @@ fn rsa(
     if !(3..RSA_EXPONENT_END).contains(&value) || value % 2 == 0 {
         return Err(JwkError::Exponent);
     }
-    let thumbprint = Thumbprint::rsa(&e, &n);
-    Ok((KeyParameters::Rsa { modulus, exponent }, thumbprint))
+    Ok(KeyParameters::Rsa { modulus, exponent })
 }
 
 /// Reads an EC key, RFC 7518 section 6.2.1. A coordinate has the full length of the curve's field.
@@ -193,7 +197,7 @@ fn ec(
     crv: Option<Node<'_>>,
     x: Option<Node<'_>>,
     y: Option<Node<'_>>,
-) -> Result<(KeyParameters, Thumbprint), JwkError> {
+) -> Result<KeyParameters, JwkError> {
     let name = string(crv, "crv")?;
     let curve = Curve::ALL
         .into_iter()
@@ -201,86 +205,75 @@ fn ec(
         .ok_or(JwkError::Curve)?;
     let length = curve.coordinate_length();
     let (mut x_octets, mut y_octets) = ([0; SCRATCH], [0; SCRATCH]);
-    let (x, x_octets) = coordinate(x, "x", length, &mut x_octets)?;
-    let (y, y_octets) = coordinate(y, "y", length, &mut y_octets)?;
-    let point = Point::new(x_octets, y_octets).ok_or(JwkError::CoordinateLength)?;
-    let thumbprint = Thumbprint::ec(name, x, y);
-    Ok((KeyParameters::Ec { curve, point }, thumbprint))
+    let x = coordinate(x, "x", length, &mut x_octets)?;
+    let y = coordinate(y, "y", length, &mut y_octets)?;
+    let point = Point::new(x, y).ok_or(JwkError::CoordinateLength)?;
+    Ok(KeyParameters::Ec { curve, point })
 }
 
 /// Reads an Edwards key, RFC 8037 section 2.
-fn edwards(
-    crv: Option<Node<'_>>,
-    x: Option<Node<'_>>,
-) -> Result<(KeyParameters, Thumbprint), JwkError> {
+fn edwards(crv: Option<Node<'_>>, x: Option<Node<'_>>) -> Result<KeyParameters, JwkError> {
     let name = string(crv, "crv")?;
     let curve = EdwardsCurve::ALL
         .into_iter()
         .find(|curve| curve.name() == name)
         .ok_or(JwkError::Curve)?;
-    let (text, x) = octets_of_length(x, "x", curve.key_length())?;
+    let x = octets_of_length(x, "x", curve.key_length())?;
     if is_sound_edwards_point(curve, &x) {
-        let thumbprint = Thumbprint::edwards(name, text);
-        Ok((KeyParameters::Edwards { curve, x }, thumbprint))
+        Ok(KeyParameters::Edwards { curve, x })
     } else {
         Err(JwkError::InvalidKey)
     }
 }
 
-/// Reads a Base64urlUInt (RFC 7518 section 2). Returns its canonical text and its octets, without
-/// leading zeros. Only an issuer may write leading zeros.
-fn unsigned<'v>(
-    value: Option<Node<'v>>,
+/// Reads a Base64urlUInt (RFC 7518 section 2), without leading zeros. Only an issuer may write
+/// leading zeros.
+fn unsigned(
+    value: Option<Node<'_>>,
     name: &'static str,
     source: Source,
-) -> Result<(Cow<'v, str>, Vec<u8>), JwkError> {
-    let (text, mut octets) = octets(value, name)?;
+) -> Result<Vec<u8>, JwkError> {
+    let mut octets = octets(value, name)?;
     let zeros = octets.iter().take_while(|octet| **octet == 0).count();
     if zeros == octets.len() || zeros > 0 && source == Source::Header {
         return Err(JwkError::Member(name));
     }
-    if zeros == 0 {
-        return Ok((text.into(), octets));
-    }
     octets.drain(..zeros);
-    Ok((base64url::encode(&octets).into(), octets))
+    Ok(octets)
 }
 
-fn octets_of_length<'v>(
-    value: Option<Node<'v>>,
+fn octets_of_length(
+    value: Option<Node<'_>>,
     name: &'static str,
     length: usize,
-) -> Result<(&'v str, Vec<u8>), JwkError> {
-    let (text, octets) = octets(value, name)?;
+) -> Result<Vec<u8>, JwkError> {
+    let octets = octets(value, name)?;
     if octets.len() != length {
         return Err(JwkError::CoordinateLength);
     }
-    Ok((text, octets))
+    Ok(octets)
 }
 
 /// Octets of the longest coordinate, 66, and room that the decoder needs beyond it.
 const SCRATCH: usize = 72;
 
 /// Like [`octets_of_length`], but decodes into `buffer` instead of allocating.
-fn coordinate<'v, 'b>(
-    value: Option<Node<'v>>,
+fn coordinate<'b>(
+    value: Option<Node<'_>>,
     name: &'static str,
     length: usize,
     buffer: &'b mut [u8; SCRATCH],
-) -> Result<(&'v str, &'b [u8]), JwkError> {
+) -> Result<&'b [u8], JwkError> {
     let text = string(value, name)?;
     match base64url::decode_into(text, buffer) {
-        Some(octets) if octets.len() == length => Ok((text, octets)),
+        Some(octets) if octets.len() == length => Ok(octets),
         // Decoding again finds out which error it is. Valid keys do not get here.
         _ => octets_of_length(value, name, length).and(Err(JwkError::CoordinateLength)),
     }
 }
 
-/// Decodes a member. Returns its text, the only one that stands for these octets, and the octets.
-fn octets<'v>(value: Option<Node<'v>>, name: &'static str) -> Result<(&'v str, Vec<u8>), JwkError> {
-    let text = string(value, name)?;
-    let octets = base64url::decode(text).ok_or(JwkError::Member(name))?;
-    Ok((text, octets))
+fn octets(value: Option<Node<'_>>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+    base64url::decode(string(value, name)?).ok_or(JwkError::Member(name))
 }
 
 fn string<'v>(value: Option<Node<'v>>, name: &'static str) -> Result<&'v str, JwkError> {

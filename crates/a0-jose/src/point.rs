@@ -39,6 +39,14 @@ impl Point {
         })
     }
 
+    /// Both coordinates, in full length.
+    pub(crate) fn coordinates(&self) -> (&[u8], &[u8]) {
+        let coordinates = self.as_bytes().get(1..).unwrap_or_default();
+        coordinates
+            .split_at_checked(self.coordinate_length)
+            .unwrap_or_default()
+    }
+
     /// The encoded point.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         let end = 1 + 2 * self.coordinate_length;
