@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 use crate::algorithm::{Algorithm, Curve, EdwardsCurve};
 use crate::base64url;
 use crate::digest::Thumbprint;
+use crate::edwards::is_sound_edwards_point;
+use crate::error::JwkError;
 use crate::json::{Document, Members, Node};
-use crate::point::{Point, is_sound_edwards_point};
 
 /// The smallest RSA modulus, in bits (RFC 7518 section 3.3).
 pub(crate) const MIN_RSA_BITS: usize = 2048;
@@ -59,6 +60,56 @@ pub(crate) enum KeyParameters {
     Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
     Ec { curve: Curve, point: Point },
     Edwards { curve: EdwardsCurve, x: Vec<u8> },
+}
+
+/// The first octet of an uncompressed point (SEC 1 section 2.3.3). No other form is ever built, so
+/// the point at infinity cannot occur.
+const UNCOMPRESSED: u8 = 4;
+
+/// Octets of the longest coordinate, a coordinate of P-521.
+const MAX_COORDINATE: usize = 66;
+
+/// An uncompressed point on a NIST curve, held on the stack, because every DPoP proof carries one:
+/// the octet [`UNCOMPRESSED`], then both coordinates in full length. Each
+/// point has exactly one form. Building a key from it checks that it is on its curve.
+#[derive(Debug, Clone)]
+pub(crate) struct Point {
+    octets: [u8; 1 + 2 * MAX_COORDINATE],
+    coordinate_length: usize,
+}
+
+impl Point {
+    /// Returns `None` where the coordinates differ in length or are longer than [`MAX_COORDINATE`].
+    pub(crate) fn new(x: &[u8], y: &[u8]) -> Option<Self> {
+        if x.len() != y.len() {
+            return None;
+        }
+        let mut octets = [0; 1 + 2 * MAX_COORDINATE];
+        let (first, rest) = octets.split_first_mut()?;
+        *first = UNCOMPRESSED;
+        rest.get_mut(..x.len())?.copy_from_slice(x);
+        rest.get_mut(x.len()..)?
+            .get_mut(..y.len())?
+            .copy_from_slice(y);
+        Some(Point {
+            octets,
+            coordinate_length: x.len(),
+        })
+    }
+
+    /// Both coordinates, in full length.
+    pub(crate) fn coordinates(&self) -> (&[u8], &[u8]) {
+        let coordinates = self.as_bytes().get(1..).unwrap_or_default();
+        coordinates
+            .split_at_checked(self.coordinate_length)
+            .unwrap_or_default()
+    }
+
+    /// The encoded point.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        let end = 1 + 2 * self.coordinate_length;
+        self.octets.get(..end).unwrap_or_default()
+    }
 }
 
 /// Who wrote a key, which decides what is tolerated in it.
@@ -285,50 +336,4 @@ fn string<'v>(value: Option<Node<'v>>, name: &'static str) -> Result<&'v str, Jw
 fn bits(number: &[u8]) -> usize {
     let leading = number.first().map_or(0, |octet| octet.leading_zeros());
     (number.len() * 8).saturating_sub(leading as usize)
-}
-
-/// The error for a JWK that cannot be used to verify signatures. It holds no part of the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum JwkError {
-    /// The JWK is not a JSON object, has a duplicate member name, or holds a number or a string
-    /// that cannot be read.
-    #[error("not a JSON object")]
-    NotAnObject,
-    /// A required member is absent, of a wrong type, or not in its canonical form. An issuer's `n`
-    /// and `e` may have leading zeros.
-    #[error("missing or invalid member '{0}'")]
-    Member(&'static str),
-    /// `kty` is not EC, RSA or OKP.
-    #[error("unsupported key type")]
-    KeyType,
-    /// `crv` is not supported for this `kty`.
-    #[error("unsupported curve")]
-    Curve,
-    /// A coordinate does not have the length of its curve (RFC 7518 section 6.2.1.2).
-    #[error("a coordinate is not of full length")]
-    CoordinateLength,
-    /// The EC point is not on its curve, the Edwards point has small order or is not canonical, or
-    /// the backend refuses the key.
-    #[error("not a valid public key")]
-    InvalidKey,
-    /// The RSA modulus has fewer than 2048 or more than 8192 bits.
-    #[error("RSA modulus is not of 2048 to 8192 bits")]
-    ModulusSize,
-    /// The RSA exponent is even, 1, or 2^33 or more.
-    #[error("RSA exponent is not acceptable")]
-    Exponent,
-    /// `use` is present and not `sig`, or `key_ops` is present and does not include `verify`. An
-    /// empty `key_ops` is one of these in an issuer's key only.
-    #[error("not a key for signatures")]
-    NotForSignatures,
-    /// The key's `alg` does not fit the key or is not allowed, or no allowed algorithm fits.
-    #[error("not a key for an allowed algorithm")]
-    Algorithm,
-    /// The key has no `kid`, so no token can name it.
-    #[error("a key without 'kid'")]
-    MissingKeyId,
-    /// The set has more than [`MAX_KEYS`](crate::MAX_KEYS) entries. The rest was not read.
-    #[error("too many keys")]
-    TooMany,
 }

@@ -9,11 +9,11 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::algorithm::Algorithm;
+use crate::error::{JwkError, UnusableKey, VerifyError};
 use crate::json;
 use crate::json::{Members, Node};
-use crate::jwk::{Jwk, JwkError};
+use crate::jwk::Jwk;
 use crate::key::{Backend, VerifyingKey};
-use crate::verify_error::{UnusableKey, VerifyError};
 
 /// The most entries that are read of one set. The rest is left out. Building a key takes up to 0.1
 /// ms, so this limit bounds the time that any set can take.

@@ -54,17 +54,17 @@ mod claim_rules;
 mod claims;
 mod compact;
 mod digest;
+mod edwards;
+mod error;
 mod header;
 pub mod json;
 pub mod jwe;
 mod jwk;
 mod jwk_set;
 mod key;
-mod point;
 mod private_key;
 mod signing;
 mod token;
-mod verify_error;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
 pub use base64url::{decode as base64url_decode, encode as base64url_encode};
@@ -74,13 +74,13 @@ pub use compact::{Compact, ParseError, Part, unverified_header, unverified_paylo
 pub use digest::{
     InvalidThumbprint, Thumbprint, constant_time_eq, is_digest, sha256, sha256_base64url,
 };
+pub use error::{JwkError, UnusableKey, VerifyError};
 pub use header::{Header, HeaderError, HeaderRules};
-pub use jwk::{Jwk, JwkError, has_private_member};
+pub use jwk::{Jwk, has_private_member};
 pub use jwk_set::{JwkSet, JwkSetError, MAX_CANDIDATES, MAX_KEYS};
 pub use key::{Backend, InvalidSignature, VerifyingKey};
 pub use signing::{Signer, SigningError, SigningKey, random_token_id};
 pub use token::{Unverified, Verifiable, VerifiedJws};
-pub use verify_error::{UnusableKey, VerifyError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -5,10 +5,10 @@ use std::fmt;
 use crate::algorithm::Algorithm;
 use crate::claims::Claims;
 use crate::compact::{Compact, ParseError};
+use crate::error::VerifyError;
 use crate::header::{Header, HeaderError, HeaderRules};
 use crate::jwk_set::JwkSet;
 use crate::key::VerifyingKey;
-use crate::verify_error::VerifyError;
 
 impl<'a> Compact<'a> {
     /// Decodes header and payload, each as one JSON object without duplicate member names, and

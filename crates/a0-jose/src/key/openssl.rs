@@ -15,7 +15,7 @@ use openssl::rsa::{Padding, Rsa};
 use openssl::sign::{RsaPssSaltlen, Verifier};
 
 use crate::algorithm::{Curve, EdwardsCurve, Family, Hash};
-use crate::point::Point;
+use crate::jwk::Point;
 
 /// RSA, with a pool of contexts.
 ///
