@@ -1,7 +1,59 @@
-//! Why a key cannot be used, and why no key verifies a token.
+//! Why a text is no token, why a key cannot be used, and why no key verifies a token.
+
+use std::fmt;
 
 use crate::algorithm::Algorithm;
 use crate::header::HeaderError;
+
+/// A segment of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// The first segment.
+    Header,
+    /// The second segment.
+    Payload,
+    /// The third segment. It may be empty, which is a signature of no octets.
+    Signature,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Part::Header => "header",
+            Part::Payload => "payload",
+            Part::Signature => "signature",
+        })
+    }
+}
+
+/// The error for a text that is not a compact JWS of two JSON objects. It holds no part of the
+/// text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseError {
+    /// The token is longer than the caller allows.
+    #[error("Failed to parse token: larger than {max_size} bytes")]
+    #[non_exhaustive]
+    TooLarge {
+        /// The limit, in bytes.
+        max_size: usize,
+    },
+    /// The text does not have three segments. It may be an opaque token, or a JWE, which has five
+    /// (RFC 7516 section 7.1).
+    #[error("Failed to parse token: not a JWT; did the client request an audience?")]
+    SegmentCount,
+    /// A segment is not canonical base64url (RFC 7515 section 2).
+    #[error("Failed to parse token: the {0} is not base64url")]
+    Encoding(Part),
+    /// A header or a payload is not one UTF-8 JSON object (RFC 7515 section 5.2, RFC 7519 section
+    /// 7.2).
+    #[error("Failed to parse token: the {0} is not one JSON object")]
+    NotAnObject(Part),
+    /// A header or a payload has a duplicate member name (RFC 7515 section 4, RFC 7519 section 4).
+    #[error("Failed to parse token: the {0} holds a member name twice")]
+    DuplicateMember(Part),
+}
 
 /// The error for a token that no key verifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

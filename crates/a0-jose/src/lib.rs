@@ -52,7 +52,6 @@ mod algorithm;
 mod base64url;
 mod claim_rules;
 mod claims;
-mod compact;
 mod digest;
 mod edwards;
 mod error;
@@ -61,26 +60,27 @@ pub mod json;
 pub mod jwe;
 mod jwk;
 mod jwk_set;
+mod jws;
 mod key;
+mod peek;
 mod private_key;
 mod signing;
-mod token;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
 pub use base64url::{decode as base64url_decode, encode as base64url_encode};
 pub use claim_rules::{ClaimRules, ClaimValidationError};
 pub use claims::{ClaimError, Claims, NumericDate};
-pub use compact::{Compact, ParseError, Part, unverified_header, unverified_payload};
 pub use digest::{
     InvalidThumbprint, Thumbprint, constant_time_eq, is_digest, sha256, sha256_base64url,
 };
-pub use error::{JwkError, UnusableKey, VerifyError};
+pub use error::{JwkError, ParseError, Part, UnusableKey, VerifyError};
 pub use header::{Header, HeaderError, HeaderRules};
 pub use jwk::{Jwk, has_private_member};
 pub use jwk_set::{JwkSet, JwkSetError, MAX_CANDIDATES, MAX_KEYS};
+pub use jws::{Compact, Unverified, Verifiable, VerifiedJws};
 pub use key::{Backend, InvalidSignature, VerifyingKey};
+pub use peek::{unverified_header, unverified_payload};
 pub use signing::{Signer, SigningError, SigningKey, random_token_id};
-pub use token::{Unverified, Verifiable, VerifiedJws};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

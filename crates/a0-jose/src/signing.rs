@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 
 use crate::algorithm::Algorithm;
 use crate::base64url;
-use crate::compact::Compact;
 use crate::json;
 use crate::jwk::Jwk;
+use crate::jws::Compact;
 use crate::key::VerifyingKey;
 use crate::private_key;
 

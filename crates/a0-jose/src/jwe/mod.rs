@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 use self::decrypt::Encrypted;
 use self::header::JweHeader;
 use crate::base64url;
-use crate::compact::Compact;
+use crate::jws::Compact;
 
 pub use error::{JweError, JwePart};
 pub use header::KeyEncryptionAlgorithm;

@@ -6,8 +6,8 @@ use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, VerificationAlg
 
 use super::der::Der;
 use crate::algorithm::{Curve, EdwardsCurve, Family, Hash};
-use crate::compact::Compact;
 use crate::jwk::KeyParameters;
+use crate::jws::Compact;
 
 pub(super) struct Key {
     key: ParsedPublicKey,

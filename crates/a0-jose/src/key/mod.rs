@@ -10,9 +10,9 @@ use std::fmt;
 
 use self::openssl::{EcdsaKey, EdwardsKey, RsaKey, clear_openssl_errors};
 use crate::algorithm::{Algorithm, Family, Hash};
-use crate::compact::Compact;
 use crate::error::JwkError;
 use crate::jwk::{DeclaredAlgorithm, Jwk, KeyParameters};
+use crate::jws::Compact;
 
 /// Octets of the longest signature, made by an RSA key of 8192 bits.
 const MAX_SIGNATURE: usize = 1024;
