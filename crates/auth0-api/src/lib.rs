@@ -98,9 +98,9 @@ pub use verification::issuers::{DomainsResolverError, ResolverFault};
 pub use verification::proof::DpopProof;
 pub use verification::request::RequestContext;
 pub use verification::request::TokenOptions;
+pub use verification::token::VerifiedToken;
 pub use verification::token_cache::TokenCacheStatus;
 pub use verification::typed::Verified;
-pub use verification::verified::VerifiedToken;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -9,7 +9,7 @@ use a0_jose::{ClaimError, Claims, NumericDate};
 use serde_json::Value;
 
 use crate::error::TokenError;
-use crate::verification::verified::VerifiedToken;
+use crate::verification::token::VerifiedToken;
 
 use super::denial::{DeniedBy, PolicyPanicked};
 use super::details;

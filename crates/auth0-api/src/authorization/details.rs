@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, TokenError};
 use crate::verification::detail::Detail;
-use crate::verification::verified::VerifiedToken;
+use crate::verification::token::VerifiedToken;
 
 const CLAIM: &str = "authorization_details";
 

@@ -5,7 +5,7 @@ use a0_jose::ClaimError;
 use crate::error::refusal::Refusal;
 use crate::error::{ErrorKind, TokenError};
 use crate::verification::detail::Detail;
-use crate::verification::verified::VerifiedToken;
+use crate::verification::token::VerifiedToken;
 
 use super::check::Subject;
 use super::denial::{DeniedBy, PolicyPanicked, StepUp};

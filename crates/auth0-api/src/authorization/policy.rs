@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::verification::verified::VerifiedToken;
+use crate::verification::token::VerifiedToken;
 
 use super::check::Check;
 use super::principal::Principal;

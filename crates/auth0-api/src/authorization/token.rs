@@ -1,7 +1,7 @@
 //! The methods of a verified token that decide about it.
 
 use crate::error::Error;
-use crate::verification::verified::VerifiedToken;
+use crate::verification::token::VerifiedToken;
 
 use super::policy::Policy;
 use super::principal::Principal;

@@ -19,11 +19,11 @@ use crate::options::builder::{Builder, Replay};
 use crate::resource_metadata::document::ProtectedResourceMetadata;
 use crate::verification::credentials::{DpopMode, Scheme};
 use crate::verification::issuers::Resolver;
-use crate::verification::presented::Decrypted;
 use crate::verification::proof::DpopProof;
 use crate::verification::request::{RequestContext, TokenOptions};
+use crate::verification::token::Decrypted;
+use crate::verification::token::VerifiedToken;
 use crate::verification::token_cache::TokenCacheStatus;
-use crate::verification::verified::VerifiedToken;
 use crate::verification::{Need, ReplayCheck, Verifier};
 
 /// Verifies requests to one API, and gets tokens for the APIs that it calls.

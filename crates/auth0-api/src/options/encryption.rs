@@ -3,7 +3,7 @@
 use a0_jose::jwe::{DecryptionKey, DecryptionKeys};
 
 use crate::error::Error;
-use crate::verification::presented::Decryption;
+use crate::verification::token::Decryption;
 
 use super::builder::Builder;
 

@@ -12,8 +12,7 @@ use super::Verifier;
 use super::credentials::{DpopMode, RequestShape, Scheme, refuse_proof};
 use super::detail::Detail;
 use super::order::ProofPlace;
-use super::presented::PresentedToken;
-use super::verified::VerifiedToken;
+use super::token::{PresentedToken, VerifiedToken};
 
 /// What the request proved about its sender.
 #[derive(Debug, Clone, Copy, Default)]

@@ -12,8 +12,8 @@ use crate::error::{Error, ErrorKind, SchemeError};
 
 use super::Verifier;
 use super::detail::Detail;
-use super::presented::Decrypted;
 use super::request::RequestContext;
+use super::token::Decrypted;
 
 /// 1. A request with credentials in a scheme that the API accepts and, with the scheme DPoP, one proof and
 ///    the URL it must name. With the scheme DPoP there is no proof if a certificate may take its place.

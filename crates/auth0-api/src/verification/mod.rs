@@ -6,13 +6,13 @@ pub(crate) mod credentials;
 pub(crate) mod detail;
 pub(crate) mod issuers;
 mod order;
-pub(crate) mod presented;
 pub(crate) mod proof;
 pub(crate) mod request;
 mod times;
+pub(crate) mod token;
 pub(crate) mod token_cache;
 pub(crate) mod typed;
-pub(crate) mod verified;
+mod verified;
 
 use std::sync::Arc;
 
@@ -30,8 +30,8 @@ pub(crate) use proof::ReplayCheck;
 
 use credentials::Scheme;
 use issuers::{AllowedAlgorithms, Issuers};
-use presented::Decryption;
 use proof::DpopSettings;
+use token::Decryption;
 use token_cache::{TokenCache, TokenCacheStatus};
 
 /// Everything a verification needs besides the request. `R` resolves the allowed domains; `S` is the

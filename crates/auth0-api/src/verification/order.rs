@@ -37,11 +37,9 @@ use super::confirmation::{CheckedSender, Proven};
 use super::credentials::{RequestShape, Scheme};
 use super::detail::Detail;
 use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
-use super::presented::Decrypted;
-use super::presented::{PresentedToken, SignedToken, TokenDigest};
 use super::proof::ReplayCheck;
 use super::request::TokenOptions;
-use super::verified::VerifiedToken;
+use super::token::{Decrypted, PresentedToken, SignedToken, TokenDigest, VerifiedToken};
 
 /// What a verification needs next. Each variant is resumed with the answer.
 #[must_use]

@@ -5,7 +5,7 @@ use a0_jose::NumericDate;
 use crate::authorization::resource_server::ResourceServer;
 use crate::error::Error;
 
-use super::verified::VerifiedToken;
+use super::token::VerifiedToken;
 
 impl VerifiedToken {
     /// `exp` (RFC 7519 section 4.1.4).

@@ -8,7 +8,7 @@ use a0_jose::NumericDate;
 use lru::LruCache;
 
 use super::Verifier;
-use super::presented::{SignedToken, TokenDigest};
+use super::token::{SignedToken, TokenDigest};
 
 /// A bounded cache of verified tokens. At the bound, the least recently used token of a shard is evicted.
 ///

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::verified::VerifiedToken;
+use super::token::VerifiedToken;
 
 /// A verified token with its claims as your own type. Only a verification creates one, so a handler that
 /// takes it cannot run without.

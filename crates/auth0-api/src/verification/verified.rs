@@ -1,108 +1,22 @@
-//! A verified token and its claims.
+//! The claims of a verified token, by name.
 
 use std::fmt;
-use std::sync::Arc;
 
 use a0_act::{CurrentActor, DelegationChain, EntityProfile};
+use a0_jose::ClaimError;
 use a0_jose::json::Node;
-use a0_jose::{ClaimError, Claims, NumericDate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use zeroize::Zeroizing;
 
 use crate::authorization::principal;
-use crate::authorization::resource_server::ResourceServer;
-use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
 use crate::error::{Error, TokenError};
 
-use super::confirmation::Proven;
-use super::credentials::Scheme;
 use super::detail::Detail;
-use super::presented::SignedToken;
+use super::token::VerifiedToken;
 use super::typed::Verified;
 
-/// The claims of a verified access token. Only a verification creates one.
-///
-/// A typed accessor returns an error, and never `None`, for a claim that is present with a wrong type.
-/// `Debug` shows the names of the claims, but no values.
-#[derive(Clone)]
-pub struct VerifiedToken {
-    signed: Arc<SignedToken>,
-    access_token: Option<Arc<Zeroizing<String>>>,
-    challenger: Challenger,
-    scheme: Scheme,
-    proven: Proven,
-    verified_at: NumericDate,
-}
-
 impl VerifiedToken {
-    /// The challenger and the scheme are for the errors of the accessors.
-    pub(super) fn new(
-        signed: Arc<SignedToken>,
-        access_token: Option<&str>,
-        (challenger, scheme, proven): (Challenger, Scheme, Proven),
-        verified_at: NumericDate,
-    ) -> Self {
-        // The text that the client sent is kept, or the signed token that was encrypted in it.
-        let copy = |text: &str| Arc::new(Zeroizing::new(text.to_owned()));
-        let decrypted = signed.decrypted.as_ref().map(Arc::clone);
-        VerifiedToken {
-            signed,
-            access_token: decrypted.or_else(|| access_token.map(copy)),
-            challenger,
-            scheme,
-            proven,
-            verified_at,
-        }
-    }
-
-    pub(crate) fn claims(&self) -> &Claims {
-        self.signed.token.claims()
-    }
-
-    pub(super) fn proven(&self) -> Proven {
-        self.proven
-    }
-
-    /// The value of a claim that is a string.
-    pub(crate) fn text_claim(&self, name: &str) -> Option<&str> {
-        self.claims().members().get(name).and_then(Node::as_str)
-    }
-
-    /// An unusable claim refuses the token, with the challenges of the response.
-    pub(crate) fn refused(&self, error: impl Into<Refusal>) -> Error {
-        let server = self.resource_server();
-        self.challenger
-            .error(error.into(), Some(self.scheme), server)
-    }
-
-    pub(crate) fn resource_server(&self) -> Option<&ResourceServer> {
-        self.signed.resource_server.as_deref()
-    }
-
-    /// The text of the access token, to exchange it
-    /// ([`get_token_on_behalf_of`](crate::ApiClient::get_token_on_behalf_of)); `None` unless
-    /// [`keep_access_tokens`](crate::Builder::keep_access_tokens) is set. It is a credential: do not log it.
-    ///
-    /// Of an encrypted token it is the signed token inside. Auth0 has only the public key of the API, so it
-    /// could not read the encrypted one.
-    pub fn access_token(&self) -> Option<&str> {
-        self.access_token.as_ref().map(|text| text.as_str())
-    }
-
-    /// The scheme that the token came with; `Bearer` if it was verified by itself. With
-    /// [`Scheme::Dpop`], the client proved that it holds the key or the certificate in `cnf`:
-    /// [`confirmed_by`](VerifiedToken::confirmed_by) tells which.
-    pub fn scheme(&self) -> Scheme {
-        self.scheme
-    }
-
-    /// The time of the verification, by the client's [clock](crate::Builder::clock).
-    pub fn verified_at(&self) -> NumericDate {
-        self.verified_at
-    }
-
     /// Returns a claim by name, whatever its type.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.claims().get(name)

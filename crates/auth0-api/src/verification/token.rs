@@ -1,21 +1,26 @@
-//! The token of a call: its form, a signed token or an encrypted one (JWE, RFC 7516) that contains a signed
-//! token; and what of it was verified.
+//! The token of a call on its way from a text to a verified token. Each step has a type of its own. A text is
+//! a signed token, or an encrypted one (JWE, RFC 7516) that contains a signed token.
 
 use std::sync::{Arc, OnceLock};
 
 use a0_discovery::Lease;
 use a0_dpop::VerifiedHeader;
+use a0_jose::json::Node;
 use a0_jose::jwe::{CompactJwe, DecryptionKeys, JweError};
 use a0_jose::{
-    Algorithm, Claims, Compact, HeaderError, ParseError, Verifiable, VerifiedJws, sha256,
+    Algorithm, Claims, Compact, HeaderError, NumericDate, ParseError, Verifiable, VerifiedJws,
+    sha256,
 };
 use zeroize::Zeroizing;
 
 use crate::authorization::resource_server::ResourceServer;
-use crate::error::TokenError;
+use crate::error::challenger::Challenger;
 use crate::error::refusal::Refusal;
+use crate::error::{Error, TokenError};
 
 use super::Verifier;
+use super::confirmation::Proven;
+use super::credentials::Scheme;
 use super::detail::Detail;
 
 /// A token with an acceptable form.
@@ -212,6 +217,88 @@ impl Decrypted {
         self.0.set(token).map_err(|_| JweError::Decryption)?;
         let token = self.0.get().ok_or(JweError::Decryption)?;
         Ok(token.as_str())
+    }
+}
+
+/// The claims of a verified access token. Only a verification creates one.
+///
+/// A typed accessor returns an error, and never `None`, for a claim that is present with a wrong type.
+/// `Debug` shows the names of the claims, but no values.
+#[derive(Clone)]
+pub struct VerifiedToken {
+    signed: Arc<SignedToken>,
+    access_token: Option<Arc<Zeroizing<String>>>,
+    challenger: Challenger,
+    scheme: Scheme,
+    proven: Proven,
+    verified_at: NumericDate,
+}
+
+impl VerifiedToken {
+    /// The challenger and the scheme are for the errors of the accessors.
+    pub(super) fn new(
+        signed: Arc<SignedToken>,
+        access_token: Option<&str>,
+        (challenger, scheme, proven): (Challenger, Scheme, Proven),
+        verified_at: NumericDate,
+    ) -> Self {
+        // The text that the client sent is kept, or the signed token that was encrypted in it.
+        let copy = |text: &str| Arc::new(Zeroizing::new(text.to_owned()));
+        let decrypted = signed.decrypted.as_ref().map(Arc::clone);
+        VerifiedToken {
+            signed,
+            access_token: decrypted.or_else(|| access_token.map(copy)),
+            challenger,
+            scheme,
+            proven,
+            verified_at,
+        }
+    }
+
+    pub(crate) fn claims(&self) -> &Claims {
+        self.signed.token.claims()
+    }
+
+    pub(super) fn proven(&self) -> Proven {
+        self.proven
+    }
+
+    /// The value of a claim that is a string.
+    pub(crate) fn text_claim(&self, name: &str) -> Option<&str> {
+        self.claims().members().get(name).and_then(Node::as_str)
+    }
+
+    /// An unusable claim refuses the token, with the challenges of the response.
+    pub(crate) fn refused(&self, error: impl Into<Refusal>) -> Error {
+        let server = self.resource_server();
+        self.challenger
+            .error(error.into(), Some(self.scheme), server)
+    }
+
+    pub(crate) fn resource_server(&self) -> Option<&ResourceServer> {
+        self.signed.resource_server.as_deref()
+    }
+
+    /// The text of the access token, to exchange it
+    /// ([`get_token_on_behalf_of`](crate::ApiClient::get_token_on_behalf_of)); `None` unless
+    /// [`keep_access_tokens`](crate::Builder::keep_access_tokens) is set. It is a credential: do not log it.
+    ///
+    /// Of an encrypted token it is the signed token inside. Auth0 has only the public key of the API, so it
+    /// could not read the encrypted one.
+    pub fn access_token(&self) -> Option<&str> {
+        self.access_token.as_ref().map(|text| text.as_str())
+    }
+
+    /// The scheme that the token came with; `Bearer` if it was verified by itself. With
+    /// [`Scheme::Dpop`], the client proved that it holds the key or the certificate in `cnf`:
+    /// [`confirmed_by`](VerifiedToken::confirmed_by) tells which.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The time of the verification, by the client's [clock](crate::Builder::clock).
+    pub fn verified_at(&self) -> NumericDate {
+        self.verified_at
     }
 }
 
