@@ -19,8 +19,9 @@ pub(crate) struct Challenger {
     mode: DpopMode,
     /// The allowed algorithms of proofs, in order.
     algorithms: [Option<Algorithm>; Algorithm::COUNT],
-    /// Whether a proof could be verified: the API passed the method and the URL of the request.
-    can_have_proof: bool,
+    /// Whether a proof could be verified: the API passed the method and the URL of the request. A scheme that
+    /// the API could not verify is not advertised.
+    pub(crate) can_have_proof: bool,
 }
 
 impl Challenger {
@@ -34,12 +35,6 @@ impl Challenger {
             algorithms: own,
             can_have_proof: true,
         }
-    }
-
-    /// For the errors of one request. A scheme that the API could not verify is not advertised.
-    pub(crate) fn for_request(mut self, can_have_proof: bool) -> Self {
-        self.can_have_proof = can_have_proof;
-        self
     }
 
     /// The value of `algs`: the names, separated by spaces.

@@ -36,7 +36,8 @@ impl<R, S> Verifier<R, S> {
     ) -> Result<RequestShape<'r>, Error> {
         let public_url = self.dpop.public_url.as_ref();
         let can_have_proof = context.can_have_proof(public_url);
-        let challenger = self.challenger.for_request(can_have_proof);
+        let mut challenger = self.challenger;
+        challenger.can_have_proof = can_have_proof;
         let credentials = Credentials::read(context, self.dpop.mode);
         let server = self.resource_server.as_deref();
         let credentials =
