@@ -4,7 +4,7 @@ use a0_jose::Algorithm;
 use http::StatusCode;
 
 use crate::authorization::resource_server::ResourceServer;
-use crate::verification::credentials::{DpopMode, Scheme};
+use crate::verification::request::{DpopMode, Scheme};
 
 use super::challenge::Challenge;
 use super::refusal::Refusal;

@@ -14,8 +14,8 @@ use std::fmt;
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::verification::credentials::Scheme;
 use crate::verification::detail::Detail;
+use crate::verification::request::Scheme;
 
 use challenge::Challenge;
 use diagnosis::Diagnosis;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use a0_discovery::{Issuer, RefusedEntry};
 
 use crate::error::{Error, ErrorKind, SchemeError};
-use crate::verification::credentials::Scheme;
+use crate::verification::request::Scheme;
 
 /// Something that happened in a client.
 ///

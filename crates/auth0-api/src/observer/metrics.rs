@@ -8,7 +8,7 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-use crate::verification::credentials::Scheme;
+use crate::verification::request::Scheme;
 
 use super::Observer;
 use super::event::{Event, KeysRefresh, Verification};

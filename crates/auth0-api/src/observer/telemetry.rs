@@ -9,7 +9,7 @@ use a0_jose::Claims;
 
 use crate::authorization::policy::Policy;
 use crate::error::{Error, ErrorKind, Outage};
-use crate::verification::credentials::Scheme;
+use crate::verification::request::Scheme;
 use crate::verification::token::VerifiedToken;
 
 use super::counters::{Counters, Counts};

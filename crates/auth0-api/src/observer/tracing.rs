@@ -5,7 +5,7 @@ use std::time::Instant;
 use tracing::field::Empty;
 use tracing::{Level, debug_span, event, info_span};
 
-use crate::verification::credentials::Scheme;
+use crate::verification::request::Scheme;
 
 use super::event::{
     Denial, Event, ExchangeResult, ExchangedToken, KeysRefresh, Outcome, RefreshResult, Replay,

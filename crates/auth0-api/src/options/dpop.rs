@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use a0_dpop::{NonceIssuer, ReplayStore};
 
-use crate::verification::credentials::DpopMode;
+use crate::verification::request::DpopMode;
 
 use super::builder::{Builder, Replay};
 

@@ -10,7 +10,7 @@ use a0_discovery::normalize_domain;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::verification::credentials::DpopMode;
+use crate::verification::request::DpopMode;
 
 use super::builder::Builder;
 

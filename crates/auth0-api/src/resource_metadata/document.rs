@@ -5,7 +5,7 @@ use a0_jose::Algorithm;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
-use crate::verification::credentials::DpopMode;
+use crate::verification::request::DpopMode;
 
 use super::location::{Location, WELL_KNOWN};
 use super::options::{ProtectedResource, unusable};

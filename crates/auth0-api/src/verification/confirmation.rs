@@ -9,9 +9,9 @@ use a0_jose::{Claims, NumericDate, Thumbprint, is_digest, sha256};
 use crate::error::refusal::Refusal;
 
 use super::Verifier;
-use super::credentials::{DpopMode, RequestShape, Scheme, refuse_proof};
 use super::detail::Detail;
 use super::order::ProofPlace;
+use super::request::{DpopMode, RequestShape, Scheme, refuse_proof};
 use super::token::{PresentedToken, VerifiedToken};
 
 /// What the request proved about its sender.

@@ -14,7 +14,7 @@ use a0_jose::{Algorithm, HeaderError};
 use crate::error::IssuerError;
 use crate::error::refusal::Refusal;
 
-use super::request::RequestContext;
+use super::context::RequestContext;
 
 /// The issuers whose tokens the API accepts. `R` resolves them if they depend on the request.
 pub(crate) enum Issuers<R> {

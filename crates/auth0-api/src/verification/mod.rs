@@ -2,7 +2,7 @@
 //! file owns one concern.
 
 pub(crate) mod confirmation;
-pub(crate) mod credentials;
+pub(crate) mod context;
 pub(crate) mod detail;
 pub(crate) mod issuers;
 mod order;
@@ -28,9 +28,9 @@ use crate::observer::telemetry::Telemetry;
 pub(crate) use order::Need;
 pub(crate) use proof::ReplayCheck;
 
-use credentials::Scheme;
 use issuers::{AllowedAlgorithms, Issuers};
 use proof::DpopSettings;
+use request::Scheme;
 use token::Decryption;
 use token_cache::{TokenCache, TokenCacheStatus};
 

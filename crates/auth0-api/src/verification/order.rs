@@ -5,7 +5,7 @@
 //! gets what is needed and resumes the verification with it. Each state can only be made from the one
 //! before, so a driver cannot skip `cnf`, the claims or a signature. A driver is trusted only to pass on
 //! the answers as it got them. The details of each check are in the file of its concern:
-//! `credentials`, `issuers`, `confirmation`, `proof`.
+//! `request`, `issuers`, `confirmation`, `proof`.
 //!
 //! ```text
 //! RequestShape ─► Parsed ─────► Trusted ──────► Checked ────────► VerifiedToken
@@ -34,11 +34,11 @@ use crate::error::{ArgumentSource, ErrorKind, IssuerError, Outage};
 
 use super::Verifier;
 use super::confirmation::{CheckedSender, Proven};
-use super::credentials::{RequestShape, Scheme};
+use super::context::TokenOptions;
 use super::detail::Detail;
 use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
 use super::proof::ReplayCheck;
-use super::request::TokenOptions;
+use super::request::{RequestShape, Scheme};
 use super::token::{Decrypted, PresentedToken, SignedToken, TokenDigest, VerifiedToken};
 
 /// What a verification needs next. Each variant is resumed with the answer.

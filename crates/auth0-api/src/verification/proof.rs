@@ -16,7 +16,7 @@ use crate::observer::event::Replay;
 use crate::observer::telemetry::Telemetry;
 
 use super::Verifier;
-use super::credentials::DpopMode;
+use super::request::DpopMode;
 
 /// How much longer than its window a proof is recorded. Keys may be fetched between the validation of the
 /// proof and the replay check, and a store has its own clock.

@@ -1,154 +1,245 @@
-//! The parts of a request that a verification uses, and the options of one call.
+//! The first step of [`order`](super::order): what a request says before its token is read (RFC 9110 section
+//! 11.6.2, RFC 6750 section 2.1, RFC 9449 section 7.1).
 
 use std::borrow::Cow;
-use std::fmt;
 
-use a0_dpop::{Htu, InvalidHtu, ProofError};
-use http::{HeaderMap, HeaderName, Method, Request, Uri, request::Parts};
+use a0_dpop::{Htu, InvalidHtu, ProofError, one_proof};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method, Request, Uri};
 
-use crate::error::{ArgumentSource, ErrorKind};
+use crate::authorization::resource_server::ResourceServer;
+use crate::error::challenger::Challenger;
+use crate::error::refusal::Refusal;
+use crate::error::{ArgumentSource, Error, ErrorKind, SchemeError};
 
-use super::confirmation::ClientCertificate;
+use super::Verifier;
+use super::context::RequestContext;
+use super::detail::Detail;
+use super::token::Decrypted;
 
-/// The parts of a request that a verification uses.
-///
-/// Convert it from a reference to an [`http::Request`] or its [`Parts`], or build it from the types of
-/// another server framework.
-///
-/// `Debug` shows the names of the header fields, but no values.
-///
-/// ```
-/// use auth0_api::RequestContext;
-///
-/// let context = RequestContext::new()
-///     .method("GET")
-///     .url("https://api.example/things?page=2")
-///     .header("authorization", "Bearer eyJ...");
-/// # let _ = context;
-/// ```
-#[derive(Clone, Default)]
-pub struct RequestContext<'r> {
-    map: Option<&'r HeaderMap>,
-    further_maps: Vec<&'r HeaderMap>,
-    fields: Vec<(Cow<'r, str>, Cow<'r, [u8]>)>,
-    method: Option<Cow<'r, str>>,
-    url: Option<Cow<'r, str>>,
-    /// The path, to be appended to `public_url` if the URL is not known.
-    path: Option<Cow<'r, str>>,
-    certificate: Option<ClientCertificate<'r>>,
+/// 1. A request with credentials in a scheme that the API accepts and, with the scheme DPoP, one proof and
+///    the URL it must name. With the scheme DPoP there is no proof if a certificate may take its place.
+pub(crate) struct RequestShape<'r> {
+    pub(super) context: &'r RequestContext<'r>,
+    pub(super) credentials: Credentials<'r>,
+    pub(super) proof: Option<RequestProof<'r>>,
+    pub(super) challenger: Challenger,
+    pub(super) decrypted: Decrypted,
+    /// Whether the API passed what a proof must name.
+    pub(super) can_have_proof: bool,
+    resource_server: Option<&'r ResourceServer>,
+}
+
+impl<R, S> Verifier<R, S> {
+    /// Reads the credentials and the proof of a request.
+    pub(crate) fn read_request<'r>(
+        &'r self,
+        context: &'r RequestContext<'r>,
+    ) -> Result<RequestShape<'r>, Error> {
+        let public_url = self.dpop.public_url.as_ref();
+        let can_have_proof = context.can_have_proof(public_url);
+        let mut challenger = self.challenger;
+        challenger.can_have_proof = can_have_proof;
+        let credentials = Credentials::read(context, self.dpop.mode);
+        let server = self.resource_server.as_deref();
+        let credentials =
+            credentials.map_err(|kind| challenger.error(kind.into(), None, server))?;
+        let proof = match credentials.scheme {
+            Scheme::Bearer => None,
+            Scheme::Dpop => {
+                let proof = RequestProof::read(context, public_url);
+                let proof = proof.and_then(|proof| self.proof_or_certificate(proof));
+                proof.map_err(|refusal| {
+                    if refusal.is_omission_of_the_api() || !can_have_proof {
+                        self.telemetry.request_without_url();
+                    }
+                    challenger.error(refusal, Some(Scheme::Dpop), server)
+                })?
+            }
+        };
+        Ok(RequestShape {
+            context,
+            credentials,
+            proof,
+            challenger,
+            decrypted: Decrypted::default(),
+            can_have_proof,
+            resource_server: server,
+        })
+    }
+
+    /// Refuses a request of the scheme DPoP without a proof, unless its token may be bound to a certificate
+    /// alone.
+    fn proof_or_certificate<'r>(
+        &self,
+        proof: Option<RequestProof<'r>>,
+    ) -> Result<Option<RequestProof<'r>>, Refusal> {
+        let is_needed = self.dpop.mode == DpopMode::Required || !self.certificate_bound_tokens;
+        if proof.is_none() && is_needed {
+            let may_help = self.dpop.mode != DpopMode::Required;
+            let hint = may_help.then(Detail::of_missing_proof);
+            return Err(Refusal::from(ProofError::Missing).with_diagnosis(hint));
+        }
+        Ok(proof)
+    }
+}
+
+impl RequestShape<'_> {
+    /// Adds the challenges of this request to a refusal.
+    pub(crate) fn error(&self, refusal: Refusal) -> Error {
+        let scheme = Some(self.credentials.scheme);
+        self.challenger.error(refusal, scheme, self.resource_server)
+    }
+}
+
+/// Whether requests may or must prove possession of the key that their token is bound to (RFC 9449).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum DpopMode {
+    /// The API accepts bearer tokens only. A token that is bound to a DPoP key is accepted as a bearer token.
+    Disabled,
+    /// The API accepts both schemes. A token that is bound to a key needs a proof.
+    #[default]
+    Allowed,
+    /// The API accepts the scheme DPoP only.
+    Required,
+}
+
+/// A supported authentication scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// `Bearer` (RFC 6750 section 2.1).
+    Bearer,
+    /// `DPoP` (RFC 9449 section 7.1).
+    Dpop,
+}
+
+impl Scheme {
+    /// The label of the scheme in logs and metrics: `bearer` or `dpop`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Scheme::Bearer => "bearer",
+            Scheme::Dpop => "dpop",
+        }
+    }
+
+    /// Finds the scheme of a name. The case does not matter (RFC 9110 section 11.1).
+    pub(crate) fn from_name(name: &[u8]) -> Option<Self> {
+        if name.eq_ignore_ascii_case(b"dpop") {
+            Some(Scheme::Dpop)
+        } else if name.eq_ignore_ascii_case(b"bearer") {
+            Some(Scheme::Bearer)
+        } else {
+            None
+        }
+    }
+}
+
+/// The header field of a proof (RFC 9449 section 4.1).
+static DPOP: HeaderName = HeaderName::from_static("dpop");
+
+/// The value of the `Authorization` field, with a scheme that the mode allows.
+pub(crate) struct Credentials<'c> {
+    pub(crate) scheme: Scheme,
+    pub(crate) token: &'c [u8],
+}
+
+impl<'c> Credentials<'c> {
+    /// Reads the one `Authorization` field: a scheme, one or more spaces (no other white space), a token.
+    /// Spaces and tabs around the value are not part of it (RFC 9110 section 5.5).
+    pub(crate) fn read(context: &'c RequestContext<'_>, mode: DpopMode) -> Result<Self, ErrorKind> {
+        let mut fields = context.field(&AUTHORIZATION);
+        let field = fields.next().map(trimmed).unwrap_or_default();
+        if fields.next().is_some() {
+            return Err(ErrorKind::InvalidAuthScheme(SchemeError::SeveralFields));
+        }
+        if field.is_empty() && mode == DpopMode::Required {
+            return Err(ErrorKind::InvalidAuthScheme(SchemeError::NoCredentials));
+        }
+        let end_of_name = field.iter().position(|octet| *octet == b' ');
+        let (name, mut token) = field.split_at(end_of_name.unwrap_or(field.len()));
+        while let [b' ', rest @ ..] = token {
+            token = rest;
+        }
+        if token.is_empty() {
+            return Err(ErrorKind::MissingAuthorization);
+        }
+        let scheme = match (Scheme::from_name(name), mode) {
+            (Some(Scheme::Dpop), DpopMode::Disabled) => None,
+            (Some(Scheme::Bearer) | None, DpopMode::Required) => {
+                return Err(ErrorKind::InvalidAuthScheme(SchemeError::NotDpop));
+            }
+            (scheme, _) => scheme,
+        };
+        Ok(Credentials {
+            scheme: scheme.ok_or(ErrorKind::MissingAuthorization)?,
+            token,
+        })
+    }
+}
+
+/// The proof of a request, and the method and the URL that it must name.
+pub(crate) struct RequestProof<'c> {
+    pub(crate) proof: &'c [u8],
+    pub(crate) method: &'c str,
+    pub(crate) url: Htu,
+}
+
+impl<'c> RequestProof<'c> {
+    /// Reads the proof. `None` if the request has none.
+    pub(crate) fn read(
+        context: &'c RequestContext<'_>,
+        public_url: Option<&Htu>,
+    ) -> Result<Option<Self>, Refusal> {
+        let Some(proof) = one_proof(context.field(&DPOP).map(trimmed))? else {
+            return Ok(None);
+        };
+        let method = context.method_name()?;
+        let url = context.full_url(public_url)?;
+        Ok(Some(RequestProof { proof, method, url }))
+    }
+}
+
+/// Refuses a proof beside a bearer token: the client meant to use the scheme DPoP.
+pub(crate) fn refuse_proof(context: &RequestContext<'_>, mode: DpopMode) -> Result<(), ErrorKind> {
+    if mode != DpopMode::Disabled
+        && context
+            .field(&DPOP)
+            .map(trimmed)
+            .any(|proof| !proof.is_empty())
+    {
+        return Err(ErrorKind::InvalidAuthScheme(SchemeError::ProofWithBearer));
+    }
+    Ok(())
+}
+
+/// Cuts the spaces and tabs around a field's value.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 impl<'r> RequestContext<'r> {
-    /// Creates an empty context.
-    pub fn new() -> Self {
-        RequestContext::default()
-    }
-
-    /// Made at once and not by the methods below, which move the context each time.
+    /// Made at once and not by the setters, which move the context each time.
     fn of(method: &'r Method, target: &'r Uri, headers: &'r HeaderMap) -> Self {
         RequestContext {
             map: Some(headers),
             method: Some(Cow::Borrowed(method.as_str())),
             path: Some(Cow::Borrowed(target.path())),
-            ..RequestContext::default()
+            further_maps: Vec::new(),
+            fields: Vec::new(),
+            url: None,
+            certificate: None,
         }
-    }
-
-    /// Adds a header field. The case of the name does not matter. Add a field once for each time it was
-    /// sent.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<Cow<'r, str>>, value: impl Into<Cow<'r, str>>) -> Self {
-        let value = match value.into() {
-            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-        };
-        self.fields.push((name.into(), value));
-        self
-    }
-
-    /// Adds all fields of a header map.
-    #[must_use]
-    pub fn headers(mut self, headers: &'r HeaderMap) -> Self {
-        if let Some(further) = self.map.replace(headers) {
-            self.further_maps.push(further);
-        }
-        self
-    }
-
-    /// The method of the request.
-    #[must_use]
-    pub fn method(mut self, method: impl Into<Cow<'r, str>>) -> Self {
-        self.method = Some(method.into());
-        self
-    }
-
-    /// The URL that the client used, with scheme and authority. Behind a proxy, the server receives a
-    /// different URL. Never build it from `Host` or `Forwarded` fields, because the client controls them. A
-    /// URL that is not absolute counts as missing.
-    #[must_use]
-    pub fn url(mut self, url: impl Into<Cow<'r, str>>) -> Self {
-        self.url = Some(url.into());
-        self
-    }
-
-    /// The path of the request below [`public_url`](crate::Builder::public_url). An [`http::Request`] brings
-    /// it. A router that strips a prefix from the path of a nested route loses the original: set it here
-    /// again. The path and `public_url` together must be the URL that the client used. A query is dropped.
-    ///
-    /// ```
-    /// # let request = http::Request::new(());
-    /// use auth0_api::RequestContext;
-    ///
-    /// // The router has cut `/v1` off, and the client's request was for `/v1/orders`.
-    /// let context = RequestContext::from(&request).path("/v1/orders");
-    /// # let _ = context;
-    /// ```
-    #[must_use]
-    pub fn path(mut self, path: impl Into<Cow<'r, str>>) -> Self {
-        self.path = Some(path.into());
-        self
-    }
-
-    /// The certificate of the client, DER-encoded, as the TLS layer of this server verified it or as a trusted
-    /// proxy passed it on. With [`certificate_bound_tokens`](crate::Builder::certificate_bound_tokens), a
-    /// token that is bound to a certificate is accepted with this one only (RFC 8705 section 3).
-    ///
-    /// It is the certificate of the client itself: not one of its chain, and not the connection of a proxy.
-    /// Never take it from a header field that the client could write. An empty one counts as none.
-    ///
-    /// ```
-    /// # let request = http::Request::new(());
-    /// # let peer_certificates: Option<Vec<Vec<u8>>> = None;
-    /// use auth0_api::RequestContext;
-    ///
-    /// // rustls: `connection.peer_certificates()`. The first one is the client's.
-    /// let mut context = RequestContext::from(&request);
-    /// if let Some([certificate, ..]) = peer_certificates.as_deref() {
-    ///     context = context.client_certificate(&certificate[..]);
-    /// }
-    /// # let _ = context;
-    /// ```
-    #[must_use]
-    pub fn client_certificate(mut self, der: impl Into<Cow<'r, [u8]>>) -> Self {
-        self.certificate = ClientCertificate::from_der(der.into());
-        self
-    }
-
-    /// The SHA-256 of the client's certificate in DER, in place of the
-    /// [certificate](Self::client_certificate): some proxies pass on the hash alone.
-    #[must_use]
-    pub fn client_certificate_sha256(mut self, digest: [u8; 32]) -> Self {
-        self.certificate = Some(ClientCertificate::Sha256(digest));
-        self
-    }
-
-    pub(super) fn certificate(&self) -> Option<&ClientCertificate<'r>> {
-        self.certificate.as_ref()
     }
 
     /// The maps that [`headers`](Self::headers) added. There is nearly always one, which needs no
     /// allocation.
-    fn maps(&self) -> impl Iterator<Item = &'r HeaderMap> + use<'_, 'r> {
+    pub(super) fn maps(&self) -> impl Iterator<Item = &'r HeaderMap> + use<'_, 'r> {
         self.further_maps.iter().copied().chain(self.map)
     }
 
@@ -194,34 +285,6 @@ impl<'r> RequestContext<'r> {
     }
 }
 
-impl RequestContext<'_> {
-    /// All fields, with names in lower case. Octets that are not UTF-8 are replaced.
-    pub(crate) fn all_fields(&self) -> impl Iterator<Item = (String, Cow<'_, str>)> {
-        let in_map = self.maps().flat_map(|headers| headers.iter());
-        let in_map = in_map.map(|(name, value)| (name.as_str(), value.as_bytes()));
-        let by_hand = self.fields.iter();
-        let by_hand = by_hand.map(|(name, value)| (name.as_ref(), value.as_ref()));
-        in_map
-            .chain(by_hand)
-            .map(|(name, value)| (name.to_ascii_lowercase(), text(value)))
-    }
-}
-
-/// Nearly every value is UTF-8, and checking that first takes a tenth of the time of `from_utf8_lossy`.
-fn text(value: &[u8]) -> Cow<'_, str> {
-    str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed)
-}
-
-/// No proof can name such a path.
-fn unusable_path() -> ErrorKind {
-    ErrorKind::InvalidDpopProof(ProofError::Url)
-}
-
-fn missing(argument: &'static str) -> ErrorKind {
-    let source = ArgumentSource::Request;
-    ErrorKind::MissingRequiredArgument { argument, source }
-}
-
 impl<'r, T> From<&'r Request<T>> for RequestContext<'r> {
     fn from(request: &'r Request<T>) -> Self {
         RequestContext::of(request.method(), request.uri(), request.headers())
@@ -234,57 +297,12 @@ impl<'r> From<&'r Parts> for RequestContext<'r> {
     }
 }
 
-impl<'r> From<&RequestContext<'r>> for RequestContext<'r> {
-    fn from(context: &RequestContext<'r>) -> Self {
-        context.clone()
-    }
+/// No proof can name such a path.
+fn unusable_path() -> ErrorKind {
+    ErrorKind::InvalidDpopProof(ProofError::Url)
 }
 
-impl fmt::Debug for RequestContext<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let in_map = self.maps().flat_map(|headers| headers.keys());
-        let names: Vec<&str> = in_map
-            .map(|name| name.as_str())
-            .chain(self.fields.iter().map(|(name, _)| name.as_ref()))
-            .collect();
-        formatter
-            .debug_struct("RequestContext")
-            .field("method", &self.method)
-            .field("headers", &names)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Options for one verification, in addition to those of the client.
-///
-/// ```
-/// let options = auth0_api::TokenOptions::new().require(["org_id"]);
-/// # let _ = options;
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct TokenOptions<'r> {
-    pub(crate) required_claims: Vec<String>,
-    pub(crate) request: RequestContext<'r>,
-}
-
-impl<'r> TokenOptions<'r> {
-    /// Creates options that add nothing.
-    pub fn new() -> Self {
-        TokenOptions::default()
-    }
-
-    /// Adds claims that the token must carry. Their values are not checked.
-    #[must_use]
-    pub fn require<S: Into<String>>(mut self, claims: impl IntoIterator<Item = S>) -> Self {
-        self.required_claims
-            .extend(claims.into_iter().map(Into::into));
-        self
-    }
-
-    /// The request that the token came with. Only a domains resolver sees it.
-    #[must_use]
-    pub fn request(mut self, request: impl Into<RequestContext<'r>>) -> Self {
-        self.request = request.into();
-        self
-    }
+fn missing(argument: &'static str) -> ErrorKind {
+    let source = ArgumentSource::Request;
+    ErrorKind::MissingRequiredArgument { argument, source }
 }

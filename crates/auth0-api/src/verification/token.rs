@@ -20,8 +20,8 @@ use crate::error::{Error, TokenError};
 
 use super::Verifier;
 use super::confirmation::Proven;
-use super::credentials::Scheme;
 use super::detail::Detail;
+use super::request::Scheme;
 
 /// A token with an acceptable form.
 pub(crate) enum PresentedToken<'t> {
