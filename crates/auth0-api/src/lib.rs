@@ -96,7 +96,7 @@ pub use verification::context::RequestContext;
 pub use verification::context::TokenOptions;
 pub use verification::issuers::ResolverContext;
 pub use verification::issuers::{DomainsResolverError, ResolverFault};
-pub use verification::proof::DpopProof;
+pub use verification::proof_alone::DpopProof;
 pub use verification::request::{DpopMode, Scheme};
 pub use verification::token::VerifiedToken;
 pub use verification::token_cache::TokenCacheStatus;

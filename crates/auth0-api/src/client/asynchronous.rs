@@ -51,7 +51,7 @@ use crate::options::asynchronous::AsyncResolver;
 use crate::options::builder::{Builder, Replay};
 use crate::resource_metadata::document::ProtectedResourceMetadata;
 use crate::verification::context::{RequestContext, TokenOptions};
-use crate::verification::proof::DpopProof;
+use crate::verification::proof_alone::DpopProof;
 use crate::verification::request::{DpopMode, Scheme};
 use crate::verification::token::Decrypted;
 use crate::verification::token::VerifiedToken;

@@ -21,8 +21,8 @@ use crate::options::builder::{Builder, TokenProfile};
 use crate::options::exchange::FlowOptions;
 use crate::verification::Verifier;
 use crate::verification::issuers::{AllowedAlgorithms, Issuers};
-use crate::verification::proof::DpopSettings;
 use crate::verification::request::DpopMode;
+use crate::verification::sender::DpopSettings;
 use crate::verification::token_cache::TokenCache;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);

@@ -5,7 +5,7 @@ use a0_discovery::normalize_domain;
 use crate::error::Error;
 use crate::options::builder::Builder;
 use crate::verification::issuers::Issuers;
-use crate::verification::proof::DpopSettings;
+use crate::verification::sender::DpopSettings;
 
 use super::document::{Known, ProtectedResourceMetadata};
 use super::options::unusable;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use http::HeaderMap;
 
-use super::confirmation::ClientCertificate;
+use super::certificate::ClientCertificate;
 
 /// The parts of a request that a verification uses.
 ///

@@ -1,13 +1,15 @@
 //! The verification of requests, tokens and proofs. [`order`] has the whole order, top-down; every other
 //! file owns one concern.
 
+mod certificate;
 pub(crate) mod confirmation;
 pub(crate) mod context;
 pub(crate) mod detail;
 pub(crate) mod issuers;
 mod order;
-pub(crate) mod proof;
+pub(crate) mod proof_alone;
 pub(crate) mod request;
+pub(crate) mod sender;
 mod times;
 pub(crate) mod token;
 pub(crate) mod token_cache;
@@ -26,11 +28,11 @@ use crate::error::refusal::Refusal;
 use crate::observer::telemetry::Telemetry;
 
 pub(crate) use order::Need;
-pub(crate) use proof::ReplayCheck;
+pub(crate) use sender::ReplayCheck;
 
 use issuers::{AllowedAlgorithms, Issuers};
-use proof::DpopSettings;
 use request::Scheme;
+use sender::DpopSettings;
 use token::Decryption;
 use token_cache::{TokenCache, TokenCacheStatus};
 

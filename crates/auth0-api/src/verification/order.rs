@@ -5,7 +5,7 @@
 //! gets what is needed and resumes the verification with it. Each state can only be made from the one
 //! before, so a driver cannot skip `cnf`, the claims or a signature. A driver is trusted only to pass on
 //! the answers as it got them. The details of each check are in the file of its concern:
-//! `request`, `issuers`, `confirmation`, `proof`.
+//! `request`, `token`, `issuers`, `sender`.
 //!
 //! ```text
 //! RequestShape ─► Parsed ─────► Trusted ──────► Checked ────────► VerifiedToken
@@ -33,12 +33,11 @@ use crate::error::refusal::Refusal;
 use crate::error::{ArgumentSource, ErrorKind, IssuerError, Outage};
 
 use super::Verifier;
-use super::confirmation::{CheckedSender, Proven};
 use super::context::TokenOptions;
 use super::detail::Detail;
 use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
-use super::proof::ReplayCheck;
 use super::request::{RequestShape, Scheme};
+use super::sender::{CheckedSender, Proven, ReplayCheck};
 use super::token::{Decrypted, PresentedToken, SignedToken, TokenDigest, VerifiedToken};
 
 /// What a verification needs next. Each variant is resumed with the answer.

@@ -19,9 +19,9 @@ use crate::error::refusal::Refusal;
 use crate::error::{Error, TokenError};
 
 use super::Verifier;
-use super::confirmation::Proven;
 use super::detail::Detail;
 use super::request::Scheme;
+use super::sender::Proven;
 
 /// A token with an acceptable form.
 pub(crate) enum PresentedToken<'t> {
