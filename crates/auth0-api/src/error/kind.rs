@@ -9,7 +9,7 @@ use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyE
 
 use crate::authorization::{DeniedBy, PolicyPanicked, StepUp};
 use crate::verification::confirmation::ConfirmationError;
-use crate::verification::issuers::DomainsResolverError;
+use crate::verification::resolver::DomainsResolverError;
 
 use super::api_error::{ApiError, ClientFlowError};
 

@@ -9,7 +9,7 @@ use a0_token_exchange::ExchangeError;
 
 use crate::authorization::DeniedBy;
 use crate::verification::confirmation::ConfirmationError;
-use crate::verification::issuers::ResolverFault;
+use crate::verification::resolver::ResolverFault;
 
 use super::api_error::{ApiError, ClientFlowError};
 use super::{ArgumentSource, ErrorKind, IssuerError, Outage, SchemeError, TokenError};

@@ -6,7 +6,7 @@ use a0_jose::{ClaimError, ClaimValidationError, HeaderError, ParseError, VerifyE
 
 use crate::verification::confirmation::ConfirmationError;
 use crate::verification::detail::Detail;
-use crate::verification::issuers::DomainsResolverError;
+use crate::verification::resolver::DomainsResolverError;
 
 use super::{ArgumentSource, ErrorKind, IssuerError, Outage, TokenError};
 

@@ -9,7 +9,7 @@ use a0_dpop::asynchronous::AsyncReplayStore;
 use a0_http::AsyncHttpClient;
 
 use crate::error::Error;
-use crate::verification::issuers::{Cause, ResolverContext};
+use crate::verification::resolver::{Cause, ResolverContext};
 
 use super::builder::{Builder, Replay};
 

@@ -12,8 +12,8 @@ use a0_jose::{Algorithm, Backend};
 
 use crate::clock::Clock;
 use crate::observer::Observer;
-use crate::verification::issuers::{Resolver, ResolverContext};
 use crate::verification::request::DpopMode;
+use crate::verification::resolver::{Resolver, ResolverContext};
 
 use super::authorization::AuthorizationOptions;
 use super::caches::InitialKeys;

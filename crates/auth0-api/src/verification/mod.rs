@@ -9,6 +9,7 @@ pub(crate) mod issuers;
 mod order;
 pub(crate) mod proof_alone;
 pub(crate) mod request;
+pub(crate) mod resolver;
 pub(crate) mod sender;
 mod times;
 pub(crate) mod token;

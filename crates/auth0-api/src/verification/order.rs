@@ -35,8 +35,9 @@ use crate::error::{ArgumentSource, ErrorKind, IssuerError, Outage};
 use super::Verifier;
 use super::context::TokenOptions;
 use super::detail::Detail;
-use super::issuers::{Cause, ResolverContext, Trust, check_resolved};
+use super::issuers::Trust;
 use super::request::{RequestShape, Scheme};
+use super::resolver::{Cause, ResolverContext, check_resolved};
 use super::sender::{CheckedSender, Proven, ReplayCheck};
 use super::token::{Decrypted, PresentedToken, SignedToken, TokenDigest, VerifiedToken};
 

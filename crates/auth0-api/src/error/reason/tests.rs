@@ -5,7 +5,7 @@ use a0_dpop::ReplayStoreError;
 
 use super::*;
 use crate::error::Error;
-use crate::verification::issuers::DomainsResolverError;
+use crate::verification::resolver::DomainsResolverError;
 
 const OWN: &str = include_str!("../reason.rs");
 
