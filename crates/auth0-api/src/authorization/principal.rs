@@ -4,13 +4,7 @@ use a0_act::EntityProfile;
 use a0_jose::json::Node;
 use a0_jose::{ClaimError, Claims};
 
-use crate::error::TokenError;
-use crate::error::refusal::Refusal;
-use crate::verification::Verifier;
-use crate::verification::detail::Detail;
-
-/// How `sub` of an anonymous session begins.
-const ANONYMOUS: &str = "anon@";
+use crate::verification::issuers::is_anonymous;
 
 /// The kind of principal that a token belongs to: see
 /// [`VerifiedToken::principal`](crate::VerifiedToken::principal).
@@ -46,21 +40,6 @@ impl Principal {
             _ => Principal::Unknown,
         })
     }
-}
-
-impl<R, S> Verifier<R, S> {
-    /// Refuses an anonymous session, unless the API allows them.
-    pub(crate) fn check_subject(&self, subject: Option<&str>) -> Result<(), Refusal> {
-        if self.allow_anonymous || !subject.is_some_and(is_anonymous) {
-            return Ok(());
-        }
-        Err(Refusal::from(TokenError::Anonymous).with_diagnosis(Detail::of_anonymous()))
-    }
-}
-
-/// Whether a subject is an anonymous session. It is compared octet for octet, as every `sub` is.
-fn is_anonymous(subject: &str) -> bool {
-    subject.starts_with(ANONYMOUS)
 }
 
 /// Whether a profile says that the subject is a user. A value with an unknown meaning may take something

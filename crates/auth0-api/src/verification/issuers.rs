@@ -1,5 +1,5 @@
-//! The issuers that an API trusts: one, a list, or those that a resolver returns for a request; and the
-//! algorithms that each may use.
+//! Whose tokens an API accepts: those of which issuers, which algorithms each may use, and whether anonymous
+//! sessions.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -7,7 +7,11 @@ use std::collections::{HashMap, HashSet};
 use a0_discovery::{Freshness, Issuer, IssuerStatus, normalize_domain};
 use a0_jose::{Algorithm, HeaderError};
 
-use crate::error::IssuerError;
+use crate::error::refusal::Refusal;
+use crate::error::{IssuerError, TokenError};
+
+use super::Verifier;
+use super::detail::Detail;
 
 /// The issuers whose tokens the API accepts. `R` resolves them if they depend on the request.
 pub(crate) enum Issuers<R> {
@@ -125,4 +129,22 @@ impl AllowedAlgorithms {
         }
         Ok(())
     }
+}
+
+/// How `sub` of an anonymous session begins.
+const ANONYMOUS: &str = "anon@";
+
+impl<R, S> Verifier<R, S> {
+    /// Refuses an anonymous session, unless the API allows them.
+    pub(crate) fn check_subject(&self, subject: Option<&str>) -> Result<(), Refusal> {
+        if self.allow_anonymous || !subject.is_some_and(is_anonymous) {
+            return Ok(());
+        }
+        Err(Refusal::from(TokenError::Anonymous).with_diagnosis(Detail::of_anonymous()))
+    }
+}
+
+/// Whether a subject is an anonymous session. It is compared octet for octet, as every `sub` is.
+pub(crate) fn is_anonymous(subject: &str) -> bool {
+    subject.starts_with(ANONYMOUS)
 }
