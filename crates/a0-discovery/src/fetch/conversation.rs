@@ -1,18 +1,25 @@
-//! The exchanges of one fetch: the metadata, then the JWK Set it points to.
+//! One fetch: the requests, for the metadata and for the JWK Set that it points to, and the checks on the
+//! documents.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use a0_http::{Conversation, Step, TransportError};
-use a0_jose::NumericDate;
+use a0_jose::{JwkSet, NumericDate};
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderMap, Request, Response, StatusCode, header};
+use serde_json::Value;
 
-use super::documents::{DocumentText, IssuerKeys, KeySource, Metadata, ServerMetadata};
-use super::rules::{FetchRules, MAX_BODY_SIZE};
+use super::documents::{DocumentText, IssuerKeys, KeySource, Metadata};
+use super::rules::FetchRules;
 use crate::error::{Document, FetchError, FetchFailure};
+use crate::https_url::HttpsUrl;
 use crate::issuer::Issuer;
-use crate::policy::Stamp;
+use crate::policy::{Lease, Stamp};
+use crate::skipped_keys::SkippedKeys;
+
+/// The largest document that is accepted: 1 MiB of decoded body. Auth0's are a few kilobytes.
+pub const MAX_BODY_SIZE: usize = 1024 * 1024;
 
 /// The result of a fetch: the keys, and the documents they were read from.
 #[derive(Debug)]
@@ -114,48 +121,73 @@ impl Conversation for FetchKeys {
     }
 }
 
-/// The conversation that fetches metadata alone. This metadata may lack `issuer`, because no keys
-/// come from it and its endpoints are checked by their origin.
-#[derive(Debug)]
-pub(crate) struct FetchMetadata {
-    issuer: Issuer,
-    rules: Arc<FetchRules>,
-    now: NumericDate,
-}
-
-impl FetchMetadata {
-    pub(crate) fn start(
-        issuer: Issuer,
-        rules: Arc<FetchRules>,
-        now: NumericDate,
-    ) -> Result<Step<Self>, FetchError> {
-        let mut request = get_metadata(&issuer, &rules)?;
-        if let Some((name, value)) = rules.metadata_header() {
-            request.headers_mut().insert(name.clone(), value.clone());
+impl FetchRules {
+    /// The address of the issuer's metadata.
+    pub(crate) fn metadata_url_of(&self, issuer: &Issuer) -> String {
+        match self.metadata_urls.get(issuer) {
+            Some(url) => url.as_str().to_owned(),
+            None => issuer.metadata_url(),
         }
-        Ok(Step::Fetch(request, FetchMetadata { issuer, rules, now }))
+    }
+
+    /// Checks metadata, whether it was fetched or read from the second level.
+    pub(crate) fn read_metadata(
+        &self,
+        issuer: &Issuer,
+        text: &DocumentText,
+    ) -> Result<KeySource, FetchFailure> {
+        let metadata = Metadata::parse(&text.body, issuer)?;
+        let jwks_uri = match self.jwks_urls.get(issuer) {
+            Some(HttpsUrl(url)) => url.clone(),
+            None => metadata.jwks_uri(issuer, &self.trusted_endpoints)?,
+        };
+        Ok(KeySource {
+            metadata,
+            jwks_uri,
+            stamp: text.stamp,
+        })
+    }
+
+    /// Checks a key set, whether it was fetched or read from the second level.
+    pub(crate) fn read_keys(
+        &self,
+        source: Arc<KeySource>,
+        text: &DocumentText,
+    ) -> Result<IssuerKeys, FetchFailure> {
+        // Metadata has the issuer's name, or it would not have been accepted.
+        let issuer = source.metadata.get("issuer").and_then(Value::as_str);
+        let keys = self.read_key_set(issuer, &text.body)?;
+        Ok(IssuerKeys {
+            lease: Lease::new([source.stamp, text.stamp]),
+            source: Some(source),
+            keys,
+            stamp: text.stamp,
+        })
+    }
+
+    pub(super) fn read_key_set(
+        &self,
+        issuer: Option<&str>,
+        body: &[u8],
+    ) -> Result<JwkSet, FetchFailure> {
+        let own = issuer.and_then(|issuer| self.issuer_algorithms.get(issuer));
+        let algorithms = own.unwrap_or(&self.algorithms);
+        let keys = JwkSet::parse_with_backend(body, algorithms, self.backend)
+            .map_err(|_| FetchFailure::NotAKeySet)?;
+        if keys.is_empty() {
+            return Err(match SkippedKeys::of(&keys) {
+                none if none.total() == 0 => FetchFailure::EmptyKeySet,
+                skipped => FetchFailure::NoUsableKey(skipped),
+            });
+        }
+        Ok(keys)
     }
 }
 
-impl Conversation for FetchMetadata {
-    type Output = ServerMetadata;
-    type Error = FetchError;
-
-    fn resume(self, result: ExchangeResult) -> Result<Step<Self>, FetchError> {
-        let FetchMetadata { issuer, rules, now } = self;
-        let url = rules.metadata_url_of(&issuer);
-        let fail = |failure| FetchError::at(Document::Metadata, url.clone(), failure);
-        let text = read_document(result, url.clone(), now, fail)?;
-        let metadata = Metadata::parse_with_optional_issuer(&text.body, &issuer).map_err(fail)?;
-        let stamp = text.stamp;
-        Ok(Step::Done(ServerMetadata { metadata, stamp }))
-    }
-}
-
-type ExchangeResult = Result<Response<Vec<u8>>, TransportError>;
+pub(super) type ExchangeResult = Result<Response<Vec<u8>>, TransportError>;
 
 /// Accepts a 200 (RFC 8414 section 3.2). Anything else is a temporary failure.
-fn read_document(
+pub(super) fn read_document(
     result: ExchangeResult,
     url: String,
     now: NumericDate,
@@ -184,7 +216,10 @@ fn jwks_error(source: &KeySource, failure: FetchFailure) -> FetchError {
     FetchError::at(Document::Jwks, origin, failure)
 }
 
-fn get_metadata(issuer: &Issuer, rules: &FetchRules) -> Result<Request<Vec<u8>>, FetchError> {
+pub(super) fn get_metadata(
+    issuer: &Issuer,
+    rules: &FetchRules,
+) -> Result<Request<Vec<u8>>, FetchError> {
     let url = rules.metadata_url_of(issuer);
     get(&url).map_err(|_| FetchError::at(Document::Metadata, url, FetchFailure::IssuerMismatch))
 }

@@ -77,13 +77,6 @@ impl IssuerKeys {
     }
 }
 
-/// An issuer's metadata without its keys, for the endpoints in it. It may lack `issuer`.
-#[derive(Debug)]
-pub(crate) struct ServerMetadata {
-    pub(crate) metadata: Metadata,
-    pub(crate) stamp: Stamp,
-}
-
 /// The metadata of one issuer. `mtls_endpoint_aliases` are ignored.
 #[derive(Debug, Clone)]
 pub struct Metadata {

@@ -2,10 +2,11 @@
 
 mod conversation;
 mod documents;
+mod endpoint;
 mod rules;
 
-pub(crate) use conversation::FetchMetadata;
-pub use conversation::{FetchKeys, FetchedKeys, max_age};
-pub(crate) use documents::{DocumentText, KeySource, ServerMetadata};
+pub use conversation::{FetchKeys, FetchedKeys, MAX_BODY_SIZE, max_age};
+pub(crate) use documents::{DocumentText, KeySource};
 pub use documents::{IssuerKeys, Metadata};
-pub use rules::{FetchRules, MAX_BODY_SIZE};
+pub(crate) use endpoint::{FetchMetadata, ServerMetadata};
+pub use rules::FetchRules;

@@ -1,32 +1,27 @@
-//! The rules that an issuer's documents must meet, and the addresses that they come from.
+//! The rules that an API sets for fetches, and the keys that it brings itself.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use a0_jose::{Algorithm, Backend, JwkSet, NumericDate};
+use a0_jose::{Algorithm, Backend, NumericDate};
 use http::header::{HeaderName, HeaderValue};
-use serde_json::Value;
 
-use super::documents::{DocumentText, EndpointFault, IssuerKeys, KeySource, Metadata};
-use crate::error::{FetchFailure, TokenEndpointError};
+use super::conversation::MAX_BODY_SIZE;
+use super::documents::IssuerKeys;
+use crate::error::FetchFailure;
 use crate::https_url::HttpsUrl;
 use crate::issuer::{Issuer, Origin};
 use crate::policy::{Lease, Stamp};
-use crate::skipped_keys::SkippedKeys;
-
-/// The largest document that is accepted: 1 MiB of decoded body. Auth0's are a few kilobytes.
-pub const MAX_BODY_SIZE: usize = 1024 * 1024;
 
 /// Which keys are accepted, and from where they are fetched.
 #[derive(Debug, Clone)]
 pub struct FetchRules {
-    algorithms: Vec<Algorithm>,
-    issuer_algorithms: HashMap<Issuer, Vec<Algorithm>>,
-    backend: Backend,
-    trusted_endpoints: Vec<Origin>,
-    metadata_urls: HashMap<Issuer, HttpsUrl>,
-    jwks_urls: HashMap<Issuer, HttpsUrl>,
-    metadata_header: Option<(HeaderName, HeaderValue)>,
+    pub(super) algorithms: Vec<Algorithm>,
+    pub(super) issuer_algorithms: HashMap<Issuer, Vec<Algorithm>>,
+    pub(super) backend: Backend,
+    pub(super) trusted_endpoints: Vec<Origin>,
+    pub(super) metadata_urls: HashMap<Issuer, HttpsUrl>,
+    pub(super) jwks_urls: HashMap<Issuer, HttpsUrl>,
+    pub(super) metadata_header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl FetchRules {
@@ -96,71 +91,6 @@ impl FetchRules {
         self
     }
 
-    pub(crate) fn metadata_header(&self) -> Option<&(HeaderName, HeaderValue)> {
-        self.metadata_header.as_ref()
-    }
-
-    /// The address of the issuer's metadata.
-    pub(crate) fn metadata_url_of(&self, issuer: &Issuer) -> String {
-        match self.metadata_urls.get(issuer) {
-            Some(url) => url.as_str().to_owned(),
-            None => issuer.metadata_url(),
-        }
-    }
-
-    /// Checks metadata, whether it was fetched or read from the second level.
-    pub(crate) fn read_metadata(
-        &self,
-        issuer: &Issuer,
-        text: &DocumentText,
-    ) -> Result<KeySource, FetchFailure> {
-        let metadata = Metadata::parse(&text.body, issuer)?;
-        let jwks_uri = match self.jwks_urls.get(issuer) {
-            Some(HttpsUrl(url)) => url.clone(),
-            None => metadata.jwks_uri(issuer, &self.trusted_endpoints)?,
-        };
-        Ok(KeySource {
-            metadata,
-            jwks_uri,
-            stamp: text.stamp,
-        })
-    }
-
-    /// The token endpoint, if credentials may go there.
-    pub(crate) fn token_endpoint(
-        &self,
-        metadata: &Metadata,
-        issuer: &Issuer,
-    ) -> Result<String, TokenEndpointError> {
-        let name = "token_endpoint";
-        if metadata.get(name).is_some_and(|text| text == "") {
-            return Err(TokenEndpointError::Missing);
-        }
-        match metadata.endpoint(name, issuer, &self.trusted_endpoints) {
-            Ok(url) => Ok(url.into()),
-            Err(EndpointFault::Missing) => Err(TokenEndpointError::Missing),
-            Err(EndpointFault::Unreadable) => Err(TokenEndpointError::Unreadable),
-            Err(EndpointFault::NotAllowed) => Err(TokenEndpointError::NotAllowed),
-        }
-    }
-
-    /// Checks a key set, whether it was fetched or read from the second level.
-    pub(crate) fn read_keys(
-        &self,
-        source: Arc<KeySource>,
-        text: &DocumentText,
-    ) -> Result<IssuerKeys, FetchFailure> {
-        // Metadata has the issuer's name, or it would not have been accepted.
-        let issuer = source.metadata.get("issuer").and_then(Value::as_str);
-        let keys = self.read_key_set(issuer, &text.body)?;
-        Ok(IssuerKeys {
-            lease: Lease::new([source.stamp, text.stamp]),
-            source: Some(source),
-            keys,
-            stamp: text.stamp,
-        })
-    }
-
     /// Checks a key set that the caller gave. It was requested at `requested_at`.
     pub(crate) fn read_initial_keys(
         &self,
@@ -205,19 +135,5 @@ impl FetchRules {
             stamp,
             lease,
         })
-    }
-
-    fn read_key_set(&self, issuer: Option<&str>, body: &[u8]) -> Result<JwkSet, FetchFailure> {
-        let own = issuer.and_then(|issuer| self.issuer_algorithms.get(issuer));
-        let algorithms = own.unwrap_or(&self.algorithms);
-        let keys = JwkSet::parse_with_backend(body, algorithms, self.backend)
-            .map_err(|_| FetchFailure::NotAKeySet)?;
-        if keys.is_empty() {
-            return Err(match SkippedKeys::of(&keys) {
-                none if none.total() == 0 => FetchFailure::EmptyKeySet,
-                skipped => FetchFailure::NoUsableKey(skipped),
-            });
-        }
-        Ok(keys)
     }
 }
