@@ -62,10 +62,12 @@ pub use cache::{
     RefreshObserver, RefreshSpan, RefusedEntry,
 };
 pub use error::{Document, FetchError, FetchFailure, TokenEndpointError, Unavailable};
-pub use fetch::{FetchKeys, FetchRules, FetchedKeys, IssuerKeys, MAX_BODY_SIZE, Metadata, max_age};
+pub use fetch::{
+    FetchKeys, FetchRules, FetchedKeys, IssuerKeys, Lease, MAX_BODY_SIZE, Metadata, max_age,
+};
 pub use https_url::{HttpsUrl, InvalidHttpsUrl};
 pub use issuer::{DomainError, InvalidOrigin, Issuer, Origin, normalize_domain};
-pub use policy::{CachePolicy, Lease, MAX_TTL, Refresh};
+pub use policy::{CachePolicy, MAX_TTL, Refresh};
 pub use skipped_keys::{SkippedKey, SkippedKeys};
 
 #[cfg(doctest)]

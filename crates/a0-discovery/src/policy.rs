@@ -1,12 +1,11 @@
-//! How long documents are cached and served: the policy, the age of a document, and the lease of a
-//! key set.
+//! The policy of a cache: how long documents are fresh and served, and how long a call may wait for them.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use a0_jose::NumericDate;
+
+use crate::fetch::{Stamp, elapsed_seconds};
 
 /// The upper bound of [`CachePolicy::ttl`] and [`CachePolicy::max_stale`]: 24 hours. It limits how
 /// long a removed key can still verify tokens.
@@ -140,108 +139,3 @@ impl CachePolicy {
         self.max_stale.max(self.ttl)
     }
 }
-
-/// When a document was requested, and the `max-age` of its response.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Stamp {
-    pub(crate) requested_at: NumericDate,
-    pub(crate) max_age: Option<Duration>,
-}
-
-/// When the older of two documents was requested.
-pub(crate) fn older(stamps: [Stamp; 2]) -> NumericDate {
-    let [first, second] = stamps.map(|stamp| stamp.requested_at);
-    if first < second { first } else { second }
-}
-
-/// How far back, in seconds, a clock may appear to go before an age counts as unknown. Callers read
-/// the clock before they wait for each other, so their times are slightly out of order.
-const CLOCK_TOLERANCE: f64 = 60.0;
-
-/// The time from `since` to `now`. Returns [`Duration::MAX`] if the clock was set back, because the
-/// true time is then unknown.
-pub(crate) fn elapsed(since: NumericDate, now: NumericDate) -> Duration {
-    Duration::try_from_secs_f64(elapsed_seconds(since, now)).unwrap_or(Duration::MAX)
-}
-
-/// Like [`elapsed`], in seconds. An unknown time is infinite.
-fn elapsed_seconds(since: NumericDate, now: NumericDate) -> f64 {
-    let seconds = now.as_seconds() - since.as_seconds();
-    if seconds < -CLOCK_TOLERANCE {
-        f64::INFINITY
-    } else {
-        seconds.max(0.0)
-    }
-}
-
-/// The lifetime of one key set in a [`KeyCache`](crate::KeyCache). It ends when the set is replaced
-/// or evicted.
-///
-/// Callers that cache a verified token check the lease of the keys that verified it; they need no
-/// lock of the key cache. Two leases are equal if they belong to the same key set from the same
-/// fetch.
-#[derive(Debug, Clone)]
-pub struct Lease(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    ended: AtomicBool,
-    /// Whether `holds` was called since the cache last checked.
-    used: AtomicBool,
-    /// Whether the keys never age.
-    is_static: bool,
-    stamps: [Stamp; 2],
-}
-
-impl Lease {
-    pub(crate) fn new(stamps: [Stamp; 2]) -> Self {
-        Lease::with(stamps, false)
-    }
-
-    /// The lease of keys that never age.
-    pub(crate) fn without_end(stamp: Stamp) -> Self {
-        Lease::with([stamp; 2], true)
-    }
-
-    fn with(stamps: [Stamp; 2], is_static: bool) -> Self {
-        Lease(Arc::new(Inner {
-            ended: AtomicBool::new(false),
-            used: AtomicBool::new(false),
-            is_static,
-            stamps,
-        }))
-    }
-
-    pub(crate) fn end(&self) {
-        self.0.ended.store(true, Ordering::Release);
-    }
-
-    /// Whether the keys were replaced or evicted. Cached results that depend on them are then
-    /// invalid.
-    pub fn has_ended(&self) -> bool {
-        self.0.ended.load(Ordering::Acquire)
-    }
-
-    /// Whether the keys are still in the cache and fresh at the time `now`. `policy` is the cache's.
-    /// If this returns `false`, ask the cache: it may still serve the keys while they are stale.
-    pub fn holds(&self, policy: &CachePolicy, now: NumericDate) -> bool {
-        // Writing only once keeps threads from contending for the cache line.
-        if !self.0.used.load(Ordering::Relaxed) {
-            self.0.used.store(true, Ordering::Relaxed);
-        }
-        !self.has_ended() && (self.0.is_static || policy.are_fresh(self.0.stamps, now))
-    }
-
-    /// Whether [`holds`](Lease::holds) was called since the last call of this function.
-    pub(crate) fn take_used(&self) -> bool {
-        self.0.used.swap(false, Ordering::Relaxed)
-    }
-}
-
-impl PartialEq for Lease {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Lease {}

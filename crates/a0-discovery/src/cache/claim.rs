@@ -11,8 +11,9 @@ use serde_json::json;
 
 use super::record::{Outcome, Purpose};
 use super::second_level::{SecondLevel, date_from_json, date_to_json};
+use crate::fetch::elapsed;
 use crate::issuer::Issuer;
-use crate::policy::{CachePolicy, elapsed};
+use crate::policy::CachePolicy;
 
 /// How long the others can see that a fetch failed. It is longer than two reads of a claim are
 /// apart.

@@ -10,7 +10,8 @@ use a0_single_flight::{Round, Running};
 use super::record::{Failure, Purpose, Record, moment};
 use super::round::Cached;
 use crate::error::Unavailable;
-use crate::policy::{CachePolicy, elapsed, older};
+use crate::fetch::{elapsed, older};
+use crate::policy::CachePolicy;
 
 /// The shortest time between the starts of two background refreshes of one issuer.
 pub(super) const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(15);

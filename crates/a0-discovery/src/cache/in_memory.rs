@@ -10,7 +10,7 @@ use lru::LruCache;
 
 use super::adapter::{CacheAdapter, CacheAdapterError};
 use super::shared::{Clock, lock};
-use crate::policy::elapsed;
+use crate::fetch::elapsed;
 
 /// A [`CacheAdapter`] in the memory of one process, for tests and for several clients in one
 /// process.

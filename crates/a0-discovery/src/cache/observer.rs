@@ -9,8 +9,8 @@ use a0_jose::NumericDate;
 use super::round::{Cached, End};
 use super::second_level::RefusedEntry;
 use crate::error::FetchError;
+use crate::fetch::elapsed;
 use crate::issuer::Issuer;
-use crate::policy::elapsed;
 
 /// Is told when a refresh of keys begins, and when it ends.
 ///

@@ -11,9 +11,8 @@ use super::flight::{Class, Flight, Permit, Slot, limit};
 use super::record::{Purpose, moment};
 use super::round::{Cached, Fetchable, Rules};
 use super::shared::lock;
-use crate::fetch::{IssuerKeys, ServerMetadata};
+use crate::fetch::{IssuerKeys, ServerMetadata, elapsed};
 use crate::issuer::Issuer;
-use crate::policy::elapsed;
 
 /// A background refresh waits for no other process: it would hold its permit and its thread.
 const NO_WAIT: Duration = Duration::ZERO;

@@ -19,9 +19,10 @@ use super::step::{Found, Step};
 use crate::error::{Document, FetchError};
 use crate::fetch::{
     FetchKeys, FetchMetadata, FetchRules, FetchedKeys, IssuerKeys, KeySource, ServerMetadata,
+    Stamp, elapsed,
 };
 use crate::issuer::Issuer;
-use crate::policy::{CachePolicy, Stamp, elapsed};
+use crate::policy::CachePolicy;
 
 /// The parts that all rounds of a cache share.
 #[derive(Debug)]

@@ -11,9 +11,8 @@ use super::adapter::CacheAdapterError;
 use super::entry_keys::EntryAuthentication;
 use super::shared::lock;
 use crate::error::Document;
-use crate::fetch::{DocumentText, MAX_BODY_SIZE};
+use crate::fetch::{DocumentText, MAX_BODY_SIZE, Stamp, elapsed};
 use crate::issuer::Issuer;
-use crate::policy::{Stamp, elapsed};
 
 /// The longest entry that is accepted, in bytes: the largest document with every octet escaped.
 const MAX_ENTRY: usize = 6 * MAX_BODY_SIZE + 4096;

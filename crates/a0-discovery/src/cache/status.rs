@@ -6,9 +6,9 @@ use a0_jose::NumericDate;
 
 use super::record::{Record, moment};
 use crate::error::FetchError;
-use crate::fetch::IssuerKeys;
+use crate::fetch::{IssuerKeys, elapsed};
 use crate::issuer::Issuer;
-use crate::policy::{CachePolicy, elapsed};
+use crate::policy::CachePolicy;
 use crate::skipped_keys::SkippedKeys;
 
 /// The status of one issuer in a [`KeyCache`](crate::KeyCache) at one moment, for health checks,

@@ -10,12 +10,11 @@ use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use serde_json::Value;
 
-use super::documents::{DocumentText, IssuerKeys, KeySource, Metadata};
+use super::documents::{DocumentText, IssuerKeys, KeySource, Lease, Metadata, Stamp};
 use super::rules::FetchRules;
 use crate::error::{Document, FetchError, FetchFailure};
 use crate::https_url::HttpsUrl;
 use crate::issuer::Issuer;
-use crate::policy::{Lease, Stamp};
 use crate::skipped_keys::SkippedKeys;
 
 /// The largest document that is accepted: 1 MiB of decoded body. Auth0's are a few kilobytes.

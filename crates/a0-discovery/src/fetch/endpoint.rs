@@ -7,11 +7,10 @@ use a0_jose::NumericDate;
 use http::header::{HeaderName, HeaderValue};
 
 use super::conversation::{ExchangeResult, get_metadata, read_document};
-use super::documents::{EndpointFault, Metadata};
+use super::documents::{EndpointFault, Metadata, Stamp};
 use super::rules::FetchRules;
 use crate::error::{Document, FetchError, TokenEndpointError};
 use crate::issuer::Issuer;
-use crate::policy::Stamp;
 
 /// An issuer's metadata without its keys, for the endpoints in it. It may lack `issuer`.
 #[derive(Debug)]

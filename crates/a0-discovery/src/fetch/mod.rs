@@ -6,7 +6,7 @@ mod endpoint;
 mod rules;
 
 pub use conversation::{FetchKeys, FetchedKeys, MAX_BODY_SIZE, max_age};
-pub(crate) use documents::{DocumentText, KeySource};
-pub use documents::{IssuerKeys, Metadata};
+pub(crate) use documents::{DocumentText, KeySource, Stamp, elapsed, elapsed_seconds, older};
+pub use documents::{IssuerKeys, Lease, Metadata};
 pub(crate) use endpoint::{FetchMetadata, ServerMetadata};
 pub use rules::FetchRules;

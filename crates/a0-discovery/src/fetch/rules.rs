@@ -6,11 +6,10 @@ use a0_jose::{Algorithm, Backend, NumericDate};
 use http::header::{HeaderName, HeaderValue};
 
 use super::conversation::MAX_BODY_SIZE;
-use super::documents::IssuerKeys;
+use super::documents::{IssuerKeys, Lease, Stamp};
 use crate::error::FetchFailure;
 use crate::https_url::HttpsUrl;
 use crate::issuer::{Issuer, Origin};
-use crate::policy::{Lease, Stamp};
 
 /// Which keys are accepted, and from where they are fetched.
 #[derive(Debug, Clone)]
