@@ -75,14 +75,16 @@ mod htu;
 mod nonce;
 mod proof;
 mod replay;
+mod rules;
 mod signature;
 
 pub use create::{CreateProofError, NewProof};
 pub use error::ProofError;
 pub use htu::{Htu, InvalidHtu};
 pub use nonce::NonceIssuer;
-pub use proof::{MAX_JTI, ProofRules, Target, one_proof};
+pub use proof::{MAX_JTI, Target, one_proof};
 pub use replay::{InMemoryReplayStore, ReplayKey, ReplayStore, ReplayStoreError, Seen};
+pub use rules::ProofRules;
 pub use signature::{MAX_VERIFIED_HEADER, UnverifiedProof, VerifiedHeader, VerifiedProof};
 
 #[cfg(doctest)]
