@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use a0_jose::NumericDate;
 
-use crate::replay::{InMemoryReplayStore, ReplayKey, ReplayStore, ReplayStoreError, Seen};
+use crate::proof::ReplayKey;
+use crate::replay::{InMemoryReplayStore, ReplayStore, ReplayStoreError, Seen};
 
 /// The future of [`AsyncReplayStore::check_and_insert`]. It borrows the store and the key.
 pub type ReplayFuture<'a> =

@@ -82,8 +82,8 @@ pub use create::{CreateProofError, NewProof};
 pub use error::ProofError;
 pub use htu::{Htu, InvalidHtu};
 pub use nonce::NonceIssuer;
-pub use proof::{MAX_JTI, Target, one_proof};
-pub use replay::{InMemoryReplayStore, ReplayKey, ReplayStore, ReplayStoreError, Seen};
+pub use proof::{MAX_JTI, ReplayKey, Target, one_proof};
+pub use replay::{InMemoryReplayStore, ReplayStore, ReplayStoreError, Seen};
 pub use rules::ProofRules;
 pub use signature::{MAX_VERIFIED_HEADER, UnverifiedProof, VerifiedHeader, VerifiedProof};
 

@@ -9,7 +9,7 @@ use a0_jose::{
 };
 
 use crate::error::ProofError;
-use crate::replay::ReplayKey;
+use crate::proof::ReplayKey;
 
 /// A proof that passed every check except its signature and replay. It proves nothing yet.
 #[must_use = "an unverified proof proves nothing until its signature is verified"]

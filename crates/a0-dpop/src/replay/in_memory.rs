@@ -7,8 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use a0_jose::NumericDate;
 
-use super::contract::{ReplayKey, ReplayStore, ReplayStoreError, Seen};
+use super::contract::{ReplayStore, ReplayStoreError, Seen};
 use super::shard::{Entry, Shard};
+use crate::proof::ReplayKey;
 
 /// A bounded [`ReplayStore`] for one process. It never fails.
 ///

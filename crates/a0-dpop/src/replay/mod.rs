@@ -4,5 +4,5 @@ mod contract;
 mod in_memory;
 mod shard;
 
-pub use contract::{ReplayKey, ReplayStore, ReplayStoreError, Seen};
+pub use contract::{ReplayStore, ReplayStoreError, Seen};
 pub use in_memory::InMemoryReplayStore;
