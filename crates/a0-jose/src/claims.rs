@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 
+use crate::error::ClaimError;
 use crate::json::{Document, Members, Node};
 
 /// The claims of one token, parsed once. Trust them only if they come from a
@@ -198,24 +199,6 @@ impl fmt::Debug for Claims {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Claims ")?;
         self.members().fmt(formatter)
-    }
-}
-
-/// The error for a claim of a wrong type. It does not hold the claim's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid '{claim}' claim: not {expected}")]
-#[non_exhaustive]
-pub struct ClaimError {
-    /// The claim's name.
-    pub claim: &'static str,
-    /// The expected type, in words.
-    pub expected: &'static str,
-}
-
-impl ClaimError {
-    /// Creates an error for the claim of this name and the expected type, in words.
-    pub fn new(claim: &'static str, expected: &'static str) -> Self {
-        ClaimError { claim, expected }
     }
 }
 

@@ -1,9 +1,8 @@
-//! Why a text is no token, why a key cannot be used, and why no key verifies a token.
+//! Why a token or a key is refused.
 
 use std::fmt;
 
-use crate::algorithm::Algorithm;
-use crate::header::HeaderError;
+use crate::algorithm::{Algorithm, UnsupportedAlgorithm};
 
 /// A segment of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +52,81 @@ pub enum ParseError {
     /// A header or a payload has a duplicate member name (RFC 7515 section 4, RFC 7519 section 4).
     #[error("Failed to parse token: the {0} holds a member name twice")]
     DuplicateMember(Part),
+}
+
+/// The error for a header that was refused. It holds no part of the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// `alg` is absent or not a string.
+    #[error("Token header has no 'alg'")]
+    MissingAlgorithm,
+    /// `alg` is an HMAC algorithm. The name comes from a table.
+    #[error("{}", UnsupportedAlgorithm::Symmetric(.0))]
+    Symmetric(&'static str),
+    /// `alg` is not in the allow-list. `none` never is.
+    #[error("Algorithm is not allowed")]
+    AlgorithmNotAllowed,
+    /// `crit` is present. Its value does not matter.
+    #[error("Token header has a 'crit' parameter, which is not supported")]
+    Critical,
+    /// `b64` is present. Its value does not matter.
+    #[error("Token header has a 'b64' parameter, which is not supported")]
+    UnencodedPayload,
+    /// `cty` is `JWT`, which means a nested token, or not a string.
+    #[error("Nested tokens are not supported")]
+    NestedToken,
+    /// `typ` is not allowed, not a string, or absent where it is required.
+    #[error("Unexpected JWT 'typ'")]
+    Type,
+    /// `kid` is absent or not a string, but is needed to find the key.
+    #[error("Token header missing 'kid' claim")]
+    MissingKeyId,
+}
+
+/// The error for a claim of a wrong type. It does not hold the claim's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Invalid '{claim}' claim: not {expected}")]
+#[non_exhaustive]
+pub struct ClaimError {
+    /// The claim's name.
+    pub claim: &'static str,
+    /// The expected type, in words.
+    pub expected: &'static str,
+}
+
+impl ClaimError {
+    /// Creates an error for the claim of this name and the expected type, in words.
+    pub fn new(claim: &'static str, expected: &'static str) -> Self {
+        ClaimError { claim, expected }
+    }
+}
+
+/// The error for claims that were refused. It does not hold their values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimValidationError {
+    /// `aud` is absent, of a wrong type, or contains no allowed audience.
+    #[error("Audience mismatch")]
+    Audience,
+    /// `exp` is absent.
+    #[error("Token is expired: missing 'exp' claim")]
+    MissingExpiry,
+    /// `exp`, plus the leeway, is now or in the past.
+    #[error("Token is expired")]
+    Expired,
+    /// `iat` is absent.
+    #[error("Missing 'iat' claim in token")]
+    MissingIssuedAt,
+    /// `nbf`, minus the leeway, is in the future.
+    #[error("Token is not yet valid")]
+    NotYetValid,
+    /// A claim has a wrong type.
+    #[error(transparent)]
+    Type(#[from] ClaimError),
+    /// A required claim is absent.
+    #[error("Missing required claim: {0}")]
+    MissingClaim(String),
 }
 
 /// The error for a token that no key verifies.

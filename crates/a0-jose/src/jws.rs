@@ -10,11 +10,11 @@ use sha2::{Digest as _, Sha256};
 use crate::algorithm::{Algorithm, Hash};
 use crate::base64url;
 use crate::claims::Claims;
-use crate::error::{ParseError, Part, VerifyError};
-use crate::header::{Header, HeaderError, HeaderRules};
-use crate::json::{Document, JsonError};
+use crate::error::{HeaderError, ParseError, Part, VerifyError};
+use crate::json::{Document, JsonError, Members, Node};
 use crate::jwk_set::JwkSet;
 use crate::key::VerifyingKey;
+use crate::rules::{HeaderRules, same_media_type};
 
 /// The three segments of a compact JWS. They are borrowed and not decoded yet.
 ///
@@ -96,7 +96,7 @@ impl<'a> Compact<'a> {
         let claims = self.decode_payload()?;
         Ok(Unverified {
             compact: self,
-            header: Header::new(header),
+            header: Header(header),
             claims,
         })
     }
@@ -167,6 +167,49 @@ pub(crate) fn decode_object(segment: &[u8], part: Part) -> Result<Document, Pars
         JsonError::NotAnObject => ParseError::NotAnObject(part),
         JsonError::DuplicateMember => ParseError::DuplicateMember(part),
     })
+}
+
+/// The header of a JWS. This crate uses none of its `jwk`, `jku`, `x5u` and `x5c`, neither to choose
+/// a key nor to fetch one. `Debug` shows the names of its members, but no values.
+#[derive(Clone)]
+pub struct Header(Document);
+
+impl Header {
+    /// Returns a member by name.
+    pub fn get(&self, name: &str) -> Option<Node<'_>> {
+        self.members().get(name)
+    }
+
+    /// All members.
+    pub fn members(&self) -> Members<'_> {
+        self.0.members()
+    }
+
+    /// The `kid` (RFC 7515 section 4.1.4). It comes from the sender: only compare it with the `kid`
+    /// of known keys.
+    ///
+    /// # Errors
+    ///
+    /// [`HeaderError::MissingKeyId`] where `kid` is absent or not a string.
+    pub fn key_id(&self) -> Result<&str, HeaderError> {
+        self.get("kid")
+            .and_then(Node::as_str)
+            .ok_or(HeaderError::MissingKeyId)
+    }
+
+    /// Returns whether `typ` is present and is this media type. Case is ignored, and `application/`
+    /// may be omitted (RFC 7515 section 4.1.9).
+    pub fn is_of_type(&self, media_type: &str) -> bool {
+        let typ = self.get("typ").and_then(Node::as_str);
+        typ.is_some_and(|typ| same_media_type(typ, media_type))
+    }
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Header ")?;
+        self.members().fmt(formatter)
+    }
 }
 
 /// A decoded token that nothing was checked of. Use it to choose an issuer or to refuse a request

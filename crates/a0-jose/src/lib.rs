@@ -50,12 +50,10 @@
 
 mod algorithm;
 mod base64url;
-mod claim_rules;
 mod claims;
 mod digest;
 mod edwards;
 mod error;
-mod header;
 pub mod json;
 pub mod jwe;
 mod jwk;
@@ -64,22 +62,25 @@ mod jws;
 mod key;
 mod peek;
 mod private_key;
+mod rules;
 mod signing;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
 pub use base64url::{decode as base64url_decode, encode as base64url_encode};
-pub use claim_rules::{ClaimRules, ClaimValidationError};
-pub use claims::{ClaimError, Claims, NumericDate};
+pub use claims::{Claims, NumericDate};
 pub use digest::{
     InvalidThumbprint, Thumbprint, constant_time_eq, is_digest, sha256, sha256_base64url,
 };
-pub use error::{JwkError, ParseError, Part, UnusableKey, VerifyError};
-pub use header::{Header, HeaderError, HeaderRules};
+pub use error::{
+    ClaimError, ClaimValidationError, HeaderError, JwkError, ParseError, Part, UnusableKey,
+    VerifyError,
+};
 pub use jwk::{Jwk, has_private_member};
 pub use jwk_set::{JwkSet, JwkSetError, MAX_CANDIDATES, MAX_KEYS};
-pub use jws::{Compact, Unverified, Verifiable, VerifiedJws};
+pub use jws::{Compact, Header, Unverified, Verifiable, VerifiedJws};
 pub use key::{Backend, InvalidSignature, VerifyingKey};
 pub use peek::{unverified_header, unverified_payload};
+pub use rules::{ClaimRules, HeaderRules};
 pub use signing::{Signer, SigningError, SigningKey, random_token_id};
 
 #[cfg(doctest)]

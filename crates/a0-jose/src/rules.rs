@@ -1,9 +1,135 @@
-//! The rules for claims, RFC 7519 section 4.1 and RFC 9068 section 4.
+//! The rules for the header and the claims of a token: RFC 7515 section 4, RFC 8725, RFC 7519 section 4.1 and
+//! RFC 9068 section 4.
 
+use std::str::FromStr;
 use std::time::Duration;
 
-use crate::claims::{ClaimError, Claims, NumericDate, numeric_date, string};
+use crate::algorithm::{Algorithm, UnsupportedAlgorithm};
+use crate::claims::{Claims, NumericDate, numeric_date, string};
+use crate::error::{ClaimValidationError, HeaderError};
 use crate::json::Node;
+use crate::jws::Header;
+
+/// The rules for a header. They are checked before a key is looked up.
+///
+/// `crit` and `b64` are always refused, because this crate supports no extension (RFC 7515 section
+/// 4.1.11, RFC 7797 section 7). `cty: JWT`, a nested token, is refused too (RFC 7519 section 5.2).
+///
+/// ```
+/// use a0_jose::{Algorithm, HeaderRules};
+///
+/// // RFC 9068: an access token must have this `typ`.
+/// let strict = HeaderRules::new([Algorithm::Rs256]).types(["at+jwt"]).require_type();
+/// // Auth0's default `typ` is accepted too, and so is a token without `typ`.
+/// let lenient = HeaderRules::new([Algorithm::Rs256]).types(["JWT", "at+jwt"]);
+/// # let _ = (strict, lenient);
+/// ```
+#[derive(Debug, Clone)]
+pub struct HeaderRules {
+    algorithms: Vec<Algorithm>,
+    types: Option<Vec<String>>,
+    type_required: bool,
+}
+
+impl HeaderRules {
+    /// Allows only these algorithms, and any `typ`.
+    pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        let mut unique = Vec::new();
+        for algorithm in algorithms {
+            if !unique.contains(&algorithm) {
+                unique.push(algorithm);
+            }
+        }
+        HeaderRules {
+            algorithms: unique,
+            types: None,
+            type_required: false,
+        }
+    }
+
+    /// Allows only these media types as `typ`. Case is ignored, and `application/` may be omitted
+    /// (RFC 7515 section 4.1.9). A header without `typ` still passes.
+    #[must_use]
+    pub fn types<S: Into<String>>(mut self, types: impl IntoIterator<Item = S>) -> Self {
+        self.types = Some(types.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Refuses a header without `typ`.
+    #[must_use]
+    pub fn require_type(mut self) -> Self {
+        self.type_required = true;
+        self
+    }
+
+    /// The allowed algorithms, each once, in the order in which they were given.
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
+    /// Checks `alg`, `crit`, `b64`, `cty` and `typ`, in this order, and returns the algorithm.
+    ///
+    /// # Errors
+    ///
+    /// The first [`HeaderError`] in that order.
+    pub(crate) fn validate(&self, header: &Header) -> Result<Algorithm, HeaderError> {
+        let [alg, crit, b64, cty, typ] =
+            header.members().find(["alg", "crit", "b64", "cty", "typ"]);
+        let algorithm = self.validate_algorithm(alg)?;
+        if crit.is_some() {
+            return Err(HeaderError::Critical);
+        }
+        if b64.is_some() {
+            return Err(HeaderError::UnencodedPayload);
+        }
+        if let Some(content_type) = cty
+            && content_type
+                .as_str()
+                .is_none_or(|cty| same_media_type(cty, "JWT"))
+        {
+            return Err(HeaderError::NestedToken);
+        }
+        self.validate_type(typ)?;
+        Ok(algorithm)
+    }
+
+    fn validate_algorithm(&self, alg: Option<Node<'_>>) -> Result<Algorithm, HeaderError> {
+        let name = alg
+            .and_then(Node::as_str)
+            .ok_or(HeaderError::MissingAlgorithm)?;
+        match Algorithm::from_str(name) {
+            Ok(algorithm) if self.algorithms.contains(&algorithm) => Ok(algorithm),
+            Err(UnsupportedAlgorithm::Symmetric(name)) => Err(HeaderError::Symmetric(name)),
+            Ok(_) | Err(UnsupportedAlgorithm::Unknown) => Err(HeaderError::AlgorithmNotAllowed),
+        }
+    }
+
+    fn validate_type(&self, typ: Option<Node<'_>>) -> Result<(), HeaderError> {
+        let accepted = match (typ, &self.types) {
+            (None, _) => !self.type_required,
+            (Some(typ), None) => typ.as_str().is_some(),
+            (Some(typ), Some(types)) => typ
+                .as_str()
+                .is_some_and(|typ| types.iter().any(|allowed| same_media_type(typ, allowed))),
+        };
+        accepted.then_some(()).ok_or(HeaderError::Type)
+    }
+}
+
+/// Compares two values of `typ` or `cty`. A value without `/` means `application/` and that value
+/// (RFC 7515 section 4.1.9).
+pub(crate) fn same_media_type(left: &str, right: &str) -> bool {
+    fn short(media_type: &str) -> &str {
+        const PREFIX: &str = "application/";
+        match media_type.split_at_checked(PREFIX.len()) {
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) && !rest.contains('/') => {
+                rest
+            }
+            _ => media_type,
+        }
+    }
+    short(left).eq_ignore_ascii_case(short(right))
+}
 
 /// The rules for `aud`, `exp`, `iat`, `nbf` and `sub`, and the claims that are required.
 ///
@@ -138,31 +264,4 @@ impl Claims {
             )),
         }
     }
-}
-
-/// The error for claims that were refused. It does not hold their values.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClaimValidationError {
-    /// `aud` is absent, of a wrong type, or contains no allowed audience.
-    #[error("Audience mismatch")]
-    Audience,
-    /// `exp` is absent.
-    #[error("Token is expired: missing 'exp' claim")]
-    MissingExpiry,
-    /// `exp`, plus the leeway, is now or in the past.
-    #[error("Token is expired")]
-    Expired,
-    /// `iat` is absent.
-    #[error("Missing 'iat' claim in token")]
-    MissingIssuedAt,
-    /// `nbf`, minus the leeway, is in the future.
-    #[error("Token is not yet valid")]
-    NotYetValid,
-    /// A claim has a wrong type.
-    #[error(transparent)]
-    Type(#[from] ClaimError),
-    /// A required claim is absent.
-    #[error("Missing required claim: {0}")]
-    MissingClaim(String),
 }
