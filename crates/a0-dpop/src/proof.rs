@@ -118,10 +118,10 @@ impl ProofRules {
         }
         let [iat, ath, htm, htu, jti] = present;
         let iat = iat.and_then(NumericDate::from_node);
-        let iat = iat.ok_or(ClaimError::new("iat", "a number"))?;
+        let iat = iat.ok_or_else(|| ClaimError::new("iat", "a number"))?;
         let string = |value: Option<Node<'c>>, name| {
             let text = value.and_then(Node::as_str);
-            text.ok_or(ClaimError::new(name, "a string"))
+            text.ok_or_else(|| ClaimError::new(name, "a string"))
         };
         let (ath, htm) = (string(ath, "ath")?, string(htm, "htm")?);
         let (htu, jti) = (string(htu, "htu")?, string(jti, "jti")?);

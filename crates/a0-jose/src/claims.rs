@@ -170,7 +170,7 @@ fn typed<'v, T>(
     expected: &'static str,
     read: impl FnOnce(Node<'v>) -> Option<T>,
 ) -> Result<Option<T>, ClaimError> {
-    let read = |value| read(value).ok_or(ClaimError::new(name, expected));
+    let read = |value| read(value).ok_or_else(|| ClaimError::new(name, expected));
     value.map(read).transpose()
 }
 
