@@ -7,32 +7,11 @@ use std::time::Duration;
 use a0_jose::NumericDate;
 use a0_single_flight::{Round, Running};
 
-use super::record::{Failure, Purpose, Record, moment};
+use super::record::{Purpose, Record, moment};
 use super::round::Cached;
 use crate::error::Unavailable;
 use crate::fetch::{elapsed, older};
 use crate::policy::CachePolicy;
-
-/// The shortest time between the starts of two background refreshes of one issuer.
-pub(super) const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(15);
-
-/// How long after a failure the next attempt is expected to fail too. Longer than any back-off.
-const FAILURE_MEMORY: Duration = Duration::from_secs(360);
-
-/// The shortest time between two reads of the second level during a back-off.
-const MIN_REREAD_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The back-off after the first failure. Each further failure doubles it.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
-
-const MAX_BACK_OFF: Duration = Duration::from_secs(60);
-
-/// The longest `Retry-After` that is honoured while keys can be served.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
-
-/// The longest `Retry-After` that is honoured while no keys can be served. Every request fails
-/// then, so a recovered tenant must be noticed soon.
-const MAX_RETRY_AFTER_UNSERVED: Duration = Duration::from_secs(30);
 
 /// The next action of a caller.
 #[derive(Debug)]
@@ -73,7 +52,8 @@ impl<T: Cached> Record<T> {
                 };
             }
         }
-        match (running, self.unavailable(policy, now)) {
+        let unavailable = |failure| self.unavailable(failure, policy, now);
+        match (running, self.ongoing_failure().map(unavailable)) {
             (Some(running), _) => Decision::Join(running),
             (None, Some(error)) if self.is_left_alone(policy, now) => {
                 // Another process may have stored what this one cannot fetch.
@@ -104,7 +84,8 @@ impl<T: Cached> Record<T> {
             return Decision::Join(running);
         }
         let cooling = self.cool_down(policy, now);
-        match (self.unavailable(policy, now), &self.good) {
+        let unavailable = |failure| self.unavailable(failure, policy, now);
+        match (self.ongoing_failure().map(unavailable), &self.good) {
             _ if cooling.is_zero() => Decision::Lead(Purpose::Search, None),
             // Another process may have stored the key since.
             (failure, good) if has_second_level && self.may_reread(now) => {
@@ -123,102 +104,6 @@ impl<T: Cached> Record<T> {
         match self.rounds.running(&moment(now)) {
             Some(running) => Decision::Join(running),
             None => Decision::Lead(Purpose::Reload, None),
-        }
-    }
-
-    pub(super) fn may_refresh(&self, policy: &CachePolicy, now: NumericDate) -> bool {
-        let interval = match self.left_to_another {
-            true => MIN_REREAD_INTERVAL,
-            false => MIN_REFRESH_INTERVAL,
-        };
-        let is_early = |at| elapsed(at, now) < interval;
-        self.back_off_left(policy, now).is_zero() && !self.refreshed_at.is_some_and(is_early)
-    }
-
-    /// Whether the second level may be read during a back-off. It is not read if the last round was
-    /// abandoned, because the adapter may be what panics.
-    fn may_reread(&self, now: NumericDate) -> bool {
-        let last_reads = [self.refreshed_at, self.reread_at];
-        let is_early = |at: &NumericDate| elapsed(*at, now) < MIN_REREAD_INTERVAL;
-        let failure = self.failure.as_ref();
-        !last_reads.iter().flatten().any(is_early)
-            && !failure.is_some_and(|failure| failure.error.is_abandonment())
-    }
-
-    /// Whether another attempt would probably fail. A failure counts for [`FAILURE_MEMORY`]. Only
-    /// the back-off counts if the policy fetches keys for every call, or if the round was
-    /// abandoned: that says nothing about the issuer.
-    fn is_likely_to_fail(&self, policy: &CachePolicy, now: NumericDate) -> bool {
-        let Some(failure) = self.ongoing_failure() else {
-            return false;
-        };
-        if policy.ttl.is_zero() || failure.error.is_abandonment() {
-            self.is_left_alone(policy, now)
-        } else {
-            elapsed(failure.at, now) < FAILURE_MEMORY
-        }
-    }
-
-    /// Whether a back-off keeps callers from fetching. The back-off of an abandoned background
-    /// refresh does not: a runtime that drops background tasks may still run the caller's own.
-    pub(super) fn is_left_alone(&self, policy: &CachePolicy, now: NumericDate) -> bool {
-        let in_background =
-            |failure: &Failure| failure.round == self.background && failure.error.is_abandonment();
-        !self.back_off_left(policy, now).is_zero()
-            && !self.failure.as_ref().is_some_and(in_background)
-    }
-
-    /// The last good value, if it may be served.
-    pub(crate) fn servable(&self, policy: &CachePolicy, now: NumericDate) -> Option<Good<T>> {
-        let good = self.good.as_ref()?;
-        good.may_be_served(policy, now).then(|| good.clone())
-    }
-
-    /// The last failure, if the issuer is failing: no round has succeeded since.
-    pub(super) fn ongoing_failure(&self) -> Option<&Failure> {
-        self.failure.as_ref().filter(|_| self.failures > 0)
-    }
-
-    /// The error for a caller that cannot be served, if the issuer is failing.
-    pub(super) fn unavailable(
-        &self,
-        policy: &CachePolicy,
-        now: NumericDate,
-    ) -> Option<Unavailable> {
-        let failure = self.ongoing_failure()?;
-        Some(Unavailable {
-            error: failure.error.clone(),
-            retry_in: self.back_off_left(policy, now),
-        })
-    }
-
-    /// How much of the back-off is left.
-    pub(crate) fn back_off_left(&self, policy: &CachePolicy, now: NumericDate) -> Duration {
-        let Some(failure) = self.ongoing_failure() else {
-            return Duration::ZERO;
-        };
-        let doublings = 2_u32.saturating_pow(self.failures.saturating_sub(1));
-        let own = FIRST_BACK_OFF.saturating_mul(doublings).min(MAX_BACK_OFF);
-        let good = self.good.as_ref();
-        let max_retry_after = if good.is_some_and(|good| good.may_be_served(policy, now)) {
-            MAX_RETRY_AFTER
-        } else {
-            MAX_RETRY_AFTER_UNSERVED
-        };
-        let retry_after = failure.error.retry_after().unwrap_or_default();
-        let back_off = own.max(retry_after.min(max_retry_after));
-        back_off.saturating_sub(elapsed(failure.at, now))
-    }
-
-    /// How long an unknown `kid` will not cause a fetch.
-    pub(crate) fn cool_down(&self, policy: &CachePolicy, now: NumericDate) -> Duration {
-        let since = self.search.map(|(_, at)| elapsed(at, now));
-        let left = since.map(|since| policy.kid_cooldown.saturating_sub(since));
-        let left = left.unwrap_or_default();
-        if self.is_left_alone(policy, now) {
-            left.max(self.back_off_left(policy, now))
-        } else {
-            left
         }
     }
 }

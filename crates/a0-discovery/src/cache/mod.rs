@@ -3,9 +3,9 @@
 //! One attempt to fetch an issuer's documents is a *round*. A call passes through these files: a
 //! driver ([`blocking`] or `asynchronous`) takes the record of its issuer from the records of all
 //! issuers ([`shared`]) and runs a query ([`query`]). The query asks the record ([`record`]) for a
-//! decision ([`decision`]). A call that leads a round holds a flight ([`flight`]), and its driver
-//! carries out the steps ([`step`]) of the round ([`round`]). An observer may watch the round
-//! ([`observer`]).
+//! decision ([`decision`]), which for a failing issuer depends on its back-off ([`back_off`]). A call
+//! that leads a round holds a flight ([`flight`]), and its driver carries out the steps ([`step`]) of
+//! the round ([`round`]). An observer may watch the round ([`observer`]).
 //!
 //! With a store that processes share, the round reads the stored documents and agrees with the other
 //! processes who fetches ([`shared_round`], [`claim`]). After it, the documents are stored
@@ -17,6 +17,7 @@ mod aftermath;
 mod async_adapter;
 #[cfg(feature = "async")]
 pub mod asynchronous;
+mod back_off;
 mod blocking;
 mod builder;
 mod claim;

@@ -6,13 +6,11 @@ use std::time::Duration;
 use a0_jose::NumericDate;
 use a0_single_flight::{Ending, Moment, Round, Rounds};
 
+use super::back_off::Failure;
 use super::decision::Good;
 use super::round::Cached;
 use crate::error::{FetchError, Unavailable};
 use crate::policy::CachePolicy;
-
-/// How many rounds in a row may be abandoned without a back-off.
-const TOLERATED_ABANDONMENTS: u32 = 1;
 
 /// The purpose of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,13 +65,6 @@ pub(crate) struct Record<T> {
     /// A round, and the number of callers that wait for it although it has run for more than a
     /// second.
     late_waiters: (Round, usize),
-}
-
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) error: FetchError,
-    pub(super) at: NumericDate,
-    pub(super) round: Round,
 }
 
 /// The result of a round: a newer value, or the error. It has both if the second level had a value
@@ -191,38 +182,6 @@ impl<T: Cached> Record<T> {
         true
     }
 
-    /// Ends a round whose leader is gone. Its waiters elect another leader. The second abandoned
-    /// round in a row counts as a failure and starts the back-off.
-    pub(crate) fn abandon(&mut self, round: Round, error: FetchError, at: NumericDate) {
-        let ending = self.rounds.abandon(round);
-        self.abandoned(ending, round, error, at);
-    }
-
-    /// Ends a round whose caller dropped its future.
-    pub(crate) fn cancel(&mut self, round: Round) {
-        if self.rounds.cancel(round) {
-            self.forget_search(round);
-        }
-    }
-
-    fn abandoned(&mut self, ending: Ending, round: Round, error: FetchError, at: NumericDate) {
-        if let Ending::Abandoned(in_a_row) = ending {
-            self.forget_search(round);
-            if in_a_row > TOLERATED_ABANDONMENTS {
-                self.fail(round, error, at);
-            }
-        }
-    }
-
-    fn fail(&mut self, round: Round, error: FetchError, at: NumericDate) {
-        self.failures = self.failures.saturating_add(1);
-        self.failure = Some(Failure { error, at, round });
-    }
-
-    fn forget_search(&mut self, round: Round) {
-        self.search = self.search.filter(|(search, _)| *search != round);
-    }
-
     fn replace(&mut self, value: Arc<T>, round: Round, from_issuer: bool) {
         if self.evicted {
             value.end_lease();
@@ -294,17 +253,15 @@ impl<T: Cached> Record<T> {
         Some(self.servable(policy, now).ok_or(error))
     }
 
-    /// The failure of this round or of a later one, if none has succeeded since.
-    pub(crate) fn failed_since(
-        &self,
-        round: Round,
-        policy: &CachePolicy,
-        now: NumericDate,
-    ) -> Option<Unavailable> {
-        let failure = self.failure.as_ref();
-        failure
-            .filter(|failure| failure.round >= round)
-            .and_then(|_| self.unavailable(policy, now))
+    /// The last good value, if it may be served.
+    pub(crate) fn servable(&self, policy: &CachePolicy, now: NumericDate) -> Option<Good<T>> {
+        let good = self.good.as_ref()?;
+        good.may_be_served(policy, now).then(|| good.clone())
+    }
+
+    /// The last failure, if the issuer is failing: no round has succeeded since.
+    pub(super) fn ongoing_failure(&self) -> Option<&Failure> {
+        self.failure.as_ref().filter(|_| self.failures > 0)
     }
 
     /// Records the time of a caller that has not waited, and notices if the clock was set back.

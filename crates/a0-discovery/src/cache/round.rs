@@ -9,8 +9,8 @@ use a0_jose::{Algorithm, NumericDate};
 
 use super::adapter::CacheAdapterError;
 use super::aftermath::Aftermath;
+use super::back_off::MIN_REFRESH_INTERVAL;
 use super::claim::Claim;
-use super::decision::MIN_REFRESH_INTERVAL;
 use super::flight::{Permits, WantedKey};
 use super::record::{Outcome, Purpose};
 use super::second_level::{AdapterFailures, Entry, RefusedEntry, SecondLevel};
