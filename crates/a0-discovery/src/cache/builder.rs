@@ -32,7 +32,7 @@ pub struct KeyCacheBuilder<C: ?Sized = dyn HttpClient, A: ?Sized = dyn CacheAdap
     observer: Option<Arc<dyn RefreshObserver>>,
     pub(super) pause: Arc<dyn Fn(Duration) + Send + Sync>,
     #[cfg(feature = "async")]
-    pub(super) sleep: Option<Arc<super::query::SleepFn>>,
+    pub(super) sleep: Option<Arc<super::waiting::SleepFn>>,
 }
 
 impl<C: ?Sized, A: ?Sized> KeyCacheBuilder<C, A> {

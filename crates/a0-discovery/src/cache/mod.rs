@@ -5,7 +5,8 @@
 //! issuers ([`shared`]) and runs a query ([`query`]). The query asks the record ([`record`]) for a
 //! decision ([`decision`]), which for a failing issuer depends on its back-off ([`back_off`]). A call
 //! that leads a round holds a flight ([`flight`]), and its driver carries out the steps ([`step`]) of
-//! the round ([`round`]). An observer may watch the round ([`observer`]).
+//! the round ([`round`]). Other calls wait ([`waiting`]). An observer may watch the round
+//! ([`observer`]).
 //!
 //! With a store that processes share, the round reads the stored documents and agrees with the other
 //! processes who fetches ([`shared_round`], [`claim`]). After it, the documents are stored
@@ -35,6 +36,7 @@ mod shared;
 mod shared_round;
 mod status;
 mod step;
+mod waiting;
 
 pub use adapter::{CacheAdapter, CacheAdapterError};
 pub use blocking::KeyCache;

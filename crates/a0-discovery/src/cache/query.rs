@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use a0_jose::{Algorithm, NumericDate};
-use a0_single_flight::{Round, Running};
+use a0_single_flight::Round;
 
 use super::decision::{Decision, Good};
 use super::flight::{Class, Flight, Slot, WantedKey, limit};
@@ -14,20 +14,8 @@ use super::round::{Cached, Rules, Sharing};
 use crate::error::{Document, FetchError, FetchFailure, Unavailable};
 use crate::policy::Refresh;
 
-/// During the first second of a search any caller may wait for it, so that a key rotation refuses
-/// none.
-const OPEN_SEARCH: Duration = Duration::from_secs(1);
-
-/// How many blocking callers may wait for a search after its first second. Each one holds a thread
-/// of the API, and anybody can send tokens with unknown `kid`s.
-const MAX_LATE_WAITERS: usize = 8;
-
 /// When a caller may try again after it ran out of time or got no permit.
 const RETRY_IN: Duration = Duration::from_secs(1);
-
-/// The function that makes timers for tasks.
-#[cfg(feature = "async")]
-pub(super) type SleepFn = dyn Fn(Duration) -> a0_single_flight::Sleep + Send + Sync;
 
 /// The goal of a call.
 #[derive(Debug, Clone, Copy)]
@@ -54,28 +42,28 @@ pub(crate) enum Next<'q, T: Cached> {
 
 /// The query of one call.
 pub(crate) struct Query<'q, T> {
-    slot: &'q Arc<Slot<T>>,
-    rules: &'q Rules,
-    goal: Goal<'q>,
-    now: NumericDate,
+    pub(super) slot: &'q Arc<Slot<T>>,
+    pub(super) rules: &'q Rules,
+    pub(super) goal: Goal<'q>,
+    pub(super) now: NumericDate,
     /// The number of rounds that had begun before the call.
     rounds_before: Round,
     /// Whether the wanted key is missing from the keys in memory.
-    searching: bool,
+    pub(super) searching: bool,
     /// When the caller first began to wait for another one, by the monotonic clock.
-    waiting_since: Option<Instant>,
+    pub(super) waiting_since: Option<Instant>,
 }
 
 /// A query that waits for a round.
 pub(crate) struct Waiting<'q, T> {
-    query: Query<'q, T>,
-    round: Round,
+    pub(super) query: Query<'q, T>,
+    pub(super) round: Round,
     /// When the caller stops waiting.
-    leave_at: Instant,
+    pub(super) leave_at: Instant,
     /// When the round is overdue and another may replace it.
-    overdue_at: Option<Instant>,
+    pub(super) overdue_at: Option<Instant>,
     /// Until when any caller may wait for a search.
-    open_until: Option<Instant>,
+    pub(super) open_until: Option<Instant>,
 }
 
 impl Goal<'_> {
@@ -109,7 +97,7 @@ impl<'q, T: Cached> Query<'q, T> {
         query.decide(record)
     }
 
-    fn decide(mut self, record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
+    pub(super) fn decide(mut self, record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
         let Query { rules, now, .. } = self;
         let policy = &rules.policy;
         let has_second_level = rules.sharing::<T>() != Sharing::Nothing;
@@ -176,32 +164,8 @@ impl<'q, T: Cached> Query<'q, T> {
         Next::Lead(flight, waiting)
     }
 
-    fn wait_for(mut self, running: Running) -> Next<'q, T> {
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let began = running.began().monotonic();
-        Next::Wait(Waiting {
-            leave_at: after(since, self.rules.policy.max_wait),
-            round: running.round(),
-            overdue_at: running.overdue_at(),
-            open_until: self.searching.then(|| after(began, OPEN_SEARCH)),
-            query: self,
-        })
-    }
-
-    /// Stops waiting for a round that takes too long, and returns a value if one may be served.
-    fn leave(self, record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
-        let servable = match self.goal {
-            Goal::Newest => None,
-            Goal::Fresh | Goal::Key(..) => record.servable(&self.rules.policy, self.now),
-        };
-        match servable.filter(|good| self.has_wanted_key(good)) {
-            Some(good) => Next::Done(Ok(good.value)),
-            None => self.refuse(&record, FetchFailure::NotInTime),
-        }
-    }
-
     /// Refuses a caller that ran out of time or got no permit.
-    fn refuse(&self, record: &Record<T>, failure: FetchFailure) -> Next<'q, T> {
+    pub(super) fn refuse(&self, record: &Record<T>, failure: FetchFailure) -> Next<'q, T> {
         let document = match record.good {
             Some(_) => Document::Jwks,
             None => Document::Metadata,
@@ -218,7 +182,7 @@ impl<'q, T: Cached> Query<'q, T> {
         self.searching || self.has_wanted_key(good)
     }
 
-    fn has_wanted_key(&self, good: &Good<T>) -> bool {
+    pub(super) fn has_wanted_key(&self, good: &Good<T>) -> bool {
         match self.goal {
             Goal::Key(key_id, algorithm) => good.value.has_key(key_id, algorithm),
             Goal::Fresh | Goal::Newest => true,
@@ -257,29 +221,6 @@ impl<'q, T: Cached> Query<'q, T> {
 }
 
 impl<'q, T: Cached> Waiting<'q, T> {
-    /// Blocks the thread until the round is over or the caller's time is up.
-    pub(crate) fn wait_blocking(self) -> Next<'q, T> {
-        let slot = self.query.slot;
-        let ended = |until: Instant| slot.wait(until, self.is_over()).is_some();
-        let until = self.until();
-        let open_until = self.open_until.filter(|open_until| *open_until < until);
-        let ended = match open_until {
-            None => ended(until),
-            Some(open_until) if ended(open_until) => true,
-            Some(_) if slot.lock().join_late(self.round, MAX_LATE_WAITERS) => ended(until),
-            Some(_) => return self.query.refuse(&slot.lock(), FetchFailure::Overloaded),
-        };
-        self.woken(ended)
-    }
-
-    /// Waits in a task until the round is over or the caller's time is up.
-    #[cfg(feature = "async")]
-    pub(crate) async fn wait_async(self, sleep: Option<&SleepFn>) -> Next<'q, T> {
-        let slot = self.query.slot;
-        let ended = slot.wait_async(self.until(), sleep, self.is_over()).await;
-        self.woken(ended.is_some())
-    }
-
     /// Continues after the round has ended.
     pub(crate) fn ended(self) -> Next<'q, T> {
         let mut record = self.query.slot.lock();
@@ -296,32 +237,8 @@ impl<'q, T: Cached> Waiting<'q, T> {
             None => self.query.decide(record),
         }
     }
-
-    fn woken(self, ended: bool) -> Next<'q, T> {
-        if ended {
-            return self.ended();
-        }
-        let now = Instant::now();
-        let is_overdue = self.overdue_at.is_some_and(|at| at <= now);
-        let record = self.query.slot.lock();
-        if is_overdue && now < self.leave_at {
-            self.query.decide(record)
-        } else {
-            self.query.leave(record)
-        }
-    }
-
-    fn until(&self) -> Instant {
-        self.overdue_at
-            .map_or(self.leave_at, |at| at.min(self.leave_at))
-    }
-
-    fn is_over(&self) -> impl Fn(&mut Record<T>) -> Option<()> + use<T> {
-        let round = self.round;
-        move |record| (!record.rounds.is_running(round)).then_some(())
-    }
 }
 
-fn after(since: Instant, by: Duration) -> Instant {
+pub(super) fn after(since: Instant, by: Duration) -> Instant {
     since.checked_add(by).unwrap_or(since)
 }

@@ -42,7 +42,7 @@ pub(crate) struct Fetcher<C: ?Sized, A: ?Sized> {
     /// Holds the thread of a blocking caller that waits for another process.
     pub(super) pause: Arc<dyn Fn(Duration) + Send + Sync>,
     #[cfg(feature = "async")]
-    pub(super) sleep: Option<Arc<super::query::SleepFn>>,
+    pub(super) sleep: Option<Arc<super::waiting::SleepFn>>,
 }
 
 impl<C: ?Sized, A: ?Sized> Fetcher<C, A> {
