@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use a0_jose::{Algorithm, NumericDate};
 use a0_single_flight::{Moment, Monitor, Round};
 
-use super::decision::Good;
+use super::record::Good;
 use super::record::{Outcome, Purpose, Record, moment};
 use super::round::{Cached, Plan, Rules};
 use super::shared::lock;

@@ -2,11 +2,10 @@
 //!
 //! One attempt to fetch an issuer's documents is a *round*. A call passes through these files: a
 //! driver ([`blocking`] or `asynchronous`) takes the record of its issuer from the records of all
-//! issuers ([`shared`]) and runs a query ([`query`]). The query asks the record ([`record`]) for a
-//! decision ([`decision`]), which for a failing issuer depends on its back-off ([`back_off`]). A call
-//! that leads a round holds a flight ([`flight`]), and its driver carries out the steps ([`step`]) of
-//! the round ([`round`]). Other calls wait ([`waiting`]). An observer may watch the round
-//! ([`observer`]).
+//! issuers ([`shared`]) and runs a query ([`query`]). The query decides by the record ([`record`]), and
+//! for a failing issuer by its back-off ([`back_off`]). A call that leads a round holds a flight
+//! ([`flight`]), and its driver carries out the steps ([`step`]) of the round ([`round`]). Other calls
+//! wait ([`waiting`]). An observer may watch the round ([`observer`]).
 //!
 //! With a store that processes share, the round reads the stored documents and agrees with the other
 //! processes who fetches ([`shared_round`], [`claim`]). After it, the documents are stored
@@ -22,7 +21,6 @@ mod back_off;
 mod blocking;
 mod builder;
 mod claim;
-mod decision;
 mod entry_keys;
 mod flight;
 mod in_memory;

@@ -1,15 +1,14 @@
-//! One call's query: a state machine that yields what to do next until there is a result. It does
-//! no input or output.
+//! One call's query: a state machine that decides by the record of the issuer what to do next, until there is a
+//! result. It does no input or output.
 
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use a0_jose::{Algorithm, NumericDate};
-use a0_single_flight::Round;
+use a0_single_flight::{Round, Running};
 
-use super::decision::{Decision, Good};
 use super::flight::{Class, Flight, Slot, WantedKey, limit};
-use super::record::{Purpose, Record, moment};
+use super::record::{Good, Purpose, Record, moment};
 use super::round::{Cached, Rules, Sharing};
 use crate::error::{Document, FetchError, FetchFailure, Unavailable};
 use crate::policy::Refresh;
@@ -98,21 +97,16 @@ impl<'q, T: Cached> Query<'q, T> {
     }
 
     pub(super) fn decide(mut self, record: MutexGuard<'q, Record<T>>) -> Next<'q, T> {
-        let Query { rules, now, .. } = self;
-        let policy = &rules.policy;
-        let has_second_level = rules.sharing::<T>() != Sharing::Nothing;
         loop {
             let decision = match self.goal {
-                Goal::Newest => record.decide_reload(now),
-                _ if self.searching => {
-                    record.decide_search(self.rounds_before, policy, has_second_level, now)
-                }
-                _ => record.decide(policy, has_second_level, now),
+                Goal::Newest => self.decide_reload(&record),
+                _ if self.searching => self.decide_search(&record),
+                _ => self.decide_fresh(&record),
             };
             match decision {
                 Decision::Refuse(error) => return Next::Done(Err(error)),
                 Decision::Join(running) => return self.wait_for(running),
-                Decision::Refresh(good) if policy.refresh == Refresh::Inline => {
+                Decision::Refresh(good) if self.rules.policy.refresh == Refresh::Inline => {
                     return self.lead(record, Purpose::Refresh, Some(good));
                 }
                 Decision::Lead(purpose, fallback) => return self.lead(record, purpose, fallback),
@@ -236,6 +230,97 @@ impl<'q, T: Cached> Waiting<'q, T> {
             }
             None => self.query.decide(record),
         }
+    }
+}
+
+/// What the record of an issuer allows a caller to do next.
+#[derive(Debug)]
+enum Decision<T> {
+    Serve(Good<T>),
+    /// Serve stale keys and refresh them.
+    Refresh(Good<T>),
+    /// Wait for a running round.
+    Join(Running),
+    /// Lead a round. If no permit is left for it, serve the value, if there is one.
+    Lead(Purpose, Option<Good<T>>),
+    Refuse(Unavailable),
+}
+
+/// The decisions change nothing. Whether a round is overdue also depends on the monotonic clock.
+impl<T: Cached> Query<'_, T> {
+    /// Decides for a caller that needs keys.
+    fn decide_fresh(&self, record: &Record<T>) -> Decision<T> {
+        let (policy, now) = (&self.rules.policy, self.now);
+        let good = record.good.as_ref();
+        if let Some(good) = good.filter(|good| good.is_fresh(policy, now)) {
+            return Decision::Serve(good.clone());
+        }
+        let running = record.rounds.running(&moment(now));
+        let servable = record.servable(policy, now);
+        if let Some(good) = servable.clone() {
+            let is_young = policy.is_young(good.age(now));
+            let is_refreshing = running.is_some_and(|it| it.round() == record.background);
+            // No caller waits for a failing issuer or a background refresh if it can be served.
+            if is_young || is_refreshing || record.is_likely_to_fail(policy, now) {
+                let is_due = running.is_none() && record.may_refresh(policy, now);
+                return if is_due {
+                    Decision::Refresh(good)
+                } else {
+                    Decision::Serve(good)
+                };
+            }
+        }
+        let unavailable = |failure| record.unavailable(failure, policy, now);
+        match (running, record.ongoing_failure().map(unavailable)) {
+            (Some(running), _) => Decision::Join(running),
+            (None, Some(error)) if record.is_left_alone(policy, now) => {
+                // Another process may have stored what this one cannot fetch.
+                if self.has_second_level() && record.may_reread(now) {
+                    Decision::Lead(Purpose::Reread, servable)
+                } else {
+                    Decision::Refuse(error)
+                }
+            }
+            (None, _) => Decision::Lead(Purpose::Refresh, servable),
+        }
+    }
+
+    /// Decides for a caller whose `kid` is not among the keys in memory.
+    fn decide_search(&self, record: &Record<T>) -> Decision<T> {
+        let (policy, now) = (&self.rules.policy, self.now);
+        let is_newer = |good: &&Good<T>| good.from_issuer && good.round > self.rounds_before;
+        if let Some(good) = record.good.as_ref().filter(is_newer) {
+            return Decision::Serve(good.clone());
+        }
+        if let Some(running) = record.rounds.running(&moment(now)) {
+            return Decision::Join(running);
+        }
+        let cooling = record.cool_down(policy, now);
+        let unavailable = |failure| record.unavailable(failure, policy, now);
+        match (record.ongoing_failure().map(unavailable), &record.good) {
+            _ if cooling.is_zero() => Decision::Lead(Purpose::Search, None),
+            // Another process may have stored the key since.
+            (failure, good) if self.has_second_level() && record.may_reread(now) => {
+                let fallback = good.clone().filter(|_| failure.is_none());
+                Decision::Lead(Purpose::Reread, fallback)
+            }
+            // The issuer may have published the key since; only a fetch can tell.
+            (Some(error), _) => Decision::Refuse(error.not_before(cooling)),
+            (None, Some(good)) => Decision::Serve(good.clone()),
+            (None, None) => Decision::Lead(Purpose::Search, None),
+        }
+    }
+
+    /// Decides for a caller that wants newer keys than those in memory, regardless of any back-off.
+    fn decide_reload(&self, record: &Record<T>) -> Decision<T> {
+        match record.rounds.running(&moment(self.now)) {
+            Some(running) => Decision::Join(running),
+            None => Decision::Lead(Purpose::Reload, None),
+        }
+    }
+
+    fn has_second_level(&self) -> bool {
+        self.rules.sharing::<T>() != Sharing::Nothing
     }
 }
 

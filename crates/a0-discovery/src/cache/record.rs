@@ -1,4 +1,4 @@
-//! The record of one issuer, and how rounds change it.
+//! The record of one issuer, with the last good value, and how rounds change it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use a0_jose::NumericDate;
 use a0_single_flight::{Ending, Moment, Round, Rounds};
 
 use super::back_off::Failure;
-use super::decision::Good;
 use super::round::Cached;
 use crate::error::{FetchError, Unavailable};
+use crate::fetch::{elapsed, older};
 use crate::policy::CachePolicy;
 
 /// The purpose of a round.
@@ -61,7 +61,7 @@ pub(crate) struct Record<T> {
     /// When the newest metadata and the newest keys of the issuer were requested.
     seen: Option<[NumericDate; 2]>,
     /// Whether the issuer was evicted.
-    evicted: bool,
+    pub(super) evicted: bool,
     /// A round, and the number of callers that wait for it although it has run for more than a
     /// second.
     late_waiters: (Round, usize),
@@ -132,22 +132,6 @@ impl<T: Cached> Record<T> {
         round
     }
 
-    /// Begins a refresh in the background.
-    pub(crate) fn begin_in_background(&mut self, now: NumericDate, limit: Duration) -> Round {
-        self.background = self.begin(Purpose::Refresh, now, limit);
-        self.background
-    }
-
-    /// Takes a refresh out of the queue. Returns whether it is still due.
-    pub(crate) fn leave_queue(&mut self, policy: &CachePolicy, now: NumericDate) -> bool {
-        self.refresh_is_queued = false;
-        let is_fresh = |good: &Good<T>| good.is_fresh(policy, now);
-        !self.evicted
-            && !self.good.as_ref().is_some_and(is_fresh)
-            && self.rounds.running(&moment(now)).is_none()
-            && self.may_refresh(policy, now)
-    }
-
     /// Ends a round. Its value replaces the earlier one as a whole. A failure is dated `at`.
     /// Returns whether the result counts.
     pub(crate) fn finish(
@@ -210,34 +194,6 @@ impl<T: Cached> Record<T> {
         self.seen
     }
 
-    /// Drops the value of an evicted issuer. Its failures and its cool-down stay.
-    pub(crate) fn evict(&mut self) {
-        self.evicted = true;
-        if let Some(good) = self.good.take() {
-            good.value.end_lease();
-        }
-    }
-
-    /// Takes an evicted issuer back, without a value.
-    pub(crate) fn readmit(&mut self) {
-        self.evicted = false;
-        self.good = None;
-    }
-
-    /// Whether the record of an evicted issuer has a failure, a running round or a cool-down to
-    /// remember.
-    pub(crate) fn is_worth_keeping(&self, policy: &CachePolicy, now: NumericDate) -> bool {
-        self.failures > 0
-            || self.rounds.is_running(self.rounds.begun())
-            || !self.cool_down(policy, now).is_zero()
-    }
-
-    /// Whether the lease of its keys was used since the last call of this function.
-    pub(crate) fn take_used(&self) -> bool {
-        let good = self.good.as_ref();
-        good.is_some_and(|good| good.value.take_used())
-    }
-
     /// The result of a finished round for a caller that waited for it; `None` if the round was
     /// abandoned.
     pub(crate) fn outcome(
@@ -280,6 +236,94 @@ impl<T: Cached> Record<T> {
         let has_room = self.late_waiters.1 < limit;
         self.late_waiters.1 += usize::from(has_room);
         has_room
+    }
+}
+
+/// The last good value and the round that brought it.
+#[derive(Debug)]
+pub(crate) struct Good<T> {
+    pub(crate) value: Arc<T>,
+    pub(crate) round: Round,
+    /// Whether the issuer itself responded in that round.
+    pub(crate) from_issuer: bool,
+    readings: ClockReadings,
+}
+
+/// The readings of the clock since the value was requested.
+///
+/// Once the clock was set back, the value's age is unknown. The age is then counted from the moment
+/// the set-back was noticed, but only for the first set-back: further ones must not extend the
+/// value's life.
+#[derive(Debug, Clone, Copy)]
+struct ClockReadings {
+    latest: NumericDate,
+    set_backs: u32,
+    set_back_at: NumericDate,
+}
+
+impl<T: Cached> Good<T> {
+    pub(crate) fn new(value: Arc<T>, round: Round, from_issuer: bool) -> Self {
+        let requested_at = older(value.stamps());
+        Good {
+            value,
+            round,
+            from_issuer,
+            readings: ClockReadings {
+                latest: requested_at,
+                set_backs: 0,
+                set_back_at: requested_at,
+            },
+        }
+    }
+
+    /// Records a reading of the clock, and notices if the clock was set back.
+    pub(crate) fn observe_clock(&mut self, now: NumericDate) {
+        let readings = &mut self.readings;
+        if elapsed(readings.latest, now) < Duration::MAX {
+            if now > readings.latest {
+                readings.latest = now;
+            }
+            return;
+        }
+        readings.set_back_at = now;
+        readings.latest = now;
+        readings.set_backs = readings.set_backs.saturating_add(1);
+        // Holders of the lease compute the age from the dates, which are now unreliable.
+        self.value.end_lease();
+    }
+
+    /// The age of the value; [`Duration::MAX`] if it is unknown.
+    pub(crate) fn age(&self, now: NumericDate) -> Duration {
+        let by_date = elapsed(older(self.value.stamps()), now);
+        let since_set_back = elapsed(self.readings.set_back_at, now);
+        match self.readings.set_backs {
+            0 => by_date,
+            1 if by_date == Duration::MAX => since_set_back,
+            1 => by_date.max(since_set_back),
+            _ => Duration::MAX,
+        }
+    }
+
+    /// Whether the clock was never set back, so that the dates of the documents are reliable.
+    pub(crate) fn has_known_age(&self) -> bool {
+        self.readings.set_backs == 0
+    }
+
+    pub(crate) fn is_fresh(&self, policy: &CachePolicy, now: NumericDate) -> bool {
+        self.has_known_age() && policy.are_fresh(self.value.stamps(), now)
+    }
+
+    pub(crate) fn may_be_served(&self, policy: &CachePolicy, now: NumericDate) -> bool {
+        self.is_fresh(policy, now) || policy.may_serve_stale(self.age(now))
+    }
+}
+
+impl<T> Clone for Good<T> {
+    fn clone(&self) -> Self {
+        Good {
+            value: Arc::clone(&self.value),
+            ..*self
+        }
     }
 }
 

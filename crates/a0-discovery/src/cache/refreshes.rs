@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use a0_jose::NumericDate;
+use a0_single_flight::Round;
 
 use super::flight::{Class, Flight, Permit, Slot, limit};
-use super::record::{Purpose, moment};
+use super::record::{Good, Purpose, Record, moment};
 use super::round::{Cached, Fetchable, Rules};
 use super::shared::lock;
 use crate::fetch::{IssuerKeys, ServerMetadata, elapsed};
 use crate::issuer::Issuer;
+use crate::policy::CachePolicy;
 
 /// A background refresh waits for no other process: it would hold its permit and its thread.
 const NO_WAIT: Duration = Duration::ZERO;
@@ -157,4 +159,22 @@ fn begin<T: Cached>(
     drop(record);
     let flight = Flight::new(slot, round, Purpose::Refresh, None, now, permit);
     Some(flight.in_background())
+}
+
+impl<T: Cached> Record<T> {
+    /// Begins a refresh in the background.
+    fn begin_in_background(&mut self, now: NumericDate, limit: Duration) -> Round {
+        self.background = self.begin(Purpose::Refresh, now, limit);
+        self.background
+    }
+
+    /// Takes a refresh out of the queue. Returns whether it is still due.
+    fn leave_queue(&mut self, policy: &CachePolicy, now: NumericDate) -> bool {
+        self.refresh_is_queued = false;
+        let is_fresh = |good: &Good<T>| good.is_fresh(policy, now);
+        !self.evicted
+            && !self.good.as_ref().is_some_and(is_fresh)
+            && self.rounds.running(&moment(now)).is_none()
+            && self.may_refresh(policy, now)
+    }
 }

@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 use a0_jose::NumericDate;
 use lru::LruCache;
 
-use super::decision::Good;
 use super::flight::Slot;
 use super::observer::{RefreshObserver, Watched};
+use super::record::{Good, Record};
 use super::refreshes::{BegunRefresh, Refreshes, Target};
 use super::round::{Cached, Fetchable, Rules};
 use super::second_level::AdapterFailures;
@@ -265,6 +265,36 @@ impl<T: Cached> Records<T> {
         while self.evicted.len() > policy.max_issuers.get().saturating_mul(REMEMBERED) {
             self.evicted.pop_lru();
         }
+    }
+}
+
+impl<T: Cached> Record<T> {
+    /// Drops the value of an evicted issuer. Its failures and its cool-down stay.
+    fn evict(&mut self) {
+        self.evicted = true;
+        if let Some(good) = self.good.take() {
+            good.value.end_lease();
+        }
+    }
+
+    /// Takes an evicted issuer back, without a value.
+    fn readmit(&mut self) {
+        self.evicted = false;
+        self.good = None;
+    }
+
+    /// Whether the record of an evicted issuer has a failure, a running round or a cool-down to
+    /// remember.
+    fn is_worth_keeping(&self, policy: &CachePolicy, now: NumericDate) -> bool {
+        self.failures > 0
+            || self.rounds.is_running(self.rounds.begun())
+            || !self.cool_down(policy, now).is_zero()
+    }
+
+    /// Whether the lease of its keys was used since the last call of this function.
+    fn take_used(&self) -> bool {
+        let good = self.good.as_ref();
+        good.is_some_and(|good| good.value.take_used())
     }
 }
 
