@@ -1,5 +1,6 @@
 //! SHA-256 digests, their comparison in constant time, and JWK thumbprints (RFC 7638).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -113,21 +114,12 @@ impl Thumbprint {
     /// Hashes the required members, in order and without white space (RFC 7638 section 3.2). Curve
     /// names come from a table and numbers are base64url, so nothing needs escaping.
     fn hash_parts(parts: &[Part<'_>]) -> Self {
-        let mut hash = Sha256::new();
-        for part in parts {
-            match part {
-                Part::Text(text) => hash.update(text),
-                Part::Octets(octets) => {
-                    // Every proof has a key with two coordinates, and they need no allocation.
-                    let mut buffer = [0; COORDINATE_LETTERS];
-                    match base64url::encode_into(octets, &mut buffer) {
-                        Some(text) => hash.update(text),
-                        None => hash.update(base64url::encode(octets)),
-                    }
-                }
-            }
-        }
-        Thumbprint(hash.finalize().into())
+        // Every proof brings a key on a NIST curve. Its text fits, and needs no allocation.
+        let mut buffer = [0; LONGEST_EC_TEXT];
+        Thumbprint(match write_parts(parts, &mut buffer) {
+            Some(text) => sha256(text),
+            None => sha256(parts.iter().map(Part::to_text).collect::<String>()),
+        })
     }
 
     /// The 32 octets of the hash.
@@ -143,8 +135,35 @@ enum Part<'p> {
     Octets(&'p [u8]),
 }
 
-/// The base64url letters of the longest coordinate, one of P-521.
-const COORDINATE_LETTERS: usize = 88;
+impl<'p> Part<'p> {
+    fn to_text(&self) -> Cow<'p, str> {
+        match *self {
+            Part::Text(text) => text.into(),
+            Part::Octets(octets) => base64url::encode(octets).into(),
+        }
+    }
+}
+
+/// The letters of the text of a P-521 key, with room to spare.
+const LONGEST_EC_TEXT: usize = 256;
+
+/// Writes the parts into `buffer` and returns the part that was filled. Returns `None` where the
+/// buffer is too small.
+fn write_parts<'b>(parts: &[Part<'_>], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let mut end = 0_usize;
+    for part in parts {
+        let rest = buffer.get_mut(end..)?;
+        let length = match part {
+            Part::Text(text) => {
+                rest.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+                text.len()
+            }
+            Part::Octets(octets) => base64url::encode_into(octets, rest)?.len(),
+        };
+        end = end.saturating_add(length);
+    }
+    buffer.get(..end)
+}
 
 impl PartialEq for Thumbprint {
     fn eq(&self, other: &Self) -> bool {
