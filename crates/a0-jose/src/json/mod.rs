@@ -115,6 +115,7 @@ impl Span {
 }
 
 impl NameClass {
+    #[inline]
     fn of(name: &str) -> Self {
         let (Some(first), Some(last)) = (name.as_bytes().first(), name.as_bytes().last()) else {
             return NameClass(0);
@@ -154,12 +155,15 @@ pub struct Members<'d> {
 
 impl<'d> Members<'d> {
     /// Returns the member with this name.
+    #[inline]
     pub fn get(self, name: &str) -> Option<Node<'d>> {
         let [member] = self.find([name]);
         member
     }
 
     /// Finds the members with these names in one pass. Absent members are `None`.
+    // Inlined, so that the compiler computes the classes of names that stand in the source.
+    #[inline]
     pub fn find<const N: usize>(self, names: [&str; N]) -> [Option<Node<'d>>; N] {
         let mut members = [None; N];
         let names = names.map(|name| (NameClass::of(name), name));
