@@ -20,10 +20,6 @@ pub struct UnverifiedProof<'p> {
 }
 
 /// The part of a proof that was decoded.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "the value lives for one call, and a box would allocate for each proof"
-)]
 enum Content<'p> {
     /// Header and payload.
     Token(Verifiable<'p>),

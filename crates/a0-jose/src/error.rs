@@ -158,7 +158,7 @@ pub enum VerifyError {
 #[error("the key with the token's 'kid' was left out of the key set: {reason}")]
 #[non_exhaustive]
 pub struct UnusableKey {
-    /// What is wrong with the first key of this `kid`.
+    /// The fault of the first key with this `kid`.
     pub reason: JwkError,
 }
 

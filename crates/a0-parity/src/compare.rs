@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 pub(crate) const ACCEPTED: &str = "accepted";
-/// What a refusal begins with.
+/// The beginning of a refusal.
 pub(crate) const REFUSED: &str = "refused: ";
 
 /// One value that differs, in the words of each side.

@@ -1,5 +1,4 @@
-//! What the failures of an issuer mean for the next callers: how a failure is recorded, and how long the issuer is
-//! left alone.
+//! How failures of an issuer are recorded, and how long the issuer is left alone after them.
 
 use std::time::Duration;
 

@@ -233,7 +233,7 @@ impl<'q, T: Cached> Waiting<'q, T> {
     }
 }
 
-/// What the record of an issuer allows a caller to do next.
+/// The next action that the record of an issuer allows a caller.
 #[derive(Debug)]
 enum Decision<T> {
     Serve(Good<T>),

@@ -1,4 +1,4 @@
-//! What the client of a case meets: servers, a clock and a shared store. It records the requests.
+//! The servers, the clock and the shared store of a case. They record the requests.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};

@@ -43,10 +43,6 @@ use super::token::{Decrypted, PresentedToken, SignedToken, TokenDigest, Verified
 
 /// What a verification needs next. Each variant is resumed with the answer.
 #[must_use]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it is moved a few times in each verification; boxing would cost an allocation"
-)]
 pub(crate) enum Need<'v, R, S> {
     /// The domains that the resolver allows for this request.
     Domains(NeedDomains<'v, R, S>),

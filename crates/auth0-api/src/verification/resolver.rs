@@ -104,7 +104,7 @@ pub struct DomainsResolverError {
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// What is wrong with the result of a domains resolver.
+/// The fault in the result of a domains resolver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolverFault {
@@ -130,7 +130,7 @@ impl DomainsResolverError {
         }
     }
 
-    /// What is wrong.
+    /// The fault.
     pub fn fault(&self) -> ResolverFault {
         self.fault
     }

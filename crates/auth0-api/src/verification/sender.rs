@@ -22,7 +22,7 @@ use super::order::ProofPlace;
 use super::request::{DpopMode, RequestShape, Scheme, refuse_proof};
 use super::token::PresentedToken;
 
-/// What the request proved about its sender.
+/// The possession that the request proved.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Proven {
     /// Possession of the key that `jkt` names.
@@ -54,7 +54,7 @@ pub(super) enum CheckedSender<'v> {
     Proof(&'v mut ProofPlace<'v>, KeyToProve),
 }
 
-/// What the request proves once the signature of its proof is verified.
+/// The possession that is proved once the signature of the proof is verified.
 pub(super) struct KeyToProve {
     certificate: bool,
 }

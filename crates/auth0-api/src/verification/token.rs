@@ -283,7 +283,7 @@ impl VerifiedToken {
     /// ([`get_token_on_behalf_of`](crate::ApiClient::get_token_on_behalf_of)); `None` unless
     /// [`keep_access_tokens`](crate::Builder::keep_access_tokens) is set. It is a credential: do not log it.
     ///
-    /// Of an encrypted token it is the signed token inside. Auth0 has only the public key of the API, so it
+    /// For an encrypted token, it is the signed token inside. Auth0 has only the public key of the API, so it
     /// could not read the encrypted one.
     pub fn access_token(&self) -> Option<&str> {
         self.access_token.as_ref().map(|text| text.as_str())
