@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use a0_jose::NumericDate;
 
-use crate::proof::ReplayKey;
 use crate::replay::{InMemoryReplayStore, ReplayStore, ReplayStoreError, Seen};
+use crate::signature::ReplayKey;
 
 /// The future of [`AsyncReplayStore::check_and_insert`]. It borrows the store and the key.
 pub type ReplayFuture<'a> =

@@ -19,8 +19,8 @@ use std::thread;
 use a0_jose::{NumericDate, Thumbprint, base64url_encode};
 
 use crate::htu::Htu;
-use crate::proof::ReplayKey;
 use crate::replay::{ReplayStore, Seen};
+use crate::signature::ReplayKey;
 
 /// The threads of the case that races.
 const THREADS: usize = 8;

@@ -82,10 +82,12 @@ pub use create::{CreateProofError, NewProof};
 pub use error::ProofError;
 pub use htu::{Htu, InvalidHtu};
 pub use nonce::NonceIssuer;
-pub use proof::{MAX_JTI, ReplayKey, Target, one_proof};
+pub use proof::{MAX_JTI, Target, one_proof};
 pub use replay::{InMemoryReplayStore, ReplayStore, ReplayStoreError, Seen};
 pub use rules::ProofRules;
-pub use signature::{MAX_VERIFIED_HEADER, UnverifiedProof, VerifiedHeader, VerifiedProof};
+pub use signature::{
+    MAX_VERIFIED_HEADER, ReplayKey, UnverifiedProof, VerifiedHeader, VerifiedProof,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,5 +1,4 @@
-//! The checks of RFC 9449 section 4.3 for one proof and one request, and the key by which a replay store
-//! knows the proof.
+//! The checks of RFC 9449 section 4.3 for one proof and one request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,13 +8,12 @@ use a0_jose::{
     Algorithm, ClaimError, Claims, Compact, Jwk, NumericDate, Thumbprint, VerifyingKey,
     has_private_member, is_digest, sha256,
 };
-use sha2::{Digest, Sha256};
 
 use crate::error::ProofError;
 use crate::htu::Htu;
 use crate::nonce::NonceIssuer;
 use crate::rules::ProofRules;
-use crate::signature::{Replay, UnverifiedProof, VerifiedHeader};
+use crate::signature::{Replay, ReplayKey, UnverifiedProof, VerifiedHeader};
 
 /// The longest `jti`, in bytes.
 pub const MAX_JTI: usize = 256;
@@ -258,50 +256,5 @@ impl fmt::Debug for Target<'_> {
             .debug_struct("Target")
             .field("method", &self.method)
             .finish_non_exhaustive()
-    }
-}
-
-/// Identifies a proof in a [`ReplayStore`](crate::ReplayStore): the SHA-256 of its key, URL and `jti`.
-///
-/// The key's thumbprint is included, so that no client can use up the `jti` of another. The URL is
-/// included, because a `jti` is unique only for one URL (RFC 9449 section 11.1). The method is not:
-/// a `jti` that is used again with another method is refused.
-///
-/// The hashed octets are the 32 octets of the thumbprint, the length of the URL as eight octets in
-/// big-endian order, the URL, and the `jti`. They do not change between versions of this crate, so
-/// processes with different versions can share a store.
-///
-/// The thumbprint is available beside the hash, so that a store with limited space can share it
-/// fairly between keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ReplayKey {
-    hash: [u8; 32],
-    thumbprint: Thumbprint,
-}
-
-impl ReplayKey {
-    /// Computes the key of a proof from its key's thumbprint, its URL and its `jti`.
-    pub fn new(thumbprint: &Thumbprint, htu: &Htu, jti: &str) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(thumbprint.as_bytes());
-        // Every part except the last has a known length, so no two triples hash the same octets.
-        hash.update((htu.as_str().len() as u64).to_be_bytes());
-        hash.update(htu.as_str());
-        hash.update(jti);
-        ReplayKey {
-            hash: hash.finalize().into(),
-            thumbprint: *thumbprint,
-        }
-    }
-
-    /// The 32 octets of the hash. They alone identify the proof, so a shared store needs no other
-    /// name for it.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.hash
-    }
-
-    /// The thumbprint of the key that signed the proof.
-    pub fn thumbprint(&self) -> &Thumbprint {
-        &self.thumbprint
     }
 }

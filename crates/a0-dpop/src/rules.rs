@@ -1,4 +1,4 @@
-//! The rules for proofs that an API sets.
+//! The rules that an API sets for proofs.
 
 use std::time::Duration;
 

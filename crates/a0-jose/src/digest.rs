@@ -75,8 +75,8 @@ pub struct Thumbprint([u8; 32]);
 impl Thumbprint {
     /// Hashes an RSA key. `e` and `n` have no leading zeros.
     pub(crate) fn rsa(e: &[u8], n: &[u8]) -> Self {
-        use Part::{Octets, Text};
-        Thumbprint::hash_parts(&[
+        use Piece::{Octets, Text};
+        Thumbprint::hash_pieces(&[
             Text(r#"{"e":""#),
             Octets(e),
             Text(r#"","kty":"RSA","n":""#),
@@ -87,8 +87,8 @@ impl Thumbprint {
 
     /// Hashes a key on a NIST curve. The coordinates have their full length.
     pub(crate) fn ec(crv: &str, x: &[u8], y: &[u8]) -> Self {
-        use Part::{Octets, Text};
-        Thumbprint::hash_parts(&[
+        use Piece::{Octets, Text};
+        Thumbprint::hash_pieces(&[
             Text(r#"{"crv":""#),
             Text(crv),
             Text(r#"","kty":"EC","x":""#),
@@ -101,8 +101,8 @@ impl Thumbprint {
 
     /// Hashes a key on an Edwards curve.
     pub(crate) fn edwards(crv: &str, x: &[u8]) -> Self {
-        use Part::{Octets, Text};
-        Thumbprint::hash_parts(&[
+        use Piece::{Octets, Text};
+        Thumbprint::hash_pieces(&[
             Text(r#"{"crv":""#),
             Text(crv),
             Text(r#"","kty":"OKP","x":""#),
@@ -113,12 +113,12 @@ impl Thumbprint {
 
     /// Hashes the required members, in order and without white space (RFC 7638 section 3.2). Curve
     /// names come from a table and numbers are base64url, so nothing needs escaping.
-    fn hash_parts(parts: &[Part<'_>]) -> Self {
-        // Every proof brings a key on a NIST curve. Its text fits, and needs no allocation.
-        let mut buffer = [0; LONGEST_EC_TEXT];
-        Thumbprint(match write_parts(parts, &mut buffer) {
+    fn hash_pieces(pieces: &[Piece<'_>]) -> Self {
+        // The key of a proof is on a NIST curve by default. Its text fits, and needs no allocation.
+        let mut buffer = [0; TEXT_BUFFER];
+        Thumbprint(match write_pieces(pieces, &mut buffer) {
             Some(text) => sha256(text),
-            None => sha256(parts.iter().map(Part::to_text).collect::<String>()),
+            None => sha256(pieces.iter().map(Piece::to_text).collect::<String>()),
         })
     }
 
@@ -128,37 +128,36 @@ impl Thumbprint {
     }
 }
 
-/// A part of the text that a thumbprint is the hash of.
-enum Part<'p> {
+/// A piece of the text that a thumbprint hashes.
+enum Piece<'p> {
     Text(&'p str),
-    /// The octets of a number, which the text has as base64url.
+    /// Octets, which are written as base64url.
     Octets(&'p [u8]),
 }
 
-impl<'p> Part<'p> {
+impl<'p> Piece<'p> {
     fn to_text(&self) -> Cow<'p, str> {
         match *self {
-            Part::Text(text) => text.into(),
-            Part::Octets(octets) => base64url::encode(octets).into(),
+            Piece::Text(text) => text.into(),
+            Piece::Octets(octets) => base64url::encode(octets).into(),
         }
     }
 }
 
-/// The letters of the text of a P-521 key, with room to spare.
-const LONGEST_EC_TEXT: usize = 256;
+/// The text of a key on P-521 takes 216 octets.
+const TEXT_BUFFER: usize = 256;
 
-/// Writes the parts into `buffer` and returns the part that was filled. Returns `None` where the
-/// buffer is too small.
-fn write_parts<'b>(parts: &[Part<'_>], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+/// Writes the pieces into `buffer` and returns the text. Returns `None` where the buffer is too small.
+fn write_pieces<'b>(pieces: &[Piece<'_>], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     let mut end = 0_usize;
-    for part in parts {
+    for piece in pieces {
         let rest = buffer.get_mut(end..)?;
-        let length = match part {
-            Part::Text(text) => {
+        let length = match piece {
+            Piece::Text(text) => {
                 rest.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
                 text.len()
             }
-            Part::Octets(octets) => base64url::encode_into(octets, rest)?.len(),
+            Piece::Octets(octets) => base64url::encode_into(octets, rest)?.len(),
         };
         end = end.saturating_add(length);
     }

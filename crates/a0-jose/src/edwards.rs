@@ -1,4 +1,4 @@
-//! Checks on the points of Edwards curves, which are public keys.
+//! Checks on Ed25519 and Ed448 public keys.
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,4 @@
-//! Why a token or a key is refused.
+//! The errors for compact tokens, claims and public keys.
 
 use std::fmt;
 

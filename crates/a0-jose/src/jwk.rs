@@ -69,9 +69,9 @@ const UNCOMPRESSED: u8 = 4;
 /// Octets of the longest coordinate, a coordinate of P-521.
 const MAX_COORDINATE: usize = 66;
 
-/// An uncompressed point on a NIST curve, held on the stack, because every DPoP proof carries one:
-/// the octet [`UNCOMPRESSED`], then both coordinates in full length. Each
-/// point has exactly one form. Building a key from it checks that it is on its curve.
+/// An uncompressed point on a NIST curve: the octet [`UNCOMPRESSED`], then both coordinates in full
+/// length. Each point has exactly one form. Building a key from it checks that it is on its curve. It is
+/// held on the stack, because most DPoP proofs carry one.
 #[derive(Debug, Clone)]
 pub(crate) struct Point {
     octets: [u8; 1 + 2 * MAX_COORDINATE],
@@ -100,9 +100,7 @@ impl Point {
     /// Both coordinates, in full length.
     pub(crate) fn coordinates(&self) -> (&[u8], &[u8]) {
         let coordinates = self.as_bytes().get(1..).unwrap_or_default();
-        coordinates
-            .split_at_checked(self.coordinate_length)
-            .unwrap_or_default()
+        coordinates.split_at(coordinates.len() / 2)
     }
 
     /// The encoded point.
@@ -188,9 +186,7 @@ impl Jwk {
         self.key_id.as_deref()
     }
 
-    /// The thumbprint, RFC 7638 section 3. It does not cover `kid`, `alg` or `use`.
-    ///
-    /// It is computed here, because nobody asks for those of an issuer's keys.
+    /// The thumbprint, RFC 7638 section 3. It does not cover `kid`, `alg` or `use`. Each call computes it.
     pub fn thumbprint(&self) -> Thumbprint {
         match &self.parameters {
             KeyParameters::Rsa { modulus, exponent } => Thumbprint::rsa(exponent, modulus),

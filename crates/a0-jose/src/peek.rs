@@ -1,4 +1,4 @@
-//! The header and the payload of a token whose signature nobody verifies.
+//! Reads the header and the payload of a token without verifying its signature.
 
 use serde_json::{Map, Value};
 

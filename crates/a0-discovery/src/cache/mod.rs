@@ -2,7 +2,7 @@
 //!
 //! One attempt to fetch an issuer's documents is a *round*. A call passes through these files: a
 //! driver ([`blocking`] or `asynchronous`) takes the record of its issuer from the records of all
-//! issuers ([`shared`]) and runs a query ([`query`]). The query decides by the record ([`record`]), and
+//! issuers ([`shared`]) and runs a query ([`query`]). The query decides from the record ([`record`]), and
 //! for a failing issuer by its back-off ([`back_off`]). A call that leads a round holds a flight
 //! ([`flight`]), and its driver carries out the steps ([`step`]) of the round ([`round`]). Other calls
 //! wait ([`waiting`]). An observer may watch the round ([`observer`]).

@@ -1,4 +1,4 @@
-//! One call's query: a state machine that decides by the record of the issuer what to do next, until there is a
+//! One call's query: a state machine that decides from the record of the issuer what to do next, until there is a
 //! result. It does no input or output.
 
 use std::sync::{Arc, MutexGuard};

@@ -11,14 +11,11 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use serde_json::Value;
 
 use super::documents::{DocumentText, IssuerKeys, KeySource, Lease, Metadata, Stamp};
-use super::rules::FetchRules;
+use super::rules::{FetchRules, MAX_BODY_SIZE};
 use crate::error::{Document, FetchError, FetchFailure};
 use crate::https_url::HttpsUrl;
 use crate::issuer::Issuer;
 use crate::skipped_keys::SkippedKeys;
-
-/// The largest document that is accepted: 1 MiB of decoded body. Auth0's are a few kilobytes.
-pub const MAX_BODY_SIZE: usize = 1024 * 1024;
 
 /// The result of a fetch: the keys, and the documents they were read from.
 #[derive(Debug)]

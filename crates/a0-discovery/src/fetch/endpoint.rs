@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use a0_http::{Conversation, Step};
 use a0_jose::NumericDate;
-use http::header::{HeaderName, HeaderValue};
 
 use super::conversation::{ExchangeResult, get_metadata, read_document};
 use super::documents::{EndpointFault, Metadata, Stamp};
@@ -35,7 +34,7 @@ impl FetchMetadata {
         now: NumericDate,
     ) -> Result<Step<Self>, FetchError> {
         let mut request = get_metadata(&issuer, &rules)?;
-        if let Some((name, value)) = rules.metadata_header() {
+        if let Some((name, value)) = &rules.metadata_header {
             request.headers_mut().insert(name.clone(), value.clone());
         }
         Ok(Step::Fetch(request, FetchMetadata { issuer, rules, now }))
@@ -58,10 +57,6 @@ impl Conversation for FetchMetadata {
 }
 
 impl FetchRules {
-    fn metadata_header(&self) -> Option<&(HeaderName, HeaderValue)> {
-        self.metadata_header.as_ref()
-    }
-
     /// The token endpoint, if credentials may go there.
     pub(crate) fn token_endpoint(
         &self,

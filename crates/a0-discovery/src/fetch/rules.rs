@@ -1,15 +1,17 @@
-//! The rules that an API sets for fetches, and the keys that it brings itself.
+//! The rules that an API sets for fetches, and the keys that it supplies itself.
 
 use std::collections::HashMap;
 
 use a0_jose::{Algorithm, Backend, NumericDate};
 use http::header::{HeaderName, HeaderValue};
 
-use super::conversation::MAX_BODY_SIZE;
 use super::documents::{IssuerKeys, Lease, Stamp};
 use crate::error::FetchFailure;
 use crate::https_url::HttpsUrl;
 use crate::issuer::{Issuer, Origin};
+
+/// The largest document that is accepted: 1 MiB of decoded body. Auth0's are a few kilobytes.
+pub const MAX_BODY_SIZE: usize = 1024 * 1024;
 
 /// Which keys are accepted, and from where they are fetched.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use a0_jose::NumericDate;
 
-use crate::proof::ReplayKey;
+use crate::signature::ReplayKey;
 
 /// Remembers accepted proofs, so that none is accepted twice.
 ///

@@ -9,7 +9,7 @@ use a0_jose::NumericDate;
 
 use super::contract::{ReplayStore, ReplayStoreError, Seen};
 use super::shard::{Entry, Shard};
-use crate::proof::ReplayKey;
+use crate::signature::ReplayKey;
 
 /// A bounded [`ReplayStore`] for one process. It never fails.
 ///

@@ -162,7 +162,7 @@ impl<'d> Members<'d> {
     }
 
     /// Finds the members with these names in one pass. Absent members are `None`.
-    // Inlined, so that the compiler computes the classes of names that stand in the source.
+    // Inlined so that the classes of literal names are computed at compile time.
     #[inline]
     pub fn find<const N: usize>(self, names: [&str; N]) -> [Option<Node<'d>>; N] {
         let mut members = [None; N];

@@ -150,6 +150,7 @@ impl ApiClient {
             ReplayCheck::Off(proof, output) => Ok((proof, output)),
             ReplayCheck::Ask(need) => {
                 let until = need.remember_until(self.0.verifier.clock.now())?;
+                // Straight to the store: `Arc` would only forward the call.
                 let store = &**need.store();
                 let answer = store.check_and_insert(need.replay_key(), until, need.validated_at());
                 need.resume(answer)

@@ -13,6 +13,10 @@ use super::confirmation::ConfirmationError;
 use super::detail::Detail;
 use super::request::RequestShape;
 
+/// The request came with the certificate that its token is bound to. Only the check below makes one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CertificateShown(());
+
 impl<R, S> Verifier<R, S> {
     /// Checks a token of the scheme DPoP that came without a proof. It must be bound to a certificate and to
     /// nothing else: Auth0 tells clients to send such a token like that.
@@ -20,7 +24,7 @@ impl<R, S> Verifier<R, S> {
         &self,
         claims: &Claims,
         request: &RequestShape<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<CertificateShown, Refusal> {
         let members = claims.members().get("cnf").and_then(Node::as_object);
         let only = members.filter(|cnf| cnf.len() == 1);
         match only.and_then(|cnf| cnf.get("x5t#S256")) {
@@ -39,7 +43,7 @@ impl<R, S> Verifier<R, S> {
         &self,
         x5t: Node<'_>,
         request: &RequestShape<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<CertificateShown, Refusal> {
         if !self.certificate_bound_tokens {
             return Err(refused(ConfirmationError::Certificate));
         }
@@ -49,7 +53,7 @@ impl<R, S> Verifier<R, S> {
         if !certificate.is_named_by(x5t) {
             return Err(ConfirmationError::CertificateMismatch.into());
         }
-        Ok(())
+        Ok(CertificateShown(()))
     }
 }
 

@@ -1,5 +1,4 @@
-//! The result of the check of the sender, as the caller reads it: how the sender of a token was confirmed, or
-//! why not.
+//! The outcome of the check of the sender, for the API: how the sender of a token was confirmed, or why not.
 
 use super::token::VerifiedToken;
 

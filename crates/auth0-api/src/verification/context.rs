@@ -1,4 +1,5 @@
-//! How an API passes a request to a verification, and the options of one call.
+//! The parts of a request that an API passes to a verification, and the options of one call. A request of the
+//! crate `http` is converted in [`request`](super::request), which reads them all.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,8 +10,8 @@ use super::certificate::ClientCertificate;
 
 /// The parts of a request that a verification uses.
 ///
-/// Convert it from a reference to an [`http::Request`] or its [`Parts`](http::request::Parts), or build it from the types of
-/// another server framework.
+/// Convert it from a reference to an [`http::Request`] or its [`Parts`](http::request::Parts), or build it
+/// from the types of another server framework.
 ///
 /// `Debug` shows the names of the header fields, but no values.
 ///

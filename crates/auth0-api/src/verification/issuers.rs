@@ -1,5 +1,5 @@
-//! Whose tokens an API accepts: those of which issuers, which algorithms each may use, and whether anonymous
-//! sessions.
+//! The issuers whose tokens an API accepts, the algorithms that each may use, and whether tokens of anonymous
+//! sessions are accepted.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

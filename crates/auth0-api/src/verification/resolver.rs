@@ -1,4 +1,4 @@
-//! A resolver of the allowed domains, which is a callback of the API: what it sees, and the check of its answer.
+//! The domains resolver, a callback that the API provides: its input, and the check of its result.
 
 use std::borrow::Cow;
 use std::error::Error;

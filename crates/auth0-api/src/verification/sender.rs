@@ -16,7 +16,7 @@ use crate::observer::event::Replay;
 use crate::observer::telemetry::Telemetry;
 
 use super::Verifier;
-use super::certificate::refused;
+use super::certificate::{self, CertificateShown};
 use super::confirmation::ConfirmationError;
 use super::order::ProofPlace;
 use super::request::{DpopMode, RequestShape, Scheme, refuse_proof};
@@ -32,10 +32,12 @@ pub(super) struct Proven {
 }
 
 impl Proven {
-    const CERTIFICATE: Proven = Proven {
-        key: false,
-        certificate: true,
-    };
+    fn by_certificate(_: CertificateShown) -> Self {
+        Proven {
+            key: false,
+            certificate: true,
+        }
+    }
 
     pub(super) fn key(self) -> bool {
         self.key
@@ -56,14 +58,14 @@ pub(super) enum CheckedSender<'v> {
 
 /// The possession that is proved once the signature of the proof is verified.
 pub(super) struct KeyToProve {
-    certificate: bool,
+    certificate: Option<CertificateShown>,
 }
 
 impl KeyToProve {
     pub(super) fn proven_by(self, _proof: &VerifiedProof) -> Proven {
         Proven {
             key: true,
-            certificate: self.certificate,
+            certificate: self.certificate.is_some(),
         }
     }
 }
@@ -86,20 +88,15 @@ impl<R, S> Verifier<R, S> {
                     proven
                 }
                 Scheme::Dpop => {
-                    self.check_certificate_alone(token.claims(), request)?;
-                    Proven::CERTIFICATE
+                    let shown = self.check_certificate_alone(token.claims(), request)?;
+                    Proven::by_certificate(shown)
                 }
             };
             return Ok(CheckedSender::WithoutProof(proven));
         };
         let (jkt, x5t) = dpop_binding(token.claims())?;
-        let certificate = match x5t {
-            Some(x5t) => {
-                self.check_certificate(x5t, request)?;
-                true
-            }
-            None => false,
-        };
+        let certificate = x5t.map(|x5t| self.check_certificate(x5t, request));
+        let certificate = certificate.transpose()?;
         // No key has a thumbprint of another form.
         let bound_to: Thumbprint = jkt.parse().map_err(|_| ConfirmationError::Mismatch)?;
         let digest = token.digest();
@@ -133,11 +130,11 @@ impl<R, S> Verifier<R, S> {
                 }
             }
             [None, Some(_)] if !self.certificate_bound_tokens => {
-                Err(refused(ConfirmationError::BoundAsBearer))
+                Err(certificate::refused(ConfirmationError::BoundAsBearer))
             }
             [None, Some(x5t)] => {
-                self.check_certificate(x5t, request)?;
-                Ok(Proven::CERTIFICATE)
+                let shown = self.check_certificate(x5t, request)?;
+                Ok(Proven::by_certificate(shown))
             }
             [None, None] => Err(ConfirmationError::BoundAsBearer.into()),
         }
