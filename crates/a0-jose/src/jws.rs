@@ -9,12 +9,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::algorithm::{Algorithm, Hash};
 use crate::base64url;
-use crate::claims::Claims;
+use crate::content::{Claims, DecodedHeader, Header};
 use crate::error::{HeaderError, ParseError, Part, VerifyError};
-use crate::json::{Document, JsonError, Members, Node};
+use crate::json::{Document, JsonError};
 use crate::jwk_set::JwkSet;
 use crate::key::VerifyingKey;
-use crate::rules::{HeaderRules, same_media_type};
+use crate::rules::HeaderRules;
 
 /// The three segments of a compact JWS. They are borrowed and not decoded yet.
 ///
@@ -92,11 +92,37 @@ impl<'a> Compact<'a> {
     ///
     /// [`ParseError::Encoding`], [`ParseError::NotAnObject`], [`ParseError::DuplicateMember`].
     pub fn decode(self) -> Result<Unverified<'a>, ParseError> {
-        let header = decode_object(self.header_segment(), Part::Header)?;
+        self.decode_with_header(None)
+    }
+
+    /// Like [`decode`](Compact::decode), but takes the header from `known` if its segment is the same.
+    /// The outcome is the same.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    ///
+    /// ```
+    /// # use a0_jose::Compact;
+    /// # let [first, second] = ["e30.e30.AAAA", "e30.e30."];
+    /// let known = Compact::parse(first, 100)?.decode()?.decoded_header();
+    /// let token = Compact::parse(second, 100)?.decode_with_header(Some(&known))?;
+    /// # assert!(token.header().members().is_empty());
+    /// # Ok::<(), a0_jose::ParseError>(())
+    /// ```
+    pub fn decode_with_header(
+        self,
+        known: Option<&DecodedHeader>,
+    ) -> Result<Unverified<'a>, ParseError> {
+        let segment = self.header_segment();
+        let header = match known.filter(|known| known.segment() == segment) {
+            Some(known) => known.header().clone(),
+            None => Header::new(decode_object(segment, Part::Header)?),
+        };
         let claims = self.decode_payload()?;
         Ok(Unverified {
             compact: self,
-            header: Header(header),
+            header,
             claims,
         })
     }
@@ -169,49 +195,6 @@ pub(crate) fn decode_object(segment: &[u8], part: Part) -> Result<Document, Pars
     })
 }
 
-/// The header of a JWS. This crate uses none of its `jwk`, `jku`, `x5u` and `x5c`, neither to choose
-/// a key nor to fetch one. `Debug` shows the names of its members, but no values.
-#[derive(Clone)]
-pub struct Header(Document);
-
-impl Header {
-    /// Returns a member by name.
-    pub fn get(&self, name: &str) -> Option<Node<'_>> {
-        self.members().get(name)
-    }
-
-    /// All members.
-    pub fn members(&self) -> Members<'_> {
-        self.0.members()
-    }
-
-    /// The `kid` (RFC 7515 section 4.1.4). It comes from the sender: only compare it with the `kid`
-    /// of known keys.
-    ///
-    /// # Errors
-    ///
-    /// [`HeaderError::MissingKeyId`] where `kid` is absent or not a string.
-    pub fn key_id(&self) -> Result<&str, HeaderError> {
-        self.get("kid")
-            .and_then(Node::as_str)
-            .ok_or(HeaderError::MissingKeyId)
-    }
-
-    /// Returns whether `typ` is present and is this media type. Case is ignored, and `application/`
-    /// may be omitted (RFC 7515 section 4.1.9).
-    pub fn is_of_type(&self, media_type: &str) -> bool {
-        let typ = self.get("typ").and_then(Node::as_str);
-        typ.is_some_and(|typ| same_media_type(typ, media_type))
-    }
-}
-
-impl fmt::Debug for Header {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Header ")?;
-        self.members().fmt(formatter)
-    }
-}
-
 /// A decoded token that nothing was checked of. Use it to choose an issuer or to refuse a request
 /// early, never to grant access.
 pub struct Unverified<'a> {
@@ -229,6 +212,11 @@ impl<'a> Unverified<'a> {
     /// The claims. Their signature is not verified.
     pub fn claims(&self) -> &Claims {
         &self.claims
+    }
+
+    /// The header with its segment, for [`Compact::decode_with_header`].
+    pub fn decoded_header(&self) -> DecodedHeader {
+        DecodedHeader::new(self.compact.header_segment(), &self.header)
     }
 
     /// Checks the header against `rules`.
@@ -260,6 +248,11 @@ impl Verifiable<'_> {
     /// The header.
     pub fn header(&self) -> &Header {
         &self.token.header
+    }
+
+    /// The header with its segment, for [`Compact::decode_with_header`].
+    pub fn decoded_header(&self) -> DecodedHeader {
+        self.token.decoded_header()
     }
 
     /// The claims. Their signature is not verified.
@@ -345,12 +338,6 @@ impl VerifiedJws {
     }
 }
 
-impl fmt::Debug for Compact<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Compact").finish_non_exhaustive()
-    }
-}
-
 macro_rules! opaque_debug {
     ($($name:ident $(<$lifetime:lifetime>)?),*) => {$(
         impl fmt::Debug for $name $(<$lifetime>)? {
@@ -361,4 +348,4 @@ macro_rules! opaque_debug {
     )*};
 }
 
-opaque_debug!(Unverified<'_>, Verifiable<'_>, VerifiedJws);
+opaque_debug!(Compact<'_>, Unverified<'_>, Verifiable<'_>, VerifiedJws);

@@ -50,7 +50,7 @@
 
 mod algorithm;
 mod base64url;
-mod claims;
+mod content;
 mod digest;
 mod edwards;
 mod error;
@@ -67,7 +67,7 @@ mod signing;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
 pub use base64url::{decode as base64url_decode, encode as base64url_encode};
-pub use claims::{Claims, NumericDate};
+pub use content::{Claims, DecodedHeader, Header, NumericDate};
 pub use digest::{
     InvalidThumbprint, Thumbprint, constant_time_eq, is_digest, sha256, sha256_base64url,
 };
@@ -77,7 +77,7 @@ pub use error::{
 };
 pub use jwk::{Jwk, has_private_member};
 pub use jwk_set::{JwkSet, JwkSetError, MAX_CANDIDATES, MAX_KEYS};
-pub use jws::{Compact, Header, Unverified, Verifiable, VerifiedJws};
+pub use jws::{Compact, Unverified, Verifiable, VerifiedJws};
 pub use key::{Backend, InvalidSignature, VerifyingKey};
 pub use peek::{unverified_header, unverified_payload};
 pub use rules::{ClaimRules, HeaderRules};

@@ -5,10 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::algorithm::{Algorithm, UnsupportedAlgorithm};
-use crate::claims::{Claims, NumericDate, numeric_date, string};
+use crate::content::{Claims, Header, NumericDate, numeric_date, same_media_type, string};
 use crate::error::{ClaimValidationError, HeaderError};
 use crate::json::Node;
-use crate::jws::Header;
 
 /// The rules for a header. They are checked before a key is looked up.
 ///
@@ -114,21 +113,6 @@ impl HeaderRules {
         };
         accepted.then_some(()).ok_or(HeaderError::Type)
     }
-}
-
-/// Compares two values of `typ` or `cty`. A value without `/` means `application/` and that value
-/// (RFC 7515 section 4.1.9).
-pub(crate) fn same_media_type(left: &str, right: &str) -> bool {
-    fn short(media_type: &str) -> &str {
-        const PREFIX: &str = "application/";
-        match media_type.split_at_checked(PREFIX.len()) {
-            Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) && !rest.contains('/') => {
-                rest
-            }
-            _ => media_type,
-        }
-    }
-    short(left).eq_ignore_ascii_case(short(right))
 }
 
 /// The rules for `aud`, `exp`, `iat`, `nbf` and `sub`, and the claims that are required.

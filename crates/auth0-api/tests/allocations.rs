@@ -2,7 +2,10 @@
 //! not go through Rust's allocator.
 //! The counting allocator belongs to the whole process, so this is a program of its own.
 
-use a0_testkit::{AccessTokenBuilder, LocalTenant, ProofKey};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use a0_testkit::{AccessTokenBuilder, LocalTenant, ProofKey, SigningKey};
 use auth0_api::{ApiClient, Policy};
 use http::Request;
 use serde_json::json;
@@ -96,15 +99,114 @@ fn a_verification_stays_within_its_allocation_limits() {
 
     let bearer = || bearer.clone();
     for (case, counted, limit) in [
-        ("Bearer", allocations(&without_cache, bearer), 5),
+        ("Bearer", allocations(&without_cache, bearer), KNOWN),
         ("Bearer, seen before", allocations(&with_cache, bearer), 0),
-        ("DPoP", allocations(&without_cache, dpop), 10),
+        ("DPoP", allocations(&without_cache, dpop), 9),
         ("DPoP, seen before", allocations(&with_cache, dpop), 3),
     ] {
         println!("{case}: {counted}");
         assert!(counted <= limit, "{case}: {counted}, limit {limit}");
     }
 }
+
+/// The allocations of a token whose header is known, and of one whose header has to be decoded.
+const KNOWN: u64 = 3;
+const DECODED: u64 = 6;
+
+/// A client keeps the first headers of verified tokens, which are the same for all tokens of a key.
+#[test]
+fn the_first_headers_of_verified_tokens_are_known() {
+    let tenant = LocalTenant::new("tenant.example").unwrap();
+    let client = client(&tenant, 0);
+    // A segment of `length` letters.
+    let token = |n: usize, length: usize| {
+        let padded = |padding: usize| {
+            let token = builder(&tenant)
+                .header("n", n)
+                .header("x", "x".repeat(padding));
+            token.mint().unwrap()
+        };
+        let segment = |token: &str| token.find('.').unwrap();
+        let token = padded(length * 3 / 4 - segment(&padded(0)) * 3 / 4);
+        assert_eq!(segment(&token), length);
+        token
+    };
+    let verify = |token: &str| drop(client.verify_access_token(token).unwrap());
+    verify(&token(0, 514));
+    for n in [0, 0, 1, 2, 3, 4, 5, 6, 7, 0, 8, 9] {
+        verify(&token(n, 512));
+    }
+    for (n, length, expected) in (0..8).map(|n| (n, 512, KNOWN)).chain([
+        (8, 512, DECODED),
+        (9, 512, DECODED),
+        (0, 514, DECODED),
+    ]) {
+        let request = request("Bearer", &token(n, length)).body(()).unwrap();
+        let counted = allocations(&client, || request.clone());
+        assert_eq!(counted, expected, "{n}, {length}");
+    }
+}
+
+/// Two calls that decode the same new header at the same time keep it once. A resolver is asked after the token was
+/// decoded, so a call within the resolver is one at the same time.
+#[test]
+fn a_header_takes_one_place() {
+    let tenant = LocalTenant::new("tenant.example").unwrap();
+    let token = |n: usize| builder(&tenant).header("n", n).mint().unwrap();
+    let shared: Arc<OnceLock<(ApiClient, String)>> = Arc::default();
+    let (inner, is_first) = (Arc::clone(&shared), AtomicBool::new(true));
+    let domain = tenant.domain().to_owned();
+    let client = ApiClient::builder()
+        .domains_resolver(move |_| {
+            if is_first.swap(false, Ordering::Relaxed) {
+                let (client, token) = inner.get().unwrap();
+                client.verify_access_token(token).unwrap();
+            }
+            Ok::<_, String>(vec![domain.clone()])
+        })
+        .audience(AUDIENCE)
+        .http_client(tenant.client())
+        .build()
+        .unwrap();
+    assert!(shared.set((client.clone(), token(0))).is_ok());
+    for n in 0..8 {
+        client.verify_access_token(&token(n)).unwrap();
+    }
+    let counted = (0..9).map(|n| {
+        let request = request("Bearer", &token(n)).body(()).unwrap();
+        allocations(&client, || request.clone())
+    });
+    let counted: Vec<_> = counted.collect();
+    let [first, .., last] = counted[..] else {
+        panic!("{counted:?}");
+    };
+    assert_eq!(counted[..8], [first; 8]);
+    assert_eq!(last - first, DECODED - KNOWN);
+}
+
+#[test]
+fn a_refused_token_does_not_decide_which_headers_are_known() {
+    let tenant = LocalTenant::new("tenant.example").unwrap();
+    let forger = SigningKey::cached_rsa("forger").unwrap();
+    let cases: [(_, &Spoil<'_>); 3] = [
+        ("another key", &|token, _| token.signed_with(&forger)),
+        ("an unknown kid", &|token, n| {
+            token.kid(&format!("unknown {n}"))
+        }),
+        ("a wrong audience", &|token, _| token.audience("other")),
+    ];
+    for (case, spoil) in cases {
+        let client = client(&tenant, 0);
+        for n in 0..8 {
+            let token = spoil(builder(&tenant).header("n", n), n).mint().unwrap();
+            client.verify_access_token(&token).unwrap_err();
+        }
+        let request = request("Bearer", &mint(&tenant)).body(()).unwrap();
+        assert_eq!(allocations(&client, || request.clone()), KNOWN, "{case}");
+    }
+}
+
+type Spoil<'s> = dyn Fn(AccessTokenBuilder, usize) -> AccessTokenBuilder + 's;
 
 /// A policy about a claim by name builds the JSON object of all claims, once for each token. The others
 /// read the claims as they are.

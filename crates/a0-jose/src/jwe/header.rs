@@ -7,10 +7,10 @@ use super::{JweError, JwePart};
 use crate::algorithm::UnsupportedAlgorithm;
 use crate::base64url;
 
+use crate::content::same_media_type;
 use crate::json::{Document, JsonError, Node};
 use crate::jwk::{PRIVATE_MEMBERS, has_private_member};
 use crate::jws::Compact;
-use crate::rules::same_media_type;
 
 /// How a token's content key is encrypted: the `alg` of a JWE, RFC 7518 section 4.3 and the registry
 /// of JOSE algorithms. MGF1 uses the same hash.

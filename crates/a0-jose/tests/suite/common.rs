@@ -123,8 +123,8 @@ pub fn verify(token: &str, keys: &JwkSet) -> Result<(), VerifyError> {
     verify_allowing(token, keys, &all())
 }
 
-/// Verifies a token of an allowed algorithm, once without and once with the token's hash computed
-/// before. Both must have the same outcome.
+/// Verifies a token of an allowed algorithm, without and with the token's hash computed before, and
+/// with its header decoded before. All must have the same outcome.
 pub fn verify_allowing(
     token: &str,
     keys: &JwkSet,
@@ -140,6 +140,10 @@ pub fn verify_allowing(
         verifiable.verify(keys).map(|_| ())
     });
     assert_eq!(plain, hashed);
+    let known = compact.decode().unwrap().decoded_header();
+    let again = compact.decode_with_header(Some(&known)).unwrap();
+    let again = again.validate_header(&rules).unwrap().verify(keys);
+    assert_eq!(again.map(|_| ()), plain);
     plain
 }
 

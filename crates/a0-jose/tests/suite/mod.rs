@@ -2,6 +2,7 @@
 
 mod claims;
 mod common;
+mod decoded_headers;
 mod forgeries;
 mod json;
 mod key_sets;

@@ -23,6 +23,7 @@ use crate::verification::Verifier;
 use crate::verification::issuers::{AllowedAlgorithms, Issuers};
 use crate::verification::request::DpopMode;
 use crate::verification::sender::DpopSettings;
+use crate::verification::token::KnownHeaders;
 use crate::verification::token_cache::TokenCache;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
@@ -95,6 +96,7 @@ impl Builder {
             keep_access_tokens: self.keep_access_tokens,
             decryption: self.encryption.decryption()?,
             header_rules,
+            known_headers: KnownHeaders::default(),
             claim_rules: ClaimRules::new(self.audiences.clone())
                 .leeway(self.leeway)
                 .require_strings(profile_claims)

@@ -34,7 +34,7 @@ pub(crate) use sender::ReplayCheck;
 use issuers::{AllowedAlgorithms, Issuers};
 use request::Scheme;
 use sender::DpopSettings;
-use token::Decryption;
+use token::{Decryption, KnownHeaders};
 use token_cache::{TokenCache, TokenCacheStatus};
 
 /// Everything a verification needs besides the request. `R` resolves the allowed domains; `S` is the
@@ -47,6 +47,7 @@ pub(crate) struct Verifier<R, S> {
     /// `None` if encrypted tokens are not accepted.
     pub(crate) decryption: Option<Decryption>,
     pub(crate) header_rules: HeaderRules,
+    pub(crate) known_headers: KnownHeaders,
     pub(crate) claim_rules: ClaimRules,
     /// Whether tokens of anonymous sessions are accepted.
     pub(crate) allow_anonymous: bool,

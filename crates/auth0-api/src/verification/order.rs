@@ -5,7 +5,7 @@
 //! gets what is needed and resumes the verification with it. Each state can only be made from the one
 //! before, so a driver cannot skip `cnf`, the claims or a signature. A driver is trusted only to pass on
 //! the answers as it got them. The details of each check are in the file of its concern:
-//! `request`, `token`, `issuers`, `sender`.
+//! `request`, `token`, `issuers`, `resolver`, `sender`, `certificate`.
 //!
 //! ```text
 //! RequestShape ─► Parsed ─────► Trusted ──────► Checked ────────► VerifiedToken
@@ -324,8 +324,14 @@ impl<'v, R, S> NeedKeys<'v, R, S> {
             PresentedToken::New(new) => new,
         };
         let kept = new.decrypted.filter(|_| verifier.keep_access_tokens);
+        let token = if new.has_new_header {
+            let headers = &verifier.known_headers;
+            headers.verify_and_keep(new.verifiable, keys.keys())
+        } else {
+            new.verifiable.verify(keys.keys())
+        };
         let signed = Arc::new(SignedToken {
-            token: new.verifiable.verify(keys.keys())?,
+            token: token?,
             decrypted: kept.map(|text| Arc::new(Zeroizing::new(text.to_owned()))),
             lease: keys.lease().clone(),
             resource_server: verifier.resource_server.clone(),

@@ -5,11 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use a0_discovery::Lease;
 use a0_dpop::VerifiedHeader;
-use a0_jose::json::Node;
 use a0_jose::jwe::{CompactJwe, DecryptionKeys, JweError};
 use a0_jose::{
-    Algorithm, Claims, Compact, HeaderError, NumericDate, ParseError, Verifiable, VerifiedJws,
-    sha256,
+    Algorithm, Claims, Compact, DecodedHeader, HeaderError, JwkSet, NumericDate, ParseError,
+    Verifiable, VerifiedJws, VerifyError, sha256,
 };
 use zeroize::Zeroizing;
 
@@ -85,6 +84,58 @@ pub(crate) struct NewToken<'t> {
     pub(super) digest: Option<TokenDigest>,
     /// The text of the signed token, if it was encrypted.
     pub(super) decrypted: Option<&'t str>,
+    /// Whether its header is not among the [`KnownHeaders`], and has room there.
+    pub(super) has_new_header: bool,
+}
+
+/// Headers of verified tokens. The tokens that one key signs usually have the same header, so it need not be
+/// decoded each time. The first headers are kept and never replaced, so that a lookup needs no lock.
+#[derive(Default)]
+pub(crate) struct KnownHeaders([OnceLock<DecodedHeader>; MAX_HEADERS]);
+
+const MAX_HEADERS: usize = 8;
+
+/// The longest header that is kept, in bytes of its segment.
+const MAX_HEADER: usize = 512;
+
+impl KnownHeaders {
+    fn find(&self, token: &Compact<'_>) -> Option<&DecodedHeader> {
+        let mut kept = self.0.iter().map_while(OnceLock::get);
+        kept.find(|known| known.segment() == token.header_segment())
+    }
+
+    fn have_room(&self) -> bool {
+        self.0.last().is_some_and(|place| place.get().is_none())
+    }
+
+    /// Verifies the signature of a token, and keeps its header if there is room. A token that is refused keeps
+    /// none, so that strangers cannot take the room.
+    pub(super) fn verify_and_keep(
+        &self,
+        token: Verifiable<'_>,
+        keys: &JwkSet,
+    ) -> Result<VerifiedJws, VerifyError> {
+        let header = token.decoded_header();
+        let verified = token.verify(keys)?;
+        self.keep(header);
+        Ok(verified)
+    }
+
+    fn keep(&self, mut header: DecodedHeader) {
+        if header.segment().len() > MAX_HEADER {
+            return;
+        }
+        for place in &self.0 {
+            let Err(other) = place.set(header) else {
+                return;
+            };
+            // Another call may have kept this header since it was decoded.
+            if place.get().map(DecodedHeader::segment) == Some(other.segment()) {
+                return;
+            }
+            header = other;
+        }
+    }
 }
 
 /// The key of a token: the SHA-256 of its whole text as the client sent it, signature included.
@@ -177,8 +228,9 @@ impl<'t> OuterToken<'t> {
                 (compact, digest, Some(signed))
             }
         };
+        let known = verifier.known_headers.find(&compact);
         let unverified = compact
-            .decode()
+            .decode_with_header(known)
             .map_err(|error| unreadable(error, decrypted.map_or(text, str::as_bytes)))?;
         Ok(NewToken {
             verifiable: unverified
@@ -186,6 +238,7 @@ impl<'t> OuterToken<'t> {
                 .map_err(|error| verifier.diagnose_header(error))?,
             digest,
             decrypted,
+            has_new_header: known.is_none() && verifier.known_headers.have_room(),
         })
     }
 }
@@ -261,11 +314,6 @@ impl VerifiedToken {
 
     pub(super) fn proven(&self) -> Proven {
         self.proven
-    }
-
-    /// The value of a claim that is a string.
-    pub(crate) fn text_claim(&self, name: &str) -> Option<&str> {
-        self.claims().members().get(name).and_then(Node::as_str)
     }
 
     /// An unusable claim refuses the token, with the challenges of the response.

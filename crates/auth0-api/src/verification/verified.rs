@@ -27,6 +27,11 @@ impl VerifiedToken {
         self.claims().as_object()
     }
 
+    /// The value of a claim that is a string.
+    pub(crate) fn text_claim(&self, name: &str) -> Option<&str> {
+        self.claims().members().get(name).and_then(Node::as_str)
+    }
+
     /// `iss` (RFC 7519 section 4.1.1): one of the allowed issuers.
     ///
     /// # Errors

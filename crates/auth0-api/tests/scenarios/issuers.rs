@@ -4,7 +4,9 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use a0_testkit::{AccessTokenBuilder, Algorithm, Endpoint, Fault, LocalNetwork, LocalTenant};
+use a0_testkit::{
+    AccessTokenBuilder, Algorithm, Endpoint, Fault, LocalNetwork, LocalTenant, SigningKey,
+};
 use auth0_api::discovery::DomainError;
 use auth0_api::{
     ApiClient, Builder, ErrorKind, IssuerError, Refresh, RequestContext, ResolverContext,
@@ -380,6 +382,35 @@ pub fn rfc8725_3_1_the_algorithms_of_an_issuer_are_its_own<D: Driver>() {
             .algorithm(algorithm);
         let outcome = client.verify_access_token(&token.mint().unwrap(), &Default::default());
         assert_eq!(outcome.is_ok(), accepted, "{algorithm:?}: {outcome:?}");
+        if let Err(error) = outcome {
+            assert_eq!(error.error_description(), "Algorithm is not allowed");
+        }
+    }
+}
+
+/// Two issuers may have keys with one `kid`, so that the headers of their tokens are equal. A header that was
+/// accepted from one issuer is not thereby acceptable from another.
+pub fn rfc8725_3_1_the_algorithms_of_an_issuer_hold_for_a_known_header<D: Driver>() {
+    let network = LocalNetwork::new();
+    let [plain, modern] = ["plain.example", "modern.example"].map(|domain| {
+        let tenant = network.tenant(domain).unwrap();
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let mut entry = key.jwks_entry(Algorithm::Es256);
+        entry["kid"] = "shared".into();
+        tenant.publish_jwk(entry);
+        let token = tenant.access_token().audience(super::AUDIENCE);
+        let token = token.algorithm(Algorithm::Es256).signed_with(&key);
+        token.kid("shared").mint().unwrap()
+    });
+    let builder = ApiClient::builder()
+        .domains(["plain.example", "modern.example"])
+        .issuer_algorithms("https://modern.example/", ["ES256"])
+        .audience(super::AUDIENCE);
+    let client = D::build(D::http_client(builder, network.client())).unwrap();
+    assert_eq!(plain.split('.').next(), modern.split('.').next());
+    for (token, accepted) in [(&modern, true), (&plain, false), (&modern, true)] {
+        let outcome = client.verify_access_token(token, &Default::default());
+        assert_eq!(outcome.is_ok(), accepted, "{outcome:?}");
         if let Err(error) = outcome {
             assert_eq!(error.error_description(), "Algorithm is not allowed");
         }

@@ -248,6 +248,7 @@ macro_rules! all_scenarios {
                 only_tokens_of_listed_domains_are_accepted,
                 reload_fetches_the_keys_of_any_domain_if_there_is_a_resolver,
                 rfc8725_3_1_the_algorithms_of_an_issuer_are_its_own,
+                rfc8725_3_1_the_algorithms_of_an_issuer_hold_for_a_known_header,
                 rfc8725_3_8_issuers_with_the_same_kid_do_not_share_keys,
                 the_domain_is_not_trusted_unless_domains_lists_it,
                 warm_up_and_reload_fetch_the_keys_of_listed_domains,

@@ -1,13 +1,110 @@
-//! JWT claims, RFC 7519 section 4, and their NumericDate, section 2.
+//! The content of a token: its header (RFC 7515 section 4), and its claims (RFC 7519 section 4) with their
+//! NumericDate (section 2).
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 
-use crate::error::ClaimError;
+use crate::error::{ClaimError, HeaderError};
 use crate::json::{Document, Members, Node};
+
+/// The header of a JWS. This crate uses none of its `jwk`, `jku`, `x5u` and `x5c`, neither to choose
+/// a key nor to fetch one. Cloning is cheap. `Debug` shows the names of its members, but no values.
+#[derive(Clone)]
+pub struct Header(Arc<Document>);
+
+impl Header {
+    pub(crate) fn new(document: Document) -> Self {
+        Header(Arc::new(document))
+    }
+
+    /// Returns a member by name.
+    pub fn get(&self, name: &str) -> Option<Node<'_>> {
+        self.members().get(name)
+    }
+
+    /// All members.
+    pub fn members(&self) -> Members<'_> {
+        self.0.members()
+    }
+
+    /// The `kid` (RFC 7515 section 4.1.4). It comes from the sender: only compare it with the `kid`
+    /// of known keys.
+    ///
+    /// # Errors
+    ///
+    /// [`HeaderError::MissingKeyId`] where `kid` is absent or not a string.
+    pub fn key_id(&self) -> Result<&str, HeaderError> {
+        self.get("kid")
+            .and_then(Node::as_str)
+            .ok_or(HeaderError::MissingKeyId)
+    }
+
+    /// Returns whether `typ` is present and is this media type. Case is ignored, and `application/`
+    /// may be omitted (RFC 7515 section 4.1.9).
+    pub fn is_of_type(&self, media_type: &str) -> bool {
+        let typ = self.get("typ").and_then(Node::as_str);
+        typ.is_some_and(|typ| same_media_type(typ, media_type))
+    }
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Header ")?;
+        self.members().fmt(formatter)
+    }
+}
+
+/// Compares two values of `typ` or `cty`. A value without `/` means `application/` and that value
+/// (RFC 7515 section 4.1.9).
+pub(crate) fn same_media_type(left: &str, right: &str) -> bool {
+    fn short(media_type: &str) -> &str {
+        const PREFIX: &str = "application/";
+        match media_type.split_at_checked(PREFIX.len()) {
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) && !rest.contains('/') => {
+                rest
+            }
+            _ => media_type,
+        }
+    }
+    short(left).eq_ignore_ascii_case(short(right))
+}
+
+/// A header with its segment, for later tokens with exactly the same header: see
+/// [`Compact::decode_with_header`](crate::Compact::decode_with_header). The tokens that one key signs usually have it in common. It still has to
+/// pass the [`HeaderRules`](crate::HeaderRules) each time.
+#[derive(Clone)]
+pub struct DecodedHeader {
+    segment: Box<[u8]>,
+    header: Header,
+}
+
+impl DecodedHeader {
+    pub(crate) fn new(segment: &[u8], header: &Header) -> Self {
+        DecodedHeader {
+            segment: segment.into(),
+            header: header.clone(),
+        }
+    }
+
+    /// The encoded header, the first segment of its token.
+    pub fn segment(&self) -> &[u8] {
+        &self.segment
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+}
+
+impl fmt::Debug for DecodedHeader {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.header.fmt(formatter)
+    }
+}
 
 /// The claims of one token, parsed once. Trust them only if they come from a
 /// [`VerifiedJws`](crate::VerifiedJws), not from an [`Unverified`](crate::Unverified) token.
