@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use a0_testkit::{Endpoint, Fault, TenantServer};
 use serde_json::{Value, json};
 
-use crate::draft::Failure;
+use crate::tenant::Failure;
 
 /// Returns the URL of an endpoint and the certificate authority that a client of it trusts, in PEM.
 /// The server is started for the first case, and runs until the process ends.

@@ -1,6 +1,6 @@
 //! Edits of the text of a JWS, by the names that `cases.json` has for them.
 
-use crate::draft::{NOW, encode};
+use crate::tenant::{NOW, encode};
 
 /// Edits the JSON of a header or a payload, before it is encoded.
 pub(crate) fn json(edit: &str, json: &str) -> Option<String> {

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::draft::{Failure, Keys};
 use crate::mutations::{Base, Mutation, catalogue};
 use crate::plain::plain;
+use crate::tenant::{Failure, Keys};
 
 pub(crate) struct Case {
     /// The base and its mutations: `dpop: token claim exp=null; proof header alg absent`.

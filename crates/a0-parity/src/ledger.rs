@@ -7,9 +7,9 @@ use serde::Deserialize;
 use wildmatch::WildMatchPattern;
 
 use crate::compare::{ACCEPTED, Difference, REFUSED};
-use crate::draft::Failure;
 use crate::generate::Case;
 use crate::page::Deviation;
+use crate::tenant::Failure;
 
 const DATA: &str = include_str!("../ledger.json");
 

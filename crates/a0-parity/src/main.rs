@@ -14,16 +14,17 @@ mod own;
 mod page;
 mod plain;
 mod reference;
+mod tenant;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use compare::{ACCEPTED, Difference, differences};
-use draft::Failure;
 use generate::{Case, Generator};
 use ledger::Ledger;
 use page::Page;
 use reference::Reference;
+use tenant::Failure;
 
 /// How many unexplained cases are shown.
 const SHOWN: usize = 25;

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::draft::{self, Draft, Failure, JWKS, Keys, METADATA, NONCE_PERIOD, NONCE_SECRET};
+use crate::draft::Draft;
+use crate::tenant::{self, Failure, JWKS, Keys, METADATA, NONCE_PERIOD, NONCE_SECRET};
 
 const DATA: &str = include_str!("../cases.json");
 
@@ -186,14 +187,14 @@ fn resolved(value: &Value, keys: &Keys) -> Result<Value, Failure> {
         match name.as_str() {
             "$jwk" => object = key()?.public_jwk(),
             "$entry" => object = key()?.jwks_entry(Algorithm::Rs256),
-            "$metadata" => object = draft::metadata(),
+            "$metadata" => object = tenant::metadata(),
             "$documents" => {
                 object = good()?["documents"].take();
                 for url in [METADATA, JWKS].iter().filter(|_| !it.is_null()) {
                     object[url]["cache"] = format!("public, max-age={it}").into();
                 }
             }
-            "$answer" => return Ok(draft::answer(it)),
+            "$answer" => return Ok(tenant::answer(it)),
             "$token" => return Ok(good()?["token"].take()),
             "$kid" => return Ok(key()?.kid().into()),
             "$jkt" => return Ok(a0_testkit::thumbprint(&key()?.public_jwk())?.into()),

@@ -13,7 +13,7 @@ use auth0_api::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::draft::METADATA;
+use crate::tenant::METADATA;
 use client::client;
 use exchange::{exchange, issued};
 use helpers::helped;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::draft::Failure;
+use crate::tenant::Failure;
 
 const PAGE: &str = include_str!("../../../docs/parity.md");
 

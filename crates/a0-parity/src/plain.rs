@@ -4,7 +4,8 @@
 use a0_testkit::{Algorithm, SigningKey};
 use serde_json::Value;
 
-use crate::draft::{AUDIENCE, Draft, Failure, Keys, NOW};
+use crate::draft::Draft;
+use crate::tenant::{AUDIENCE, Failure, Keys, NOW};
 
 /// Options that only refuse more, and the one that takes such a refusal back. They may stay, since they
 /// let in nothing that the reference refuses. All others are removed, new ones too.

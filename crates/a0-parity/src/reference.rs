@@ -7,9 +7,9 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::draft::Failure;
 use crate::generate::Case;
 use crate::own;
+use crate::tenant::Failure;
 
 pub(crate) struct Reference {
     // The process ends with its input.

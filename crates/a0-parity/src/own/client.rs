@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::world::{Shared, Store, answer, locked};
 use super::{string, text, texts};
-use crate::draft::{NONCE_PERIOD, NONCE_SECRET};
+use crate::tenant::{NONCE_PERIOD, NONCE_SECRET};
 
 pub(super) fn client(case: &Value, world: &Shared) -> Result<ApiClient, Error> {
     let servers = Arc::clone(world);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::client::options;
 use super::world::Shared;
 use super::{Refusal, calls_of, text};
-use crate::draft::{Failure, JWKS, encode};
+use crate::tenant::{Failure, JWKS, encode};
 
 /// The argument of a process that makes one call.
 pub(crate) const ALONE: &str = "--call";

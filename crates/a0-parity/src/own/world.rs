@@ -9,7 +9,7 @@ use http::{Method, Request, Response};
 use serde_json::{Value, json};
 
 use super::text;
-use crate::draft::{self, ISSUER, JWKS, METADATA, NOW};
+use crate::tenant::{self, ISSUER, JWKS, METADATA, NOW};
 
 #[derive(Default)]
 pub(super) struct World {
@@ -114,7 +114,7 @@ pub(super) fn documents(case: &Value) -> Option<Value> {
     let mut documents = case["documents"].clone();
     for (name, url) in [("metadata", METADATA), ("keys", JWKS)] {
         if let Some(document) = store.get(name) {
-            documents[url] = draft::answer(document);
+            documents[url] = tenant::answer(document);
         }
     }
     Some(documents)

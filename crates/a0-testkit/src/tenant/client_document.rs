@@ -24,7 +24,7 @@ use tokio_openssl::SslStream;
 
 use super::client_metadata::ClientMetadata;
 use super::registration::{Authentication, ClientRegistration};
-use super::{LocalTenant, token_endpoint};
+use super::{LocalTenant, grant_types};
 use crate::reply;
 
 /// The longest document, in bytes: what the specification recommends.
@@ -52,7 +52,7 @@ pub(super) fn fetch(
         return Err("the document contains a client secret");
     }
     // Everybody can read the document, so there is no method with a secret.
-    let metadata = ClientMetadata::parse(&members, &token_endpoint::GRANT_TYPES, &["none"])
+    let metadata = ClientMetadata::parse(&members, &grant_types::ALL, &["none"])
         .map_err(|(_, description)| description)?;
     let client = ClientRegistration {
         name: metadata.name,

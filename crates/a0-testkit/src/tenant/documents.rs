@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::directory::OPENID_SCOPES;
-use super::{LocalTenant, token_endpoint};
+use super::{LocalTenant, grant_types};
 use crate::{Error, SigningKey};
 
 impl LocalTenant {
@@ -112,7 +112,7 @@ pub(super) fn default_metadata(issuer: &str) -> Map<String, Value> {
         "request_uri_parameter_supported": false,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
-        "grant_types_supported": token_endpoint::GRANT_TYPES,
+        "grant_types_supported": grant_types::ALL,
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "dpop_signing_alg_values_supported": ["ES256"],
     });

@@ -10,6 +10,7 @@ mod endpoint;
 mod fault;
 pub(crate) mod form;
 mod gate;
+mod grant_types;
 mod grants;
 pub(crate) mod html;
 mod keyring;

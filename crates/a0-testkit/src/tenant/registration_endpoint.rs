@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::client_metadata::{ClientMetadata, Rejection};
 use super::options::Feature;
 use super::registration::{Authentication, ClientRegistration, SecretBy};
-use super::{LocalTenant, authorization, token_endpoint};
+use super::{LocalTenant, authorization, grant_types};
 use crate::reply;
 
 /// The longest request body, in bytes.
@@ -32,7 +32,7 @@ pub(super) fn respond(tenant: &LocalTenant, request: &Request<Vec<u8>>) -> Respo
 
 fn register(tenant: &LocalTenant, request: &Request<Vec<u8>>) -> Result<Value, Rejection> {
     let members = members(request)?;
-    let metadata = ClientMetadata::parse(&members, &token_endpoint::GRANT_TYPES, &METHODS)?;
+    let metadata = ClientMetadata::parse(&members, &grant_types::ALL, &METHODS)?;
     let secret =
         || authorization::secret().map_err(|_| ("server_error", "No random number could be made"));
 

@@ -11,28 +11,20 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, PRAGMA, WWW_AUTHEN
 use http::{Request, Response};
 use serde_json::{Map, Value, json};
 
+use super::grant_types::{
+    self, AUTHORIZATION_CODE, CLIENT_CREDENTIALS, CONNECTION_EXCHANGE, REFRESH_TOKEN,
+    TOKEN_EXCHANGE,
+};
 use super::registration::ClientRegistration;
 use super::target;
 use crate::minting::{LIFETIME, decode_unverified};
 use crate::{AccessTokenBuilder, Error, LocalTenant, reply};
 use parameters::Parameters;
 
-const CLIENT_CREDENTIALS: &str = "client_credentials";
-const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
-const CONNECTION_EXCHANGE: &str =
-    "urn:auth0:params:oauth:grant-type:token-exchange:federated-connection-access-token";
 const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
 const CONNECTION_TOKEN_TYPE: &str =
     "http://auth0.com/oauth/token-type/federated-connection-access-token";
-
-pub(super) const GRANT_TYPES: [&str; 5] = [
-    user::AUTHORIZATION_CODE,
-    user::REFRESH_TOKEN,
-    CLIENT_CREDENTIALS,
-    TOKEN_EXCHANGE,
-    CONNECTION_EXCHANGE,
-];
 
 pub(super) fn respond(tenant: &LocalTenant, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
     let mut response = match issue(tenant, request) {
@@ -108,10 +100,10 @@ fn issue(tenant: &LocalTenant, request: &Request<Vec<u8>>) -> Result<Value, Refu
     let grant_type = parameters.required("grant_type", "grant_type is missing")?;
     check_grant_type(&client, grant_type)?;
     let (token, issued_token_type) = match grant_type {
-        user::AUTHORIZATION_CODE => {
+        AUTHORIZATION_CODE => {
             return user::redeem_code(tenant, request, &parameters, &client);
         }
-        user::REFRESH_TOKEN => return user::refresh(tenant, request, &parameters, &client),
+        REFRESH_TOKEN => return user::refresh(tenant, request, &parameters, &client),
         CLIENT_CREDENTIALS => (client_credentials(tenant, &parameters, client_id)?, None),
         TOKEN_EXCHANGE => (
             token_exchange(tenant, &parameters, client_id)?,
@@ -147,7 +139,7 @@ fn unsupported() -> Refusal {
 }
 
 fn check_grant_type(client: &ClientRegistration, grant_type: &str) -> Result<(), Refusal> {
-    if !GRANT_TYPES.contains(&grant_type) {
+    if !grant_types::ALL.contains(&grant_type) {
         return Err(unsupported());
     }
     let needs_secret = grant_type == CLIENT_CREDENTIALS;

@@ -8,12 +8,10 @@ use super::parameters::Parameters;
 use crate::LocalTenant;
 use crate::minting::LIFETIME;
 use crate::tenant::authorization;
+use crate::tenant::grant_types::REFRESH_TOKEN;
 use crate::tenant::grants::{CodeUse, Grant, NewRefresh, RefreshUse};
 use crate::tenant::registration::ClientRegistration;
 use crate::tenant::target;
-
-pub(super) const AUTHORIZATION_CODE: &str = "authorization_code";
-pub(super) const REFRESH_TOKEN: &str = "refresh_token";
 
 fn invalid_grant(description: &'static str) -> Refusal {
     Refusal::of("invalid_grant", description)
