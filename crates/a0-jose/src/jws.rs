@@ -7,13 +7,13 @@ use std::slice::SliceIndex;
 use memchr::memchr_iter;
 use sha2::{Digest as _, Sha256};
 
-use crate::algorithm::{Algorithm, Hash};
+use crate::algorithm::Algorithm;
 use crate::base64url;
 use crate::content::{Claims, DecodedHeader, Header};
 use crate::error::{HeaderError, ParseError, Part, VerifyError};
 use crate::json::{Document, JsonError};
 use crate::jwk_set::JwkSet;
-use crate::key::VerifyingKey;
+use crate::key::{InvalidSignature, Message, VerifyingKey};
 use crate::rules::HeaderRules;
 
 /// The three segments of a compact JWS. They are borrowed and not decoded yet.
@@ -172,18 +172,21 @@ impl<'a> Compact<'a> {
     pub(crate) fn signing_input(&self) -> &'a [u8] {
         self.segment(..self.second_dot)
     }
+}
 
-    /// The hash of the signing input, where it was computed before. Only SHA-256 is.
-    pub(crate) fn signing_digest(&self, hash: Hash) -> Option<&[u8; 32]> {
-        self.signing_digest
-            .as_ref()
-            .filter(|_| hash == Hash::Sha256)
-    }
-
-    /// Decodes the signature into `buffer`. Returns `None` where it is not base64url or does not
-    /// fit.
-    pub(crate) fn signature<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-        base64url::decode_into(self.encoded_signature(), buffer)
+impl VerifyingKey {
+    /// Checks the signature of a compact JWS with any payload, under this key's algorithm. It does
+    /// not read the header: use [`Verifiable`] for tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSignature`], for every reason.
+    pub fn verify(&self, token: &Compact<'_>) -> Result<(), InvalidSignature> {
+        let message = Message {
+            text: token.signing_input(),
+            sha256: token.signing_digest.as_ref(),
+        };
+        self.verify_signature(&message, token.encoded_signature())
     }
 }
 

@@ -4,10 +4,10 @@ use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, VerificationAlgorithm};
 
+use super::Message;
 use super::der::Der;
 use crate::algorithm::{Curve, EdwardsCurve, Family, Hash};
 use crate::jwk::KeyParameters;
-use crate::jws::Compact;
 
 pub(super) struct Key {
     key: ParsedPublicKey,
@@ -94,32 +94,31 @@ impl Key {
         })
     }
 
-    pub(super) fn verify(&self, token: &Compact<'_>, signature: &[u8]) -> bool {
+    pub(super) fn verify(&self, message: &Message<'_>, signature: &[u8]) -> bool {
         let Some(length) = self.coordinate_length else {
-            return self.verify_encoded(token, signature);
+            return self.verify_encoded(message, signature);
         };
         // RFC 7518 section 3.4: R and S, each in full length, and nothing else.
         signature
             .split_at_checked(length)
             .filter(|(_, s)| s.len() == length)
             .and_then(|(r, s)| Der::signature(r, s))
-            .is_some_and(|der| self.verify_encoded(token, der.as_bytes()))
+            .is_some_and(|der| self.verify_encoded(message, der.as_bytes()))
     }
 
     /// Checks a signature in the encoding that AWS-LC reads.
-    fn verify_encoded(&self, token: &Compact<'_>, signature: &[u8]) -> bool {
-        let message = token.signing_input();
+    fn verify_encoded(&self, message: &Message<'_>, signature: &[u8]) -> bool {
         let Some(hash) = self.hash else {
-            return self.key.verify_sig(message, signature).is_ok();
+            return self.key.verify_sig(message.text, signature).is_ok();
         };
         let algorithm = match hash {
             Hash::Sha256 => &digest::SHA256,
             Hash::Sha384 => &digest::SHA384,
             Hash::Sha512 => &digest::SHA512,
         };
-        let digest = match token.signing_digest(hash) {
+        let digest = match message.sha256.filter(|_| hash == Hash::Sha256) {
             Some(computed) => Digest::import_less_safe(computed, algorithm),
-            None => Ok(digest::digest(algorithm, message)),
+            None => Ok(digest::digest(algorithm, message.text)),
         };
         digest.is_ok_and(|digest| self.key.verify_digest_sig(&digest, signature).is_ok())
     }

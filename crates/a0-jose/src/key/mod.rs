@@ -10,9 +10,9 @@ use std::fmt;
 
 use self::openssl::{EcdsaKey, EdwardsKey, RsaKey, clear_openssl_errors};
 use crate::algorithm::{Algorithm, Family, Hash};
+use crate::base64url;
 use crate::error::JwkError;
 use crate::jwk::{DeclaredAlgorithm, Jwk, KeyParameters};
-use crate::jws::Compact;
 
 /// Octets of the longest signature, made by an RSA key of 8192 bits.
 const MAX_SIGNATURE: usize = 1024;
@@ -155,28 +155,26 @@ impl VerifyingKey {
         }
     }
 
-    /// Checks the signature of a compact JWS with any payload, under this key's algorithm. It does
-    /// not read the header: use [`Verifiable`](crate::Verifiable) for tokens.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidSignature`], for every reason.
-    pub fn verify(&self, token: &Compact<'_>) -> Result<(), InvalidSignature> {
+    /// Checks a signature under this key's algorithm.
+    pub(crate) fn verify_signature(
+        &self,
+        message: &Message<'_>,
+        encoded_signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
         // The decoder needs up to two octets more than it fills.
         let mut buffer = [0; MAX_SIGNATURE + 2];
-        let signature = token.signature(&mut buffer).ok_or(InvalidSignature)?;
+        let signature = base64url::decode_into(encoded_signature, &mut buffer);
+        let signature = signature.ok_or(InvalidSignature)?;
         let valid = match (&self.key, self.algorithm.family()) {
             (BackendKey::Rsa(key), Family::RsaPkcs1(hash) | Family::RsaPss(hash)) => {
-                hash.digest(token, |digest| key.verify(digest, signature))
+                message.digest(hash, |digest| key.verify(digest, signature))
             }
             (BackendKey::Ec(key), Family::Ecdsa(_, hash)) => {
-                hash.digest(token, |digest| key.verify(digest, signature))
+                message.digest(hash, |digest| key.verify(digest, signature))
             }
-            (BackendKey::Edwards(key), Family::Edwards(_)) => {
-                key.verify(token.signing_input(), signature)
-            }
+            (BackendKey::Edwards(key), Family::Edwards(_)) => key.verify(message.text, signature),
             #[cfg(feature = "aws-lc-rs")]
-            (BackendKey::AwsLc(key), _) => key.verify(token, signature),
+            (BackendKey::AwsLc(key), _) => key.verify(message, signature),
             _ => false,
         };
         if valid {
@@ -234,18 +232,22 @@ fn fitting_algorithms(jwk: &Jwk, allowed: &[Algorithm]) -> impl Iterator<Item = 
     allowed.filter(move |algorithm| fits(*algorithm) && declared(*algorithm))
 }
 
-impl Hash {
-    /// Hashes the signing input of `token`, and passes the digest to `then`.
-    fn digest<T>(self, token: &Compact<'_>, then: impl FnOnce(&[u8]) -> T) -> T {
+/// The text that a signature is over.
+pub(crate) struct Message<'a> {
+    pub(crate) text: &'a [u8],
+    /// Its SHA-256, where it was computed before.
+    pub(crate) sha256: Option<&'a [u8; 32]>,
+}
+
+impl Message<'_> {
+    /// Hashes the text, and passes the digest to `then`.
+    fn digest<T>(&self, hash: Hash, then: impl FnOnce(&[u8]) -> T) -> T {
         use sha2::Digest as _;
-        if let Some(computed) = token.signing_digest(self) {
-            return then(computed);
-        }
-        let message = token.signing_input();
-        match self {
-            Hash::Sha256 => then(&sha2::Sha256::digest(message)),
-            Hash::Sha384 => then(&sha2::Sha384::digest(message)),
-            Hash::Sha512 => then(&sha2::Sha512::digest(message)),
+        match (hash, self.sha256) {
+            (Hash::Sha256, Some(computed)) => then(computed),
+            (Hash::Sha256, None) => then(&sha2::Sha256::digest(self.text)),
+            (Hash::Sha384, _) => then(&sha2::Sha384::digest(self.text)),
+            (Hash::Sha512, _) => then(&sha2::Sha512::digest(self.text)),
         }
     }
 }
