@@ -73,8 +73,8 @@ pub(crate) fn same_media_type(left: &str, right: &str) -> bool {
 }
 
 /// A header with its segment, for later tokens with exactly the same header: see
-/// [`Compact::decode_with_header`](crate::Compact::decode_with_header). The tokens that one key signs usually have it in common. It still has to
-/// pass the [`HeaderRules`](crate::HeaderRules) each time.
+/// [`Compact::decode_with_header`](crate::Compact::decode_with_header). The tokens that one key signs
+/// usually share a header. It still has to pass the [`HeaderRules`](crate::HeaderRules) each time.
 #[derive(Clone)]
 pub struct DecodedHeader {
     segment: Box<[u8]>,

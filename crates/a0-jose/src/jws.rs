@@ -96,11 +96,11 @@ impl<'a> Compact<'a> {
     }
 
     /// Like [`decode`](Compact::decode), but takes the header from `known` if its segment is the same.
-    /// The outcome is the same.
+    /// The result is that of `decode`.
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Those of [`decode`](Compact::decode).
     ///
     /// ```
     /// # use a0_jose::Compact;
@@ -253,11 +253,6 @@ impl Verifiable<'_> {
         &self.token.header
     }
 
-    /// The header with its segment, for [`Compact::decode_with_header`].
-    pub fn decoded_header(&self) -> DecodedHeader {
-        self.token.decoded_header()
-    }
-
     /// The claims. Their signature is not verified.
     pub fn claims(&self) -> &Claims {
         &self.token.claims
@@ -275,13 +270,33 @@ impl Verifiable<'_> {
     ///
     /// [`VerifyError`].
     pub fn verify(self, keys: &JwkSet) -> Result<VerifiedJws, VerifyError> {
+        self.check_signature(keys)?;
+        Ok(self.into_verified())
+    }
+
+    /// Does the same as [`verify`](Self::verify), and returns the header too, for
+    /// [`Compact::decode_with_header`].
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub fn verify_and_keep_header(
+        self,
+        keys: &JwkSet,
+    ) -> Result<(VerifiedJws, DecodedHeader), VerifyError> {
+        self.check_signature(keys)?;
+        let header = self.token.decoded_header();
+        Ok((self.into_verified(), header))
+    }
+
+    fn check_signature(&self, keys: &JwkSet) -> Result<(), VerifyError> {
         let key_id = self.header().key_id().map_err(VerifyError::Header)?;
         let mut candidates = keys.candidates(key_id, self.algorithm).peekable();
         if candidates.peek().is_none() {
             return Err(keys.mismatch(key_id));
         }
         if candidates.any(|key| key.verify(&self.token.compact).is_ok()) {
-            Ok(self.into_verified())
+            Ok(())
         } else {
             Err(VerifyError::InvalidSignature)
         }
@@ -341,6 +356,12 @@ impl VerifiedJws {
     }
 }
 
+impl fmt::Debug for Compact<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Compact").finish_non_exhaustive()
+    }
+}
+
 macro_rules! opaque_debug {
     ($($name:ident $(<$lifetime:lifetime>)?),*) => {$(
         impl fmt::Debug for $name $(<$lifetime>)? {
@@ -351,4 +372,4 @@ macro_rules! opaque_debug {
     )*};
 }
 
-opaque_debug!(Compact<'_>, Unverified<'_>, Verifiable<'_>, VerifiedJws);
+opaque_debug!(Unverified<'_>, Verifiable<'_>, VerifiedJws);

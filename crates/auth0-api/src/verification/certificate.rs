@@ -14,7 +14,6 @@ use super::detail::Detail;
 use super::request::RequestShape;
 
 /// The request came with the certificate that its token is bound to. Only the check below makes one.
-#[derive(Debug, Clone, Copy)]
 pub(super) struct CertificateShown(());
 
 impl<R, S> Verifier<R, S> {

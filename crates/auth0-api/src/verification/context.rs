@@ -1,5 +1,5 @@
-//! The parts of a request that an API passes to a verification, and the options of one call. A request of the
-//! crate `http` is converted in [`request`](super::request), which reads them all.
+//! The parts of a request that an API passes to a verification, and the options of one call. The file
+//! [`request`](super::request) reads the parts, and converts requests of the crate `http`.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -324,20 +324,16 @@ impl<'v, R, S> NeedKeys<'v, R, S> {
             PresentedToken::New(new) => new,
         };
         let kept = new.decrypted.filter(|_| verifier.keep_access_tokens);
-        let token = if new.has_new_header {
-            let headers = &verifier.known_headers;
-            headers.verify_and_keep(new.verifiable, keys.keys())
-        } else {
-            new.verifiable.verify(keys.keys())
-        };
+        let digest = new.digest;
+        let token = new.verify(&verifier.known_headers, keys.keys())?;
         let signed = Arc::new(SignedToken {
-            token: token?,
+            token,
             decrypted: kept.map(|text| Arc::new(Zeroizing::new(text.to_owned()))),
             lease: keys.lease().clone(),
             resource_server: verifier.resource_server.clone(),
             proof_header: OnceLock::new(),
         });
-        if let (Some(tokens), Some(digest)) = (&verifier.tokens, new.digest) {
+        if let (Some(tokens), Some(digest)) = (&verifier.tokens, digest) {
             tokens.insert(digest, Arc::clone(&signed));
         }
         request.verify_proof(signed)

@@ -79,13 +79,29 @@ impl PresentedToken<'_> {
 
 /// A token whose header is acceptable. Its signature is not verified yet.
 pub(crate) struct NewToken<'t> {
-    pub(super) verifiable: Verifiable<'t>,
+    verifiable: Verifiable<'t>,
     /// The hash of the text that the client sent. `None` if it is not computed yet.
     pub(super) digest: Option<TokenDigest>,
     /// The text of the signed token, if it was encrypted.
     pub(super) decrypted: Option<&'t str>,
-    /// Whether its header is not among the [`KnownHeaders`], and has room there.
-    pub(super) has_new_header: bool,
+    /// Whether its header is unknown and could be kept.
+    has_new_header: bool,
+}
+
+impl NewToken<'_> {
+    /// Verifies the signature. A header that is new is kept, so that later tokens need not decode it.
+    pub(super) fn verify(
+        self,
+        headers: &KnownHeaders,
+        keys: &JwkSet,
+    ) -> Result<VerifiedJws, VerifyError> {
+        if !self.has_new_header {
+            return self.verifiable.verify(keys);
+        }
+        let (verified, header) = self.verifiable.verify_and_keep_header(keys)?;
+        headers.keep(header);
+        Ok(verified)
+    }
 }
 
 /// Headers of verified tokens. The tokens that one key signs usually have the same header, so it need not be
@@ -104,27 +120,12 @@ impl KnownHeaders {
         kept.find(|known| known.segment() == token.header_segment())
     }
 
-    fn have_room(&self) -> bool {
-        self.0.last().is_some_and(|place| place.get().is_none())
-    }
-
-    /// Verifies the signature of a token, and keeps its header if there is room. A token that is refused keeps
-    /// none, so that strangers cannot take the room.
-    pub(super) fn verify_and_keep(
-        &self,
-        token: Verifiable<'_>,
-        keys: &JwkSet,
-    ) -> Result<VerifiedJws, VerifyError> {
-        let header = token.decoded_header();
-        let verified = token.verify(keys)?;
-        self.keep(header);
-        Ok(verified)
+    fn could_keep(&self, token: &Compact<'_>) -> bool {
+        let has_room = self.0.last().is_some_and(|place| place.get().is_none());
+        has_room && token.header_segment().len() <= MAX_HEADER
     }
 
     fn keep(&self, mut header: DecodedHeader) {
-        if header.segment().len() > MAX_HEADER {
-            return;
-        }
         for place in &self.0 {
             let Err(other) = place.set(header) else {
                 return;
@@ -238,7 +239,7 @@ impl<'t> OuterToken<'t> {
                 .map_err(|error| verifier.diagnose_header(error))?,
             digest,
             decrypted,
-            has_new_header: known.is_none() && verifier.known_headers.have_room(),
+            has_new_header: known.is_none() && verifier.known_headers.could_keep(&compact),
         })
     }
 }
