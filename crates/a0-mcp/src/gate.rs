@@ -14,7 +14,7 @@ use crate::headers;
 use crate::message::{Message, Messages};
 use crate::session::{LAST_EVENT, Owner, SESSION};
 use crate::settings::Settings;
-use crate::stream::{Arrived, Ending};
+use crate::stream::Ending;
 
 /// A response, boxed because it is large.
 type Refused = Box<Response<String>>;
@@ -62,8 +62,7 @@ async fn of_caller<B: Body>(
     let operations = &settings.operations;
     let require = |policy| caller.require(&policy).map_err(refused);
     let owner = Owner::of(caller.token()).map_err(|error| refused(error.into()))?;
-    let arrived = parts.extensions.remove::<Arrived>();
-    let ending = Ending::of(caller.token(), arrived.unwrap_or_else(Arrived::now));
+    let ending = Ending::of(caller);
     let passed = |parts, body, ending| Passed {
         parts,
         body,

@@ -18,7 +18,7 @@ use crate::body::McpBody;
 use crate::gate::decide;
 use crate::origin::is_allowed;
 use crate::settings::Settings;
-use crate::stream::{AnswerBody, Arrived, until};
+use crate::stream::{AnswerBody, until};
 
 /// The outermost service: it refuses pages of strangers' origins before anything else is looked at.
 #[derive(Clone)]
@@ -45,8 +45,7 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        request.extensions_mut().insert(Arrived::now());
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let state = match is_allowed(request.headers(), &self.settings.origins) {
             true => State::Calling {
                 future: self.inner.call(request),

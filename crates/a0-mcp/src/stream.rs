@@ -5,26 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use a0_tower::Verified;
 use a0_tower::guard::{AtExpiry, Expiry, GuardError, GuardedBody, Wait};
-use auth0_api::VerifiedToken;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::Instant;
 
 use crate::answer;
-
-/// When a request arrived. The layer puts it into the extensions of the request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Arrived(Instant);
-
-impl Arrived {
-    pub(crate) fn now() -> Self {
-        Arrived(Instant::now())
-    }
-}
 
 /// How the streams of an answer end.
 pub(crate) struct Ending {
@@ -34,19 +23,14 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// At the moment from which on the token of the request would be refused. It counts from the arrival, because
-    /// the verification compares `exp` with the time before it fetches keys.
-    pub(crate) fn of(token: &VerifiedToken, arrived: Arrived) -> Self {
-        let left = match token.accepted_until() {
-            Ok(Some(end)) => end.as_seconds() - token.verified_at().as_seconds(),
+    /// At the moment from which on the token of the request would be refused.
+    pub(crate) fn of(caller: &Verified) -> Self {
+        let expiry = match caller.accepted_until() {
+            Ok(Some(end)) => caller.expiry_at(end),
             // A verified token has an `exp`.
-            _ => 0.0,
+            _ => Expiry::after(Duration::ZERO),
         };
-        let left = Duration::try_from_secs_f64(left.max(0.0)).unwrap_or(Duration::MAX);
-        Ending {
-            expiry: Expiry::after(left.saturating_sub(arrived.0.elapsed())),
-            last: None,
-        }
+        Ending { expiry, last: None }
     }
 
     /// The client is told that this request has no result. The identifier is JSON text.

@@ -6,6 +6,7 @@ use auth0_api::{Error, ErrorKind, Policy, SchemeError, VerifiedToken};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, Entry, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response};
+use tokio::time::Instant;
 
 use crate::answer::Answerer;
 use crate::fields::DPOP;
@@ -29,6 +30,7 @@ pub(crate) async fn decide(
     mut parts: Parts,
     outer: Option<Mark>,
 ) -> Decision {
+    let arrived = Instant::now();
     let taken = settings.reading.take_token(&mut parts.headers);
     let answerer = Answerer::new(Arc::clone(&settings), &parts);
     let certificate = settings.reading.take_certificate(&mut parts);
@@ -39,12 +41,17 @@ pub(crate) async fn decide(
             && mark.is_about(&credentials)
             && matches!(taken, Ok(None))
     });
-    let (before, verified, unknown_url) = match outer {
-        Some(mark) => (mark.layer.policy, mark.outcome.into_result(), None),
+    let (before, verified, unknown_url, arrived) = match outer {
+        Some(mark) => (
+            mark.layer.policy,
+            mark.outcome.into_result(),
+            None,
+            mark.arrived,
+        ),
         None => {
             let (context, unknown_url) = settings.reading.context(&parts, &taken, &certificate);
             let verified = settings.client.verify_request(context).await;
-            (None, verified, unknown_url)
+            (None, verified, unknown_url, arrived)
         }
     };
     let outcome = match verified {
@@ -75,6 +82,7 @@ pub(crate) async fn decide(
         layer,
         outcome,
         credentials,
+        arrived,
     });
     Decision::Pass { parts, nonce }
 }

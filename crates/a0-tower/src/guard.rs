@@ -49,7 +49,11 @@ impl Expiry {
 
     /// The moment after this time from now.
     pub fn after(duration: Duration) -> Self {
-        let at = Instant::now().checked_add(duration);
+        Expiry::since(Instant::now(), duration)
+    }
+
+    pub(crate) fn since(start: Instant, duration: Duration) -> Self {
+        let at = start.checked_add(duration);
         Expiry { at }
     }
 

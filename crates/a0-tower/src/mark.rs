@@ -4,6 +4,7 @@ use auth0_api::asynchronous::ApiClient;
 use auth0_api::{Confirmation, Error, Policy, VerifiedToken};
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderValue};
+use tokio::time::Instant;
 
 use crate::answer::Answerer;
 use crate::certificate::ClientCertificate;
@@ -20,6 +21,8 @@ pub(crate) struct Mark {
     pub(crate) outcome: Outcome,
     /// The credentials that the outcome is about. Somebody may copy extensions to a request with others.
     pub(crate) credentials: Credentials,
+    /// When the request came to the layer that verified it. Keys may have been fetched since.
+    pub(crate) arrived: Instant,
 }
 
 /// The credentials of a request. Of the fields, there are for each name the first value, and how many there

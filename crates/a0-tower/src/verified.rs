@@ -4,9 +4,10 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-use auth0_api::{Error, Policy, VerifiedToken};
+use auth0_api::{Error, NumericDate, Policy, VerifiedToken};
 use http::Extensions;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::guard::Expiry;
 use crate::mark::{LayerPolicy, Mark};
@@ -51,6 +52,8 @@ pub struct Verified<C = Untyped> {
     token: VerifiedToken,
     claims: C,
     layer: LayerPolicy,
+    /// When the request came to the layer.
+    arrived: Instant,
 }
 
 /// Claims that are not deserialized. The default of [`Verified`].
@@ -109,6 +112,7 @@ impl<C: ClaimsType> Verified<C> {
             token: token.clone(),
             claims,
             layer: mark.layer.clone(),
+            arrived: mark.arrived,
         })
     }
 }
@@ -160,10 +164,19 @@ impl<C> Verified<C> {
     /// ```
     pub fn expiry(&self) -> Expiry {
         match self.token.expires_at() {
-            Ok(Some(exp)) => Expiry::at(exp, self.token.verified_at()),
+            Ok(Some(exp)) => self.expiry_at(exp),
             // A verified token has an `exp`.
             _ => Expiry::after(Duration::ZERO),
         }
+    }
+
+    /// The moment `end`, for a stream that does not end at `exp`, such as
+    /// [`accepted_until`](VerifiedToken::accepted_until). It counts from the arrival of the request at the
+    /// layer, whenever it is called.
+    pub fn expiry_at(&self, end: NumericDate) -> Expiry {
+        let seconds = end.as_seconds() - self.token.verified_at().as_seconds();
+        let duration = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
+        Expiry::since(self.arrived, duration)
     }
 
     /// The token.

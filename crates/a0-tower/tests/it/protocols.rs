@@ -258,6 +258,8 @@ fn a_stream_can_end_when_its_token_expires() {
         fn call(&mut self, request: Request<()>) -> Self::Future {
             let token = Verified::<Untyped>::from_extensions(request.extensions()).unwrap();
             Box::pin(async move {
+                // Work before the stream is a part of the token's life.
+                tokio::time::sleep(Duration::from_secs(60)).await;
                 let expiry = token.expiry();
                 assert!(expiry.run(pending::<()>()).await.is_err());
                 Ok(Response::default())
