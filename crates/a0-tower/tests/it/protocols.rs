@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, pending, ready};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use axum::routing::get;
 use http::{HeaderMap, Request, Response, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -241,51 +242,70 @@ fn an_operator_sees_why_a_subprotocol_was_refused() {
     assert_eq!(reason, Some(&SubprotocolError::NoToken));
 }
 
-#[test]
-fn a_stream_can_end_when_its_token_expires() {
-    #[derive(Clone)]
-    struct Waits;
+type Answering<R, E> = Pin<Box<dyn Future<Output = Result<R, E>>>>;
 
-    impl Service<Request<()>> for Waits {
-        type Response = Response<axum::body::Body>;
-        type Error = Refusal;
-        type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Refusal>>>>;
+/// A service that works for 20 seconds before it calls the next.
+#[derive(Clone)]
+struct Slow<S>(S);
 
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-            Poll::Ready(Ok(()))
-        }
+impl<S: Service<Request<()>> + Clone + 'static> Service<Request<()>> for Slow<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Answering<S::Response, S::Error>;
 
-        fn call(&mut self, request: Request<()>) -> Self::Future {
-            let token = Verified::<Untyped>::from_extensions(request.extensions()).unwrap();
-            Box::pin(async move {
-                // Work before the stream is a part of the token's life.
-                tokio::time::sleep(Duration::from_secs(60)).await;
-                let expiry = token.expiry();
-                assert!(expiry.run(pending::<()>()).await.is_err());
-                Ok(Response::default())
-            })
-        }
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
     }
 
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        let mut next = self.0.clone();
+        Box::pin(async move {
+            sleep(Duration::from_secs(20)).await;
+            next.call(request).await
+        })
+    }
+}
+
+/// A handler that works for 40 seconds before it begins a stream, which ends with the token.
+#[derive(Clone)]
+struct Streams;
+
+impl Service<Request<()>> for Streams {
+    type Response = Response<axum::body::Body>;
+    type Error = Refusal;
+    type Future = Answering<Self::Response, Refusal>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        let token = Verified::<Untyped>::from_extensions(request.extensions()).unwrap();
+        Box::pin(async move {
+            sleep(Duration::from_secs(40)).await;
+            assert!(token.expiry().run(pending::<()>()).await.is_err());
+            Ok(Response::default())
+        })
+    }
+}
+
+/// All work since the request came to the outermost layer is a part of the token's life.
+#[test]
+fn a_stream_can_end_when_its_token_expires() {
     let tenant = tenant();
+    let client = client(&tenant);
     let good = bearer(&token(&tenant).expires_in(90).mint().unwrap())
         .remove(0)
         .1;
-    let mut service = Auth::new(client(&tenant)).layer(Waits);
     let request = Request::get("/").header("authorization", good).body(());
+    let auth = Auth::new(client);
+    let mut service = auth.layer(Slow(auth.layer(Streams)));
     runtime().block_on(async {
         let began = Instant::now();
         let answer = service.call(request.unwrap()).await.unwrap();
         let lasted = began.elapsed();
         assert!(lasted >= Duration::from_secs(90) && lasted < Duration::from_secs(91));
-        assert!(
-            answer
-                .into_body()
-                .collect()
-                .await
-                .unwrap()
-                .to_bytes()
-                .is_empty()
-        );
+        let body = answer.into_body().collect().await.unwrap();
+        assert!(body.to_bytes().is_empty());
     });
 }
