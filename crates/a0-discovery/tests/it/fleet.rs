@@ -250,6 +250,38 @@ fn a_cool_down_hides_no_key_that_the_store_has_lost() {
     }
 }
 
+/// A clock was ahead when old keys were fetched, so their date does not say that they are newer than
+/// a search.
+#[test]
+fn old_keys_with_a_date_in_the_future_do_not_make_a_cool_down_hide_a_key() {
+    for driver in DRIVERS {
+        // (the date of the old keys, whether the process has read them from the store)
+        for (date, from_store) in [(40, true), (40, false), (100_000, false)] {
+            let mut fleet = Fleet::new(driver);
+            fleet.policy.refresh = Refresh::Background;
+            let [searcher, ahead, reader] = [(); 3].map(|()| fleet.process());
+            searcher.keys(0).unwrap();
+            let own = ahead.reload(date).unwrap();
+            let (process, old) = match from_store {
+                true => (&reader, reader.keys(0).unwrap()),
+                false => (&ahead, own),
+            };
+            assert_eq!(old.requested_at(), common::at(date), "{driver:?} {date}");
+            CacheAdapter::delete(&*fleet.store, &fleet.name("jwks")).unwrap();
+            fleet.tenant.replace_keys().unwrap();
+            let new = fleet.tenant.kid();
+            assert!(searcher.has(&new, 1));
+            assert!(fleet.store.value(&fleet.name("search")).is_some());
+            let before = requests(&fleet);
+            assert!(process.has(&new, 2), "{driver:?} {date} {from_store}");
+            for forged in 0..10 {
+                assert!(!process.has(&format!("forged {forged}"), 3));
+            }
+            assert_eq!(requests(&fleet), before + 1, "{driver:?} {date}");
+        }
+    }
+}
+
 /// The store takes the keys, but the search has been overtaken by a later round of its process.
 #[test]
 fn a_search_that_was_overtaken_is_no_cool_down_of_the_fleet() {
