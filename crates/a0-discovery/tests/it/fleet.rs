@@ -518,6 +518,59 @@ fn a_refresh_that_finds_a_claim_delays_no_caller() {
     }
 }
 
+/// A background refresh takes no claim from its holder. If the claim is free again when it looks, it does
+/// not wait either, and uses the documents that the holder has stored.
+#[test]
+fn a_refresh_leaves_the_fetch_to_the_holder_of_the_claim() {
+    for driver in DRIVERS {
+        for max_wait in [Duration::from_secs(10), Duration::ZERO] {
+            for is_free_again in [false, true] {
+                let mut fleet = Fleet::new(driver);
+                fleet.policy.refresh = Refresh::Background;
+                fleet.policy.max_wait = max_wait;
+                let [process, holder] = [(); 2].map(|()| fleet.process());
+                process.keys(0).unwrap();
+                fleet.go_to(301);
+                let claim = fleet.name("refresh");
+                fleet.store.plant(&claim, "held:somebody");
+                let before = requests(&fleet);
+                if is_free_again {
+                    // The holder finishes after the process has failed to claim.
+                    let (store, claim) = (Arc::clone(&fleet.store), claim.clone());
+                    let finishes = move || {
+                        holder.reload(301).unwrap();
+                        CacheAdapter::delete(&store.values, &claim).unwrap();
+                    };
+                    let store = Arc::clone(&fleet.store);
+                    let claims = move || {
+                        *store.before_read.lock().unwrap() = Some(Box::new(finishes));
+                    };
+                    *fleet.store.before_claim.lock().unwrap() = Some(Box::new(claims));
+                }
+                fleet.store.calls.store(0, Ordering::SeqCst);
+                process.keys(301).unwrap();
+                while process.is_fetching(301) {
+                    std::thread::yield_now();
+                }
+                let case = format!("{driver:?} {max_wait:?} {is_free_again}");
+                assert_eq!(fleet.waited(), Duration::ZERO, "{case}");
+                let served = process.keys(301).unwrap().requested_at();
+                if is_free_again {
+                    assert_eq!(served, common::at(301), "{case}");
+                    assert_eq!(requests(&fleet), before + 2, "{case}");
+                } else {
+                    assert_eq!(served, common::at(0), "{case}");
+                    assert_eq!(requests(&fleet), before, "{case}");
+                    // Two reads, the claim, and a look at it.
+                    assert_eq!(fleet.store.calls.load(Ordering::SeqCst), 4, "{case}");
+                    let held = fleet.store.value(&claim);
+                    assert_eq!(held.as_deref(), Some("held:somebody"), "{case}");
+                }
+            }
+        }
+    }
+}
+
 /// A hundred processes wait for one that died. One takes its claim over, and the others wait for that
 /// one.
 #[test]
