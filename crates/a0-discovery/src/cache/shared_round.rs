@@ -278,7 +278,11 @@ impl<'r> SharedRound<'r> {
     /// ones. Otherwise only the issuer can tell whether it has the wanted key: the store may have lost
     /// them.
     fn cool_down(mut self) -> Step<'r, Ended<'r>> {
-        let known = self.shared.stored.as_ref().or(self.plan.current.as_ref());
+        // If those in memory have a date in the future, a clock was ahead, and they may be older than
+        // the search.
+        let is_past = |keys: &&Arc<IssuerKeys>| keys_requested_at(keys) <= self.began;
+        let in_memory = self.plan.current.as_ref().filter(is_past);
+        let known = self.shared.stored.as_ref().or(in_memory);
         match self.searched_at.zip(known) {
             Some((at, keys)) if keys_requested_at(keys) >= at => {
                 // The clock of the other process may be ahead, which must not prolong the cool-down.

@@ -1,12 +1,12 @@
 //! How processes agree who fetches: races, failures, and claims that somebody planted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::{START, at, fetches, rules, unauthenticated};
-use crate::fleet::world::{DRIVERS, Driver, Fleet, Process};
+use crate::common::{START, Stop, at, fetches, rules, unauthenticated};
+use crate::fleet::world::{DRIVERS, Driver, Fleet, Keys, Process};
 use a0_discovery::{
     CacheAdapter, CacheAdapterError, EntryAuthentication, FetchFailure, InMemoryCache, KeyCache,
     Refresh, asynchronous, normalize_domain,
@@ -418,6 +418,83 @@ fn a_store_that_lies_about_claims_is_no_outage() {
         }
         let expected = Duration::from_secs(seconds);
         assert_eq!(fleet.waited(), expected, "{grants} {is_held} {refresh:?}");
+    }
+}
+
+/// The same cache, for another issuer.
+fn for_issuer(process: &Process, domain: &str) -> Process {
+    let issuer = normalize_domain(domain).unwrap();
+    match process {
+        Process::Blocking(cache, _) => Process::Blocking(cache.clone(), issuer),
+        Process::Async(cache, _) => Process::Async(cache.clone(), issuer),
+    }
+}
+
+/// Fetches for other issuers hold all permits. The cool-down forbids a search anyway, so an unknown `kid`
+/// gets the keys in memory. They prove nothing if the last search of this process failed.
+#[test]
+fn without_a_permit_a_cool_down_still_tells_that_a_kid_is_unknown() {
+    for driver in DRIVERS {
+        for fails in [false, true] {
+            let fleet = Fleet::new(driver);
+            let (stop, is_held) = (Arc::<Stop>::default(), Arc::<AtomicBool>::default());
+            let process = fleet.process_with({
+                let (tenant, stop, is_held) = (
+                    fleet.tenant.clone(),
+                    Arc::clone(&stop),
+                    Arc::clone(&is_held),
+                );
+                move |request| {
+                    let host = request.uri().host().unwrap();
+                    if host == tenant.domain() {
+                        return tenant.handle(request);
+                    }
+                    if is_held.load(Ordering::SeqCst) {
+                        stop.pass();
+                    }
+                    let body = match request.uri().path() {
+                        "/keys" => tenant.jwks().to_string(),
+                        _ => format!(
+                            r#"{{"issuer":"https://{host}/","jwks_uri":"https://{host}/keys"}}"#
+                        ),
+                    };
+                    Ok(http::Response::new(body.into_bytes()))
+                }
+            });
+            let crowd: Vec<Process> = (0..64)
+                .map(|number| for_issuer(&process, &format!("t{number}.example")))
+                .collect();
+            for process in crowd.iter().chain([&process]) {
+                process.keys(0).unwrap();
+            }
+            if fails {
+                fleet.tenant.misbehave(Endpoint::Jwks, Fault::status(500));
+                process.keys_with("forged", 1).unwrap_err();
+            } else {
+                assert!(!fleet.process().has("forged", 1));
+                let before = fetches(&fleet.tenant);
+                assert!(!process.has("forged", 2));
+                assert_eq!(fetches(&fleet.tenant), before, "the fleet has searched");
+            }
+            is_held.store(true, Ordering::SeqCst);
+            let [unknown, reload] = std::thread::scope(|scope| {
+                for process in &crowd {
+                    scope.spawn(|| process.reload(3).unwrap());
+                }
+                stop.wait_arrivals(crowd.len());
+                let results = [process.keys_with("forged", 4), process.reload(4)];
+                stop.open();
+                results
+            });
+            let failure = |keys: Keys| keys.map_err(|error| error.error.failure().clone());
+            assert_eq!(failure(reload).unwrap_err(), FetchFailure::Overloaded);
+            let unknown = failure(unknown).map(|keys| keys.requested_at());
+            let expected = match fails {
+                false => Ok(at(0)),
+                true => Err(FetchFailure::Overloaded),
+            };
+            assert_eq!(unknown, expected, "{driver:?}");
+        }
     }
 }
 

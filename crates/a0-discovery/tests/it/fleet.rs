@@ -250,6 +250,38 @@ fn a_cool_down_hides_no_key_that_the_store_has_lost() {
     }
 }
 
+/// A clock was ahead when old keys were fetched, so their date does not say that they are newer than
+/// a search.
+#[test]
+fn old_keys_with_a_date_in_the_future_do_not_make_a_cool_down_hide_a_key() {
+    for driver in DRIVERS {
+        // (the date of the old keys, whether the process has read them from the store)
+        for (date, from_store) in [(40, true), (40, false), (100_000, false)] {
+            let mut fleet = Fleet::new(driver);
+            fleet.policy.refresh = Refresh::Background;
+            let [searcher, ahead, reader] = [(); 3].map(|()| fleet.process());
+            searcher.keys(0).unwrap();
+            let own = ahead.reload(date).unwrap();
+            let (process, old) = match from_store {
+                true => (&reader, reader.keys(0).unwrap()),
+                false => (&ahead, own),
+            };
+            assert_eq!(old.requested_at(), common::at(date), "{driver:?} {date}");
+            CacheAdapter::delete(&*fleet.store, &fleet.name("jwks")).unwrap();
+            fleet.tenant.replace_keys().unwrap();
+            let new = fleet.tenant.kid();
+            assert!(searcher.has(&new, 1));
+            assert!(fleet.store.value(&fleet.name("search")).is_some());
+            let before = requests(&fleet);
+            assert!(process.has(&new, 2), "{driver:?} {date} {from_store}");
+            for forged in 0..10 {
+                assert!(!process.has(&format!("forged {forged}"), 3));
+            }
+            assert_eq!(requests(&fleet), before + 1, "{driver:?} {date}");
+        }
+    }
+}
+
 /// The store takes the keys, but the search has been overtaken by a later round of its process.
 #[test]
 fn a_search_that_was_overtaken_is_no_cool_down_of_the_fleet() {
@@ -483,6 +515,59 @@ fn a_refresh_that_finds_a_claim_delays_no_caller() {
         wait_for_refresh(&fleet, &process, 302);
         let keys = process.keys(302).unwrap();
         assert_eq!(keys.requested_at(), common::at(302), "{driver:?}");
+    }
+}
+
+/// A background refresh takes no claim from its holder. If the claim is free again when it looks, it does
+/// not wait either, and uses the documents that the holder has stored.
+#[test]
+fn a_refresh_leaves_the_fetch_to_the_holder_of_the_claim() {
+    for driver in DRIVERS {
+        for max_wait in [Duration::from_secs(10), Duration::ZERO] {
+            for is_free_again in [false, true] {
+                let mut fleet = Fleet::new(driver);
+                fleet.policy.refresh = Refresh::Background;
+                fleet.policy.max_wait = max_wait;
+                let [process, holder] = [(); 2].map(|()| fleet.process());
+                process.keys(0).unwrap();
+                fleet.go_to(301);
+                let claim = fleet.name("refresh");
+                fleet.store.plant(&claim, "held:somebody");
+                let before = requests(&fleet);
+                if is_free_again {
+                    // The holder finishes after the process has failed to claim.
+                    let (store, claim) = (Arc::clone(&fleet.store), claim.clone());
+                    let finishes = move || {
+                        holder.reload(301).unwrap();
+                        CacheAdapter::delete(&store.values, &claim).unwrap();
+                    };
+                    let store = Arc::clone(&fleet.store);
+                    let claims = move || {
+                        *store.before_read.lock().unwrap() = Some(Box::new(finishes));
+                    };
+                    *fleet.store.before_claim.lock().unwrap() = Some(Box::new(claims));
+                }
+                fleet.store.calls.store(0, Ordering::SeqCst);
+                process.keys(301).unwrap();
+                while process.is_fetching(301) {
+                    std::thread::yield_now();
+                }
+                let case = format!("{driver:?} {max_wait:?} {is_free_again}");
+                assert_eq!(fleet.waited(), Duration::ZERO, "{case}");
+                let served = process.keys(301).unwrap().requested_at();
+                if is_free_again {
+                    assert_eq!(served, common::at(301), "{case}");
+                    assert_eq!(requests(&fleet), before + 2, "{case}");
+                } else {
+                    assert_eq!(served, common::at(0), "{case}");
+                    assert_eq!(requests(&fleet), before, "{case}");
+                    // Two reads, the claim, and a look at it.
+                    assert_eq!(fleet.store.calls.load(Ordering::SeqCst), 4, "{case}");
+                    let held = fleet.store.value(&claim);
+                    assert_eq!(held.as_deref(), Some("held:somebody"), "{case}");
+                }
+            }
+        }
     }
 }
 

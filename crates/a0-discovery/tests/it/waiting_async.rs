@@ -6,7 +6,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::common::{START, at, fetches, policy, rules, unauthenticated};
@@ -379,6 +379,61 @@ fn an_abandoned_round_has_one_successor() {
     );
 }
 
+/// A call that is polled as soon as it is woken.
+struct Eager {
+    call: Mutex<Call>,
+    /// What the poll returned.
+    woken: Mutex<Option<Poll<Result<bool, FetchFailure>>>>,
+}
+
+impl Wake for Eager {
+    fn wake(self: Arc<Self>) {
+        let polled = poll(self.call.lock().unwrap().as_mut());
+        *self.woken.lock().unwrap() = Some(polled);
+    }
+}
+
+/// A waiter leads the next round, for which it needs the permit of the abandoned one.
+#[test]
+fn an_abandoned_round_returns_its_permit_before_it_wakes_anybody() {
+    let world = World::new();
+    // Without timers, only the end of the round wakes a waiter.
+    let mut policy = policy();
+    policy.max_wait = Duration::from_secs(3600);
+    let cache = KeyCache::builder(rules(), Arc::new(world.client.clone()))
+        .policy(policy)
+        .build_async(world.park());
+    let keys = |number: usize| -> Call {
+        let issuer = normalize_domain(&format!("t{number}.example")).unwrap();
+        let cache = cache.clone();
+        Box::pin(async move {
+            let keys = cache.keys(&issuer, at(0)).await;
+            keys.map(|_| true)
+                .map_err(|error| error.error.failure().clone())
+        })
+    };
+    // Issuers that have not answered yet have 32 permits.
+    let mut calls: Vec<Call> = (0..32).map(keys).collect();
+    for call in &mut calls {
+        assert!(poll(call.as_mut()).is_pending());
+    }
+    let refused = Some(Err(FetchFailure::Overloaded));
+    assert_eq!(finish(keys(32)), refused);
+    let waiter = Arc::new(Eager {
+        call: Mutex::new(keys(0)),
+        woken: Mutex::default(),
+    });
+    let waker = Waker::from(Arc::clone(&waiter));
+    let mut context = Context::from_waker(&waker);
+    let first = waiter.call.lock().unwrap().as_mut().poll(&mut context);
+    assert!(first.is_pending());
+    let abandoned = world.parked.lock().unwrap().remove(0);
+    drop(abandoned);
+    let woken = waiter.woken.lock().unwrap().take();
+    assert_eq!(woken, Some(Poll::Pending), "it leads");
+    assert_eq!(world.parked.lock().unwrap().len(), 32);
+}
+
 /// A task is frozen with its process. Its exchange times out hours later, which says nothing about
 /// the issuer.
 #[test]
@@ -458,6 +513,52 @@ fn an_older_document_does_not_replace_a_newer_one() {
         let key = format!("a0-discovery:1:{key}:https://a.example/");
         let entry = CacheAdapter::get(&store, &key).unwrap().unwrap();
         assert!(entry.contains(&format!("{}", START + 10)), "{entry}");
+    }
+}
+
+/// A task waits for another process, which never finishes, and its caller is gone. The task waits on
+/// as long as the cache is in use: the next caller will need its result.
+#[test]
+fn a_task_waits_for_no_other_process_once_its_cache_is_gone() {
+    for is_in_use in [true, false] {
+        let world = World::new();
+        let store = Arc::new(InMemoryCache::new(10));
+        let name = "a0-discovery:1:refresh:https://a.example/";
+        let week = Duration::from_secs(7 * 86_400);
+        CacheAdapter::set(&store, name, "held:somebody", week).unwrap();
+        let sleeps = Arc::<AtomicUsize>::default();
+        let cache = KeyCache::builder(rules(), Arc::new(world.client.clone()))
+            .policy(policy())
+            .async_adapter(store, unauthenticated())
+            .sleep({
+                let sleeps = Arc::clone(&sleeps);
+                move |_| {
+                    sleeps.fetch_add(1, Ordering::SeqCst);
+                    let mut is_over = false;
+                    Box::pin(std::future::poll_fn(move |context| {
+                        context.waker().wake_by_ref();
+                        match std::mem::replace(&mut is_over, true) {
+                            true => Poll::Ready(()),
+                            false => Poll::Pending,
+                        }
+                    }))
+                }
+            })
+            .build_async(world.park());
+        let mut call = world.keys(&cache, 0);
+        assert!(poll(call.as_mut()).is_pending());
+        let mut task = world.parked.lock().unwrap().pop().unwrap();
+        let before = sleeps.load(Ordering::SeqCst);
+        assert!(poll(task.as_mut()).is_pending());
+        assert_eq!(sleeps.load(Ordering::SeqCst), before + 1, "the task waits");
+        drop(call);
+        let kept = is_in_use.then_some(cache);
+        assert!(finish(task).is_some());
+        let more = sleeps.load(Ordering::SeqCst) - (before + 1);
+        assert_eq!(more > 0, is_in_use);
+        let expected = if is_in_use { (1, 1) } else { (0, 0) };
+        assert_eq!(fetches(&world.client.tenant), expected);
+        drop(kept);
     }
 }
 
