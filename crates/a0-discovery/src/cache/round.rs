@@ -214,7 +214,20 @@ impl<'r> Plan<'r, IssuerKeys> {
     pub(super) fn is_newer(&self, stored: &IssuerKeys) -> bool {
         let current = self.current.as_deref();
         self.may_serve(stored)
-            && current.is_none_or(|current| keys_requested_at(stored) > keys_requested_at(current))
+            && current.is_none_or(|current| {
+                let [stored_at, current_at] = [stored, current].map(keys_requested_at);
+                stored_at > current_at && (stored_at <= self.now || self.may_be_newer(stored))
+            })
+    }
+
+    /// Whether stored keys that are dated in the future may replace the current ones. One of the two
+    /// clocks is wrong, so they may be older. A caller that only reads the store takes them for the key
+    /// that it wants: otherwise a forged `kid` would make it forget a key that it got from the issuer.
+    fn may_be_newer(&self, stored: &IssuerKeys) -> bool {
+        match (self.purpose, &self.wanted) {
+            (Purpose::Reread, Some((key_id, algorithm))) => stored.has_key(key_id, *algorithm),
+            _ => true,
+        }
     }
 
     /// Whether stored keys make a request unnecessary. Stale keys do if no current ones may be

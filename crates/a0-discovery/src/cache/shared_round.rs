@@ -278,10 +278,13 @@ impl<'r> SharedRound<'r> {
     /// ones. Otherwise only the issuer can tell whether it has the wanted key: the store may have lost
     /// them.
     fn cool_down(mut self) -> Step<'r, Ended<'r>> {
-        // If those in memory have a date in the future, a clock was ahead, and they may be older than
-        // the search.
-        let is_past = |keys: &&Arc<IssuerKeys>| keys_requested_at(keys) <= self.began;
-        let in_memory = self.plan.current.as_ref().filter(is_past);
+        // Keys with the date of the search are its keys. Other keys in memory that are dated in the
+        // future may be older than the search, because one of the two clocks is wrong.
+        let is_reliable = |keys: &&Arc<IssuerKeys>| {
+            let date = keys_requested_at(keys);
+            Some(date) == self.searched_at || date <= self.began
+        };
+        let in_memory = self.plan.current.as_ref().filter(is_reliable);
         let known = self.shared.stored.as_ref().or(in_memory);
         match self.searched_at.zip(known) {
             Some((at, keys)) if keys_requested_at(keys) >= at => {

@@ -245,6 +245,7 @@ fn a_cool_down_hides_no_key_that_the_store_has_lost() {
             for forged in 0..10 {
                 assert!(!other.has(&format!("forged {forged}"), 3));
             }
+            assert!(other.has(&new, 4), "{driver:?} {loss:?}");
             assert_eq!(requests(&fleet), before + 1, "{driver:?} {loss:?}");
         }
     }
@@ -278,6 +279,34 @@ fn old_keys_with_a_date_in_the_future_do_not_make_a_cool_down_hide_a_key() {
                 assert!(!process.has(&format!("forged {forged}"), 3));
             }
             assert_eq!(requests(&fleet), before + 1, "{driver:?} {date}");
+            assert!(process.has(&new, 4), "{driver:?} {date} {from_store}");
+        }
+    }
+}
+
+/// The keys of a search have its date, so they are its keys for a process whose clock is behind too. A flood
+/// makes one request in each cool-down of the searcher, and none of the others.
+#[test]
+fn the_keys_of_a_search_with_a_date_in_the_future_are_its_keys() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let ahead = fleet.process();
+        let others = fleet.processes(10);
+        ahead.keys(0).unwrap();
+        others.iter().for_each(|other| drop(other.keys(0).unwrap()));
+        others
+            .iter()
+            .for_each(|other| assert!(!other.has("forged", 0)));
+        fleet.go_to(1);
+        assert!(!ahead.has("forged", 46));
+        fleet.go_to(2);
+        let before = requests(&fleet);
+        for second in [2, 30] {
+            fleet.go_to(second);
+            others
+                .iter()
+                .for_each(|other| assert!(!other.has("forged", second)));
+            assert_eq!(requests(&fleet), before, "{driver:?} {second}");
         }
     }
 }
