@@ -43,17 +43,20 @@ impl Expiry {
     /// this is called soon after it. For an API with a leeway, pass `exp.plus(leeway)`: until then the
     /// token would be accepted again.
     pub fn at(exp: NumericDate, now: NumericDate) -> Self {
-        let seconds = (exp.as_seconds() - now.as_seconds()).max(0.0);
-        Self::after(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+        Expiry::since(Instant::now(), exp, now)
+    }
+
+    /// The moment `end`, if it was `start_time` by the wall clock at the moment `start`.
+    pub(crate) fn since(start: Instant, end: NumericDate, start_time: NumericDate) -> Self {
+        let seconds = (end.as_seconds() - start_time.as_seconds()).max(0.0);
+        let duration = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        let at = start.checked_add(duration);
+        Expiry { at }
     }
 
     /// The moment after this time from now.
     pub fn after(duration: Duration) -> Self {
-        Expiry::since(Instant::now(), duration)
-    }
-
-    pub(crate) fn since(start: Instant, duration: Duration) -> Self {
-        let at = start.checked_add(duration);
+        let at = Instant::now().checked_add(duration);
         Expiry { at }
     }
 

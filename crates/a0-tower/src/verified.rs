@@ -150,7 +150,8 @@ impl<C> Verified<C> {
 
     /// The moment at which the token expires, for a body or a WebSocket that may last longer. See
     /// [`guard`](crate::guard). It is `exp`, without the leeway of the client: a token that was accepted after
-    /// its `exp` has expired at once.
+    /// its `exp` has expired at once. It counts from the arrival of the request at the layer, whenever this is
+    /// called.
     ///
     /// ```
     /// use a0_tower::Verified;
@@ -170,13 +171,11 @@ impl<C> Verified<C> {
         }
     }
 
-    /// The moment `end`, for a stream that does not end at `exp`, such as
+    /// The moment `end`, for a stream that ends at another time than `exp`, for example at
     /// [`accepted_until`](VerifiedToken::accepted_until). It counts from the arrival of the request at the
-    /// layer, whenever it is called.
+    /// layer, as [`expiry`](Self::expiry) does.
     pub fn expiry_at(&self, end: NumericDate) -> Expiry {
-        let seconds = end.as_seconds() - self.token.verified_at().as_seconds();
-        let duration = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
-        Expiry::since(self.arrived, duration)
+        Expiry::since(self.arrived, end, self.token.verified_at())
     }
 
     /// The token.

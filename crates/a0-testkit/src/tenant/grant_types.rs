@@ -1,4 +1,5 @@
-//! The grant types of the token endpoint (RFC 6749 section 4, RFC 8693 section 2.1).
+//! The grant types of the token endpoint: those of RFC 6749 sections 4 and 6, RFC 8693 section 2.1, and that of
+//! Auth0's Token Vault.
 
 pub(super) const AUTHORIZATION_CODE: &str = "authorization_code";
 pub(super) const REFRESH_TOKEN: &str = "refresh_token";

@@ -89,7 +89,8 @@ pub(crate) struct NewToken<'t> {
 }
 
 impl NewToken<'_> {
-    /// Verifies the signature. A header that is new is kept, so that later tokens need not decode it.
+    /// Verifies the signature. A header that is new is kept, so that later tokens need not decode it; only after
+    /// the signature was verified, so that strangers cannot take the room.
     pub(super) fn verify(
         self,
         headers: &KnownHeaders,
