@@ -77,6 +77,9 @@ pub(crate) struct Outcome<T> {
     pub(crate) asked_issuer: bool,
     /// When another process searched, if its cool-down kept this round from asking the issuer.
     pub(crate) searched_at: Option<NumericDate>,
+    /// A value of the second level that was read before the issuer answered, so it is older than the
+    /// answer, whatever its date. The clock of its process may be ahead.
+    pub(crate) overtaken: Option<Arc<T>>,
 }
 
 impl<T> From<Result<T, FetchError>> for Outcome<T> {
@@ -90,6 +93,7 @@ impl<T> From<Result<T, FetchError>> for Outcome<T> {
             error,
             asked_issuer: true,
             searched_at: None,
+            overtaken: None,
         }
     }
 }
@@ -152,6 +156,9 @@ impl<T: Cached> Record<T> {
         }
         if let Some(value) = outcome.value {
             self.replace(value, round, outcome.asked_issuer && succeeded);
+        }
+        if let Some(overtaken) = outcome.overtaken {
+            self.see(&overtaken);
         }
         match outcome.error {
             Some(error) if ending == Ending::Counts => self.fail(round, error, at),

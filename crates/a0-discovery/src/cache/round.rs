@@ -163,7 +163,8 @@ impl<'r> Plan<'r, IssuerKeys> {
         run_conversation(step, move |fetched| match fetched {
             Ok(fetched) => {
                 let entries = self.entries(&fetched);
-                let outcome = Ok(fetched.into_keys()).into();
+                let mut outcome = Outcome::from(Ok(fetched.into_keys()));
+                outcome.overtaken = shared.stored.clone();
                 Step::Done(self.end(outcome, entries, shared))
             }
             Err(error) => {
@@ -172,6 +173,7 @@ impl<'r> Plan<'r, IssuerKeys> {
                     error: Some(error),
                     asked_issuer: true,
                     searched_at: None,
+                    overtaken: None,
                 };
                 Step::Done(self.end(outcome, Vec::new(), shared))
             }
@@ -210,24 +212,20 @@ impl<'r> Plan<'r, IssuerKeys> {
         documents.into_iter().filter_map(entry).collect()
     }
 
-    /// Whether stored keys may be served and are newer than the current ones.
+    /// Whether stored keys may be served and are newer than the current ones, and than those that were
+    /// in the store before the issuer was asked.
     pub(super) fn is_newer(&self, stored: &IssuerKeys) -> bool {
+        let stored_at = keys_requested_at(stored);
+        let seen = self.seen.map(|[_, keys]| keys);
+        // A date that was seen before the clock was set back says nothing.
+        let mut seen = seen
+            .filter(|seen| elapsed(*seen, self.now) < Duration::MAX)
+            .into_iter();
         let current = self.current.as_deref();
         self.may_serve(stored)
             && current.is_none_or(|current| {
-                let [stored_at, current_at] = [stored, current].map(keys_requested_at);
-                stored_at > current_at && (stored_at <= self.now || self.may_be_newer(stored))
+                stored_at > keys_requested_at(current) && seen.all(|seen| stored_at > seen)
             })
-    }
-
-    /// Whether stored keys that are dated in the future may replace the current ones. One of the two
-    /// clocks is wrong, so they may be older. A caller that only reads the store takes them for the key
-    /// that it wants: otherwise a forged `kid` would make it forget a key that it got from the issuer.
-    fn may_be_newer(&self, stored: &IssuerKeys) -> bool {
-        match (self.purpose, &self.wanted) {
-            (Purpose::Reread, Some((key_id, algorithm))) => stored.has_key(key_id, *algorithm),
-            _ => true,
-        }
     }
 
     /// Whether stored keys make a request unnecessary. Stale keys do if no current ones may be

@@ -297,8 +297,12 @@ impl<'r> SharedRound<'r> {
         }
     }
 
+    /// Asks the issuer, unless the round may only read the store.
     fn request(self) -> Step<'r, Ended<'r>> {
-        self.plan.request(self.shared)
+        match self.plan.purpose {
+            Purpose::Reread => self.end_without_request(),
+            Purpose::Refresh | Purpose::Search | Purpose::Reload => self.plan.request(self.shared),
+        }
     }
 
     fn end_without_request(self) -> Step<'r, Ended<'r>> {
@@ -307,6 +311,7 @@ impl<'r> SharedRound<'r> {
             error: None,
             asked_issuer: false,
             searched_at: self.shared.searched_at,
+            overtaken: None,
         };
         Step::Done(self.plan.end(outcome, Vec::new(), self.shared))
     }

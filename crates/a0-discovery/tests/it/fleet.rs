@@ -251,6 +251,70 @@ fn a_cool_down_hides_no_key_that_the_store_has_lost() {
     }
 }
 
+/// A process asks the issuer after it has read old keys with a later date. They never replace the answer: not
+/// for a forged `kid`, not for that of the old key, and not when their date has come.
+#[test]
+fn what_was_read_before_the_issuer_answered_does_not_replace_the_answer() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let [ahead, process] = [(); 2].map(|()| fleet.process());
+        process.keys(0).unwrap();
+        ahead.reload(40).unwrap();
+        let old = fleet.tenant.kid();
+        fleet.tenant.replace_keys().unwrap();
+        let new = fleet.tenant.kid();
+        fleet.go_to(20);
+        assert!(process.has(&new, 20), "{driver:?}");
+        for (second, other) in [
+            (21, "forged"),
+            (22, old.as_str()),
+            (41, "forged"),
+            (42, &old),
+        ] {
+            fleet.go_to(second);
+            assert!(!process.has(other, second), "{driver:?} {second}");
+            assert!(process.has(&new, second), "{driver:?} {second}");
+        }
+    }
+}
+
+/// A forged `kid` may be the first to read the store in a second. The key that another process has stored
+/// reaches all the same.
+#[test]
+fn a_forged_key_id_does_not_keep_a_new_key_away() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let [ahead, process] = [(); 2].map(|()| fleet.process());
+        ahead.keys(0).unwrap();
+        process.keys(0).unwrap();
+        assert!(!process.has("forged", 0));
+        let new = fleet.tenant.rotate_keys().unwrap();
+        fleet.go_to(1);
+        assert!(ahead.has(&new, 46));
+        fleet.go_to(3);
+        assert!(!process.has("forged", 3));
+        assert!(process.has(&new, 3), "{driver:?}");
+    }
+}
+
+/// While the store is away, the cool-down of each process holds.
+#[test]
+fn a_store_that_is_away_does_not_end_a_cool_down() {
+    for driver in DRIVERS {
+        let fleet = Fleet::new(driver);
+        let process = fleet.process();
+        process.keys(0).unwrap();
+        *fleet.store.is_away.lock().unwrap() = true;
+        assert!(!process.has("forged", 1));
+        let before = requests(&fleet);
+        for second in 2..10 {
+            fleet.go_to(second);
+            assert!(!process.has("forged", second));
+        }
+        assert_eq!(requests(&fleet), before, "{driver:?}");
+    }
+}
+
 /// A clock was ahead when old keys were fetched, so their date does not say that they are newer than
 /// a search.
 #[test]
