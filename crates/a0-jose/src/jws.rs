@@ -100,7 +100,7 @@ impl<'a> Compact<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`decode`](Compact::decode).
+    /// The errors of [`decode`](Compact::decode).
     ///
     /// ```
     /// # use a0_jose::Compact;

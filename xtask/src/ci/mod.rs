@@ -77,7 +77,7 @@ impl Ci {
     }
 
     /// Starts builds of later steps. They take the time in which the steps before them leave a core idle.
-    /// What failed is built again by its step, which reports the error.
+    /// The step of a build that failed builds it again and reports the error.
     fn start_ahead(&mut self, steps: &[Step]) -> Result<(), String> {
         for step in steps.iter().skip(1) {
             if let Some(line) = (step.ahead)(&self.workspace) {

@@ -218,13 +218,11 @@ impl<'r> Plan<'r, IssuerKeys> {
         let stored_at = keys_requested_at(stored);
         let seen = self.seen.map(|[_, keys]| keys);
         // A date that was seen before the clock was set back says nothing.
-        let mut seen = seen
-            .filter(|seen| elapsed(*seen, self.now) < Duration::MAX)
-            .into_iter();
+        let seen = seen.filter(|seen| elapsed(*seen, self.now) < Duration::MAX);
         let current = self.current.as_deref();
         self.may_serve(stored)
             && current.is_none_or(|current| {
-                stored_at > keys_requested_at(current) && seen.all(|seen| stored_at > seen)
+                stored_at > keys_requested_at(current) && seen.is_none_or(|seen| stored_at > seen)
             })
     }
 

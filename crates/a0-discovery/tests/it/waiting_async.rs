@@ -382,7 +382,7 @@ fn an_abandoned_round_has_one_successor() {
 /// A call that is polled as soon as it is woken.
 struct Eager {
     call: Mutex<Call>,
-    /// What the poll returned.
+    /// The result of the poll.
     woken: Mutex<Option<Poll<Result<bool, FetchFailure>>>>,
 }
 
